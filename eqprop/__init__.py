@@ -1,0 +1,110 @@
+"""Property-based verification of the gradient and Hessian identities that a model's symmetries imply.
+
+The public door. Names are imported at their first use (PEP 562), so that ``import eqprop``, ``eqprop --help`` and a
+pytest run that verifies nothing import neither JAX nor hypothesis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eqprop import groups as groups
+    from eqprop.actions import hidden_units as hidden_units
+    from eqprop.api import run as run
+    from eqprop.api import verify as verify
+    from eqprop.cases import Case as Case
+    from eqprop.cases import parametrize as parametrize
+    from eqprop.counterexample import Counterexample as Counterexample
+    from eqprop.errors import EqpropError as EqpropError
+    from eqprop.errors import Falsified as Falsified
+    from eqprop.errors import InvalidInput as InvalidInput
+    from eqprop.groups import Group as Group
+    from eqprop.groups import LieGroup as LieGroup
+    from eqprop.model import Model as Model
+    from eqprop.pair import Pair as Pair
+    from eqprop.probe import Probe as Probe
+    from eqprop.properties import Property as Property
+    from eqprop.registry import register as register
+    from eqprop.replay import check as check
+    from eqprop.replay import load as load
+    from eqprop.report import Report as Report
+    from eqprop.transformation import Transformation as Transformation
+    from eqprop.verdict import Outcome as Outcome
+    from eqprop.verdict import Verdict as Verdict
+
+    __version__: str
+
+_HOMES = {
+    "Case": "eqprop.cases",
+    "Counterexample": "eqprop.counterexample",
+    "EqpropError": "eqprop.errors",
+    "Falsified": "eqprop.errors",
+    "Group": "eqprop.groups",
+    "InvalidInput": "eqprop.errors",
+    "LieGroup": "eqprop.groups",
+    "Model": "eqprop.model",
+    "Outcome": "eqprop.verdict",
+    "Pair": "eqprop.pair",
+    "Probe": "eqprop.probe",
+    "Property": "eqprop.properties",
+    "Report": "eqprop.report",
+    "Transformation": "eqprop.transformation",
+    "Verdict": "eqprop.verdict",
+    "check": "eqprop.replay",
+    "hidden_units": "eqprop.actions",
+    "load": "eqprop.replay",
+    "parametrize": "eqprop.cases",
+    "register": "eqprop.registry",
+    "run": "eqprop.api",
+    "verify": "eqprop.api",
+}
+"""Public name → the module that defines it; for type checkers the imports above are the same list."""
+
+__all__ = [
+    "Case",
+    "Counterexample",
+    "EqpropError",
+    "Falsified",
+    "Group",
+    "InvalidInput",
+    "LieGroup",
+    "Model",
+    "Outcome",
+    "Pair",
+    "Probe",
+    "Property",
+    "Report",
+    "Transformation",
+    "Verdict",
+    "__version__",
+    "check",
+    "groups",
+    "hidden_units",
+    "load",
+    "parametrize",
+    "register",
+    "run",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("eqprop")
+    elif name == "groups":
+        value = import_module("eqprop.groups")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        msg = f"module 'eqprop' has no attribute {name!r}; the public names are: {', '.join(__all__)}"
+        raise AttributeError(msg)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

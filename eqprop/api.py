@@ -1,0 +1,64 @@
+"""Verification as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from eqprop.errors import Falsified
+from eqprop.precision import Precision
+from eqprop.properties import Property
+from eqprop.report import Report
+from eqprop.runner import Listener, make_options, run_subjects
+from eqprop.search import ignore
+from eqprop.targets import as_subjects
+
+
+def run(
+    pairs: Any,
+    *,
+    profile: str = "gate",
+    seed: int | None = None,
+    precision: Precision = "float64",
+    properties: Iterable[str | Property] | None = None,
+    save: Path | None = None,
+    on_progress: Listener = ignore,
+) -> Report:
+    """Search for violations; a falsified property is a verdict in the report, never an exception.
+
+    Args:
+        pairs: a Pair, a strategy of pairs, a catalog entry, or an iterable or mapping of them.
+        profile: ``"gate"``, ``"explore"`` or ``"deep"``.
+        seed: the same seed gives the same verdicts; without one, gate repeats itself and the others do not.
+        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        properties: names of those to verify; all by default.
+        save: a folder for counterexample files; none are written by default.
+        on_progress: called with a ``Progress`` at every step.
+
+    Raises:
+        InvalidInput: for arguments that cannot be used. A model that cannot be verified is a verdict: an error.
+    """
+    options = make_options(profile=profile, seed=seed, precision=precision, properties=properties, save=save)
+    return run_subjects(as_subjects(pairs), options, on_progress)
+
+
+def verify(
+    *pairs: Any,
+    profile: str = "gate",
+    seed: int | None = None,
+    precision: Precision = "float64",
+    properties: Iterable[str | Property] | None = None,
+    save: Path | None = None,
+) -> Report:
+    """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
+
+    Raises:
+        Falsified: an AssertionError with every counterexample in its message, and ``report``.
+        InvalidInput: for arguments that cannot be used.
+    """
+    given: Any = pairs[0] if len(pairs) == 1 else pairs
+    report = run(given, profile=profile, seed=seed, precision=precision, properties=properties, save=save)
+    if not report.ok:
+        raise Falsified(report)
+    return report

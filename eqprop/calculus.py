@@ -1,0 +1,135 @@
+"""The one place that differentiates: directional derivatives of a pair at a probe, matrix-free.
+
+``Local`` is a function near a point. Its derivative and the derivative's transpose are linear maps, so the Hessian is
+the ``push`` of the gradient map's ``Local`` and the second derivative of a model the ``push`` of its first: one idea
+serves every order. Nothing here is of size P×P.
+
+Models with a reverse-only derivative rule (``jax.custom_vjp``) refuse forward mode. Their Jacobian products come from
+the derivative of the cotangent map w ↦ Jᵀw, which is linear in w and has J as its own transpose; Hessian products are
+forward over reverse where the rule allows it and reverse over reverse where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Tree = Any
+
+
+def inner(a: Tree, b: Tree) -> Any:
+    """⟨a, b⟩ over all leaves."""
+    products = [jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)]
+    return sum(products[1:], products[0]) if products else jnp.zeros(())
+
+
+def inner_magnitude(a: Tree, b: Tree) -> Any:
+    """Σ|aᵢ bᵢ|: the size of the terms that cancel in ⟨a, b⟩."""
+    return inner(jax.tree.map(jnp.abs, a), jax.tree.map(jnp.abs, b))
+
+
+def norm(a: Tree) -> Any:
+    """The Euclidean norm over all leaves."""
+    return jnp.sqrt(inner(a, a))
+
+
+def add(a: Tree, b: Tree) -> Tree:
+    """a + b, leaf by leaf."""
+    return jax.tree.map(jnp.add, a, b)
+
+
+def subtract(a: Tree, b: Tree) -> Tree:
+    """a − b, leaf by leaf."""
+    return jax.tree.map(jnp.subtract, a, b)
+
+
+def zeros_like(a: Tree) -> Tree:
+    """0, in the structure, shapes and dtypes of a tree."""
+    return jax.tree.map(jnp.zeros_like, a)
+
+
+def is_reverse_only(error: Exception) -> bool:
+    """Whether JAX refused a program because forward mode met a ``custom_vjp`` rule.
+
+    Under a trace JAX says so only when the program is lowered, so this cannot be tried where the derivative is taken.
+    """
+    return "custom_vjp" in str(error) or "custom_lin" in str(error)
+
+
+def allows_forward(f: Callable[[Tree], Tree], at: Tree) -> bool:
+    """Whether forward mode goes through f: no ``custom_vjp`` rule lies on the way of the tangents."""
+    jaxpr = jax.make_jaxpr(lambda at, u: jax.jvp(f, (at,), (u,))[1])(at, at)
+    return "custom_lin" not in str(jaxpr)
+
+
+def double_vjp(f: Callable[[Tree], Tree], at: Tree) -> tuple[Tree, Callable[[Tree], Tree]]:
+    """f(at), and u ↦ Df(at)·u as the transpose of the cotangent map w ↦ Df(at)ᵀ·w, which is linear in w."""
+    value, pull = jax.vjp(f, at)
+    _, transpose = jax.vjp(lambda w: pull(w)[0], zeros_like(value))
+    return value, lambda u: transpose(u)[0]
+
+
+class Local:
+    """A function near one point: its value, its derivative and the derivative's transpose, each traced once.
+
+    Args:
+        function: of one tree.
+        at: the point.
+        careful: whether the function may be reverse-only; each derivative is then taken the way that JAX allows.
+    """
+
+    def __init__(self, function: Callable[[Tree], Tree], at: Tree, *, careful: bool = False) -> None:
+        self.function = function
+        self.at = at
+        self.careful = careful
+
+    def _near(self, function: Callable[[Tree], Tree]) -> Local:
+        return Local(function, self.at, careful=self.careful)
+
+    @cached_property
+    def _forward(self) -> bool:
+        return not self.careful or allows_forward(self.function, self.at)
+
+    @cached_property
+    def _linear(self) -> tuple[Tree, Callable[[Tree], Tree]]:
+        return (jax.linearize if self._forward else double_vjp)(self.function, self.at)
+
+    @cached_property
+    def _reverse(self) -> tuple[Tree, Callable[[Tree], tuple[Tree]]]:
+        return jax.vjp(self.function, self.at)
+
+    @cached_property
+    def value(self) -> Tree:
+        """f(at)."""
+        return self.function(self.at)
+
+    def push(self, tangent: Tree) -> Tree:
+        """Df(at)·u."""
+        return self._linear[1](tangent)
+
+    def pull(self, cotangent: Tree) -> Tree:
+        """Df(at)ᵀ·w."""
+        return self._reverse[1](cotangent)[0]
+
+    def gradient_of(self, loss: Callable[[Tree], Any]) -> Local:
+        """θ ↦ ∇(ℓ∘f)(θ), near the same point: ``value`` is the gradient, ``push`` the Hessian-vector product."""
+        return self._near(jax.grad(lambda at: loss(self.function(at))))
+
+    def along(self, tangent: Tree) -> Local:
+        """θ ↦ Df(θ)·u for a fixed u, near the same point: its ``push`` is the second derivative D²f[u, ·]."""
+        if self._forward:
+            return self._near(lambda at: jax.jvp(self.function, (at,), (tangent,))[1])
+        return self._near(lambda at: double_vjp(self.function, at)[1](tangent))
+
+    def against(self, cotangent: Tree) -> Local:
+        """θ ↦ Df(θ)ᵀ·w for a fixed w, near the same point: its ``push`` is Σᵢ wᵢ ∇²fᵢ applied to a tangent."""
+        return self._near(lambda at: jax.vjp(self.function, at)[1](cotangent)[0])
+
+
+def generator(action: Callable[[Any, Tree], Tree], identity: Any, tangent: Any) -> Callable[[Tree], Tree]:
+    """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ)."""
+    return lambda at: jax.jvp(lambda element: action(element, at), (identity,), (tangent,))[1]

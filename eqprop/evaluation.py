@@ -1,0 +1,320 @@
+"""Compiles a pair's properties into one program and judges probes with it: the only place that jits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop import measuring, rounding
+from eqprop.calculus import is_reverse_only
+from eqprop.casting import cast_probe, output_shapes
+from eqprop.losses import Loss
+from eqprop.noise import TABLE, with_rounding_noise
+from eqprop.pair import Pair
+from eqprop.point import Point
+from eqprop.precision import Precision, garbage_kept, numbers_context
+from eqprop.probe import Probe
+from eqprop.properties.base import Property
+from eqprop.rounding import Judgement, Measured
+from eqprop.sampling import probes_of
+
+ROWS = 64 * (1 + rounding.COPIES)
+"""How many rows (probes and their perturbed copies) one call of a small program evaluates."""
+
+NUMBERS_PER_CALL = 500_000
+"""Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
+
+FAST_COMPILATION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+"""Five times less compilation for programs that run some hundred times (measured: docs/decisions.md)."""
+
+LARGE = 2_000
+"""From this many parameters on, running a program takes longer than compiling it, and its sides stay inside it."""
+
+FAST_EXECUTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
+"""Three times the compilation, half the running time (measured: docs/decisions.md)."""
+
+
+def compiler_options(parameters: int = 0) -> dict[str, bool | int] | None:
+    """XLA options for programs that run some hundred times, known to the CPU compiler only."""
+    if jax.default_backend() != "cpu":
+        return None
+    return dict(FAST_EXECUTION if parameters >= LARGE else FAST_COMPILATION)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the leaves of a property's sides lie in the flat vectors that a program returns."""
+
+    names: tuple[str, ...]
+    starts: np.ndarray
+    shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both sides of one property at one probe, leaf by leaf, for a report."""
+
+    names: tuple[str, ...]
+    lhs: tuple[np.ndarray, ...]
+    rhs: tuple[np.ndarray, ...]
+
+
+class Program:
+    """All sides of some properties of a pair under one loss, traced and compiled once, for batches of probes.
+
+    Args:
+        pair: what is verified.
+        properties: those to evaluate; each must apply to the pair.
+        loss: a drawn loss; the model's own takes precedence.
+        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        careful: whether the model is known to be reverse-only; found out where it is not said.
+
+    Attributes:
+        careful: whether a reverse-only derivative rule was met.
+        large: whether the model has so many parameters that the program itself measures its sides.
+        copies: how many perturbed copies of each probe set its floor.
+        rows: how many rows (probes and copies) one call evaluates.
+        eps: for each property, the unit roundoff of the lowest floating precision that its sides depend on.
+        lowest: likewise the name of that precision.
+        outputs: shapes of the outputs.
+    """
+
+    def __init__(
+        self,
+        pair: Pair,
+        properties: Sequence[Property],
+        loss: Loss,
+        precision: Precision = "float64",
+        *,
+        careful: bool = False,
+    ) -> None:
+        self.pair = pair
+        self.properties = tuple(properties)
+        self.loss = loss
+        self.precision: Precision = precision
+        self.needed = frozenset[str]().union(*(p.needs for p in self.properties))
+        self.layouts: dict[str, Layout] = {}
+        self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, Any, Any]]]] = {}
+        self._over_rows: Callable[[Callable[..., Any]], Callable[..., Any]] = jax.vmap
+        size = max(pair.model.param_leaves.size, 1)
+        self.large = size >= LARGE
+        self.copies = rounding.COPIES_LARGE if self.large else rounding.COPIES
+        self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, ROWS))
+        if self.large:
+            self.rows = max(self.rows // (1 + self.copies), 1) * (1 + self.copies)
+        with numbers_context(precision), garbage_kept():
+            self.outputs = output_shapes(pair, precision)
+            self._example = self.draw(np.random.default_rng(0), 1)
+            self.careful = careful
+            try:
+                self._compile()
+            except (TypeError, NotImplementedError) as error:
+                if self.careful or not is_reverse_only(error):
+                    raise
+                self.careful = True
+                self._compile()
+
+    def _compile(self) -> None:
+        traced = self._traced()
+        units = jax.tree.unflatten(jax.tree.structure(traced.out_info), rounding.lowest_precisions(traced.jaxpr))
+        found = {name: max(of_sides) for name, of_sides in units.items()}
+        self.eps = {name: eps for name, (eps, _) in found.items()}
+        self.lowest = {name: lowest for name, (_, lowest) in found.items()}
+        self._call = self._compiled(traced)
+
+    def _compiled(self, traced: Any) -> Callable[[Probe], Any]:
+        return traced.lower().compile(compiler_options=compiler_options(self.pair.model.param_leaves.size))
+
+    def _traced(self) -> Any:
+        """The program over all rows; a row after the other where some operation of the model cannot be batched."""
+        try:
+            return self._trace_of_measurements() if self.large else self._trace_of_sides()
+        except NotImplementedError as error:
+            if is_reverse_only(error):
+                raise
+            self._over_rows = _one_by_one
+            return self._trace_of_measurements() if self.large else self._trace_of_sides()
+
+    def _trace_of_sides(self) -> Any:
+        return jax.jit(self._over_rows(self._row)).trace(self._rows_like(1 if self.large else self.rows))
+
+    def _trace_of_measurements(self) -> Any:
+        held = 1 + self.copies
+        of_groups = self._over_rows(measuring.measuring(self._sides, held))
+        return jax.jit(of_groups).trace(self._rows_like(self.rows // held, held))
+
+    def _rows_like(self, *axes: int) -> Probe:
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), leaf.dtype), self._example)
+
+    @cached_property
+    def _sides_call(self) -> tuple[Callable[[Probe], Any], int]:
+        """The program that returns whole sides, and how many rows it takes: of a large model compiled when needed."""
+        return (self._compiled(self._trace_of_sides()), 1) if self.large else (self._call, self.rows)
+
+    def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> measuring.Sides:
+        """The leaves of both sides and the scales of every property (or of some) at one probe."""
+        point = Point(self.pair, probe, self.loss, careful=self.careful)
+        found: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
+        for prop in properties or self.properties:
+            parts = prop.sides(point)
+            lhs = [leaf for part in parts for leaf in part.lhs]
+            rhs = [leaf for part in parts for leaf in part.rhs]
+            names = tuple(name for part in parts for name in part.names)
+            shapes = tuple(tuple(jnp.shape(leaf)) for leaf in lhs)
+            starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+            self.layouts[prop.name] = Layout(names, starts, shapes)
+            found[prop.name] = (lhs, rhs, [scale for part in parts for scale in part.scales])
+        return found
+
+    def _row(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Any, Any, Any]]:
+        """``_sides``, each as one flat vector."""
+        return {
+            name: (_flat(lhs), _flat(rhs), jnp.stack(scales) if scales else jnp.zeros((0,)))
+            for name, (lhs, rhs, scales) in self._sides(probe, properties).items()
+        }
+
+    def draw(self, rng: np.random.Generator, count: int) -> Probe:
+        """A batch of probes with the fields that this program reads, in its precision."""
+        return self.cast(probes_of(self.pair, self.loss, self.outputs, self.needed, rng, count))
+
+    def cast(self, probes: Probe) -> Probe:
+        """The batch with the floating-point types that the program was compiled for."""
+        return cast_probe(self.pair, probes, self.precision)
+
+    def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
+        """Sides and scales at every row, as float64 arrays of shape (rows, numbers) and (rows, leaves)."""
+        with numbers_context(self.precision):
+            chunks = _in_chunks(rows, *self._sides_call)
+        return {name: _joined([chunk[name] for chunk in chunks], rows.count) for name in self.layouts}
+
+    def measure(self, rows: Probe, copies: int) -> dict[str, Measured]:
+        """What each property's sides say at every probe of the rows, each followed by its copies."""
+        probes = rows.count // (1 + copies)
+        if self.large:
+            return self._measured_inside(rows, probes, copies)
+        found: dict[str, Measured] = {}
+        for name, sides in self.evaluate(rows).items():
+            lhs, rhs, scales = (side.reshape(probes, 1 + copies, -1) for side in sides)
+            found[name] = rounding.measure(lhs, rhs, scales, self.layouts[name].starts)
+        return found
+
+    def _measured_inside(self, rows: Probe, probes: int, copies: int) -> dict[str, Measured]:
+        held = 1 + self.copies
+        if copies == self.copies:  # views of the rows
+            in_groups = jax.tree.map(lambda leaf: leaf.reshape(probes, held, *leaf.shape[1:]), rows)
+        else:
+            in_groups = rows.at(measuring.groups(probes, copies, self.copies))
+        with numbers_context(self.precision):
+            chunks = _in_chunks(in_groups, self._call, self.rows // held)
+        return {
+            name: measuring.combined(_joined([chunk[name] for chunk in chunks], in_groups.count), probes)
+            for name in self.layouts
+        }
+
+    def judge(self, probes: Probe, rng: np.random.Generator, copies: int | None = None) -> dict[str, Judgement]:
+        """Every property at every probe of a batch, with floors from perturbed copies of each (``self.copies``).
+
+        Where properties differ in precision, each precision gets copies of its own: a softmax in float32 inside the
+        model is no reason to let errors of that size pass in the group laws.
+        """
+        copies = self.copies if copies is None else copies
+        judged: dict[str, Judgement] = {}
+        for eps in sorted(set(self.eps.values())):
+            measured = self.measure(rounding.perturbed(probes, copies, eps, rng), copies)
+            for name in (p.name for p in self.properties if self.eps[p.name] == eps):
+                judged[name] = rounding.judgement(measured[name], eps)
+        return {p.name: judged[p.name] for p in self.properties}
+
+    def confirmed(self, name: str, probes: Probe, rng: np.random.Generator) -> np.ndarray:
+        """Which suspected probes still violate the property when judged with many fresh perturbations."""
+        return self.judge(probes, rng, copies=rounding.CONFIRMING_COPIES)[name].suspect
+
+    def under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
+        """One property judged with floors in which every operation inside the program rounds at random, too.
+
+        The last word on a violation: what the program absorbs or saturates no perturbation of its inputs can show. It
+        compiles a program of its own (kept), so it is asked of confirmed violations only.
+        """
+        copies = rounding.CONFIRMING_COPIES
+        rows = rounding.perturbed(probes.only(self._property(name).needs), copies, self.eps[name], rng)
+        signs = rng.choice(np.array([-1.0, 1.0]), (probes.count, 1 + copies, TABLE))
+        signs[:, 0] = 0.0
+        with numbers_context(self.precision):
+            noisy = self._noisy_program(name, rows.at(0))
+            if self.large:
+                groups = measuring.groups(probes.count, copies, self.copies)
+                signs = signs.reshape(-1, TABLE)
+                measured = [jax.tree.map(lambda found: found[None], noisy(rows.at(g), signs[g])[name]) for g in groups]
+                combined = measuring.combined(_joined(measured, len(groups)), probes.count)
+                return rounding.judgement(combined, self.eps[name])
+            chunks = [
+                noisy(rows.at(slice(start, start + 1 + copies)), signs[i])[name]
+                for i, start in enumerate(range(0, rows.count, 1 + copies))
+            ]
+        lhs, rhs, scales = (np.stack([np.asarray(chunk[i], dtype=np.float64) for chunk in chunks]) for i in range(3))
+        return rounding.judge(lhs, rhs, scales, self.layouts[name].starts, self.eps[name])
+
+    def _noisy_program(self, name: str, example: Probe) -> Callable[[Probe, Any], dict[str, tuple[Any, Any, Any]]]:
+        if name not in self._noisy:
+            alone = (self._property(name),)
+            row = self._sides if self.large else self._row
+            noisy = with_rounding_noise(lambda probe: row(probe, alone), example)
+            over = measuring.measuring(noisy, 1 + self.copies) if self.large else self._over_rows(noisy)
+            self._noisy[name] = jax.jit(over, compiler_options=compiler_options())
+        return self._noisy[name]
+
+    def _property(self, name: str) -> Property:
+        return next(prop for prop in self.properties if prop.name == name)
+
+    def compare(self, name: str, probe: Probe) -> Comparison:
+        """Both sides of one property at a single probe (no leading axis)."""
+        one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
+        lhs, rhs, _ = self.evaluate(one)[name]
+        layout = self.layouts[name]
+        return Comparison(layout.names, tuple(_leaves(lhs[0], layout)), tuple(_leaves(rhs[0], layout)))
+
+
+def applicable(pair: Pair, properties: Sequence[Property]) -> tuple[Property, ...]:
+    """The properties whose hypotheses the pair meets."""
+    return tuple(prop for prop in properties if prop.why_not(pair) is None)
+
+
+def _one_by_one(row: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``jax.vmap`` computes, without a batching rule for any operation."""
+    return lambda *rows: jax.lax.map(lambda arguments: row(*arguments), rows)
+
+
+def _flat(leaves: list[Any]) -> Any:
+    if not leaves:
+        return jnp.zeros((0,))
+    return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
+
+
+def _in_chunks(rows: Probe, call: Callable[[Probe], Any], held: int) -> list[dict[str, tuple[Any, ...]]]:
+    """What a program says about ``held`` rows at a time; the last ones are filled up by repeating the last row."""
+    total = rows.count
+    chunks: list[dict[str, tuple[Any, ...]]] = []
+    for start in range(0, total, held):
+        stop = start + held
+        picked = slice(start, stop) if stop <= total else np.minimum(np.arange(start, stop), total - 1)
+        chunks.append(call(rows.at(picked)))
+    return chunks
+
+
+def _joined(chunks: list[tuple[Any, ...]], total: int) -> tuple[np.ndarray, ...]:
+    joined: list[np.ndarray] = []
+    for fields in zip(*chunks, strict=True):
+        arrays = [np.asarray(field, dtype=np.float64) for field in fields]
+        joined.append((np.concatenate(arrays) if len(arrays) > 1 else arrays[0])[:total])
+    return tuple(joined)
+
+
+def _leaves(flat: np.ndarray, layout: Layout) -> Iterator[np.ndarray]:
+    for i, shape in enumerate(layout.shapes):
+        yield flat[layout.starts[i] : layout.starts[i + 1]].reshape(shape)

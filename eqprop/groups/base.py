@@ -1,0 +1,152 @@
+"""What a group is to eqprop: elements that compose, and a way to draw them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.errors import InvalidInput
+
+Element = Any
+Algebra = Any
+
+
+class Group(ABC):
+    """Elements g with g·h, g⁻¹ and e. Elements are arrays or pytrees of arrays; integer arrays are never perturbed.
+
+    The laws are (gh)k = g(hk), eg = g = ge and g⁻¹g = e. ``eqprop.groups.check_laws`` tests them for any group, yours
+    included, up to the rounding floor of each example.
+
+    A group that acts linearly on hidden units also implements ``act`` and ``act_dual``; ``hidden_units`` needs them.
+    """
+
+    @abstractmethod
+    def identity(self) -> Element:
+        """e."""
+
+    @abstractmethod
+    def compose(self, first: Element, second: Element) -> Element:
+        """first · second."""
+
+    @abstractmethod
+    def inverse(self, element: Element) -> Element:
+        """The element with element⁻¹ · element = e."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, reach: float) -> Element:
+        """A random element, from near the identity (``reach`` → 0) to as far from it as the group goes (``reach`` = 1).
+
+        A discrete group takes its simplest elements (one transposition, one sign) where the reach is small, and never
+        the identity. Every number comes from ``rng``. Return NumPy arrays, float64 for real coordinates.
+        """
+
+    def simple(self) -> Iterable[Element]:
+        """Elements with coordinates that a person can read, simplest first: what a counterexample shrinks to.
+
+        Each differs from the identity. None by default: counterexamples then keep the element that was drawn.
+        """
+        return ()
+
+    @property
+    def trivial(self) -> bool:
+        """Whether e is the only element, so that there is nothing to verify."""
+        return False
+
+    @property
+    def isometry(self) -> bool:
+        """Whether ``act`` preserves the Euclidean norm for every element."""
+        return False
+
+    @property
+    def size(self) -> int | None:
+        """The length of the axis that ``act`` acts on; None for a group without such an action."""
+        return None
+
+    def act(self, element: Element, array: Any, axis: int) -> Any:
+        """The element applied to the vectors that lie along one axis of an array."""
+        del element, array, axis
+        msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
+        raise InvalidInput(msg)
+
+    def act_dual(self, element: Element, array: Any, axis: int) -> Any:
+        """The contragredient action: ⟨act_dual(g, a), act(g, b)⟩ = ⟨a, b⟩ along the axis."""
+        del element, array, axis
+        msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
+        raise InvalidInput(msg)
+
+    def power(self, element: Element, exponent: float) -> Element:
+        """element^exponent, where the group has real powers."""
+        del element, exponent
+        msg = f"{self!r} has no real powers; only groups.Scaling takes power=."
+        raise InvalidInput(msg)
+
+    def sample_many(self, rng: np.random.Generator, reaches: np.ndarray) -> Element:
+        """One element for each reach, stacked along a leading axis."""
+        drawn = [self.sample(rng, float(reach)) for reach in reaches]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+
+
+class LieGroup(Group):
+    """A group with a Lie algebra: ξ ↦ exp(ξ) and its derivative at 0.
+
+    The laws are exp(0) = e, exp((s+t)ξ) = exp(sξ) exp(tξ), and d/dt exp(tξ) at t = 0 equals ``tangent(ξ)``.
+    """
+
+    @abstractmethod
+    def sample_algebra(self, rng: np.random.Generator) -> Algebra:
+        """A random algebra element of unit order of magnitude, no coordinate favoured."""
+
+    @abstractmethod
+    def exp(self, algebra: Algebra) -> Element:
+        """The element at parameter 1 of the one-parameter subgroup that the algebra element generates."""
+
+    @abstractmethod
+    def zero(self) -> Algebra:
+        """The algebra element 0."""
+
+    def tangent(self, algebra: Algebra) -> Element:
+        """d/dt exp(tξ) at t = 0, in the coordinates of the elements; by automatic differentiation of ``exp``.
+
+        Matrix groups override it by the identity map, which is cheaper; the conformance check compares the two.
+        """
+        return jax.jvp(self.exp, (self.zero(),), (algebra,))[1]
+
+    def simple_algebra(self) -> Iterable[Algebra]:
+        """Readable algebra elements, simplest first; none by default."""
+        return ()
+
+    def sample_algebra_many(self, rng: np.random.Generator, count: int) -> Algebra:
+        """``count`` algebra elements, stacked along a leading axis."""
+        drawn = [self.sample_algebra(rng) for _ in range(count)]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+
+
+@dataclass(frozen=True)
+class SizedGroup(Group):
+    """A group given by one whole number n, 0 or more.
+
+    Raises:
+        InvalidInput: where n is anything else.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n", whole_number(self.n, type(self).__name__))
+
+    @property
+    def trivial(self) -> bool:
+        return self.n == 0
+
+
+def whole_number(size: int, group: str) -> int:
+    """The size of a group, if it is a whole number of at least 0."""
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
+        msg = f"groups.{group}: size is {size!r}; expected a whole number, 0 or more."
+        raise InvalidInput(msg)
+    return int(size)

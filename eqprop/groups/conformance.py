@@ -1,0 +1,225 @@
+"""The check that every group passes, also a user's: the laws of ``Group`` and ``LieGroup``, up to measured rounding."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group, LieGroup
+from eqprop.groups.laws import Draw, Law, Sides, array_shape, laws_of, with_exponentials
+from eqprop.rounding import judge, lowest_precisions, perturbed
+
+REPETITIONS = 15
+"""Perturbed copies of each draw that set its floor: enough for a violation to need no second confirmation."""
+
+
+def check_laws(group: Group, *, seed: int = 0, count: int = 64) -> None:
+    """Check that a group is one: its laws, its exponential map and its action, on random and on its simple elements.
+
+    Elements from the identity's neighbourhood to the far end of the group (``count`` of them, and up to ``count`` from
+    ``simple``) are put into every law of ``eqprop.groups.laws``. Both sides are judged as models are: by how far they
+    move when every floating-point number moves by one unit in its last place. Integers are compared exactly. It runs in
+    float64 and leaves JAX's configuration as it was.
+
+    Args:
+        group: any ``Group``; its compose, inverse, exp, act and act_dual must be traceable by JAX.
+        seed: of every number that is drawn.
+        count: how many elements are drawn.
+
+    Raises:
+        InvalidInput: naming the group, the law, the element and both values, for the first law that fails; where an
+            element is not like the identity in structure, shape and kind of number; where draws do not depend on their
+            generator alone, or all are the identity of a group that is not ``trivial``; where ``simple`` gives it.
+    """
+    if not isinstance(group, Group):
+        msg = f"check_laws: got {group!r}; expected a Group such as groups.Scaling(3)."
+        raise InvalidInput(msg)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+        msg = f"check_laws: count is {count!r}; expected a whole number from 2."
+        raise InvalidInput(msg)
+    with jax.enable_x64(True):
+        draws = _draws(group, seed, count)
+        for law, sides, eps in _evaluated(group, draws, np.random.default_rng(seed)):
+            _settle(group, law, draws, sides, eps)
+
+
+# -- what the laws are evaluated on -----------------------------------------------------------------------------------
+
+
+def _draws(group: Group, seed: int, count: int) -> Draw:
+    """The simple elements, then random ones from near to far, each with partners; a leading axis in every leaf."""
+    drawn = _drawn(group, seed, count)
+    _check_random(group, drawn, _drawn(group, seed, count))
+    simple = _like(group, "simple()", group.simple(), group.identity(), count)
+    _check_simple(group, simple)
+    g = _stack([*simple, *_unstack(drawn[0], count)])
+    xi = _algebra(group, seed, count)
+    rng = np.random.default_rng((seed, 1))
+    total = len(simple) + count
+    number = max(total, len(jax.tree.leaves(xi)[0]) if jax.tree.leaves(xi) else 0)
+
+    def cycled(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: np.take(leaf, np.arange(number) % len(leaf), axis=0), tree)
+
+    s, t = rng.uniform(-1, 1, (2, number))
+    x, y = rng.standard_normal((2, number, *array_shape(group)))
+    return Draw(cycled(g), cycled(drawn[1]), cycled(drawn[2]), cycled(xi), s, t, x, y)
+
+
+def _drawn(group: Group, seed: int, count: int) -> tuple[Any, Any, Any]:
+    """Three batches of random elements: g from near to far, its partners h and k in random order."""
+    rng = np.random.default_rng(seed)
+    reaches = (np.arange(count) + 0.5) / count
+    orders = (reaches, rng.permutation(reaches), rng.permutation(reaches))
+    g, h, k = (group.sample_many(rng, order) for order in orders)
+    return g, h, k
+
+
+def _algebra(group: Group, seed: int, count: int) -> Any:
+    """Simple algebra elements, then random ones."""
+    if not isinstance(group, LieGroup):
+        return None
+    zero = group.zero()
+    drawn = group.sample_algebra_many(np.random.default_rng((seed, 2)), count)
+    drawn = _like(group, "sample_algebra", _unstack(drawn, count), zero, count)
+    simple = _like(group, "simple_algebra()", group.simple_algebra(), zero, count)
+    if any(_same(xi, zero) for xi in simple):
+        msg = f"{group!r}: simple_algebra() gives the algebra element 0; leave it out."
+        raise InvalidInput(msg)
+    if simple and all(_same(xi, zero) for xi in drawn):
+        msg = f"{group!r}: every algebra element that sample_algebra drew is 0; draw them of unit order of magnitude."
+        raise InvalidInput(msg)
+    return _stack([*simple, *drawn])
+
+
+def _check_random(group: Group, drawn: tuple[Any, Any, Any], again: tuple[Any, Any, Any]) -> None:
+    """Random elements look like e, depend on their generator alone, are e only in a trivial group."""
+    e = group.identity()
+    count = len(jax.tree.leaves(drawn[0])[0]) if jax.tree.leaves(drawn[0]) else 0
+    elements = _like(group, "sample", _unstack(drawn[0], count), e, count)
+    if not _same(drawn, again):
+        msg = f"{group!r}: sample drew different elements from equal generators; take every number from rng."
+        raise InvalidInput(msg)
+    moving = sum(not _same(element, e) for element in elements)
+    if group.trivial and moving:
+        msg = f"{group!r}: it claims to be trivial, but sample drew an element other than the identity."
+        raise InvalidInput(msg)
+    if not group.trivial and not moving:
+        msg = f"{group!r}: all {count} elements that sample drew are the identity; draw others, or set trivial to True."
+        raise InvalidInput(msg)
+
+
+def _check_simple(group: Group, simple: list[Any]) -> None:
+    e = group.identity()
+    for i, element in enumerate(simple):
+        if _same(element, e):
+            msg = f"{group!r}: simple() gives the identity {_text(element)} at position {i}; leave it out."
+            raise InvalidInput(msg)
+
+
+def _like(group: Group, origin: str, trees: Any, example: Any, limit: int) -> list[Any]:
+    """At most ``limit`` of the trees, if each has the structure, shapes and kinds of number of the example."""
+    found = list(islice(trees, limit))
+    for tree in found:
+        if _form(tree) != _form(example):
+            like = _text(example)
+            msg = f"{group!r}: {origin} gives {_text(tree)}; expected the structure, shapes and kinds of {like}."
+            raise InvalidInput(msg)
+    return found
+
+
+# -- evaluation and judgement -----------------------------------------------------------------------------------------
+
+
+def _evaluated(group: Group, draws: Draw, rng: np.random.Generator) -> list[tuple[Law, Sides, float]]:
+    """Both sides of every law at every draw and its perturbed copies: one program for all of them."""
+    laws = laws_of(group)
+
+    def program(draw: Draw) -> list[Sides]:
+        complete = with_exponentials(group, draw)
+        return [_checked(group, law, law.sides(complete)) for law in laws]
+
+    eps, _ = max(lowest_precisions(jax.make_jaxpr(program)(jax.tree.map(lambda leaf: leaf[0], draws))))
+    rows = perturbed(draws, REPETITIONS, eps, rng)  # pyright: ignore[reportArgumentType]
+    sides = jax.tree.map(np.asarray, jax.jit(jax.vmap(program))(rows))
+    return [(law, of_law, eps) for law, of_law in zip(laws, sides, strict=True)]
+
+
+def _checked(group: Group, law: Law, sides: Sides) -> Sides:
+    """The sides, if they can be compared at all."""
+    if _form(sides.lhs) != _form(sides.rhs):
+        left, right = (jax.tree.map(jnp.shape, side) for side in (sides.lhs, sides.rhs))
+        what = "the sides differ in structure, shape or kind"
+        msg = f"{group!r}: in {law.formula} {what}: {left} and {right}; {law.remedy}."
+        raise InvalidInput(msg)
+    return Sides(sides.lhs, sides.rhs, jnp.asarray(sides.scale, float))
+
+
+def _settle(group: Group, law: Law, draws: Draw, sides: Sides, eps: float) -> None:
+    """Raise if the law fails at any draw, or can be judged at none."""
+    number = len(draws.s)
+    pairs = list(zip(jax.tree.leaves(sides.lhs), jax.tree.leaves(sides.rhs), strict=True))
+    wrong = np.zeros(number, dtype=bool)
+    for left, right in (pair for pair in pairs if not _is_real(pair[0])):
+        differs = (left != right).reshape(number, -1)
+        wrong |= differs.any(axis=1)
+    reals = [pair for pair in pairs if _is_real(pair[0])]
+    if reals:
+        lhs, rhs = (
+            np.concatenate([pair[i].reshape(number, 1 + REPETITIONS, -1) for pair in reals], -1) for i in (0, 1)
+        )
+        starts = np.cumsum([0, *(left.reshape(number * (1 + REPETITIONS), -1).shape[1] for left, _ in reals)])
+        scales = np.repeat(sides.scale.reshape(number, 1 + REPETITIONS, 1), len(reals), axis=2)
+        judgement = judge(lhs, rhs, scales, starts, eps)
+        wrong |= judgement.suspect | ~judgement.finite
+        if not wrong.any() and judgement.inconclusive.all():
+            msg = (
+                f"{group!r}: {law.formula} cannot be judged: at every draw rounding errors are as large as the values."
+            )
+            raise InvalidInput(msg)
+    if wrong.any():
+        raise InvalidInput(_failure(group, law, draws, sides, int(np.argmax(wrong))))
+
+
+def _failure(group: Group, law: Law, draws: Draw, sides: Sides, index: int) -> str:
+    row = index * (1 + REPETITIONS)
+    lhs, rhs = (jax.tree.map(lambda leaf: leaf[row], side) for side in (sides.lhs, sides.rhs))
+    drawn = {"g": draws.g, "h": draws.h, "k": draws.k, "ξ": draws.xi, "s": draws.s, "t": draws.t}
+    at = ", ".join(f"{name} = {_text(jax.tree.map(lambda leaf: leaf[index], drawn[name]))}" for name in law.variables)
+    where = f"{group!r}: {law.formula} fails at {at or 'every element'}"
+    return f"{where}: {_text(lhs)} is not {_text(rhs)}. Remedy: {law.remedy}."
+
+
+# -- trees ------------------------------------------------------------------------------------------------------------
+
+
+def _is_real(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
+
+
+def _form(tree: Any) -> tuple[Any, ...]:
+    """Structure, shapes and kinds of number."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return treedef, tuple((np.shape(leaf), _is_real(leaf)) for leaf in leaves)
+
+
+def _same(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def _stack(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def _unstack(tree: Any, count: int) -> list[Any]:
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(count)]
+
+
+def _text(tree: Any) -> str:
+    """A tree of arrays as nested lists."""
+    return str(jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), tree))

@@ -1,0 +1,162 @@
+"""Finite groups that act on hidden units: permutations, signs, and both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.groups.base import SizedGroup
+from eqprop.groups.scaling import along, unit_vectors
+
+
+@dataclass(frozen=True)
+class Permutation(SizedGroup):
+    """The symmetric group on n units; an element s is the integer array with s[i] = image of i.
+
+    (s·t)[i] = s[t[i]]. Act: unit i moves to place s[i], a left action (``w[:, s]`` is the inverse, a right action).
+    """
+
+    @property
+    def trivial(self) -> bool:
+        return self.n < 2
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def identity(self) -> Any:
+        return np.arange(self.n)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return jnp.asarray(first)[second]
+
+    def inverse(self, element: Any) -> Any:
+        return jnp.argsort(element)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        element = np.arange(self.n)
+        if self.n < 2:
+            return element
+        if reach < 0.5:
+            i, j = rng.choice(self.n, 2, replace=False)
+            element[[i, j]] = element[[j, i]]
+            return element
+        while np.array_equal(element, np.arange(self.n)):
+            element = rng.permutation(self.n)
+        return element
+
+    def simple(self) -> Iterable[Any]:
+        for i, j in pairwise(range(self.n)):
+            element = np.arange(self.n)
+            element[[i, j]] = element[[j, i]]
+            yield element
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return jnp.take(array, self.inverse(element), axis=axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element, array, axis)
+
+
+@dataclass(frozen=True)
+class Sign(SizedGroup):
+    """{+1, −1}ⁿ; an element is an integer array of signs. Act and dual: x ↦ s·x."""
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def identity(self) -> Any:
+        return np.ones(self.n, dtype=np.int32)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return first * second
+
+    def inverse(self, element: Any) -> Any:
+        return element
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        element = self.identity()
+        if self.n == 0:
+            return element
+        if reach >= 0.5:
+            element = rng.choice(np.array([-1, 1], dtype=np.int32), self.n)
+        element[rng.integers(self.n)] = -1
+        return element
+
+    def simple(self) -> Iterable[Any]:
+        for direction in unit_vectors(self.n):
+            yield np.where(direction > 0, -1, 1).astype(np.int32)
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return array * along(element, array, axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element, array, axis)
+
+
+@dataclass(frozen=True)
+class SignedPermutation(SizedGroup):
+    """The hyperoctahedral group: a pair (permutation, signs); unit i moves to place s[i] and takes the sign there.
+
+    (s, ε)·(t, δ) = (s·t, ε · (δ moved by s)).
+    """
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    @property
+    def _permutation(self) -> Permutation:
+        return Permutation(self.n)
+
+    @property
+    def _sign(self) -> Sign:
+        return Sign(self.n)
+
+    def identity(self) -> Any:
+        return (self._permutation.identity(), self._sign.identity())
+
+    def compose(self, first: Any, second: Any) -> Any:
+        carried = self._permutation.act(first[0], jnp.asarray(second[1]), 0)
+        return (self._permutation.compose(first[0], second[0]), first[1] * carried)
+
+    def inverse(self, element: Any) -> Any:
+        back = self._permutation.inverse(element[0])
+        return (back, self._permutation.act(back, jnp.asarray(element[1]), 0))
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        signs = self._sign.sample(rng, reach)
+        if reach < 0.5 and self.n > 1 and rng.random() < 0.5:
+            signs = self._sign.identity()
+            return (self._permutation.sample(rng, reach), signs)
+        return (self._permutation.sample(rng, reach) if reach >= 0.5 else self._permutation.identity(), signs)
+
+    def simple(self) -> Iterable[Any]:
+        for signs in self._sign.simple():
+            yield (self._permutation.identity(), signs)
+        for permutation in self._permutation.simple():
+            yield (permutation, self._sign.identity())
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return self._sign.act(element[1], self._permutation.act(element[0], array, axis), axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element, array, axis)

@@ -1,0 +1,201 @@
+"""Matrix groups: orthogonal, rotation, general linear. Elements are n×n matrices, the algebra is their tangent at 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.groups.base import LieGroup, SizedGroup
+
+FARTHEST_CONDITION = 1e6
+
+TAYLOR_DEGREE = 18
+MOST_HALVINGS = 16
+
+
+def multiply_along(matrix: Any, array: Any, axis: int) -> Any:
+    """The matrix applied to the vectors that lie along one axis."""
+    return jnp.moveaxis(jnp.tensordot(matrix, array, axes=((1,), (axis,))), 0, axis)
+
+
+def matrix_exponential(matrix: Any) -> Any:
+    """exp by Taylor's series of degree 18 with scaling and squaring: matrix products only.
+
+    The matrix is halved until its norm is at most 1, where the first term left out is 1/19! < 1e-17. In float64 it was
+    measured to be as accurate as the Padé approximants of ``jax.scipy.linalg.expm``, whose linear solves and five
+    degrees (all of them, under ``vmap``) take four times as long to compile.
+    """
+    matrix = jnp.asarray(matrix)
+    one = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.sum(jnp.abs(matrix), axis=0), initial=1.0))
+    halvings = jnp.minimum(jnp.ceil(jnp.log2(largest)), MOST_HALVINGS)
+    halved = matrix / 2.0**halvings
+
+    def horner(series: Any, degree: Any) -> tuple[Any, None]:
+        return one + halved @ series / degree.astype(series.dtype), None
+
+    def square(power: Any, i: Any) -> tuple[Any, None]:
+        return jnp.where(i < halvings, power @ power, power), None
+
+    series = jax.lax.scan(horner, one, jnp.arange(TAYLOR_DEGREE, 0, -1))[0]
+    return jax.lax.scan(square, series, jnp.arange(MOST_HALVINGS))[0]
+
+
+def cayley(skew: np.ndarray) -> np.ndarray:
+    """The rotation (1 − S)⁻¹(1 + S), near the identity for small S."""
+    one = np.eye(skew.shape[0])
+    return np.linalg.solve(one - skew, one + skew)
+
+
+def rotation(rng: np.random.Generator, n: int, reach: float) -> np.ndarray:
+    """A random rotation: near the identity for a small reach, uniform (Haar) from one half on."""
+    gaussian = rng.standard_normal((n, n))
+    if reach < 0.5:
+        return cayley(reach * (gaussian - gaussian.T) / 2)
+    q, r = np.linalg.qr(gaussian)
+    q = q * np.sign(np.diag(r))
+    if n and np.linalg.det(q) < 0:
+        q[:, 0] = -q[:, 0]
+    return q
+
+
+def plane_turns(n: int) -> Iterable[np.ndarray]:
+    """Quarter turns of neighbouring coordinates."""
+    for i in range(n - 1):
+        turn = np.eye(n)
+        turn[i : i + 2, i : i + 2] = [[0, -1], [1, 0]]
+        yield turn
+
+
+def matrix_units(n: int, *, skew: bool) -> Iterable[np.ndarray]:
+    """A basis of the algebra with one or two nonzero coordinates each."""
+    for i in range(n):
+        for j in range(i + 1 if skew else 0, n):
+            unit = np.zeros((n, n))
+            unit[i, j] = 1.0
+            yield unit - unit.T if skew else unit
+
+
+@dataclass(frozen=True)
+class MatrixGroup(SizedGroup, LieGroup):
+    """What the matrix groups share: g·h is the matrix product, exp the matrix exponential."""
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def identity(self) -> Any:
+        return np.eye(self.n)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return first @ second
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return multiply_along(element, array, axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return multiply_along(jnp.swapaxes(self.inverse(element), -1, -2), array, axis)
+
+    def zero(self) -> Any:
+        return np.zeros((self.n, self.n))
+
+    def exp(self, algebra: Any) -> Any:
+        return matrix_exponential(algebra)
+
+    def tangent(self, algebra: Any) -> Any:
+        return algebra
+
+
+@dataclass(frozen=True)
+class Rotation(MatrixGroup):
+    """SO(n): rotations; the algebra are the antisymmetric matrices."""
+
+    @property
+    def trivial(self) -> bool:
+        return self.n < 2
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    def inverse(self, element: Any) -> Any:
+        return jnp.swapaxes(element, -1, -2)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element, array, axis)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        return rotation(rng, self.n, reach)
+
+    def simple(self) -> Iterable[Any]:
+        return plane_turns(self.n)
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        gaussian = rng.standard_normal((self.n, self.n))
+        return (gaussian - gaussian.T) / np.sqrt(2)
+
+    def simple_algebra(self) -> Iterable[Any]:
+        return matrix_units(self.n, skew=True)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Rotation):
+    """O(n): rotations and reflections. Drawn elements are reflections half of the time from a reach of one half on.
+
+    O(1) = {±1} is discrete: −1 is always drawn.
+    """
+
+    @property
+    def trivial(self) -> bool:
+        return self.n == 0
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        element = rotation(rng, self.n, reach)
+        if self.n == 1 or (self.n and reach >= 0.5 and rng.random() < 0.5):
+            element[0] = -element[0]
+        return element
+
+    def simple(self) -> Iterable[Any]:
+        for i in range(self.n):
+            mirror = np.eye(self.n)
+            mirror[i, i] = -1
+            yield mirror
+        yield from plane_turns(self.n)
+
+
+@dataclass(frozen=True)
+class GeneralLinear(MatrixGroup):
+    """GL(n): invertible matrices, drawn with condition numbers from near 1 to 1e6 and either sign of determinant."""
+
+    def inverse(self, element: Any) -> Any:
+        return jnp.linalg.inv(element)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        left, right = rotation(rng, self.n, reach), rotation(rng, self.n, reach)
+        if self.n and reach >= 0.5 and rng.random() < 0.5:
+            left[0] = -left[0]
+        spread = np.sqrt(FARTHEST_CONDITION) ** (reach * rng.uniform(-1, 1, self.n))
+        return left @ (spread[:, None] * right)
+
+    def simple(self) -> Iterable[Any]:
+        for i in range(self.n):
+            stretched = np.eye(self.n)
+            stretched[i, i] = 2.0
+            yield stretched
+        for i in range(self.n):
+            for j in range(self.n):
+                if i != j:
+                    shear = np.eye(self.n)
+                    shear[i, j] = 1.0
+                    yield shear
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return rng.standard_normal((self.n, self.n))
+
+    def simple_algebra(self) -> Iterable[Any]:
+        return matrix_units(self.n, skew=False)

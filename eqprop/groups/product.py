@@ -1,0 +1,174 @@
+"""Products of groups: different factors side by side, or several copies of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group, LieGroup, whole_number
+
+
+@dataclass(frozen=True)
+class DiscreteProduct(Group):
+    """G₁ × … × G_k: an element is the tuple of its components. Build it with ``Product``."""
+
+    factors: tuple[Group, ...] = ()
+
+    @property
+    def trivial(self) -> bool:
+        return all(f.trivial for f in self.factors)
+
+    def identity(self) -> Any:
+        return tuple(f.identity() for f in self.factors)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return tuple(f.compose(a, b) for f, a, b in zip(self.factors, first, second, strict=True))
+
+    def inverse(self, element: Any) -> Any:
+        return tuple(f.inverse(a) for f, a in zip(self.factors, element, strict=True))
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        return tuple(f.sample(rng, reach) for f in self.factors)
+
+    def simple(self) -> Iterable[Any]:
+        for i, factor in enumerate(self.factors):
+            for element in factor.simple():
+                yield tuple(element if i == j else f.identity() for j, f in enumerate(self.factors))
+
+
+@dataclass(frozen=True)
+class LieProduct(DiscreteProduct, LieGroup):
+    """A product whose factors are all Lie groups; algebra elements are tuples likewise."""
+
+    factors: tuple[LieGroup, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def zero(self) -> Any:
+        return tuple(f.zero() for f in self.factors)
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return tuple(f.sample_algebra(rng) for f in self.factors)
+
+    def exp(self, algebra: Any) -> Any:
+        return tuple(f.exp(a) for f, a in zip(self.factors, algebra, strict=True))
+
+    def tangent(self, algebra: Any) -> Any:
+        return tuple(f.tangent(a) for f, a in zip(self.factors, algebra, strict=True))
+
+    def simple_algebra(self) -> Iterable[Any]:
+        for i, factor in enumerate(self.factors):
+            for algebra in factor.simple_algebra():
+                yield tuple(algebra if i == j else f.zero() for j, f in enumerate(self.factors))
+
+
+def Product(*factors: Group) -> DiscreteProduct:  # noqa: N802 - used like the other groups
+    """G₁ × … × G_k, a Lie group where every factor is one.
+
+    Raises:
+        InvalidInput: without factors, or with one that is no group.
+    """
+    if not factors or not all(isinstance(f, Group) for f in factors):
+        msg = f"groups.Product: the factors are {factors!r}; expected one or more groups."
+        raise InvalidInput(msg)
+    if all(isinstance(f, LieGroup) for f in factors):
+        return LieProduct(tuple(f for f in factors if isinstance(f, LieGroup)))
+    return DiscreteProduct(factors)
+
+
+def stacked(elements: list[Any]) -> Any:
+    """Equal trees joined along a new leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *elements)
+
+
+@dataclass(frozen=True)
+class DiscretePower(Group):
+    """Gᵏ: k independent copies (one per attention head, say), stacked along a leading axis. Build it with ``Power``.
+
+    Act takes the axis of the copies and the axis of the units, in this order.
+    """
+
+    factor: Group
+    count: int = 1
+
+    @property
+    def trivial(self) -> bool:
+        return self.factor.trivial
+
+    @property
+    def isometry(self) -> bool:
+        return self.factor.isometry
+
+    @property
+    def size(self) -> int | None:
+        return None if isinstance(self.factor, DiscretePower) else self.factor.size
+
+    def identity(self) -> Any:
+        return stacked([self.factor.identity()] * self.count)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return jax.vmap(self.factor.compose)(first, second)
+
+    def inverse(self, element: Any) -> Any:
+        return jax.vmap(self.factor.inverse)(element)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        return stacked([self.factor.sample(rng, reach) for _ in range(self.count)])
+
+    def simple(self) -> Iterable[Any]:
+        for i in range(self.count):
+            for element in self.factor.simple():
+                yield stacked([element if i == j else self.factor.identity() for j in range(self.count)])
+
+    def power(self, element: Any, exponent: float) -> Any:
+        return jax.vmap(lambda one: self.factor.power(one, exponent))(element)
+
+    def act_copies(self, element: Any, array: Any, axes: tuple[int, int], *, dual: bool) -> Any:
+        """Each copy applied to its own slice: ``axes`` are the axis of the copies and the axis of the units."""
+        copies, units = (a % array.ndim for a in axes)
+        inner = units - (units > copies)
+        act = self.factor.act_dual if dual else self.factor.act
+        return jax.vmap(lambda e, x: act(e, x, inner), in_axes=(0, copies), out_axes=copies)(
+            element, jnp.asarray(array)
+        )
+
+
+@dataclass(frozen=True)
+class LiePower(DiscretePower, LieGroup):
+    """Copies of a Lie group."""
+
+    factor: LieGroup  # pyright: ignore[reportIncompatibleVariableOverride]
+    count: int = 1
+
+    def zero(self) -> Any:
+        return stacked([self.factor.zero()] * self.count)
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return stacked([self.factor.sample_algebra(rng) for _ in range(self.count)])
+
+    def exp(self, algebra: Any) -> Any:
+        return jax.vmap(self.factor.exp)(algebra)
+
+    def tangent(self, algebra: Any) -> Any:
+        return jax.vmap(self.factor.tangent)(algebra)
+
+    def simple_algebra(self) -> Iterable[Any]:
+        for i in range(self.count):
+            for algebra in self.factor.simple_algebra():
+                yield stacked([algebra if i == j else self.factor.zero() for j in range(self.count)])
+
+
+def Power(factor: Group, count: int) -> DiscretePower:  # noqa: N802 - used like the other groups
+    """``count`` independent copies of one group.
+
+    Raises:
+        InvalidInput: where the factor is no group or the count is not at least 1.
+    """
+    if not isinstance(factor, Group) or whole_number(count, "Power") < 1:
+        msg = f"groups.Power: got {factor!r} and count {count!r}; expected a group and a whole number from 1."
+        raise InvalidInput(msg)
+    return LiePower(factor, count) if isinstance(factor, LieGroup) else DiscretePower(factor, count)

@@ -1,0 +1,203 @@
+"""Scalings and translations: the abelian groups R₊ⁿ, Cⁿ without zeros, and Rⁿ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import LieGroup, SizedGroup
+
+FARTHEST_LOG_FACTOR = 12.0
+FARTHEST_SHIFT = 10.0
+
+
+def along(vector: Any, array: Any, axis: int) -> Any:
+    """The vector reshaped so that it broadcasts along one axis of the array."""
+    shape = [1] * array.ndim
+    shape[axis] = array.shape[axis]
+    return jnp.reshape(vector, shape)
+
+
+def unit_vectors(size: int) -> Iterable[np.ndarray]:
+    """The coordinate directions, then their sum."""
+    yield from np.eye(size)
+    if size > 1:
+        yield np.ones(size)
+
+
+@dataclass(frozen=True)
+class Scaling(SizedGroup, LieGroup):
+    """R₊ⁿ under multiplication: one positive factor a per coordinate. The algebra is Rⁿ, exp(ξ) = e^ξ.
+
+    Drawn factors reach from near 1 to e^±12. Act: x ↦ a·x; dual: x ↦ x/a.
+    """
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def identity(self) -> Any:
+        return np.ones(self.n)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return first * second
+
+    def inverse(self, element: Any) -> Any:
+        return 1 / element
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        return np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)
+
+    def simple(self) -> Iterable[Any]:
+        for factor in (2.0, 0.5, 3.0):
+            for direction in unit_vectors(self.n):
+                yield np.where(direction > 0, factor, 1.0)
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return array * along(element, array, axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return array / along(element, array, axis)
+
+    def power(self, element: Any, exponent: float) -> Any:
+        return element**exponent
+
+    def zero(self) -> Any:
+        return np.zeros(self.n)
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return rng.standard_normal(self.n)
+
+    def exp(self, algebra: Any) -> Any:
+        return jnp.exp(algebra)
+
+    def tangent(self, algebra: Any) -> Any:
+        return algebra
+
+    def simple_algebra(self) -> Iterable[Any]:
+        return unit_vectors(self.n)
+
+
+@dataclass(frozen=True)
+class Translation(SizedGroup, LieGroup):
+    """Rⁿ under addition. The algebra is Rⁿ and exp the identity map. No action on hidden units: it is affine.
+
+    Drawn shifts reach from near 0 to normal numbers times 10.
+    """
+
+    def identity(self) -> Any:
+        return np.zeros(self.n)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return first + second
+
+    def inverse(self, element: Any) -> Any:
+        return -element
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        return rng.standard_normal(self.n) * FARTHEST_SHIFT * reach**2
+
+    def simple(self) -> Iterable[Any]:
+        for shift in (1.0, -1.0, 2.0):
+            for direction in unit_vectors(self.n):
+                yield shift * direction
+
+    def zero(self) -> Any:
+        return np.zeros(self.n)
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return rng.standard_normal(self.n)
+
+    def exp(self, algebra: Any) -> Any:
+        return jnp.asarray(algebra)
+
+    def tangent(self, algebra: Any) -> Any:
+        return algebra
+
+    def simple_algebra(self) -> Iterable[Any]:
+        return unit_vectors(self.n)
+
+
+@dataclass(frozen=True)
+class ComplexScaling(SizedGroup, LieGroup):
+    """(C without 0)ⁿ: one complex factor per frequency, stored as real pairs of shape (n, 2); acts on 2n real units.
+
+    Attributes:
+        n: the number of frequencies.
+        layout: which real units form the complex number j: ``"interleaved"`` (2j, 2j+1) or ``"halves"`` (j, n+j).
+
+    The dual of multiplication by c is multiplication by 1/conj(c): a rotary score Re(q·conj(k)) keeps its value.
+    """
+
+    layout: Literal["interleaved", "halves"] = "interleaved"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layout not in ("interleaved", "halves"):
+            msg = f"groups.ComplexScaling: layout is {self.layout!r}; expected 'interleaved' or 'halves'."
+            raise InvalidInput(msg)
+
+    @property
+    def size(self) -> int:
+        return 2 * self.n
+
+    def identity(self) -> Any:
+        return np.stack([np.ones(self.n), np.zeros(self.n)], -1)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        a, b, c, d = first[..., 0], first[..., 1], second[..., 0], second[..., 1]
+        return jnp.stack([a * c - b * d, a * d + b * c], -1)
+
+    def inverse(self, element: Any) -> Any:
+        return jnp.stack([element[..., 0], -element[..., 1]], -1) / jnp.sum(element**2, -1, keepdims=True)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        modulus = np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)
+        angle = rng.uniform(-1, 1, self.n) * reach * np.pi
+        return np.stack([modulus * np.cos(angle), modulus * np.sin(angle)], -1)
+
+    def simple(self) -> Iterable[Any]:
+        for factor in ((0.0, 1.0), (2.0, 0.0), (1.0, 1.0)):
+            for direction in unit_vectors(self.n):
+                yield np.where(direction[:, None] > 0, np.array(factor), self.identity())
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        moved = jnp.moveaxis(array, axis, -1)
+        real, imag = self._parts(moved)
+        a, b = (along(part, real, real.ndim - 1) for part in (element[..., 0], element[..., 1]))
+        return jnp.moveaxis(self._joined(a * real - b * imag, a * imag + b * real), -1, axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element / jnp.sum(element**2, -1, keepdims=True), array, axis)
+
+    def _parts(self, array: Any) -> tuple[Any, Any]:
+        if self.layout == "interleaved":
+            return array[..., 0::2], array[..., 1::2]
+        return array[..., : self.n], array[..., self.n :]
+
+    def _joined(self, real: Any, imag: Any) -> Any:
+        if self.layout == "interleaved":
+            return jnp.reshape(jnp.stack([real, imag], -1), (*real.shape[:-1], 2 * self.n))
+        return jnp.concatenate([real, imag], -1)
+
+    def zero(self) -> Any:
+        return np.zeros((self.n, 2))
+
+    def sample_algebra(self, rng: np.random.Generator) -> Any:
+        return rng.standard_normal((self.n, 2))
+
+    def exp(self, algebra: Any) -> Any:
+        modulus = jnp.exp(algebra[..., 0])
+        return jnp.stack([modulus * jnp.cos(algebra[..., 1]), modulus * jnp.sin(algebra[..., 1])], -1)
+
+    def tangent(self, algebra: Any) -> Any:
+        return algebra
+
+    def simple_algebra(self) -> Iterable[Any]:
+        for direction in unit_vectors(2 * self.n):
+            yield direction.reshape(self.n, 2)

@@ -1,0 +1,199 @@
+"""Puts a violation into words, runnable Python and a file that replays it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop import pycode, rounding
+from eqprop.counterexample import Counterexample
+from eqprop.evaluation import Program
+from eqprop.pair import Pair
+from eqprop.probe import Probe
+from eqprop.properties import Property
+from eqprop.trees import leaf_paths
+
+PRINTED_NUMBERS = 120
+"""Probes with more numbers are not printed but loaded from their file."""
+
+CONFIRMING_SEED = 1
+
+FIELD_WORDS = {
+    "params": "θ",
+    "inputs": "x",
+    "element": "g",
+    "element2": "h",
+    "algebra": "ξ",
+    "algebra2": "η",
+    "tangent": "u",
+    "tangent2": "v",
+    "cotangent": "w",
+    "targets": "t, the targets",
+}
+
+
+def by_path(pair: Pair, field: str, value: Any) -> dict[str, np.ndarray]:
+    """A probe's field as arrays by pytree path; fields that are like the parameters by the parameters' paths."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(value)]
+    like_params = field in ("params", "tangent", "tangent2")
+    paths = pair.model.param_leaves.float_paths if like_params else leaf_paths(value)
+    return dict(zip(paths, leaves, strict=True))
+
+
+def counterexample(
+    program: Program,
+    prop: Property,
+    probe: Probe,
+    *,
+    target: str,
+    subject: str,
+    blob: str,
+    before: Probe,
+    seed: int,
+    save: Path | None,
+) -> Counterexample:
+    """The counterexample at a (shrunk) probe.
+
+    Args:
+        program: evaluates the property on the shrunk architecture.
+        prop: what is violated.
+        probe: where, without a leading axis, only the fields that the property reads.
+        target: where a replay finds the pair; empty for a Python object.
+        subject: the name of what was searched.
+        blob: rebuilds the architecture.
+        before: the probe as it was found, before shrinking.
+        seed: of the search.
+        save: the folder for its file; None saves none.
+    """
+    pair = program.pair
+    comparison = program.compare(prop.name, probe)
+    batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
+    rng = np.random.default_rng(CONFIRMING_SEED)
+    judged = program.judge(batch, rng, copies=rounding.CONFIRMING_COPIES)[prop.name]
+    leaf = int(judged.worst_leaf[0])
+    difference = np.abs(comparison.lhs[leaf] - comparison.rhs[leaf])
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
+    arrays = {
+        f.name: by_path(pair, f.name, getattr(probe, f.name))
+        for f in fields(probe)
+        if getattr(probe, f.name) is not None
+    }
+    numbers, earlier = _count(probe), _count(before)
+    recipe = {
+        "format": 1,
+        "target": target,
+        "subject": subject,
+        "pair": pair.name,
+        "property": prop.name,
+        "loss": program.loss.name,
+        "precision": program.precision,
+        "structure": blob,
+        "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
+    }
+    file = _saved(recipe, save)
+    found = Counterexample(
+        pair=pair.name,
+        property=prop.name,
+        order=prop.order,
+        statement=prop.statement,
+        formula=prop.formula,
+        residual=float(judged.residual[0, leaf]),
+        floor=float(judged.floor[0, leaf]),
+        leaf=comparison.names[leaf],
+        index=index,
+        lhs=float(comparison.lhs[leaf][index]),
+        rhs=float(comparison.rhs[leaf][index]),
+        architecture={key: repr(value) for key, value in pair.architecture.items()},
+        code="",
+        numbers=numbers,
+        shrunk=f"from {earlier} numbers to {numbers}" if numbers < earlier else f"{numbers} numbers, none to spare",
+        notes=_notes(program, prop, batch),
+        replay=_replay_line(target, subject, prop, seed, file),
+        file=file,
+        recipe=recipe,
+    )
+    return replace(found, code=_code(found, arrays))
+
+
+def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
+    notes: list[str] = []
+    if program.eps[prop.name] > np.finfo(np.float64).eps and program.precision == "float64":
+        lowest = program.lowest[prop.name]
+        notes.append(f"the traced program computes in {lowest}; the floor is that of {lowest}")
+    transformation = program.pair.transformation
+    if prop.name == "group-laws":
+        other = "left" if transformation.side == "right" else "right"
+        turned = program.pair.replaced(transformation=replace(transformation, side=other))
+        flipped = Program(turned, (prop,), program.loss, program.precision)
+        judged = flipped.judge(batch, np.random.default_rng(CONFIRMING_SEED), copies=rounding.CONFIRMING_COPIES)
+        if not judged[prop.name].suspect.any():
+            notes.append(f"the law holds as a {other} action: declare side={other!r}")
+    return tuple(notes)
+
+
+def _count(probe: Probe) -> int:
+    return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(probe))
+
+
+def _plain(array: np.ndarray) -> dict[str, Any]:
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "values": np.ravel(array).tolist()}
+
+
+def _saved(recipe: dict[str, Any], folder: Path | None) -> str:
+    """Write the recipe to a file named after its content; nothing is written where no folder was asked for."""
+    if folder is None:
+        return ""
+    text = json.dumps(recipe, indent=1, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{_slug(recipe['pair'])}-{recipe['property']}-{digest}.json"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+
+
+def _replay_line(target: str, subject: str, prop: Property, seed: int, file: str) -> str:
+    if target and file:
+        return f"eqprop replay {shlex.quote(file)}"
+    if target:
+        match = "" if _is_single(target, subject) else f" --match {shlex.quote(subject)}"
+        return f"eqprop verify {shlex.quote(target)}{match} --property {prop.name} --seed {seed}"
+    return f"eqprop.verify(pair, properties=[{prop.name!r}], seed={seed})"
+
+
+def _is_single(target: str, subject: str) -> bool:
+    """Whether the target has no other pair than this one: an entry of the catalog, or a mutant of one."""
+    return target == f"catalog:{subject}"
+
+
+def _code(found: Counterexample, arrays: dict[str, dict[str, np.ndarray]]) -> str:
+    """The probe as Python that runs where ``pair`` can be had: from its target, or the object that the user passed."""
+    recipe = found.recipe
+    if recipe["target"]:
+        arguments = [repr(recipe["target"])]
+        arguments += [] if _is_single(recipe["target"], recipe["subject"]) else [repr(recipe["subject"])]
+        arguments += [f"structure={pycode.text(recipe['structure'])}"] if recipe["structure"] else []
+        lines = pycode.call("pair = eqprop.load", arguments)
+    else:
+        lines = [f"pair = ...  # {found.pair}, as it was passed to eqprop"]
+    if found.numbers > PRINTED_NUMBERS:
+        where = f"in {found.file}" if found.file else "not kept: pass save= (a folder) to keep them"
+        return "\n".join(["import eqprop", "", *lines, f"# The {found.numbers} numbers are {where}."])
+    for name, leaves in arrays.items():
+        lines += pycode.assigned(name, leaves, FIELD_WORDS[name])
+    arguments = ["pair", repr(found.property)]
+    arguments += [f"loss={recipe['loss']!r}"] if "targets" in arrays else []
+    arguments += [f"precision={recipe['precision']!r}"] if recipe["precision"] != "float64" else []
+    lines += pycode.call("eqprop.check", [*arguments, *(f"{name}={name}" for name in arrays)])
+    header = ["import eqprop", pycode.imports(lines)]
+    return "\n".join([*(line for line in header if line), "", *lines])

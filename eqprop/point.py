@@ -1,0 +1,185 @@
+"""Everything that is derived at one probe, computed on demand and once: what properties are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop import calculus
+from eqprop.calculus import Local, Tree
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import LieGroup
+from eqprop.losses import Loss, output_scale
+from eqprop.pair import Pair
+from eqprop.probe import Probe
+from eqprop.trees import Partition
+
+
+class Point:
+    """A pair at a probe: f at θ, f′ at K_gθ, the actions and the generators, as functions of the floating-point leaves.
+
+    Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions.
+    Whatever is computed once is computed outside of the functions that are differentiated: inside, JAX would trace it
+    there.
+    """
+
+    def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, careful: bool = False) -> None:
+        self.pair = pair
+        self.careful = careful
+        self.probe = probe
+        self.transformation = pair.transformation
+        self.source: Partition = pair.model.param_leaves
+        self.image: Partition = pair.image.param_leaves
+        self.theta: tuple[Any, ...] = probe.params
+        self._loss = loss
+        self._shared: dict[str, Any] = {}
+        # Under jit each function is traced once; its derivatives are taken from that trace, however often they occur.
+        self.f = jax.jit(lambda theta, inputs: pair.model.apply(self.source.join(theta), inputs))
+        self.f_image = (
+            self.f
+            if pair.target is None
+            else jax.jit(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
+        )
+        self.act = jax.jit(
+            lambda element, theta: self.image.split(self.transformation.on_params(element, self.source.join(theta)))
+        )
+
+    # -- the functions ------------------------------------------------------------------------------------------------
+
+    def near(self, function: Callable[[Tree], Tree], at: Tree) -> Local:
+        """A function near a point, with the care about reverse-only models that this probe takes."""
+        return Local(function, at, careful=self.careful)
+
+    @cached_property
+    def moved_inputs(self) -> Any:
+        """X_g x."""
+        return self.transformation.on_inputs(self.probe.element, self.probe.inputs)
+
+    @cached_property
+    def here(self) -> Local:
+        """f near θ."""
+        return self.near(lambda theta: self.f(theta, self.probe.inputs), self.theta)
+
+    @cached_property
+    def there(self) -> Local:
+        """f′ near K_gθ, at the inputs X_g x."""
+        inputs = self.moved_inputs
+        return self.near(lambda theta: self.f_image(theta, inputs), self.action.value)
+
+    @cached_property
+    def action(self) -> Local:
+        """K_g near θ."""
+        return self.near(lambda theta: self.act(self.probe.element, theta), self.theta)
+
+    @cached_property
+    def output_action(self) -> Local:
+        """T_g near f(θ)."""
+        return self.near(lambda y: self.transformation.on_outputs(self.probe.element, y), self.here.value)
+
+    # -- the loss -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _scale(self) -> Any:
+        moved = self.output_action.value if self.transformation.moves_outputs else self.here.value
+        return output_scale(self.here.value, moved)
+
+    @cached_property
+    def loss(self) -> Callable[[Tree], Any]:
+        """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
+        if self.pair.model.loss is not None:
+            return self.pair.model.loss
+        scale = self._scale
+        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, y), self.probe.targets)
+
+    @cached_property
+    def gradient(self) -> Local:
+        """∇L near θ."""
+        return self.here.gradient_of(self.loss)
+
+    @cached_property
+    def gradient_there(self) -> Local:
+        """∇L near K_gθ."""
+        return self.there.gradient_of(self.loss)
+
+    @cached_property
+    def gradient_expected(self) -> Local:
+        """∇(ℓ∘T_g∘f) near θ, which is ∇L where T is the identity."""
+        if not self.transformation.moves_outputs:
+            return self.gradient
+        element, moved, loss = self.probe.element, self.transformation.on_outputs, self.loss
+        return self.here.gradient_of(lambda y: loss(moved(element, y)))
+
+    # -- the generators -----------------------------------------------------------------------------------------------
+
+    def _lie(self) -> LieGroup:
+        group = self.transformation.group
+        if not isinstance(group, LieGroup):
+            msg = f"{group!r} has no Lie algebra."
+            raise InvalidInput(msg)
+        return group
+
+    def field(self, algebra: Any) -> Local:
+        """k_ξ near θ."""
+        group = self._lie()
+        return self.near(calculus.generator(self.act, self._identity, group.tangent(algebra)), self.theta)
+
+    @cached_property
+    def _identity(self) -> Any:
+        dtype = jnp.result_type(*self.theta) if self.theta else None
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), self._lie().identity())
+
+    @cached_property
+    def k(self) -> Local:
+        """k_ξ near θ, for the probe's first algebra element."""
+        return self.field(self.probe.algebra)
+
+    @cached_property
+    def k2(self) -> Local:
+        """k_η, for the probe's second algebra element."""
+        return self.field(self.probe.algebra2)
+
+    def output_field(self, algebra: Any) -> Callable[[Tree], Tree]:
+        """τ_ξ."""
+        return calculus.generator(self.transformation.on_outputs, self._identity, self._lie().tangent(algebra))
+
+    @cached_property
+    def loss_rate(self) -> Local:
+        """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
+        tau, loss = self.output_field(self.probe.algebra), self.loss
+        return self.near(lambda y: calculus.inner(jax.grad(loss)(y), tau(y)), self.here.value)
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What several properties of one family share, computed by the first of them."""
+        if name not in self._shared:
+            self._shared[name] = compute()
+        return self._shared[name]
+
+    @cached_property
+    def chi(self) -> Any:
+        """χ_ξ(x): like the inputs, zero in integer leaves; only where the transformation moves inputs."""
+        group = self._lie()
+        leaves = self.pair.model.input_leaves
+
+        def action(element: Any, floats: Tree) -> Tree:
+            return leaves.split(self.transformation.on_inputs(element, self.join_inputs(floats)))
+
+        tangent = group.tangent(self.probe.algebra)
+        return calculus.generator(action, self._identity, tangent)(leaves.split(self.probe.inputs))
+
+    def join_inputs(self, floats: Tree) -> Any:
+        """The probe's inputs with these floating-point leaves."""
+        leaves = self.pair.model.input_leaves
+        given = iter(floats)
+        current = leaves.treedef.flatten_up_to(self.probe.inputs)
+        return jax.tree.unflatten(
+            leaves.treedef, [next(given) if f else leaf for leaf, f in zip(current, leaves.floating, strict=True)]
+        )
+
+    def with_inputs(self, function: Callable[[Tree, Any], Tree]) -> Local:
+        """(θ, x) ↦ function(θ, x) near the probe, for derivatives in parameters and inputs at once."""
+        floats = self.pair.model.input_leaves.split(self.probe.inputs)
+        return self.near(lambda both: function(both[0], self.join_inputs(both[1])), (self.theta, floats))

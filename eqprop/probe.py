@@ -1,0 +1,53 @@
+"""A probe: one point to evaluate at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import jax
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Probe:
+    """Everything that the two sides of a property depend on. A batch is one Probe with a leading axis in each leaf.
+
+    Attributes:
+        params: the floating-point leaves of θ, in the order of ``jax.tree.leaves``.
+        inputs: x, the whole pytree.
+        element: g.
+        element2: h, for the group laws.
+        algebra: ξ.
+        algebra2: η.
+        tangent: u, like ``params``.
+        tangent2: v, like ``params``.
+        cotangent: w, like the outputs.
+        targets: of a drawn loss, like the outputs.
+
+    A field that no evaluated property needs is None.
+    """
+
+    params: Any = None
+    inputs: Any = None
+    element: Any = None
+    element2: Any = None
+    algebra: Any = None
+    algebra2: Any = None
+    tangent: Any = None
+    tangent2: Any = None
+    cotangent: Any = None
+    targets: Any = None
+
+    def at(self, index: Any) -> Probe:
+        """One probe of a batch (or, for an array of indices, a smaller batch)."""
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
+    def only(self, needed: frozenset[str]) -> Probe:
+        """This probe without the fields that are not needed."""
+        return Probe(**{f.name: getattr(self, f.name) if f.name in needed else None for f in fields(self)})
+
+    @property
+    def count(self) -> int:
+        """How many probes the batch holds."""
+        return int(jax.tree.leaves(self)[0].shape[0])

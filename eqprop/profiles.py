@@ -1,0 +1,83 @@
+"""How much is searched: fully specified profiles."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eqprop.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from hypothesis import Phase, settings
+
+GATE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A search budget. Every field is explicit: nothing is inherited from hypothesis's own (CI-dependent) profiles.
+
+    Attributes:
+        name: as in ``--profile``.
+        examples: how many structures hypothesis draws for a pair.
+        architectures: how many distinct ones of them are compiled.
+        probes: evaluated on each.
+        shrinks: how many smaller architectures the shrinker may compile.
+        fixed_seed: whether runs without an explicit seed repeat each other.
+    """
+
+    name: str
+    examples: int
+    architectures: int
+    probes: int
+    shrinks: int
+    fixed_seed: bool
+
+    def hypothesis_settings(self, *phases: Phase) -> settings:
+        """The settings of a search with these phases; the example database serves those that shrink or reuse."""
+        from hypothesis import HealthCheck, Phase, Verbosity, settings
+        from hypothesis.database import DirectoryBasedExampleDatabase
+
+        folder = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ".hypothesis")) / "examples"
+        remembers = Phase.shrink in phases or Phase.reuse in phases
+        return settings(
+            max_examples=self.examples,
+            derandomize=False,
+            database=DirectoryBasedExampleDatabase(folder) if remembers else None,
+            verbosity=Verbosity.quiet,
+            phases=phases,
+            stateful_step_count=50,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
+            deadline=None,
+            print_blob=True,
+            backend="hypothesis",
+        )
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("gate", examples=36, architectures=12, probes=64, shrinks=60, fixed_seed=True),
+        Profile("explore", examples=120, architectures=40, probes=128, shrinks=120, fixed_seed=False),
+        Profile("deep", examples=900, architectures=300, probes=256, shrinks=300, fixed_seed=False),
+    )
+}
+
+
+def profile_named(name: str, *, examples: int | None = None) -> Profile:
+    """The profile of this name, with another number of examples where one is given.
+
+    Raises:
+        InvalidInput: naming the profiles, where there is none of this name, or for a number below 1.
+    """
+    if name not in PROFILES:
+        msg = f"no profile is called {name!r}; the profiles are: {', '.join(PROFILES)}."
+        raise InvalidInput(msg)
+    if examples is not None and examples < 1:
+        msg = f"the number of examples is {examples!r}; expected at least 1."
+        raise InvalidInput(msg)
+    profile = PROFILES[name]
+    return profile if examples is None else replace(profile, examples=examples)

@@ -1,0 +1,175 @@
+"""What a property is: a statement with two sides, and the hypotheses under which it is implied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.calculus import norm
+from eqprop.groups.base import LieGroup
+from eqprop.pair import Pair
+from eqprop.point import Point
+from eqprop.trees import leaf_paths
+
+Hypothesis = Callable[[Pair], str | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison of two trees, leaf by leaf.
+
+    Attributes:
+        names: what each leaf is called in a report.
+        lhs: the leaves of the left side.
+        rhs: the leaves of the right side.
+        scales: for each leaf the size of the terms that cancel inside a side, where that may exceed both sides.
+    """
+
+    names: tuple[str, ...]
+    lhs: tuple[Any, ...]
+    rhs: tuple[Any, ...]
+    scales: tuple[Any, ...]
+
+
+Sides = tuple[Part, ...]
+
+
+def part(names: Sequence[str], lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
+    """A comparison; ``scale`` is a number for all leaves or a tree of numbers like the sides."""
+    left, right = tuple(jax.tree.leaves(lhs)), tuple(jax.tree.leaves(rhs))
+    if scale is None:
+        scales = (jnp.zeros(()),) * len(left)
+    elif len(jax.tree.leaves(scale)) == 1:
+        scales = tuple(jax.tree.leaves(scale)) * len(left)
+    else:
+        scales = tuple(jax.tree.leaves(scale))
+    prefix = f"{label}: " if label else ""
+    return Part(tuple(prefix + name for name in names), left, right, scales)
+
+
+def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
+    """A comparison of vectors in the source's parameter space."""
+    return part(point.source.float_paths, lhs, rhs, scale, label=label)
+
+
+def in_image(point: Point, lhs: Any, rhs: Any, *, label: str = "") -> Part:
+    """A comparison of vectors in the target model's parameter space."""
+    return part(point.image.float_paths, lhs, rhs, label=label)
+
+
+def in_outputs(lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
+    """A comparison of outputs."""
+    return part([f"output {path}" for path in leaf_paths(rhs)], lhs, rhs, scale, label=label)
+
+
+def of_numbers(lhs: Any, rhs: Any, scale: Any, *, label: str = "") -> Part:
+    """A comparison of two numbers."""
+    return part([label or "value"], lhs, rhs, scale)
+
+
+def magnitudes(tree: Any, factor: Any = 1.0) -> Any:
+    """max|leaf| · factor for each leaf."""
+    return jax.tree.map(lambda leaf: jnp.max(jnp.abs(leaf), initial=0.0) * factor, tree)
+
+
+def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
+    """The size, leaf by leaf, of the terms that cancel in push(k).
+
+    It is taken from push at a fixed irregular direction of k's length plus k with that direction's signs. The one would
+    miss a k that lies in a few small tensors, the other a k with a single number; their sum does not cancel, because
+    the direction is irregular.
+
+    The direction is no part of the probe, so that a counterexample has fewer numbers. Each of its tensors has the
+    scale of the parameters', so that none is drowned, and its numbers differ: mere signs are themselves an orbit
+    direction of networks with one unit, where the push vanishes.
+    """
+    wave = _irregular(theta)
+    length = norm(k) / norm(wave)
+    return magnitudes(push(jax.tree.map(lambda a, w: jnp.where(w < 0, -a, a) + w * length, k, wave)))
+
+
+GOLDEN_ANGLE = 2.399963229728653
+
+
+def _irregular(theta: Any) -> Any:
+    """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros)."""
+    leaves, treedef = jax.tree.flatten(theta)
+    start, found = 0, []
+    for leaf in leaves:
+        dtype = jnp.promote_types(leaf.dtype, jnp.float32)  # float16 does not count far
+        angles = GOLDEN_ANGLE * (1 + start + jnp.arange(leaf.size, dtype=dtype)).reshape(leaf.shape)
+        mean_square = jnp.mean(leaf**2) if leaf.size else jnp.ones((), leaf.dtype)
+        positive = mean_square > 0
+        scale = jnp.where(positive, jnp.sqrt(jnp.where(positive, mean_square, 1)), 1)
+        found.append(jnp.cos(angles).astype(leaf.dtype) * scale)
+        start += leaf.size
+    return jax.tree.unflatten(treedef, found)
+
+
+@dataclass(frozen=True, eq=False)
+class Property:
+    """One prediction of the theory.
+
+    Attributes:
+        name: as in ``--property`` and test ids.
+        order: 0 for the premise, 1 for first derivatives of the model, 2 for second.
+        statement: what is claimed, in words.
+        formula: what is claimed, in symbols; the two sides of the equation are what is compared.
+        sides: computes both sides at a point.
+        needs: the fields of a probe that the sides read.
+        hypotheses: each says why the property does not apply to a pair, or None where it does.
+        rests_on: names of properties without which this one is not implied: where one is falsified, this is blocked.
+        source: where the statement comes from.
+    """
+
+    name: str
+    order: int
+    statement: str
+    formula: str
+    sides: Callable[[Point], Sides]
+    needs: frozenset[str]
+    hypotheses: tuple[Hypothesis, ...] = ()
+    rests_on: tuple[str, ...] = ()
+    source: str = ""
+
+    def why_not(self, pair: Pair) -> str | None:
+        """The reason why this property does not apply to the pair, or None."""
+        reasons = (hypothesis(pair) for hypothesis in self.hypotheses)
+        return next((reason for reason in reasons if reason), None)
+
+    def __repr__(self) -> str:
+        return f"Property({self.name!r}, order {self.order})"
+
+
+def continuous(pair: Pair) -> str | None:
+    """Hypothesis: the group is a Lie group."""
+    group = pair.transformation.group
+    return None if isinstance(group, LieGroup) else f"{group!r} is discrete: it has no generator"
+
+
+def one_model(pair: Pair) -> str | None:
+    """Hypothesis: K maps the parameters of one model to themselves."""
+    return None if pair.target is None else "the transformation maps between two models"
+
+
+def symmetry(pair: Pair) -> str | None:
+    """Hypothesis: T is the identity."""
+    return (
+        "stated for T = identity; this transformation moves the outputs" if pair.transformation.moves_outputs else None
+    )
+
+
+def still_inputs(pair: Pair) -> str | None:
+    """Hypothesis: X is the identity."""
+    return "stated for X = identity; this transformation moves the inputs" if pair.transformation.moves_inputs else None
+
+
+def isometric(pair: Pair) -> str | None:
+    """Hypothesis: the derivative of K is orthogonal."""
+    if pair.transformation.isometry:
+        return None
+    return "stated for orthogonal DK; the transformation does not declare isometry=True"

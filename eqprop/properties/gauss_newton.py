@@ -1,0 +1,91 @@
+"""Gauss–Newton matrix and tangent kernel: second-order objects that need only first derivatives of the model."""
+
+from __future__ import annotations
+
+from eqprop.calculus import Local, zeros_like
+from eqprop.point import Point
+from eqprop.properties.base import (
+    Property,
+    Sides,
+    continuous,
+    in_outputs,
+    in_params,
+    isometric,
+    one_model,
+    still_inputs,
+    symmetry,
+    uncancelled,
+)
+
+SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
+
+
+def _loss_hessian(point: Point, outputs: object) -> Local:
+    """y ↦ ∇ℓ(y): its push is ∇²ℓ."""
+    return point.near(lambda y: y, outputs).gradient_of(point.loss)
+
+
+def _covariance(point: Point) -> Sides:
+    u = point.probe.tangent
+    there = _loss_hessian(point, point.there.value)
+    here = _loss_hessian(point, point.here.value)
+    lhs = point.action.pull(point.there.pull(there.push(point.there.push(point.action.push(u)))))
+    return (in_params(point, lhs, point.here.pull(here.push(point.here.push(u)))),)
+
+
+def _null_directions(point: Point) -> Sides:
+    k = point.k.value
+    here = _loss_hessian(point, point.here.value)
+
+    def ggn(tangent: object) -> object:
+        return point.here.pull(here.push(point.here.push(tangent)))
+
+    lhs = ggn(k)
+    return (in_params(point, lhs, zeros_like(lhs), uncancelled(ggn, k, point.theta)),)
+
+
+def _tangent_kernel(point: Point) -> Sides:
+    u, w = point.probe.tangent, point.probe.cotangent
+    lhs = point.there.push(point.there.pull(w))
+    rhs = point.output_action.push(point.here.push(point.here.pull(point.output_action.pull(w))))
+    return (
+        in_outputs(lhs, rhs),
+        in_params(point, point.action.pull(point.action.push(u)), u, label="DKᵀDK = 1"),
+    )
+
+
+GAUSS_NEWTON_COVARIANCE = Property(
+    name="gauss-newton-covariance",
+    order=2,
+    statement="the Gauss–Newton matrix at the moved parameters, pulled back on both sides, is the Gauss–Newton matrix",
+    formula="DKᵀ GGN(K_gθ) DK·u = GGN(θ)·u,  GGN = Jᵀ ∇²ℓ J",
+    sides=_covariance,
+    needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
+    hypotheses=(symmetry,),
+    rests_on=("equivariance", "jacobian-covariance"),
+    source=SOURCE,
+)
+
+GAUSS_NEWTON_NULL = Property(
+    name="gauss-newton-null",
+    order=2,
+    statement="every orbit direction is a null direction of the Gauss–Newton matrix, at critical points and elsewhere",
+    formula="GGN(θ) k_ξ = 0",
+    sides=_null_directions,
+    needs=frozenset({"params", "inputs", "algebra", "targets"}),
+    hypotheses=(continuous, one_model, symmetry, still_inputs),
+    rests_on=("equivariance", "jacobian-generator"),
+    source=SOURCE,
+)
+
+TANGENT_KERNEL_COVARIANCE = Property(
+    name="tangent-kernel-covariance",
+    order=2,
+    statement="where DK is orthogonal, the neural tangent kernel moves with the outputs (and stays, for a symmetry)",
+    formula="(J Jᵀ at K_gθ)·w = DT (J Jᵀ at θ) DTᵀ·w",
+    sides=_tangent_kernel,
+    needs=frozenset({"params", "inputs", "element", "tangent", "cotangent"}),
+    hypotheses=(isometric,),
+    rests_on=("equivariance", "jacobian-covariance"),
+    source=SOURCE,
+)

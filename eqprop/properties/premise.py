@@ -1,0 +1,56 @@
+"""Order 0: what everything else is derived from."""
+
+from __future__ import annotations
+
+from eqprop.point import Point
+from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, one_model, part
+from eqprop.trees import leaf_paths
+
+
+def _equivariance(point: Point) -> Sides:
+    return (in_outputs(point.there.value, point.output_action.value),)
+
+
+def _group_laws(point: Point) -> Sides:
+    """K_e = id and K_g K_h = K_gh (K_hg for a right action); T and X likewise where given."""
+    group, transformation = point.transformation.group, point.transformation
+    g, h, e = point.probe.element, point.probe.element2, group.identity()
+    gh = group.compose(g, h) if transformation.side == "left" else group.compose(h, g)
+    theta, y, x = point.theta, point.here.value, point.probe.inputs
+    twice = point.act(g, point.act(h, theta))
+    parts = [
+        in_params(point, point.act(e, theta), theta, label="K at the identity"),
+        in_image(point, twice, point.act(gh, theta), label="K composed"),
+    ]
+    if transformation.moves_outputs:
+        move = transformation.on_outputs
+        parts.append(in_outputs(move(e, y), y, label="T at the identity"))
+        parts.append(in_outputs(move(g, move(h, y)), move(gh, y), label="T composed"))
+    if transformation.moves_inputs:
+        move = transformation.on_inputs
+        names = [f"input {path}" for path in leaf_paths(x)]
+        parts.append(part(names, move(e, x), x, label="X at the identity"))
+        parts.append(part(names, move(g, move(h, x)), move(gh, x), label="X composed"))
+    return tuple(parts)
+
+
+EQUIVARIANCE = Property(
+    name="equivariance",
+    order=0,
+    statement="the model at the moved parameters and inputs gives the moved outputs",
+    formula="f(K_g θ, X_g x) = T_g f(θ, x)",
+    sides=_equivariance,
+    needs=frozenset({"params", "inputs", "element"}),
+    source="the premise of Yang & Ziyin 2025, arXiv 2512.21447",
+)
+
+GROUP_LAWS = Property(
+    name="group-laws",
+    order=0,
+    statement="the actions are group actions: the identity moves nothing, and acting twice is acting by the product",
+    formula="K_e θ = θ,  K_g K_h θ = K_gh θ  (K_hg for a right action);  T and X likewise",
+    sides=_group_laws,
+    needs=frozenset({"params", "inputs", "element", "element2"}),
+    hypotheses=(one_model,),
+    source="definition of a group action",
+)

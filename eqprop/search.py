@@ -1,0 +1,360 @@
+"""Drives hypothesis over one subject: explores, confirms, shrinks, and settles every cell."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import jax
+import numpy as np
+from hypothesis import Phase
+from hypothesis.strategies import SearchStrategy
+
+from eqprop import narrate
+from eqprop.casting import output_shapes
+from eqprop.counterexample import Counterexample
+from eqprop.errors import InvalidInput
+from eqprop.evaluation import Program, applicable
+from eqprop.losses import Loss
+from eqprop.pair import Pair
+from eqprop.precision import Precision, separated_caches
+from eqprop.probe import Probe
+from eqprop.profiles import PROFILES, Profile
+from eqprop.properties import LIBRARY, Property
+from eqprop.rounding import Judgement
+from eqprop.settle import Evidence, blocker, settled
+from eqprop.simplify import simplified
+from eqprop.structures import Minimal, Structure, drive
+from eqprop.tally import Tally
+from eqprop.validation import check_pair, unexpected
+from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
+
+PROGRAMS_KEPT = 24
+"""Compiled programs held at once: those of a search's recent architectures."""
+
+AFTER_FALSIFICATION = 3
+"""How many further architectures are compiled once something is falsified: other cells of a broken pair matter less."""
+
+SUSPECTS_CONFIRMED = 8
+"""How many suspected probes of a batch are confirmed at most; one is enough to falsify."""
+
+SMALL = 10_000
+"""Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one search is about.
+
+    Attributes:
+        name: of the pair or of the catalog entry.
+        pairs: a strategy of pairs; ``st.just(pair)`` for a fixed one.
+        target: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for Python objects.
+        control: for a negative control, why the premise must be falsified.
+        known_failures: property name → reason; those of the drawn pair are added.
+    """
+
+    name: str
+    pairs: SearchStrategy[Pair]
+    target: str = ""
+    control: str = ""
+    known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a subject is searched.
+
+    Attributes:
+        profile: the budget.
+        seed: of the search; the same seed gives the same verdicts.
+        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        properties: those asked for, in the order of reports.
+        save: the folder for counterexample files; None saves none.
+        shrink: whether falsified properties get a shrunk counterexample.
+    """
+
+    profile: Profile = PROFILES["gate"]
+    seed: int = 0
+    precision: Precision = "float64"
+    properties: tuple[Property, ...] = LIBRARY
+    save: Path | None = None
+    shrink: bool = True
+
+
+Listener = Callable[[Progress], None]
+
+
+def ignore(progress: Progress) -> None:
+    """The listener that shows nothing."""
+    del progress
+
+
+def search(subject: Subject, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+    """One verdict for each asked property. A model that cannot be verified gives ``Outcome.ERROR`` with the reason."""
+    on_progress(Progress(subject.name, "started"))
+    start = time.perf_counter()
+    try:
+        with separated_caches(options.precision):
+            verdicts = Search(subject, options, on_progress).verdicts()
+    except InvalidInput as error:
+        verdicts = _errors(subject, options, str(error))
+    except Exception as error:  # noqa: BLE001 - nothing that a user's model raises may lose the other pairs' results
+        verdicts = _errors(subject, options, unexpected(error))
+    seconds = time.perf_counter() - start
+    verdicts = tuple(replace(verdict, seconds=seconds) for verdict in verdicts)
+    on_progress(Progress(subject.name, "finished", verdicts=verdicts))
+    return verdicts
+
+
+def _errors(subject: Subject, options: Options, reason: str) -> tuple[Verdict, ...]:
+    return tuple(
+        Verdict(PairName(subject.name), PropertyName(p.name, p.order), Outcome.ERROR, reason)
+        for p in options.properties
+    )
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A confirmed violation: where it was found."""
+
+    structure: Structure
+    probe: Probe
+    blob: str = ""
+
+
+class Search:
+    """The state of one subject's search.
+
+    Compiled programs and what they said are remembered, so that hypothesis always gets the same answer about the same
+    structure.
+    """
+
+    def __init__(self, subject: Subject, options: Options, on_progress: Listener = ignore) -> None:
+        self.subject = subject
+        self.options = options
+        self.tell = on_progress
+        # A negative control is asked for the premise only.
+        self.asked = tuple(p for p in options.properties if not subject.control or p.name == "equivariance")
+        self.tallies = {prop.name: Tally() for prop in options.properties}
+        self.violations: dict[str, Violation] = {}
+        self.why_not: dict[str, str] = {}
+        self.known: dict[str, str] = dict(subject.known_failures)
+        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._explored: dict[Hashable, frozenset[str]] = {}
+        self._architectures: set[Hashable] = set()
+        self._left = options.profile.architectures
+        self._careful = False
+        self._checked = False
+        self._failure: Exception | None = None
+
+    # -- the whole search ---------------------------------------------------------------------------------------------
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Explore, then shrink what was falsified and is not blocked, then settle every cell."""
+        self._recall()
+        self.explore()
+        shrunk = {prop.name: self.counterexample(prop) for prop in self.to_shrink()}
+        evidence = Evidence(self.subject.control, self.tallies, self.violations.keys(), self.why_not, self.known)
+        return tuple(
+            settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
+        )
+
+    def explore(self) -> None:
+        """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""
+        self._drive(self._explored_safely, Phase.generate, digest="explore")
+        if self._failure is not None:
+            raise self._failure
+        if not self._architectures:
+            msg = f"{self.subject.name}: the strategy never yielded a usable pair."
+            raise InvalidInput(msg)
+
+    def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
+        named = f"{self.subject.target}/{self.subject.name}/{digest}"
+        return drive(self.subject.pairs, body, self.options.profile, *phases, number=self.options.seed, digest=named)
+
+    def _recall(self) -> None:
+        """Try what hypothesis's example database remembers of earlier failures, before anything new."""
+        for prop in self.asked:
+            found = self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
+            if found is not None:
+                self._left = min(self._left, AFTER_FALSIFICATION)
+
+    def _recalled(self, structure: Structure, prop: Property) -> bool:
+        self._check(structure.pair)
+        if prop.why_not(structure.pair) is not None:
+            return False
+        violation = self._violates(structure, prop)
+        if violation is None or not self._stands_out(violation, prop):
+            return False
+        self.violations.setdefault(prop.name, violation)
+        return True
+
+    # -- exploring ----------------------------------------------------------------------------------------------------
+
+    def _explored_safely(self, structure: Structure) -> bool:
+        """Explore one structure; never a failure to hypothesis, so that it goes on.
+
+        The first error ends the exploration: were it raised through hypothesis, its second look at the same structure
+        would find another state.
+        """
+        if self._failure is None:
+            try:
+                self._explore_one(structure)
+            except Exception as error:  # noqa: BLE001 - raised again once hypothesis has finished
+                self._failure = error
+        return False
+
+    def _explore_one(self, structure: Structure) -> None:
+        """Judge all properties on a structure, within the budget of architectures."""
+        pair = structure.pair
+        if pair.key not in self._architectures:
+            if self._left == 0:
+                return
+            self._left -= 1
+            self._check(pair)
+            self._architectures.add(pair.key)
+        properties = applicable(pair, self.asked)
+        self.why_not |= {p.name: str(p.why_not(pair)) for p in self.asked if p not in properties}
+        if properties:
+            program = self._program(structure, properties)
+            self._explored[self._key(structure)] = self._judged(structure, program)
+        probes = max(tally.probes for tally in self.tallies.values())
+        self.tell(Progress(self.subject.name, "searching", len(self._architectures), probes))
+
+    def _check(self, pair: Pair) -> None:
+        """Validate the first pair of the search; the others come from the same hand."""
+        if not self._checked:
+            check_pair(pair, self.options.precision)
+            self.known |= pair.known_failures
+            self._checked = True
+
+    def _judged(self, structure: Structure, program: Program) -> frozenset[str]:
+        """Tally a batch; the names of the properties that it falsifies."""
+        rng = np.random.default_rng(structure.seed)
+        probes = program.draw(rng, self._batch(structure.pair))
+        falsified: set[str] = set()
+        for name, judged in program.judge(probes, rng).items():
+            self.tallies[name].add(judged, structure.pair.key, program.lowest[name])
+            found = confirmed(program, name, probes, judged, rng)
+            if found.size and name not in self.violations:
+                closer = program.under_noise(name, probes.at(found), rng)
+                self.tallies[name].inconclusive += int(closer.inconclusive.sum())
+                found = found[closer.suspect]
+            if found.size:
+                falsified.add(name)
+                self.violations.setdefault(name, Violation(structure, probes.at(found[0])))
+                self._left = min(self._left, AFTER_FALSIFICATION)
+        return frozenset(falsified)
+
+    def _batch(self, pair: Pair) -> int:
+        size = max(pair.model.param_leaves.size, 1)
+        return max(1, self.options.profile.probes * SMALL // max(size, SMALL))
+
+    def _loss(self, structure: Structure) -> Loss:
+        shapes = output_shapes(structure.pair, self.options.precision)
+        return structure.loss(tuple(leaf.shape for leaf in jax.tree.leaves(shapes)))
+
+    def _program(self, structure: Structure, properties: Sequence[Property]) -> Program:
+        loss = self._loss(structure)
+        key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
+        if key not in self._programs:
+            program = Program(structure.pair, properties, loss, self.options.precision, careful=self._careful)
+            self._careful = program.careful
+            self._programs[key] = program
+            while len(self._programs) > PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+    def _key(self, structure: Structure) -> Hashable:
+        return (structure.pair.key, structure.loss_index, structure.seed)
+
+    # -- shrinking ----------------------------------------------------------------------------------------------------
+
+    def _violates(self, structure: Structure, prop: Property) -> Violation | None:
+        """Whether a batch on this structure violates one property; only that property is compiled."""
+        program = self._program(structure, (prop,))
+        rng = np.random.default_rng(structure.seed)
+        probes = program.draw(rng, self._batch(structure.pair))
+        judged = program.judge(probes, rng)[prop.name]
+        found = confirmed(program, prop.name, probes, judged, rng)
+        return Violation(structure, probes.at(found[0])) if found.size else None
+
+    def _stands_out(self, violation: Violation, prop: Property) -> bool:
+        """Whether a violation is more than rounding inside the program makes."""
+        program = self._program(violation.structure, (prop,))
+        batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
+        return bool(program.under_noise(prop.name, batch, np.random.default_rng(self.options.seed)).suspect[0])
+
+    def to_shrink(self) -> list[Property]:
+        """The falsified properties that get a counterexample of their own."""
+        if not self.options.shrink or self.subject.control:
+            return []
+        falsified = [p for p in self.options.properties if p.name in self.violations]
+        return [p for p in falsified if not blocker(p, self.violations.keys()) and p.name not in self.known]
+
+    def _smallest(self, prop: Property) -> Violation:
+        """The violation on the smallest structure that hypothesis finds within the budget of compilations."""
+        answers: dict[Hashable, Violation | None] = {}
+        compiled: set[Hashable] = set()
+
+        def fails(structure: Structure) -> bool:
+            key = self._key(structure)
+            if key in self._explored and prop.name not in self._explored[key]:
+                return False
+            if key not in answers:
+                fresh = structure.pair.key not in compiled
+                spent = fresh and len(compiled) >= self.options.profile.shrinks
+                if spent or prop.why_not(structure.pair) is not None:
+                    answers[key] = None
+                else:
+                    compiled.add(structure.pair.key)
+                    answers[key] = self._violates(structure, prop)
+            return answers[key] is not None
+
+        minimal = self._drive(fails, Phase.reuse, Phase.generate, Phase.shrink, digest=prop.name)
+        if minimal is None:
+            return self.violations[prop.name]
+        violation = answers[self._key(minimal.structure)]
+        assert violation is not None, "hypothesis reports only structures that the body called failing"
+        return replace(violation, blob=minimal.blob)
+
+    def _blob(self, structure: Structure) -> str:
+        """What rebuilds a structure that exploring came across: the same seed comes across it again."""
+        key = self._key(structure)
+        found = self._drive(lambda s: self._key(s) == key, Phase.generate, digest="explore")
+        return found.blob if found is not None else ""
+
+    def counterexample(self, prop: Property) -> Counterexample:
+        """The violation of one property on the smallest structure, with its numbers made readable."""
+        self.tell(Progress(self.subject.name, "shrinking", len(self._architectures), shrinking=prop.name))
+        first = self.violations[prop.name]
+        smallest = self._smallest(prop)
+        program = self._program(smallest.structure, (prop,))
+        probe = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
+        if not self._stands_out(Violation(smallest.structure, probe), prop):
+            smallest, probe = first, first.probe
+            program = self._program(first.structure, (prop,))
+        return narrate.counterexample(
+            program,
+            prop,
+            probe.only(prop.needs),
+            target=self.subject.target,
+            subject=self.subject.name,
+            blob=smallest.blob or self._blob(smallest.structure),
+            before=first.probe.only(prop.needs),
+            seed=self.options.seed,
+            save=self.options.save,
+        )
+
+
+def confirmed(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> np.ndarray:
+    """The first suspected probes of a batch that still violate the property under many fresh perturbations."""
+    suspects = np.flatnonzero(judged.suspect)[:SUSPECTS_CONFIRMED]
+    if not suspects.size:
+        return suspects
+    return suspects[program.confirmed(name, probes.at(suspects), rng)]

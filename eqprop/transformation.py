@@ -1,0 +1,76 @@
+"""A transformation: a group with its actions on parameters, outputs and inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group
+
+Action = Callable[[Any, Any], Any]
+Side = Literal["left", "right"]
+
+
+def unmoved(element: Any, point: Any) -> Any:
+    """The trivial action: every element leaves the point where it is."""
+    del element
+    return point
+
+
+@dataclass(frozen=True, eq=False)
+class Transformation:
+    """K, T and X: how a group acts on parameters, on outputs and on inputs.
+
+    The premise that it states of a model f is ``f(K_g θ, X_g x) = T_g f(θ, x)``. With the default T (identity) it is a
+    symmetry; with another it is a general equivariance.
+
+    Attributes:
+        group: the group that acts.
+        on_params: ``on_params(element, params) -> params`` of the target model; may be nonlinear in the parameters.
+        on_outputs: T, likewise; identity by default.
+        on_inputs: X, likewise; identity by default.
+        name: used in reports and test ids.
+        side: ``"left"`` where K_g K_h = K_gh, ``"right"`` where K_g K_h = K_hg (``w[:, perm]`` or ``W @ M``).
+        isometry: whether the derivative of K is orthogonal at every point; checked wherever it is relied on.
+
+    Raises:
+        InvalidInput: for a group that is none, an action that is not callable, or a side that is neither.
+    """
+
+    group: Group
+    on_params: Action
+    on_outputs: Action = unmoved
+    on_inputs: Action = unmoved
+    name: str = "transformation"
+    side: Side = "left"
+    isometry: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.group, Group):
+            msg = f"Transformation {self.name!r}: group is {self.group!r}; expected a Group such as groups.Scaling(16)."
+            raise InvalidInput(msg)
+        for field in ("on_params", "on_outputs", "on_inputs"):
+            if not callable(getattr(self, field)):
+                got = getattr(self, field)
+                msg = f"Transformation {self.name!r}: {field} is {got!r}; expected a function of (element, tree)."
+                raise InvalidInput(msg)
+        if self.side not in ("left", "right"):
+            msg = f"Transformation {self.name!r}: side is {self.side!r}; expected 'left' or 'right'."
+            raise InvalidInput(msg)
+
+    @property
+    def moves_outputs(self) -> bool:
+        """Whether a T was given. Without one the transformation is a symmetry."""
+        return self.on_outputs is not unmoved
+
+    @property
+    def moves_inputs(self) -> bool:
+        """Whether an X was given."""
+        return self.on_inputs is not unmoved
+
+    def __repr__(self) -> str:
+        moved = [w for w, m in (("outputs", self.moves_outputs), ("inputs", self.moves_inputs)) if m]
+        also = f", also on {' and '.join(moved)}" if moved else ""
+        return f"Transformation({self.name!r}, {self.group!r}, {self.side} action{also})"

@@ -1,0 +1,100 @@
+"""Pytrees: leaf paths, and the split into the leaves that derivatives act on and those that are carried along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+
+type_of_leaf = jnp.result_type
+
+
+def path_text(path: tuple[Any, ...]) -> str:
+    """The path of a leaf as users write it: ``layers/0/w``; the root of a bare array is ``.``."""
+    return jax.tree_util.keystr(path, simple=True, separator="/") or "."
+
+
+def leaf_paths(tree: Any) -> tuple[str, ...]:
+    """The paths of all leaves, in the order of ``jax.tree.leaves``."""
+    return tuple(path_text(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree))
+
+
+def is_floating(leaf: Any) -> bool:
+    """Whether derivatives act on this leaf (real floating point; not integer, boolean or PRNG key)."""
+    return bool(jnp.issubdtype(type_of_leaf(leaf), jnp.floating))
+
+
+def matching(paths: tuple[str, ...], pattern: str, *, role: str) -> tuple[int, ...]:
+    """Positions of the paths that a glob pattern matches; ``*`` also crosses ``/``, and every path matches itself.
+
+    Raises:
+        InvalidInput: where nothing matches, so that a misspelt path is never a silent no-op.
+    """
+    exact = tuple(i for i, path in enumerate(paths) if path == pattern)
+    found = exact or tuple(i for i, path in enumerate(paths) if fnmatchcase(path, pattern))
+    if not found:
+        msg = f"{role}: no parameter matches {pattern!r}. The paths are: {', '.join(paths) or '(none)'}."
+        raise InvalidInput(msg)
+    return found
+
+
+@dataclass(frozen=True)
+class Partition:
+    """How a pytree splits into floating-point leaves (in order) and carried leaves (kept from an example).
+
+    ``join(split(tree)) == tree`` for every tree of the example's structure whose carried leaves are the example's.
+    """
+
+    treedef: Any
+    paths: tuple[str, ...]
+    floating: tuple[bool, ...]
+    carried: tuple[Any, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, tree: Any) -> Partition:
+        leaves, treedef = jax.tree.flatten(tree)
+        floating = tuple(is_floating(leaf) for leaf in leaves)
+        return cls(
+            treedef=treedef,
+            paths=leaf_paths(tree),
+            floating=floating,
+            carried=tuple(None if f else np.asarray(leaf) for leaf, f in zip(leaves, floating, strict=True)),
+            shapes=tuple(np.shape(leaf) for leaf in leaves),
+            dtypes=tuple(np.dtype(type_of_leaf(leaf)) for leaf in leaves),
+        )
+
+    def split(self, tree: Any) -> tuple[Any, ...]:
+        """The floating-point leaves of a tree of this structure."""
+        leaves = self.treedef.flatten_up_to(tree)
+        return tuple(leaf for leaf, f in zip(leaves, self.floating, strict=True) if f)
+
+    def join(self, floats: tuple[Any, ...]) -> Any:
+        """The tree with these floating-point leaves; every other leaf is the example's."""
+        given = iter(floats)
+        leaves = [next(given) if f else kept for kept, f in zip(self.carried, self.floating, strict=True)]
+        return jax.tree.unflatten(self.treedef, leaves)
+
+    @property
+    def float_paths(self) -> tuple[str, ...]:
+        return tuple(p for p, f in zip(self.paths, self.floating, strict=True) if f)
+
+    @property
+    def float_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(s for s, f in zip(self.shapes, self.floating, strict=True) if f)
+
+    @property
+    def float_dtypes(self) -> tuple[Any, ...]:
+        return tuple(d for d, f in zip(self.dtypes, self.floating, strict=True) if f)
+
+    @property
+    def size(self) -> int:
+        """How many numbers derivatives act on."""
+        return sum(int(np.prod(shape)) for shape in self.float_shapes)
