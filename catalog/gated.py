@@ -1,0 +1,134 @@
+"""Gated linear units, act(h W_g + b_g) ∘ (h W_u + b_u) then W_d: the up-projection against the down-projection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from eqprop import groups
+from eqprop.actions import hidden_units
+from eqprop.mutants import (
+    Mutant,
+    acting_otherwise,
+    backward_bends,
+    backward_drops_term,
+    entering_through,
+    forgets,
+    leaf_at,
+    ramp,
+    scaled_gradient,
+    second_derivative,
+    slips,
+    stopped,
+    straight_through,
+    with_backward,
+    wrong_inverse,
+)
+from eqprop.pair import Pair
+from eqprop.registry import register
+from eqprop.strategies.activations import GELU, IDENTITY, SIGMOID, SILU, Activation
+from eqprop.strategies.surroundings import Block, dense, embedded, widths
+
+GATES = (SILU, GELU, SIGMOID, IDENTITY)
+"""SwiGLU, GEGLU, GLU, and the bilinear unit."""
+
+
+def _glu(gate: Activation) -> Any:
+    def apply(params: Any, h: Any) -> Any:
+        names = ("gate", "up", "down")
+        layers = {n: {"w": params[f"w_{n}"]} | ({"b": params[f"b_{n}"]} if f"b_{n}" in params else {}) for n in names}
+        return dense(layers["down"], gate(dense(layers["gate"], h)) * dense(layers["up"], h))
+
+    return apply
+
+
+def _up_against_down(draw: st.DrawFn, group: Any) -> Pair:
+    d_in, n, d_out = draw(widths()), draw(widths()), draw(widths())
+    gate, bias = draw(st.sampled_from(GATES)), draw(st.booleans())
+    shapes: dict[str, tuple[int, ...]] = {"w_gate": (d_in, n), "w_up": (d_in, n), "w_down": (n, d_out)}
+    shapes |= {"b_gate": (n,), "b_up": (n,), "b_down": (d_out,)} if bias else {}
+    net = embedded(draw, Block(_glu(gate), shapes, d_in, d_out))
+    writes = {"block/w_up": 1} | ({"block/b_up": 0} if bias else {})
+    move = hidden_units(group(n), writes=writes, reads={"block/w_down": 0}, name="up-down")
+    own = {"gate": gate.name, "d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias}
+    return Pair(net.model("glu"), move, architecture={**own, **net.architecture})
+
+
+def _gate_too(pair: Pair) -> Pair | None:
+    """K also moves the gate, as if it were homogeneous."""
+
+    def rule(pair: Pair, element: Any, params: Any, path: str) -> Any:
+        return pair.transformation.group.act(element, leaf_at(params, path), 1)
+
+    return acting_otherwise("block/w_gate", rule)(pair)
+
+
+GATE_TOO = Mutant("moves-the-gate-too", 0, "K moves the gate's weights as well as the up-projection's", _gate_too)
+
+
+@register(
+    name="glu-rescaling",
+    reference=(
+        "own derivation, after the rescaling of ReLU units (Du, Hu & Lee 2018, arXiv 1806.00900, Thm 2.1); "
+        "Shazeer 2020 (2002.05202): the units"
+    ),
+    action="(W_u, b_u) ↦ (W_u a, b_u a), W_d ↦ a⁻¹ W_d, one factor a > 0 per hidden unit",
+    generator="k_ξ = (W_u ξ, b_u ξ, −ξ W_d), ξ diagonal",
+    charge="‖u_i‖² + b_{u,i}² − ‖d_i‖² per unit",
+    hessian="H k_ξ = −(∇_{W_u}L ξ, ∇_{b_u}L ξ, −ξ ∇_{W_d}L): flat at critical points",
+    hypotheses=("any gate activation: the gate's weights and bias stay where they are",),
+    pitfalls="the gate cannot be scaled, unless it is homogeneous; a closed gate passes trivially",
+    mutants=[
+        forgets("block/w_up"),
+        forgets("block/b_up"),
+        wrong_inverse("block/w_down"),
+        GATE_TOO,
+        slips("block/w_up"),
+        slips("block/w_down"),
+        stopped("block/w_down"),
+        scaled_gradient("block/w_up"),
+        backward_drops_term("block/w_down"),
+        second_derivative("block/w_up"),
+        backward_bends("block/w_down"),
+    ],
+)
+@st.composite
+def glu_rescaling(draw: st.DrawFn) -> Pair:
+    """A gated unit is linear in its up-projection: a factor there is undone by its inverse in the down-projection."""
+    return _up_against_down(draw, groups.Scaling)
+
+
+def _backward_straight_through(path: str, delta: float = 1e-2) -> Mutant:
+    """``straight_through`` in a reverse-only rule."""
+    rule = with_backward(lambda x, cotangent: cotangent * (1 + delta * ramp(x) * x))
+    why = f"a custom backward rule for {path} is that of another function"
+    return Mutant("backward-straight-through-w-down", 1, why, entering_through(path, rule))
+
+
+@register(
+    name="glu-sign",
+    reference="own derivation; sign groups: Godfrey et al. 2022 (arXiv 2205.14258), Tran et al. 2024 (2409.11697)",
+    action="(W_u, b_u) ↦ (W_u s, b_u s), W_d ↦ s W_d, one sign s = ±1 per hidden unit",
+    generator="none: the group is finite, the other component of the nonzero factors of glu-rescaling",
+    charge="none: the group is finite",
+    hessian="K H(Kθ) K = H(θ) with K diagonal: the spectrum stays",
+    hypotheses=("any gate activation: the gate's weights and bias stay where they are",),
+    pitfalls="a gradient scaled by a constant for each entry commutes with signs and is invisible (see glu-rescaling)",
+    mutants=[
+        forgets("block/w_up"),
+        forgets("block/b_up"),
+        forgets("block/w_down"),
+        GATE_TOO,
+        slips("block/w_up"),
+        slips("block/w_down"),
+        straight_through("block/w_up"),
+        _backward_straight_through("block/w_down"),
+        second_derivative("block/w_up"),
+        backward_bends("block/w_down"),
+    ],
+)
+@st.composite
+def glu_sign(draw: st.DrawFn) -> Pair:
+    """A gated unit is linear in its up-projection: a sign there is undone by the same sign in the down-projection."""
+    return _up_against_down(draw, groups.Sign)

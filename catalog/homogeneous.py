@@ -1,0 +1,119 @@
+"""Networks that are homogeneous in all their parameters at once: general equivariances, the outputs scale too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from hypothesis import strategies as st
+
+from eqprop import groups
+from eqprop.mutants import (
+    backward_bends,
+    backward_scales,
+    forgets,
+    misapplies_to_outputs,
+    scaled_gradient,
+    second_derivative,
+    slips,
+    stopped,
+    straight_through,
+    wrong_power,
+)
+from eqprop.pair import Pair
+from eqprop.registry import register
+from eqprop.strategies.activations import homogeneous_activations
+from eqprop.strategies.architectures import dense_net
+from eqprop.transformation import Transformation
+
+WRONG_DEGREE = misapplies_to_outputs(
+    lambda group, element: group.power(element, 2.0), name="wrong-degree", why="T has twice the degree of the outputs"
+)
+
+
+def degree_in_parameters(depth: int, of_activation: int) -> int:
+    """The degree p of a bias-free network of this depth: a layer adds 1, an activation of degree d multiplies by d."""
+    degree = 1
+    for _ in range(depth - 1):
+        degree = of_activation * degree + 1
+    return degree
+
+
+@register(
+    name="homogeneous-network",
+    reference=(
+        "Lyu & Li 2020 (arXiv 1906.05890): Euler's theorem for homogeneous networks; second order: the same theorem "
+        "applied to ∇f, derived here"
+    ),
+    action="θ ↦ cθ, T = c^p, c > 0",
+    generator="k_ξ = ξ θ, τ_ξ = p ξ y",
+    charge="none: under gradient flow the norm grows, ½ d‖θ‖²/dt = −p⟨∇ℓ, f⟩",
+    hessian="∇²f·θ = (p − 1) ∇f; for the loss, H θ + ∇L = Jᵀ ∇(p⟨∇ℓ, y⟩)",
+    hypotheses=("no biases", "every activation homogeneous of one degree", "no residual connections"),
+    pitfalls="the loss is not equivariant, only f is; biases and skip connections break it",
+    mutants=[
+        forgets("layers/0/w"),
+        WRONG_DEGREE,
+        wrong_power("layers/0/w"),
+        slips("layers/0/w"),
+        stopped("layers/0/w"),
+        scaled_gradient("layers/0/w"),
+        straight_through("layers/0/w"),
+        backward_scales("layers/0/w"),
+        second_derivative("layers/0/w"),
+        backward_bends("layers/0/w"),
+    ],
+)
+@st.composite
+def homogeneous_network(draw: st.DrawFn) -> Pair:
+    """A bias-free network with homogeneous activations is homogeneous in its parameters; depth gives the degree."""
+    degree = draw(st.sampled_from((1, 2)))
+    drawn = dense_net(draw, homogeneous_activations(degree), bias=False, deepest=4 if degree == 1 else 3)
+    p = degree_in_parameters(drawn.depth, degree)
+    transformation = Transformation(
+        groups.Scaling(1),
+        lambda c, params: jax.tree.map(lambda leaf: leaf * c[0], params),
+        lambda c, y: y * c[0] ** p,
+        name="scaling",
+    )
+    return Pair(drawn.net.model("homogeneous"), transformation, architecture=drawn.architecture)
+
+
+@register(
+    name="quasi-homogeneous-network",
+    reference="Kunin et al. 2023 (arXiv 2210.03820): quasi-homogeneous networks; second order derived here",
+    action="w_l ↦ c w_l, b_l ↦ c^l b_l for the layers l = 1 … L, T = c^L, c > 0",
+    generator="k_ξ = ξ Λθ with Λ = 1 on weights, l on b_l; τ_ξ = L ξ y",
+    charge="none: ½ d⟨θ, Λθ⟩/dt = −L⟨∇ℓ, f⟩ under gradient flow",
+    hessian="∇²f·Λθ = (L − Λ) ∇f",
+    hypotheses=("every activation homogeneous of degree 1", "no residual connections"),
+    pitfalls="skip connections break it, because the branches would have different degrees",
+    mutants=[
+        forgets("layers/0/b"),
+        WRONG_DEGREE,
+        wrong_power("layers/0/b"),
+        slips("layers/0/w"),
+        slips("layers/0/b"),
+        stopped("layers/0/w"),
+        scaled_gradient("layers/0/b"),
+        straight_through("layers/0/w"),
+        backward_scales("layers/0/w"),
+        second_derivative("layers/0/b"),
+        backward_bends("layers/0/w"),
+    ],
+)
+@st.composite
+def quasi_homogeneous_network(draw: st.DrawFn) -> Pair:
+    """With biases, a network is homogeneous of degree L where the bias of layer l scales with the l-th power."""
+    drawn = dense_net(draw, homogeneous_activations(), bias=True)
+    depth = drawn.depth
+
+    def on_params(c: Any, params: Any) -> Any:
+        scaled = [
+            {"w": layer["w"] * c[0], "b": layer["b"] * c[0] ** (place + 1)}
+            for place, layer in enumerate(params["layers"])
+        ]
+        return {"layers": scaled}
+
+    transformation = Transformation(groups.Scaling(1), on_params, lambda c, y: y * c[0] ** depth, name="quasi-scaling")
+    return Pair(drawn.net.model("quasi-homogeneous"), transformation, architecture=drawn.architecture)

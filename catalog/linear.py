@@ -1,0 +1,70 @@
+"""Linear layers one after the other: the general linear group of the space between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from eqprop import groups
+from eqprop.actions import hidden_units
+from eqprop.mutants import (
+    backward_bends,
+    backward_drops_term,
+    forgets,
+    scaled_gradient,
+    second_derivative,
+    slips,
+    stopped,
+    wrong_axis,
+    wrong_inverse,
+)
+from eqprop.pair import Pair
+from eqprop.registry import register
+from eqprop.strategies.surroundings import Block, embedded, shifted, widths
+
+
+def _apply(params: Any, h: Any) -> Any:
+    hidden = h @ params["w_in"]
+    if "b_in" in params:
+        hidden = shifted(hidden, params["b_in"])
+    return hidden @ params["w_out"]
+
+
+@register(
+    name="linear-gl",
+    reference=(
+        "Du, Hu & Lee 2018 (arXiv 1806.00900), Thm 2.2: balancedness of linear layers; Zhao et al. 2023 (2210.17216): "
+        "the group and its charges; second order after Yang & Ziyin (2512.21447)"
+    ),
+    action="(W, b, A) ↦ (W M, b M, M⁻¹ A) for rows h W + b, M ∈ GL(n)",
+    generator="k_ξ = (W ξ, b ξ, −ξ A)",
+    charge="Wᵀ W + bᵀ b − A Aᵀ (one number for each symmetric ξ)",
+    hessian="H k_ξ = −(∇_W L ξᵀ, ∇_b L ξᵀ, −ξᵀ ∇_A L): flat at critical points",
+    hypotheses=("nothing but linear maps between the two layers",),
+    pitfalls="only symmetric ξ give a charge; where W or A has no full rank the orbit is smaller",
+    mutants=[
+        forgets("block/w_out"),
+        forgets("block/b_in"),
+        wrong_inverse("block/w_out"),
+        wrong_axis("block/w_in"),
+        slips("block/w_in"),
+        slips("block/w_out"),
+        stopped("block/w_out"),
+        scaled_gradient("block/w_in"),
+        backward_drops_term("block/w_out"),
+        second_derivative("block/w_in"),
+        backward_bends("block/w_out"),
+    ],
+)
+@st.composite
+def linear_gl(draw: st.DrawFn) -> Pair:
+    """Two linear layers around a space of n hidden units keep their product when a basis change is put between them."""
+    d_in, n, d_out = draw(widths()), draw(widths()), draw(widths())
+    bias = draw(st.booleans())
+    shapes = {"w_in": (d_in, n), "w_out": (n, d_out)} | ({"b_in": (n,)} if bias else {})
+    net = embedded(draw, Block(_apply, shapes, d_in, d_out))
+    writes = {"block/w_in": 1} | ({"block/b_in": 0} if bias else {})
+    transformation = hidden_units(groups.GeneralLinear(n), writes=writes, reads={"block/w_out": 0}, name="gl")
+    own = {"d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias}
+    return Pair(net.model("linear"), transformation, architecture={**own, **net.architecture})

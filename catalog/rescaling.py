@@ -1,0 +1,80 @@
+"""Rescaling of hidden units: what a layer multiplies in, the next one divides out."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from eqprop import groups
+from eqprop.actions import hidden_units
+from eqprop.mutants import (
+    backward_bends,
+    backward_scales,
+    forgets,
+    scaled_gradient,
+    second_derivative,
+    slips,
+    stopped,
+    straight_through,
+    wrong_axis,
+    wrong_inverse,
+    wrong_power,
+)
+from eqprop.pair import Pair
+from eqprop.registry import register
+from eqprop.strategies.activations import Activation, homogeneous_activations, smooth_activations
+from eqprop.strategies.architectures import hidden_layer
+
+
+def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation]) -> Pair:
+    layer = hidden_layer(draw, activations)
+    transformation = hidden_units(
+        groups.Scaling(layer.hidden), writes=layer.writes, reads=layer.reads, name="rescaling"
+    )
+    return Pair(layer.net.model("hidden-layer"), transformation, architecture=layer.architecture)
+
+
+@register(
+    name="relu-rescaling",
+    reference=(
+        "Du, Hu & Lee 2018 (arXiv 1806.00900), Thm 2.1: balancedness per unit; Kunin et al. 2021 (2012.04728): rescale "
+        "symmetry, first and second order; Dinh et al. 2017 (1703.04933): sharpness along the orbit"
+    ),
+    action="(w, b, a) ↦ (c w, c b, a / c) for each hidden unit, c > 0",
+    generator="k_ξ = (ξ w, ξ b, −ξ a)",
+    charge="‖w‖² + b² − ‖a‖² for each unit",
+    hessian="H k_ξ = −(ξ ∇_w L, ξ ∇_b L, −ξ ∇_a L): flat at critical points, sharpness varies along the orbit",
+    hypotheses=("σ(cz) = c σ(z) for c > 0: ReLU, leaky ReLU, PReLU, |z|",),
+    pitfalls="at a kink nothing is differentiable; a unit that is dead on the batch passes trivially",
+    mutants=[
+        forgets("block/w_out"),
+        forgets("block/b_in"),
+        wrong_inverse("block/w_out"),
+        wrong_power("block/w_out"),
+        wrong_axis("block/w_in"),
+        slips("block/w_in"),
+        slips("block/b_in"),
+        stopped("block/w_out"),
+        scaled_gradient("block/w_in"),
+        straight_through("block/w_out"),
+        backward_scales("block/w_in"),
+        second_derivative("block/w_in"),
+        second_derivative("block/w_out"),
+        backward_bends("block/w_out"),
+    ],
+)
+@st.composite
+def relu_rescaling(draw: st.DrawFn) -> Pair:
+    """A hidden unit whose activation is positively homogeneous may be scaled up if its readers are scaled down."""
+    return _rescaled(draw, homogeneous_activations())
+
+
+@register(
+    name="rescaling-through-gelu",
+    reference="control; GELU, SiLU, softplus and the sigmoid are not positively homogeneous",
+    action="as relu-rescaling",
+    control="a smooth activation with σ(cz) = c σ(z) would be linear: rescaling through GELU changes the outputs",
+)
+@st.composite
+def rescaling_through_gelu(draw: st.DrawFn) -> Pair:
+    """Rescaling as if GELU, SiLU, softplus or the sigmoid were homogeneous. Must be falsified at order 0."""
+    return _rescaled(draw, smooth_activations())

@@ -1,0 +1,147 @@
+"""Dense architectures: one hidden layer as a block, and whole networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from eqprop.strategies.activations import Activation
+from eqprop.strategies.surroundings import (
+    Block,
+    Embedded,
+    Shape,
+    batches,
+    dense,
+    dense_shapes,
+    embedded,
+    examples,
+    shifted,
+    widths,
+)
+
+DEEPEST = 4
+
+
+class HiddenLayer(NamedTuple):
+    """A network around one hidden layer, h ↦ σ(h w_in + b_in) w_out + b_out.
+
+    Attributes:
+        net: the network; the layer's parameters lie under ``block``.
+        hidden: how many units it has.
+        bias: whether there is a ``b_in``.
+        architecture: everything that was drawn.
+    """
+
+    net: Embedded
+    hidden: int
+    bias: bool
+    architecture: Mapping[str, Hashable]
+
+    @property
+    def writes(self) -> dict[str, int]:
+        """The tensors that write the hidden units, for ``hidden_units``."""
+        return {"block/w_in": 1} | ({"block/b_in": 0} if self.bias else {})
+
+    @property
+    def reads(self) -> dict[str, int]:
+        """The tensor that reads them."""
+        return {"block/w_out": 0}
+
+
+def hidden_layer(
+    draw: st.DrawFn,
+    activations: st.SearchStrategy[Activation],
+    *,
+    least_hidden: int = 1,
+    bias: bool | None = None,
+    bias_out: bool | None = None,
+    skip: bool = False,
+) -> HiddenLayer:
+    """A hidden layer with a drawn activation, at a drawn place in a drawn dense network.
+
+    Shrinks to: 1 → 1 → 1 (or the least hidden width), the first activation, no biases, nothing around.
+
+    Args:
+        draw: of a composite strategy.
+        activations: of the hidden layer.
+        least_hidden: the smallest number of hidden units.
+        bias: whether there is a ``b_in``; drawn by default.
+        bias_out: whether there is a ``b_out``; drawn by default.
+        skip: whether a linear map ``w_skip`` leads past the hidden units.
+    """
+    d_in, hidden, d_out = draw(widths()), draw(widths(least_hidden)), draw(widths())
+    activation = draw(activations)
+    biased = draw(st.booleans()) if bias is None else bias
+    biased_out = draw(st.booleans()) if bias_out is None else bias_out
+    shapes: dict[str, Shape] = {"w_in": (d_in, hidden), "w_out": (hidden, d_out)}
+    shapes |= {"b_in": (hidden,)} if biased else {}
+    shapes |= {"b_out": (d_out,)} if biased_out else {}
+    shapes |= {"w_skip": (d_in, d_out)} if skip else {}
+    net = embedded(draw, Block(_hidden(activation), shapes, d_in, d_out))
+    own: dict[str, Hashable] = {
+        "activation": activation.name,
+        "d_in": d_in,
+        "hidden": hidden,
+        "d_out": d_out,
+        "bias": biased,
+        "bias out": biased_out,
+    }
+    return HiddenLayer(net, hidden, biased, {**own, **net.architecture})
+
+
+def _hidden(activation: Activation) -> Callable[[Any, Any], Any]:
+    def apply(params: Any, h: Any) -> Any:
+        z = h @ params["w_in"]
+        if "b_in" in params:
+            z = shifted(z, params["b_in"])
+        out = activation(z) @ params["w_out"]
+        if "w_skip" in params:
+            out = out + h @ params["w_skip"]
+        return shifted(out, params["b_out"]) if "b_out" in params else out
+
+    return apply
+
+
+class DenseNet(NamedTuple):
+    """A whole dense network, ``{"layers": [{"w", "b"}, …]}``, the last layer affine.
+
+    Attributes:
+        net: the network.
+        activation: between the layers.
+        depth: how many layers it has.
+        architecture: everything that was drawn.
+    """
+
+    net: Embedded
+    activation: Activation
+    depth: int
+    architecture: Mapping[str, Hashable]
+
+
+def dense_net(
+    draw: st.DrawFn, activations: st.SearchStrategy[Activation], *, bias: bool, deepest: int = DEEPEST
+) -> DenseNet:
+    """A dense network of one to ``deepest`` layers with one drawn activation; shrinks to a single 1×1 layer.
+
+    Args:
+        draw: of a composite strategy.
+        activations: between the layers.
+        bias: whether every layer has one.
+        deepest: the largest number of layers.
+    """
+    batch = draw(batches())
+    sizes = tuple(draw(st.lists(widths(), min_size=2, max_size=deepest + 1)))
+    activation = draw(activations)
+
+    def apply(params: Any, inputs: Any) -> Any:
+        h = dense(params["layers"][0], inputs)
+        for layer in params["layers"][1:]:
+            h = dense(layer, activation(h))
+        return h
+
+    params, inputs = examples({"layers": dense_shapes(sizes, bias=bias)}, (batch, sizes[0]))
+    architecture: dict[str, Hashable] = {"batch": batch, "widths": sizes, "activation": activation.name, "bias": bias}
+    net = Embedded(apply, params, inputs, architecture)
+    return DenseNet(net, activation, len(sizes) - 1, architecture)

@@ -1,0 +1,64 @@
+"""Maps from arbitrary real parameters to where a model is defined and well-conditioned, for ``Model.domain``.
+
+They work elementwise in NumPy, because the leaves carry a leading axis of probes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.trees import leaf_paths, matching
+
+Domain = Callable[[Any], Any]
+
+
+def at_least_a_tenth(values: np.ndarray) -> np.ndarray:
+    """Positive, for epsilons that are comparable with the variance beside them."""
+    return np.maximum(np.abs(values), 0.1)
+
+
+def moderate(values: np.ndarray) -> np.ndarray:
+    """At most 3 in size, so that what is exponentiated later neither overflows nor vanishes."""
+    return np.clip(values, -3.0, 3.0)
+
+
+def small(values: np.ndarray) -> np.ndarray:
+    """At most 1 in size."""
+    return np.clip(values, -1.0, 1.0)
+
+
+def balanced(values: np.ndarray) -> np.ndarray:
+    """Sizes from about 0.3 to 3, signs kept; ±½, ±1 and ±2 stay as they are, and different numbers different.
+
+    For transformations that add terms which cancel later: a rounding error of the larger term is then not large beside
+    what is left. No perturbation of the inputs shows it, because the smaller term has been absorbed by then.
+    """
+    size = np.clip(np.abs(values), 1e-6, 1e6)
+    beyond = np.where(size > 2, size / 2, np.where(size < 0.5, 2 * size, 1.0))
+    return np.copysign(np.clip(size, 0.5, 2.0) * beyond**0.04, values)
+
+
+def told_apart(values: np.ndarray) -> np.ndarray:
+    """The units along the last axis scaled by different factors, so that they are never all equal by chance.
+
+    A layer norm of equal numbers is 0/√ε: the families of simple numbers would hit that point in every eighth probe.
+    """
+    return values * 1.25 ** np.arange(values.shape[-1])
+
+
+def domain(**of_leaves: Callable[[np.ndarray], np.ndarray]) -> Domain:
+    """Applies each function to the block's parameter of that name, or to all of the model for ``all``, in order."""
+
+    def apply(params: Any) -> Any:
+        leaves, treedef = jax.tree.flatten(params)
+        paths = leaf_paths(params)
+        for name, function in of_leaves.items():
+            for i in matching(paths, "*" if name == "all" else f"block/{name}", role="domain"):
+                leaves[i] = function(np.asarray(leaves[i]))
+        return jax.tree.unflatten(treedef, leaves)
+
+    return apply

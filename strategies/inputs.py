@@ -1,0 +1,23 @@
+"""Inputs of a model, for your own ``@given`` tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from eqprop.model import Model
+from eqprop.sampling import inputs_of
+from eqprop.strategies.parameters import SEEDS, at
+
+
+@st.composite
+def inputs(draw: st.DrawFn, model: Model) -> Any:
+    """Inputs like the model's example: normal where floating, redrawn within its range where integer (tokens).
+
+    Half of a trained model's inputs are the example itself, to which they shrink.
+    """
+    fresh, seed = draw(st.booleans()), draw(SEEDS)
+    example_then_fresh = inputs_of(model, np.random.default_rng(seed), 2)
+    return at(example_then_fresh, 1 if fresh else 0)
