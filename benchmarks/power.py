@@ -1,0 +1,131 @@
+"""Power: every mutant of the catalog against every property, and how readable and how quick the counterexamples are.
+
+    python -m benchmarks.power            # the kill matrix
+    python -m benchmarks.power --shrink   # with counterexamples: readability and shrinking time
+
+A mutant counts as caught where a property of its own order is falsified and none of a lower order.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+
+import click
+import numpy as np
+
+from eqprop.cache import persistent_cache
+from eqprop.counterexample import Counterexample
+from eqprop.mutants import Mutant
+from eqprop.profiles import PROFILES
+from eqprop.properties import LIBRARY, by_name
+from eqprop.registry import Entry, entries
+from eqprop.sampling import READABLE
+from eqprop.search import Options, Search, Subject
+
+ARCHITECTURES = 5
+MOST_NUMBERS = 16
+PROFILE = replace(PROFILES["gate"], name="power", architectures=ARCHITECTURES, examples=3 * ARCHITECTURES)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the search made of one mutant."""
+
+    entry: str
+    mutant: str
+    order: int
+    killers: frozenset[str]
+    counterexamples: tuple[Counterexample, ...] = ()
+    shrink_seconds: tuple[float, ...] = field(default=())
+
+    @property
+    def lowest(self) -> int | None:
+        """The lowest order of a falsified property."""
+        return min((by_name(name).order for name in self.killers), default=None)
+
+    @property
+    def caught(self) -> bool:
+        return self.lowest == self.order
+
+
+def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False) -> Trial:
+    """Search one mutant on a few architectures; every falsified property is recorded, blocked or not."""
+    name = f"{entry.name}[{mutant.name}]"
+    subject = Subject(name, mutant.of(entry.pairs), target=f"catalog:{name}")
+    search = Search(subject, Options(PROFILE, seed=seed))
+    search.explore()
+    killers = frozenset(search.violations)
+    found: list[Counterexample] = []
+    seconds: list[float] = []
+    if shrink:
+        for prop in search.to_shrink():
+            start = time.perf_counter()
+            found.append(search.counterexample(prop))
+            seconds.append(time.perf_counter() - start)
+    return Trial(entry.name, mutant.name, mutant.order, killers, tuple(found), tuple(seconds))
+
+
+def named_trial(cell: tuple[str, str], seed: int, shrink: bool) -> Trial:
+    """One cell in a worker process; what it returns is plain data."""
+    chosen = entries()[cell[0]]
+    mutant = next(m for m in chosen.mutants if m.name == cell[1])
+    with persistent_cache():
+        return trial(chosen, mutant, seed=seed, shrink=shrink)
+
+
+def is_readable(found: Counterexample) -> bool:
+    """Hidden widths of 2 at most and one input show as at most 16 numbers; each of them simple."""
+    leaves = [leaf for arrays in found.recipe["probe"].values() for leaf in arrays.values()]
+    numbers = np.array([value for leaf in leaves for value in leaf["values"]], dtype=float)
+    narrow = all(length <= 2 for leaf in leaves for length in leaf["shape"])
+    return narrow and numbers.size <= MOST_NUMBERS and bool(np.isin(numbers, [0.0, *READABLE]).all())
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--shrink", is_flag=True, help="Also shrink, and report readability and time.")
+@click.option("--match", default="", help="Only entries whose name contains this.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
+def main(*, shrink: bool, match: str, seed: int, jobs: int) -> None:
+    """Print the matrix property × mutant."""
+    for i, prop in enumerate(LIBRARY):
+        click.echo(f"{chr(ord('a') + i)}  {prop.name} (order {prop.order})")
+    click.echo()
+    cells = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
+    trials: list[Trial] = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for t in pool.map(named_trial, cells, [seed] * len(cells), [shrink] * len(cells)):
+            row = "".join(chr(ord("a") + i) if p.name in t.killers else "·" for i, p in enumerate(LIBRARY))
+            mark = "caught" if t.caught else f"NOT CAUGHT at its order (lowest: {t.lowest})"
+            click.echo(f"{row}  order {t.order}  {t.entry}: {t.mutant}  {mark}")
+            trials.append(t)
+    _summary(trials, shrink=shrink)
+    if not all(t.caught for t in trials):
+        raise SystemExit(1)
+
+
+def _summary(trials: list[Trial], *, shrink: bool) -> None:
+    killed = {name for t in trials for name in t.killers}
+    idle = [p.name for p in LIBRARY if p.name not in killed]
+    click.echo(f"\n{sum(t.caught for t in trials)} of {len(trials)} mutants caught at their own order")
+    busy = len(LIBRARY) - len(idle)
+    click.echo(f"{busy} of {len(LIBRARY)} properties kill a mutant; idle: {', '.join(idle) or 'none'}")
+    if not shrink:
+        return
+    first = [t.counterexamples[0] for t in trials if t.counterexamples]
+    readable = [found for found in first if is_readable(found)]
+    seconds = [s for t in trials for s in t.shrink_seconds[:1]]
+    click.echo(f"{len(readable)} of {len(first)} counterexamples are readable")
+    for found in first:
+        if found not in readable:
+            click.echo(f"  not: {found.pair}, {found.property}: {found.numbers} numbers, {dict(found.architecture)}")
+    click.echo(f"shrinking: median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Soak: many random probes over the whole catalog, extremes included; correct code must not be falsified by any.
+
+    python -m benchmarks.soak                        # 100,000 probes
+    python -m benchmarks.soak --probes 2000 --match relu --jobs 1
+
+A probe is one point (parameters, inputs, group elements, tangents, targets) at which all properties that apply to the
+pair are judged, floors included. Probes come from the same sampling as in a search: all families of parameters, badly
+scaled ones included, and reaches up to the groups' extremes take turns. A probe counts as inconclusive, or as vacuous,
+where any of its properties is. The exit code is 1 where a violation is confirmed or more than 1 % are inconclusive.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+
+import click
+import jax
+import numpy as np
+from hypothesis import Phase
+
+from eqprop.cache import persistent_cache
+from eqprop.casting import output_shapes
+from eqprop.evaluation import Program, applicable
+from eqprop.precision import separated_caches
+from eqprop.probe import Probe
+from eqprop.profiles import PROFILES
+from eqprop.properties import LIBRARY
+from eqprop.registry import Entry, entries
+from eqprop.rounding import CONFIRMING_COPIES, Judgement
+from eqprop.search import SUSPECTS_CONFIRMED
+from eqprop.structures import Structure, drive
+
+PER_ARCHITECTURE = 512
+ALLOWED_INCONCLUSIVE = 0.01
+SPARE = 3
+"""Structures drawn for each one that is probed: hypothesis repeats itself, and new architectures come first."""
+
+
+@dataclass
+class Count:
+    """What the probes of one entry said. Plain data: it travels between processes."""
+
+    entry: str
+    wanted: int
+    probes: int = 0
+    inconclusive: int = 0
+    vacuous: int = 0
+    falsified: int = 0
+    worst: float = 0.0
+    seconds: float = 0.0
+    architectures: set[Hashable] = field(default_factory=set[Hashable])
+    judged_at: Counter[str] = field(default_factory=Counter[str])
+    inconclusive_at: Counter[str] = field(default_factory=Counter[str])
+    vacuous_at: Counter[str] = field(default_factory=Counter[str])
+    worst_at: dict[str, float] = field(default_factory=dict[str, float])
+    details: list[str] = field(default_factory=list[str])
+
+    @property
+    def passed(self) -> bool:
+        """Whether every wanted probe was judged, none is falsified, and few enough are inconclusive."""
+        settled = self.falsified == 0 and self.inconclusive <= ALLOWED_INCONCLUSIVE * self.probes
+        return settled and self.probes >= self.wanted
+
+    def line(self) -> str:
+        """One row of the table."""
+        rates = f"{percent(self.inconclusive, self.probes)} {percent(self.vacuous, self.probes)}"
+        row = f"{self.entry:32} {self.probes:8} {len(self.architectures):6} {self.falsified:10} {rates}"
+        return f"{row} {self.worst:8.2g} {self.seconds:8.1f}"
+
+
+HEADER = (
+    f"{'entry':32} {'probes':>8} {'archs':>6} {'falsified':>10} {'inconcl.':>9} {'vacuous':>9} {'floors':>8} {'s':>8}"
+)
+
+
+def percent(part: int, whole: int) -> str:
+    """A rate, nine characters wide."""
+    return f"{100 * part / whole:8.3f}%" if whole else f"{'-':>9}"
+
+
+def soak(name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITECTURE) -> Count:
+    """Judge this many probes of one entry, on a fresh architecture for each batch as long as hypothesis finds any."""
+    start = time.perf_counter()
+    count = Count(name, probes)
+    batches = -(-probes // per_architecture)
+    repeats_left = (SPARE - 1) * batches
+
+    def body(structure: Structure) -> bool:
+        nonlocal repeats_left
+        known = structure.pair.key in count.architectures
+        repeats_left -= known
+        if count.probes < probes and not (known and repeats_left > 0):
+            batch(count, structure, min(per_architecture, probes - count.probes))
+        return False
+
+    profile = replace(PROFILES["deep"], name="soak", examples=SPARE * batches)
+    with separated_caches("float64"), persistent_cache():
+        drive(entries()[name].pairs, body, profile, Phase.generate, number=seed, digest=f"soak/{name}")
+    count.seconds = time.perf_counter() - start
+    return count
+
+
+def batch(count: Count, structure: Structure, probes: int) -> None:
+    """Judge a batch of probes on one structure."""
+    pair = structure.pair
+    shapes = jax.tree.leaves(output_shapes(pair, "float64"))
+    loss = structure.loss(tuple(leaf.shape for leaf in shapes))
+    program = Program(pair, applicable(pair, LIBRARY), loss)
+    rng = np.random.default_rng(structure.seed)
+    drawn = program.draw(rng, probes)
+    inconclusive, vacuous, falsified = (np.zeros(probes, dtype=bool) for _ in range(3))
+    for name, judged in program.judge(drawn, rng).items():
+        found = settled(program, name, drawn, judged, rng)
+        count.details += [described(structure, program, name, judged, i) for i in np.flatnonzero(found.falsified)[:1]]
+        count.worst_at[name] = max(count.worst_at.get(name, 0.0), found.worst)
+        count.judged_at[name] += probes
+        count.inconclusive_at[name] += int(found.inconclusive.sum())
+        count.vacuous_at[name] += int(judged.vacuous.sum())
+        inconclusive |= found.inconclusive
+        vacuous |= judged.vacuous
+        falsified |= found.falsified
+    count.probes += probes
+    count.inconclusive += int(inconclusive.sum())
+    count.vacuous += int(vacuous.sum())
+    count.falsified += int(falsified.sum())
+    count.worst = max(count.worst_at.values(), default=0.0)
+    count.architectures.add(pair.key)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is left of a batch's suspicions about one property."""
+
+    falsified: np.ndarray
+    inconclusive: np.ndarray
+    worst: float
+
+
+def settled(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> Settled:
+    """Follow up every suspicion as a search does: with many fresh perturbations, then with rounding inside the program.
+
+    The worst residual in floors is that of the last judgement of each conclusive probe.
+    """
+    falsified, inconclusive, floors = judged.suspect.copy(), judged.inconclusive.copy(), judged.floors.copy()
+    follow_ups: tuple[Callable[[Probe], Judgement], ...] = (
+        lambda some: program.judge(some, rng, copies=CONFIRMING_COPIES)[name],
+        lambda some: program.under_noise(name, some, rng),
+    )
+    for follow_up in follow_ups:
+        suspects = np.flatnonzero(falsified)
+        for start in range(0, suspects.size, SUSPECTS_CONFIRMED):  # a few at a time: each brings many copies
+            some = suspects[start : start + SUSPECTS_CONFIRMED]
+            closer = follow_up(probes.at(some))
+            falsified[some], inconclusive[some], floors[some] = closer.suspect, closer.inconclusive, closer.floors
+    conclusive = ~inconclusive & ~judged.vacuous
+    return Settled(falsified, inconclusive, float(np.max(floors[conclusive], initial=0.0)))
+
+
+def described(structure: Structure, program: Program, name: str, judged: Judgement, index: int) -> str:
+    """Where a violation was found: enough to draw it again."""
+    leaf = int(judged.worst_leaf[index])
+    return (
+        f"{name} at {program.layouts[name].names[leaf]}: residual {judged.residual[index, leaf]:.3e}, "
+        f"floor {judged.floor[index, leaf]:.3e} ({judged.floors[index]:.0f} floors), "
+        f"size {judged.size[index, leaf]:.3e}; loss {program.loss.name}, seed {structure.seed}, probe {index} of "
+        f"{judged.finite.size}; {structure.pair!r}"
+    )
+
+
+def quotas(found: list[Entry], probes: int) -> dict[str, int]:
+    """How many probes each entry gets: an equal part, the first ones one more where it does not come out even."""
+    share, rest = divmod(probes, len(found))
+    return {entry.name: share + (i < rest) for i, entry in enumerate(found)}
+
+
+def counts_of(wanted: dict[str, int], *, seed: int, jobs: int) -> Iterator[Count]:
+    """Soak every entry, each in a worker process of its own choosing; counts come as they are finished."""
+    context = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
+    with ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=context) as pool:
+        futures = [pool.submit(soak, name, probes, seed) for name, probes in wanted.items() if probes]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--probes", type=click.IntRange(1), default=100_000, show_default=True, help="Over all entries.")
+@click.option("--match", default="", help="Only entries whose name contains this.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
+def main(*, probes: int, match: str, seed: int, jobs: int) -> None:
+    """Probe every entry that is no negative control, and print what was found."""
+    found = [entry for entry in entries().values() if match in entry.name and not entry.control]
+    if not found:
+        msg = f"no entry of the catalog that is no control contains {match!r}"
+        raise click.ClickException(msg)
+    start = time.perf_counter()
+    click.echo(f"{HEADER}  ({len(found)} entries, seed {seed}, {jobs} jobs)")
+    counts: list[Count] = []
+    for count in counts_of(quotas(found, probes), seed=seed, jobs=jobs):
+        counts.append(count)
+        click.echo(count.line())
+        for detail in count.details:
+            click.echo(f"  FALSIFIED {count.entry}: {detail}")
+    summary(counts, time.perf_counter() - start)
+    if not all(count.passed for count in counts):
+        raise SystemExit(1)
+
+
+def summary(counts: list[Count], seconds: float) -> None:
+    """The rates of each property, the entries that do not pass, and the total."""
+    click.echo(f"\n{'property':32} {'probes':>8} {'inconcl.':>9} {'vacuous':>9} {'floors':>8}")
+    for prop in LIBRARY:
+        judged, unsettled, empty = (
+            sum(getattr(count, part)[prop.name] for count in counts)
+            for part in ("judged_at", "inconclusive_at", "vacuous_at")
+        )
+        worst = max((count.worst_at.get(prop.name, 0.0) for count in counts), default=0.0)
+        click.echo(f"{prop.name:32} {judged:8} {percent(unsettled, judged)} {percent(empty, judged)} {worst:8.2g}")
+    click.echo()
+    for count in counts:
+        if not count.passed:
+            reason = f"{count.falsified} falsified, {percent(count.inconclusive, count.probes).strip()} inconclusive"
+            click.echo(f"NOT PASSED {count.entry}: {reason}, {count.probes} of {count.wanted} probes")
+    probes, falsified, unsettled = (
+        sum(getattr(count, part) for count in counts) for part in ("probes", "falsified", "inconclusive")
+    )
+    judgements, architectures = sum(c.judged_at.total() for c in counts), sum(len(c.architectures) for c in counts)
+    worst = max(counts, key=lambda c: c.inconclusive / max(c.probes, 1))
+    click.echo(
+        f"total: {probes} probes ({judgements} judgements) on {architectures} architectures of {len(counts)} entries "
+        f"in {seconds:.0f} s: {falsified} falsified, {percent(unsettled, probes).strip()} inconclusive (at most "
+        f"{percent(worst.inconclusive, worst.probes).strip()}, {worst.entry}); no conclusive residual above "
+        f"{max(c.worst for c in counts):.2g} floors"
+    )
+
+
+if __name__ == "__main__":
+    main()
