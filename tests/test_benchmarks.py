@@ -1,0 +1,106 @@
+"""The benchmarks measure what they say: their inner functions on the smallest sizes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from eqprop import rounding
+from eqprop.registry import entries
+
+cost, nets, obvious, power, soak, speed = (
+    import_module(f"benchmarks.{name}") for name in ("cost", "nets", "obvious", "power", "soak", "speed")
+)
+
+pytestmark = pytest.mark.checkout
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return nets.perceptron((2, 2, 1), 2)
+
+
+@pytest.fixture(scope="module")
+def program(pair):
+    return speed.compiled(pair)
+
+
+@pytest.mark.slow
+def test_a_short_soak_judges_every_wanted_probe_and_falsifies_none():
+    count = soak.soak("relu-rescaling", 24, 0, 12)
+    assert (count.probes, count.falsified, count.details) == (24, 0, [])
+    assert len(count.architectures) == 2
+    assert count.judged_at["equivariance"] == 24
+    assert 0 < count.worst < rounding.MARGIN
+
+
+@pytest.mark.slow
+def test_a_soak_of_a_wrong_claim_fails_and_says_where():
+    count = soak.soak("rescaling-through-gelu", 12, 0, 12)
+    assert count.falsified > 0
+    assert not count.passed
+    assert any(detail.startswith("equivariance at output") for detail in count.details)
+
+
+def test_a_soak_with_too_many_inconclusive_or_missing_probes_does_not_pass():
+    assert soak.Count("e", 100, probes=100, inconclusive=1).passed
+    assert not soak.Count("e", 100, probes=100, inconclusive=2).passed
+    assert not soak.Count("e", 100, probes=99).passed
+
+
+def test_probes_are_spread_evenly_over_the_entries():
+    found = [entry for entry in entries().values() if not entry.control][:3]
+    assert sorted(soak.quotas(found, 100).values()) == [33, 33, 34]
+
+
+def test_the_stages_of_the_compiled_path_take_time(program):
+    found = speed.stages(program, batch=4, repeats=1)
+    assert min(found.draw, found.perturb, found.run, found.judge) >= 0
+    assert found.rate > 0
+
+
+@pytest.mark.slow
+def test_the_obvious_harness_checks_the_same_properties_and_finds_that_they_hold(pair, program):
+    assert set(obvious.identities(pair)) == {p.name for p in program.properties}
+    with jax.enable_x64(True):
+        assert obvious.Harness(pair).check(program.draw(np.random.default_rng(0), 1).at(0))
+
+
+def test_the_obvious_harness_sees_a_wrong_number_in_any_leaf():
+    right, wrong = ({"w": np.array([1.0, last]), "b": np.zeros(1)} for last in (1.0, 1.1))
+    assert obvious.close(right, right)
+    assert not obvious.close(right, wrong)
+
+
+@pytest.mark.parametrize("parameters", [300, 10_000])
+def test_networks_for_the_cost_have_about_the_asked_number_of_parameters(parameters):
+    size = cost.network(parameters).model.param_leaves.size
+    assert abs(size - parameters) < 0.1 * parameters
+
+
+def test_a_cost_is_counted_in_gradients_for_each_probe(pair):
+    found = cost.cost(pair, repeats=1)
+    assert found.ratio.shape == (1, len(cost.CLOCKS))
+    assert set(found.stages) == {"draw", "perturb", "run", "judge"}
+    assert (found.total > 0).all()
+
+
+def found(values, shape):
+    return SimpleNamespace(recipe={"probe": {"params": {"w": {"values": values, "shape": shape}}}})
+
+
+def test_a_counterexample_is_readable_with_few_simple_numbers_in_narrow_tensors():
+    assert power.is_readable(found([1.0, -0.5, 0.0, 3.0], [2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [([1.0, 0.7], [2]), ([1.0] * 3, [3]), ([1.0] * 32, [2, 2, 2, 2, 2])],
+    ids=["a number that is not simple", "a wide tensor", "too many numbers"],
+)
+def test_a_counterexample_is_not_readable_with(values, shape):
+    assert not power.is_readable(found(values, shape))

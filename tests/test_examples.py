@@ -1,0 +1,73 @@
+"""The examples do what their docstrings say: the networks learn, and the planted bug hides where it is said to."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop.evaluation import Program, applicable
+from eqprop.losses import SQUARED_ERROR
+from eqprop.properties import LIBRARY
+
+broken, digits = import_module("examples.broken"), import_module("examples.digits")
+
+TEST = slice(digits.TRAIN, None)
+
+
+@pytest.fixture(autouse=True)
+def users_write_ordinary_jax():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [digits.perceptron, digits.attention_classifier], ids=lambda build: build.__name__)
+def test_the_trained_networks_read_more_than_nine_test_images_in_ten(build):
+    images, labels = digits.digits()
+    assert build().accuracy(images[TEST], labels[TEST]) > 0.9
+
+
+@pytest.mark.slow
+def test_training_is_in_float32_even_where_the_caller_computes_in_float64():
+    with jax.enable_x64(True):
+        trained = digits.perceptron.__wrapped__()
+    assert {leaf.dtype for leaf in jax.tree.leaves(trained.params)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.slow
+def test_every_pair_has_a_name_of_its_own_and_computes_in_float64_throughout():
+    pairs = digits.pairs()
+    assert len({pair.name for pair in pairs}) == len(pairs)
+    programs = [Program(pair, LIBRARY[:2], SQUARED_ERROR) for pair in pairs]
+    assert {name for program in programs for name in program.lowest.values()} == {"float64"}
+
+
+def test_the_broken_kernel_has_the_right_forward_pass():
+    x, b = np.random.default_rng(0).standard_normal((2, 5, 3))
+    assert np.array_equal(broken.fused_bias_relu(x, b[0]), jax.nn.relu(jnp.asarray(x) + b[0]))
+
+
+def test_the_broken_kernel_has_the_right_gradient_while_biases_are_zero():
+    x = jnp.asarray(np.random.default_rng(0).standard_normal((5, 3)))
+    b = jnp.zeros(3)
+    right = jax.grad(lambda x, b: jnp.sum(jax.nn.relu(x + b) ** 3), (0, 1))(x, b)
+    found = jax.grad(lambda x, b: jnp.sum(broken.fused_bias_relu(x, b) ** 3), (0, 1))(x, b)
+    assert all(np.array_equal(a, b) for a, b in zip(right, found, strict=True))
+
+
+def test_the_broken_kernel_satisfies_order_0_and_violates_the_identities_along_the_orbit_at_order_1():
+    pair = broken.pairs()
+    program = Program(pair, [p for p in applicable(pair, LIBRARY) if p.order < 2], SQUARED_ERROR)
+    rng = np.random.default_rng(0)
+    judged = program.judge(program.draw(rng, 64), rng)
+    assert {name for name, judgement in judged.items() if judgement.suspect.any()} == {"jacobian-generator", "noether"}
+
+
+def test_the_public_door_runs_the_example():
+    with pytest.raises(eqprop.Falsified, match="jacobian-generator"):
+        eqprop.verify(broken.pairs())

@@ -1,0 +1,94 @@
+"""Models with many parameters: measured inside the compiled program, and judged as small ones are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import evaluation, groups, measuring, rounding
+from eqprop.evaluation import Program
+from eqprop.losses import SQUARED_ERROR
+from eqprop.properties import by_name
+
+FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))
+
+
+def scaled(error: float = 0.0, **changes: Any) -> eqprop.Pair:
+    def apply(p: Any, x: Any) -> Any:
+        return jnp.maximum(x @ p["w1"], 0) @ p["w2"]
+
+    def act(a: Any, p: Any) -> Any:
+        return {"w1": p["w1"] * a[None] * (1 + error), "w2": p["w2"] / a[:, None]}
+
+    params = {"w1": np.ones((3, 4)), "w2": np.ones((4, 2))}
+    model = eqprop.Model(apply, params, np.ones((5, 3)), trained=False, **changes)
+    return eqprop.Pair(model, eqprop.Transformation(groups.Scaling(4), act))
+
+
+@pytest.fixture
+def as_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "LARGE", 1)
+
+
+@pytest.mark.usefixtures("as_large")
+def test_a_large_program_takes_two_copies():
+    program = Program(scaled(), FEW, SQUARED_ERROR)
+    assert (program.large, program.copies) == (True, rounding.COPIES_LARGE)
+    assert program.rows % (1 + program.copies) == 0
+
+
+@pytest.mark.parametrize("copies", [2, 5, 6])
+def test_measured_inside_the_program_or_outside_a_batch_gets_the_same_judgement(
+    copies: int, monkeypatch: pytest.MonkeyPatch
+):
+    small = Program(scaled(), FEW, SQUARED_ERROR)
+    monkeypatch.setattr(evaluation, "LARGE", 1)
+    large = Program(scaled(), FEW, SQUARED_ERROR)
+    assert (small.eps, small.lowest) == (large.eps, large.lowest)
+    probes = small.draw(np.random.default_rng(0), 7)
+    outside, inside = (p.judge(probes, np.random.default_rng(1), copies=copies) for p in (small, large))
+    for name, a in outside.items():
+        b = inside[name]
+        for field in ("finite", "vacuous", "suspect", "inconclusive"):
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field), err_msg=name)
+        np.testing.assert_allclose(a.size, b.size, rtol=1e-9)
+        # Compiled otherwise, sums may be added up in another order: a few roundings of the same terms.
+        np.testing.assert_array_less(np.abs(a.residual - b.residual), a.floor + b.floor + 1e-300)
+        np.testing.assert_array_less(np.abs(a.floor - b.floor), 0.9 * (a.floor + b.floor) + 1e-300)
+
+
+@pytest.mark.parametrize(("error", "genuine"), [(0.0, False), (1e-9, True)], ids=["correct", "off by 1e-9"])
+@pytest.mark.usefixtures("as_large")
+def test_a_violation_is_confirmed_and_survives_the_noise(error: float, genuine: bool):
+    program = Program(scaled(error), FEW[1:2], SQUARED_ERROR)
+    rng = np.random.default_rng(0)
+    probes = program.draw(rng, 6)
+    assert program.judge(probes, rng)["equivariance"].suspect.any() == genuine
+    assert program.confirmed("equivariance", probes, rng).any() == genuine
+    assert program.under_noise("equivariance", probes, rng).suspect.any() == genuine
+
+
+@pytest.mark.usefixtures("as_large")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_none_makes_a_large_probe_inconclusive_even_where_the_right_side_is_zero(value: float):
+    program = Program(scaled(), FEW, SQUARED_ERROR)
+    probes = program.draw(np.random.default_rng(0), 3)
+    probes.params[1][1, 0, 0] = value
+    for name, judged in program.judge(probes, np.random.default_rng(0)).items():
+        np.testing.assert_array_equal(judged.finite, [True, False, True], err_msg=name)
+
+
+@pytest.mark.usefixtures("as_large")
+def test_whole_sides_of_a_large_model_are_there_for_reports():
+    program = Program(scaled(), FEW, SQUARED_ERROR)
+    found = program.compare("gradient-covariance", program.draw(np.random.default_rng(0), 1).at(0))
+    assert [side.shape for side in found.lhs] == [(3, 4), (4, 2)]
+
+
+def test_more_copies_than_a_group_holds_make_several_groups_with_the_same_probe():
+    found = measuring.groups(2, 3, 2)
+    np.testing.assert_array_equal(found, [[0, 1, 2], [0, 3, 3], [4, 5, 6], [4, 7, 7]])

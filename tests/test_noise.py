@@ -1,0 +1,207 @@
+"""Random rounding inside a program: exact without signs, and seen where the inputs' perturbation is blind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.evaluation import Program
+from eqprop.losses import SQUARED_ERROR
+from eqprop.noise import TABLE, with_rounding_noise
+from eqprop.probe import Probe
+from eqprop.properties import by_name
+from eqprop.rounding import perturbed
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+EPS = float(np.finfo(np.float64).eps)
+X = np.random.default_rng(0).standard_normal((3, 3))
+
+
+def elementary(x: Any) -> Any:
+    return {"a": jnp.tanh(x @ x) / (1 + x**2), "b": (jnp.sum(jnp.exp(x), axis=0), jnp.max(x)), "i": jnp.argsort(x[0])}
+
+
+def scanned(x: Any) -> Any:
+    return jax.lax.scan(lambda carry, row: (jnp.sin(carry + row), carry @ row), x[0], x)
+
+
+def fori(x: Any) -> Any:
+    return jax.lax.fori_loop(0, 4, lambda i, y: y @ x + jnp.cos(y), x)
+
+
+def while_loop(x: Any) -> Any:
+    return jax.lax.while_loop(lambda y: jnp.sum(y**2) > 1, lambda y: y / 3, x)
+
+
+def branched(x: Any) -> Any:
+    return jax.lax.cond(x[0, 0] > 0, jnp.sin, jnp.cos, x) + jax.lax.switch(1, [jnp.exp, jnp.tanh], x)
+
+
+def with_custom_jvp(x: Any) -> Any:
+    return jax.nn.relu(x) + jax.nn.silu(x) + jax.nn.logsumexp(x)
+
+
+@jax.custom_vjp
+def cube(x: Any) -> Any:
+    return x**3
+
+
+cube.defvjp(lambda x: (cube(x), x), lambda x, w: (3 * x**2 * w,))
+
+
+def with_custom_vjp(x: Any) -> Any:
+    return jax.grad(lambda y: jnp.sum(cube(y) * y))(x)
+
+
+def second_derivative(x: Any) -> Any:
+    return jax.jvp(jax.grad(lambda y: jnp.sum(jax.nn.softmax(y @ y) ** 2)), (x,), (jnp.ones((3, 3)),))[1]
+
+
+def factored(x: Any) -> Any:
+    symmetric = x @ x.T + jnp.eye(3)
+    return jnp.linalg.inv(symmetric), jnp.linalg.cholesky(symmetric), jnp.linalg.eigh(symmetric)[0], jnp.linalg.qr(x)[1]
+
+
+def checkpointed(x: Any) -> Any:
+    return jax.grad(lambda y: jnp.sum(jax.checkpoint(jnp.sin)(y @ y)))(x)
+
+
+def closed_over(x: Any) -> Any:
+    return jax.jit(lambda y: y @ X + jnp.asarray(X) * y)(x)
+
+
+def convolved(x: Any) -> Any:
+    return jax.lax.conv_general_dilated(x[None, None], x[None, None], (1, 1), "SAME")
+
+
+def in_float32(x: Any) -> Any:
+    return jax.nn.softmax(x.astype(jnp.float32)).astype(x.dtype)
+
+
+PROGRAMS = [
+    elementary,
+    scanned,
+    fori,
+    while_loop,
+    branched,
+    with_custom_jvp,
+    with_custom_vjp,
+    second_derivative,
+    factored,
+    checkpointed,
+    closed_over,
+    convolved,
+    in_float32,
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_without_signs_the_program_is_reproduced_bit_for_bit(program: Any):
+    found = with_rounding_noise(program, X)(X, np.zeros(TABLE))
+    plain = jax.make_jaxpr(program)(X)
+    with (
+        jax.disable_jit()
+    ):  # operation by operation, as the noisy program runs: compiled, both may be fused differently
+        expected = jax.extend.core.jaxpr_as_fun(plain)(X)
+    assert jax.tree.structure(found) == jax.tree.structure(program(X))
+    for a, b in zip(jax.tree.leaves(found), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_with_signs_the_results_move_by_some_units_in_the_last_place(program: Any):
+    eps = float(np.finfo(np.float32).eps) if program is in_float32 else EPS
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (20, TABLE))
+    noisy = jax.jit(jax.vmap(with_rounding_noise(program, X), in_axes=(None, 0)))(X, signs)
+    for rows, exact in zip(jax.tree.leaves(noisy), jax.tree.leaves(program(X)), strict=True):
+        if not jnp.issubdtype(exact.dtype, jnp.floating):
+            np.testing.assert_array_equal(rows, np.broadcast_to(exact, rows.shape))
+            continue
+        moved = np.abs(np.asarray(rows) - np.asarray(exact)).max() / np.abs(exact).max()
+        # A handful of roundings, amplified by the condition of a 3×3 matrix at most.
+        assert moved < 1e3 * eps
+        assert moved > 0 or exact.ndim == 0
+
+
+def test_an_operation_that_does_not_round_stays_exact():
+    noisy = with_rounding_noise(lambda x: (jnp.max(-x.T.reshape(9)), jnp.sort(x, axis=0), x[::-1, 1:]), X)
+    for a, b in zip(noisy(X, np.ones(TABLE)), (np.max(-X), np.sort(X, axis=0), X[::-1, 1:]), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_each_entry_and_each_operation_has_a_sign_of_its_own():
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], TABLE)
+    once, twice = with_rounding_noise(lambda x: (x * 1.0, x * 1.0 + 0.0), np.ones(100))(np.ones(100), signs)
+    assert 20 < (np.asarray(once) > 1).sum() < 80
+    assert 10 < (np.asarray(twice) == 1).sum() < 90
+
+
+def test_a_result_larger_than_the_table_of_signs_gets_noise_throughout():
+    large = np.ones(3 * TABLE + 7)
+    noisy = np.asarray(with_rounding_noise(lambda x: x * 1.0, large)(large, np.ones(TABLE)))
+    np.testing.assert_array_equal(noisy, 1 + EPS)
+
+
+def absorbed(p: Any, x: Any) -> Any:
+    """d, if it were not lost between u·v and itself."""
+    return (p["u"] * p["v"] + p["d"]) - p["u"] * p["v"] + 0 * x
+
+
+THETA = (np.array([3.3]), np.array([1.1e8]), np.array([1.3e8]))  # d, u, v: one unit in the last place of u·v is 2
+
+
+def test_absorption_is_invisible_to_perturbed_inputs_and_visible_to_the_noise():
+    batch = Probe(params=jax.tree.map(lambda leaf: leaf[None], THETA), inputs=np.zeros((1, 1)))
+    rows = perturbed(batch, 63, EPS, np.random.default_rng(0))
+
+    def f(probe):
+        return absorbed(dict(zip("duv", probe.params, strict=True)), probe.inputs)
+
+    assert set(np.ravel(jax.vmap(f)(rows))) == {4.0}
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (64, TABLE))
+    noisy = jax.vmap(with_rounding_noise(f, rows.at(0)))(rows, signs)
+    assert len(set(np.ravel(noisy))) > 1
+
+
+def equivariance(apply: Any, action: Any, example: Any) -> Program:
+    model = eqprop.Model(apply, example, np.ones(1), trained=False)
+    pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), action))
+    return Program(pair, (by_name("equivariance"),), SQUARED_ERROR)
+
+
+def test_a_false_alarm_by_absorption_does_not_survive_the_noise():
+    example = {"d": np.ones(1), "u": np.ones(1), "v": np.ones(1)}
+    program = equivariance(absorbed, lambda c, p: {**p, "u": c * p["u"]}, example)
+    batch = Probe(params=tuple(leaf[None] for leaf in THETA), inputs=np.zeros((1, 1)), element=np.array([[1024.0]]))
+    rng = np.random.default_rng(0)
+    assert program.judge(batch, rng)["equivariance"].suspect[0]
+    assert program.confirmed("equivariance", batch, rng)[0]
+    under_noise = program.under_noise("equivariance", batch, rng)
+    assert not under_noise.suspect[0]
+    assert under_noise.inconclusive[0]
+
+
+@pytest.mark.parametrize(("error", "genuine"), [(0.0, False), (1e-9, True)], ids=["correct", "off by 1e-9"])
+def test_a_genuine_violation_survives_the_noise_and_correct_code_stays_below(error: float, genuine: bool):
+    example = {"w": np.ones((3, 4)), "a": np.ones((4, 2))}
+    program = equivariance(
+        lambda p, x: jnp.tanh(jax.nn.relu(x @ p["w"][:1]) @ p["a"]),
+        lambda c, p: {"w": p["w"] * c[0] * (1 + error), "a": p["a"] / c[0]},
+        example,
+    )
+    rng = np.random.default_rng(3)
+    probes = program.draw(rng, 16)
+    plain, noisy = program.judge(probes, rng)["equivariance"], program.under_noise("equivariance", probes, rng)
+    settled = ~noisy.inconclusive & ~noisy.vacuous
+    assert settled.sum() > 4
+    assert plain.suspect[settled].any() == genuine
+    assert noisy.suspect[settled].any() == genuine
+    np.testing.assert_array_equal(plain.residual, noisy.residual)

@@ -1,0 +1,142 @@
+"""From a saved file or from names and numbers back to a verdict."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.replay import replay
+from eqprop.targets import resolve
+from eqprop.verdict import Outcome
+
+NUMBERS = itertools.count()
+NET = """
+    import jax, numpy as np, eqprop
+    from eqprop import groups
+
+    def apply(p, x):
+        return jax.nn.relu(x @ p["w"]) @ p["v"]
+
+    model = eqprop.Model(apply, {"v": np.ones((2, 1)), "w": np.ones((1, 2))}, np.ones((1, 1)))
+    pair = eqprop.Pair(model, eqprop.hidden_units(groups.Scaling(2), writes={"w": 1}, reads=READS), name="net")
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes a version of a module of a name of its own; returns that name."""
+    name = f"replayed_nets_{next(NUMBERS)}"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path / "hypothesis"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(reads):
+        (tmp_path / f"{name}.py").write_text(dedent(NET).replace("READS", reads))
+        sys.modules.pop(name, None)
+        return name
+
+    yield write
+    sys.modules.pop(name, None)
+
+
+def saved(tmp_path, target):
+    (verdict,) = eqprop.run(resolve(target), properties=["equivariance"], save=tmp_path / "found").verdicts
+    return verdict.counterexample.file
+
+
+def test_a_saved_failure_is_falsified_until_it_is_mended(module, tmp_path):
+    target = f"{module('{}')}:pair"
+    file = saved(tmp_path, target)
+    again = replay(file)
+    assert again.outcome is Outcome.FALSIFIED
+    assert again.counterexample is not None
+    module('{"v": 0}')
+    assert replay(file).outcome is Outcome.HOLDS
+
+
+def test_a_saved_failure_of_a_mutant_of_the_catalog_is_replayed(module, tmp_path):
+    assert replay(saved(tmp_path, "catalog:relu-rescaling[forgets-w-out]")).outcome is Outcome.FALSIFIED
+
+
+def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
+    target = f"{module('{}')}:pair"
+    file = saved(tmp_path, target)
+    recipe = json.loads(Path(file).read_text(encoding="utf-8"))
+    (tmp_path / "other.json").write_text(json.dumps(recipe | {"subject": "another"}))
+    with pytest.raises(eqprop.InvalidInput, match="has 0 pairs called 'another'"):
+        replay(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "is no counterexample file of eqprop"),
+        ("{}", "is no counterexample file of eqprop"),
+        ('{"target": "", "property": "equivariance", "probe": {}, "pair": "net"}', "was passed as a Python object"),
+    ],
+)
+def test_a_file_that_is_no_counterexample_is_refused(text, message, tmp_path):
+    (tmp_path / "file.json").write_text(text)
+    with pytest.raises(eqprop.InvalidInput, match=message):
+        replay(tmp_path / "file.json")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(eqprop.InvalidInput, match=r"nowhere\.json.*FileNotFoundError"):
+        replay(tmp_path / "nowhere.json")
+
+
+def test_a_structure_of_another_strategy_is_refused():
+    with pytest.raises(eqprop.InvalidInput, match="Verify again to find it anew"):
+        eqprop.load("catalog:relu-rescaling", structure="0.0.1:AAAA")
+
+
+# -- check ------------------------------------------------------------------------------------------------------------
+
+
+def doubled(p, x):
+    return x @ p["w"] @ p["v"]
+
+
+def linear():
+    params = {"v": np.ones((2, 1)), "w": np.ones((1, 2))}
+    scaling = eqprop.hidden_units(groups.Scaling(2), writes={"w": 1}, reads={"v": 0})
+    return eqprop.Pair(eqprop.Model(doubled, params, np.ones((1, 1))), scaling, name="linear")
+
+
+GOOD = {"params": {"v": [[1.0], [2]], "w": [[3.0, 4]]}, "inputs": [[1.0]], "element": [2.0, 3]}
+
+
+def test_check_says_that_a_property_holds_at_the_given_numbers():
+    verdict = eqprop.check(linear(), "equivariance", **GOOD)
+    assert verdict.outcome is Outcome.HOLDS
+    assert verdict.counterexample is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"element": None}, "missing: element"),
+        ({"tangents": 1}, "unknown: tangents"),
+        ({"element": [1.0]}, r"element, \.: the shape is \(1,\); expected \(2,\)"),
+        ({"params": {"w": [[3.0, 4]]}}, r"params: the paths are \['w'\]; expected \['v', 'w'\]"),
+    ],
+)
+def test_check_names_what_does_not_fit(changed, message):
+    numbers = {k: v for k, v in {**GOOD, **changed}.items() if v is not None}
+    with pytest.raises(eqprop.InvalidInput, match=message):
+        eqprop.check(linear(), "equivariance", **numbers)
+
+
+def test_check_names_the_losses():
+    with pytest.raises(eqprop.InvalidInput, match="no loss is called 'hinge'; the losses are: squared error"):
+        eqprop.check(linear(), "noether", loss="hinge", **GOOD)

@@ -1,0 +1,157 @@
+"""Verdicts and reports as data and as text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from eqprop.counterexample import Counterexample
+from eqprop.overview import Overview, cell_line, failures_of, fitted, header, name_width, overviews
+from eqprop.report import Report
+from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Verdict
+
+COUNTEREXAMPLE = Counterexample(
+    pair="relu",
+    property="noether",
+    order=1,
+    statement="the gradient is orthogonal to the orbit",
+    formula="⟨∇L, k_ξ⟩ = 0",
+    residual=0.5,
+    floor=1e-16,
+    leaf="w1",
+    index=(0, 1),
+    lhs=1.0,
+    rhs=0.5,
+    architecture={"hidden": "1"},
+    code="params = array([1., 2.])",
+    numbers=2,
+    shrunk="from 9 numbers to 2",
+    notes=("computes in float32",),
+    replay="eqprop replay .eqprop/x.json",
+    file=".eqprop/x.json",
+    recipe={"target": "nets:pairs"},
+)
+
+
+def verdict(name="noether", outcome=Outcome.HOLDS, *, pair="relu", order=1, **rest) -> Verdict:
+    return Verdict(PairName(pair), PropertyName(name, order), outcome, **rest)
+
+
+FALSIFIED = verdict(outcome=Outcome.FALSIFIED, residual=0.5, floor=1e-16, counterexample=COUNTEREXAMPLE)
+
+
+def test_a_report_comes_back_from_json():
+    report = Report((FALSIFIED, verdict("equivariance", order=0, residual=0.0, floor=1.0)), missing=(("relu", "x"),))
+    again = Report.from_record(json.loads(report.to_json()))
+    assert again.to_json() == report.to_json()
+    assert str(again.verdicts[0].counterexample) == str(COUNTEREXAMPLE)
+
+
+def test_json_has_no_nan():
+    json.loads(Report((verdict(),)).to_json(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_exit_code_follows_the_outcome(outcome):
+    expected = {Outcome.ERROR: 2} | dict.fromkeys(ACCEPTED, 0)
+    report = Report((verdict("equivariance"), verdict(outcome=outcome)))
+    assert report.exit_code == expected.get(outcome, 1)
+
+
+def test_a_run_in_which_nothing_applies_is_no_success():
+    assert Report((verdict(outcome=Outcome.NOT_APPLICABLE),)).exit_code == 1
+
+
+def test_a_missing_cell_is_no_success():
+    assert Report((verdict(),), missing=(("relu", "equivariance"),)).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Falsified: noether (order 1) for relu",
+        "⟨∇L, k_ξ⟩ = 0",
+        "w1[0, 1]: left 1, right 0.5",
+        "5e+15 rounding floors",
+        "hidden=1",
+        "from 9 numbers to 2",
+        "computes in float32",
+        "params = array([1., 2.])",
+        "eqprop replay .eqprop",
+    ],
+)
+def test_a_counterexample_says(part):
+    assert part in str(COUNTEREXAMPLE)
+
+
+def test_an_overview_counts_what_holds_by_order_among_what_applies():
+    cells = [
+        verdict("equivariance", order=0, worst_resolution=1e-12, probes=768, architectures=12, seconds=4.0),
+        verdict("noether", Outcome.NOT_APPLICABLE),
+        verdict("gradient-covariance", worst_resolution=1e-10),
+        verdict("hessian-covariance", Outcome.INCONCLUSIVE, order=2),
+    ]
+    overview = Overview.of(cells)
+    assert overview.held == ("1/1", "1/1", "0/1")
+    assert (overview.resolution, overview.probes, overview.architectures) == (1e-10, 768, 12)
+    assert (
+        overview.line(5) == "relu    1/1   1/1   0/1    1e-10    12     768    4.0s  inconclusive: hessian-covariance"
+    )
+
+
+def test_headings_stand_above_their_columns():
+    line, title = Overview.of([verdict("equivariance", order=0, seconds=1.0)]).line(12), header(12)
+    for heading, value in (("ord 0", "1/1"), ("archs", "0"), ("time", "1.0s")):
+        assert title.index(heading) + len(heading) == line.index(value, title.index(heading) - 2) + len(value)
+    assert title.index("outcome") == line.index("holds")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([Outcome.HOLDS, Outcome.NOT_APPLICABLE], "holds"),
+        ([Outcome.KNOWN_FAILURE, Outcome.NOT_APPLICABLE], "known failure"),
+        ([Outcome.BLOCKED, Outcome.FALSIFIED, Outcome.HOLDS], "falsified: p1"),
+        ([Outcome.FALSIFIED, Outcome.FALSIFIED], "falsified: p0 and 1 more"),
+        ([Outcome.ERROR, Outcome.ERROR], "error"),
+    ],
+)
+def test_a_pair_is_as_bad_as_its_worst_cell(outcomes, expected):
+    assert Overview.of([verdict(f"p{i}", outcome) for i, outcome in enumerate(outcomes)]).result == expected
+
+
+def test_overviews_keep_the_order_of_pairs():
+    cells = [verdict(pair="b"), verdict(pair="a"), verdict("equivariance", pair="b")]
+    assert [overview.pair for overview in overviews(cells)] == ["b", "a"]
+
+
+def test_a_line_fits_eighty_columns_while_the_name_is_cut():
+    names = ["a-very-long-name-of-a-pair-that-no-terminal-has-room-for"]
+    width = name_width(names, 80)
+    assert len(Overview.of([verdict(pair=names[0])]).line(width)) <= 80
+    assert fitted(names[0], width).endswith("...")
+
+
+def test_a_cell_line_gives_the_reason():
+    assert cell_line(verdict(outcome=Outcome.BLOCKED, reason="rests on x")).endswith("blocked: rests on x")
+
+
+def test_failures_of_one_pair_with_one_reason_are_told_together():
+    blocked = [verdict(name, Outcome.BLOCKED, reason="rests on noether") for name in ("a", "b")]
+    shown = failures_of(Report((FALSIFIED, *blocked), missing=(("relu", "c"), ("relu", "d"))))
+    assert shown[0] == str(COUNTEREXAMPLE)
+    assert shown[1].splitlines() == [
+        "blocked: relu: a, b: rests on noether",
+        "missing: relu: expected and not verified: c, d",
+    ]
+
+
+def test_an_error_is_told_once_for_a_pair():
+    errors = tuple(verdict(name, Outcome.ERROR, reason="apply raises") for name in ("a", "b"))
+    assert failures_of(Report(errors)) == ["error: relu: apply raises"]
+
+
+def test_a_report_without_failures_has_nothing_to_tell():
+    assert failures_of(Report((replace(FALSIFIED, outcome=Outcome.HOLDS),))) == []

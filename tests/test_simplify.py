@@ -1,0 +1,90 @@
+"""The numbers of a counterexample are made readable, and it stays one."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.evaluation import Program
+from eqprop.losses import SQUARED_ERROR
+from eqprop.properties import by_name
+from eqprop.sampling import READABLE
+from eqprop.simplify import complexity, simplified
+
+
+def net(p, x):
+    return jax.nn.relu(x @ p["w"]) @ p["v"]
+
+
+def program_of(name="equivariance", apply=net, hidden=3, reads=None, inputs=None, writes=None):
+    rng = np.random.default_rng(0)
+    params = {"v": rng.standard_normal((hidden, 2)), "w": rng.standard_normal((2, hidden))}
+    inputs = rng.standard_normal((1, 2)) if inputs is None else inputs
+    move = eqprop.hidden_units(groups.Scaling(hidden), writes=writes or {"w": 1}, reads=reads or {})
+    pair = eqprop.Pair(eqprop.Model(apply, params, inputs, trained=False), move)
+    return Program(pair, (by_name(name),), SQUARED_ERROR)
+
+
+def violation(program, name="equivariance", seed=0):
+    rng = np.random.default_rng(seed)
+    probes = program.draw(rng, 64)
+    return probes.at(int(np.flatnonzero(program.judge(probes, rng)[name].suspect)[0]))
+
+
+def real_numbers(probe):
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(probe)]
+    return np.concatenate([leaf.ravel() for leaf in leaves if leaf.dtype.kind == "f"])
+
+
+def test_zeros_are_simplest_and_unreadable_numbers_hardest():
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, -3.0], [0.1, 0.0]])
+    ranks = complexity(rows)
+    assert ranks[0] == 0
+    assert (np.diff(ranks) > 0).all()
+
+
+@pytest.mark.parametrize("name", ["equivariance", "jacobian-covariance", "noether"])
+def test_every_number_becomes_simple_and_the_violation_stays(name):
+    program = program_of(name)
+    probe = simplified(program, name, violation(program, name), np.random.default_rng(0))
+    assert np.isin(real_numbers(probe), [0.0, *READABLE]).all()
+    batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
+    assert program.confirmed(name, batch, np.random.default_rng(1)).all()
+
+
+def test_what_the_violation_does_not_need_becomes_zero():
+    program = program_of()
+    probe = simplified(program, "equivariance", violation(program), np.random.default_rng(0))
+    assert np.count_nonzero(probe.params[0]) == np.count_nonzero(probe.params[1]) == 1
+
+
+def test_the_same_seed_simplifies_alike():
+    program = program_of()
+    first, second = (
+        simplified(program, "equivariance", violation(program), np.random.default_rng(3)) for _ in range(2)
+    )
+    np.testing.assert_array_equal(real_numbers(first), real_numbers(second))
+
+
+def test_integer_inputs_stay_as_they_were_drawn():
+    program = program_of(apply=lambda p, x: p["w"][x] @ p["v"], inputs=np.array([0, 1]))
+    drawn = violation(program)
+    probe = simplified(program, "equivariance", drawn, np.random.default_rng(0))
+    np.testing.assert_array_equal(probe.inputs, drawn.inputs)
+
+
+def test_a_violation_at_large_numbers_only_keeps_them():
+    def saturating(p, x):
+        large = jax.numpy.max(jax.numpy.abs(x)) > 50.0
+        return net(p, x) * jax.numpy.where(large, 1.0, 0.0)
+
+    program = program_of(apply=saturating)
+    rng = np.random.default_rng(0)
+    probes = program.draw(rng, 8)
+    far = program.cast(eqprop.Probe(params=probes.params, inputs=probes.inputs * 1e3, element=probes.element)).at(0)
+    probe = simplified(program, "equivariance", far, rng)
+    assert np.abs(probe.inputs).max() > 50.0
+    assert np.isin(real_numbers(probe.params), [0.0, *READABLE]).all()

@@ -1,0 +1,63 @@
+"""Evidence of a cell, added up over batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eqprop.rounding import Judgement
+from eqprop.tally import Tally
+
+
+def judged(residual, floor, size, *, finite=True, vacuous=False):
+    """One probe, one leaf for each number."""
+    leaves = (np.array([residual], float), np.array([floor], float), np.array([size], float))
+    return Judgement(*leaves, finite=np.array([finite]), vacuous=np.array([vacuous]))
+
+
+GOOD = ([1.0], [1.0], [1e6])
+
+
+def tally_of(*batches):
+    tally = Tally()
+    for i, batch in enumerate(batches):
+        tally.add(batch, f"architecture {i}", "float64")
+    return tally
+
+
+def test_nothing_is_no_pass():
+    assert tally_of().why_inconclusive() == "no probe was evaluated"
+
+
+def test_conclusive_probes_pass():
+    tally = tally_of(judged(*GOOD), judged(*GOOD))
+    assert tally.why_inconclusive() == ""
+    assert (tally.probes, tally.conclusive, len(tally.architectures)) == (2, 2, 2)
+
+
+def test_infinite_probes_are_counted_and_said():
+    tally = tally_of(judged([np.inf], [np.inf], [np.inf], finite=False))
+    assert tally.why_inconclusive().startswith("1 of 1 probes settle nothing, 1 of them not finite")
+    assert tally.conclusive == 0
+
+
+def test_one_inconclusive_probe_in_ten_is_allowed():
+    foggy = judged([1.0], [1.0], [1.0])
+    assert tally_of(foggy, *[judged(*GOOD)] * 9).why_inconclusive() == ""
+    assert "2 of 11" in tally_of(foggy, foggy, *[judged(*GOOD)] * 9).why_inconclusive()
+
+
+def test_probes_at_which_everything_vanishes_compare_nothing():
+    tally = tally_of(judged([0.0], [0.0], [0.0], vacuous=True))
+    assert "both sides vanish" in tally.why_inconclusive()
+    assert np.isnan(tally.resolution()).all()
+
+
+def test_the_worst_leaf_of_the_worst_probe_is_kept():
+    tally = tally_of(judged([1.0, 8.0], [1.0, 2.0], [1e6, 1e6]), judged([2.0, 0.0], [1.0, 1.0], [1e6, 1e6]))
+    assert (tally.residual, tally.floor) == (8.0, 2.0)
+
+
+def test_the_resolution_is_the_median_and_the_worst_over_conclusive_probes():
+    tally = tally_of(*(judged([0.0], [1.0], [30.0 * size]) for size in (1e3, 1e4, 1e5)))
+    assert tally.resolution() == pytest.approx((1e-4, 1e-3))
