@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from hypothesis import strategies as st
 
 from eqprop import groups
@@ -29,20 +31,10 @@ from eqprop.strategies.domains import domain, moderate
 from eqprop.strategies.recurrent import GATES, CellKind, recurrent_cells
 from eqprop.strategies.surroundings import embedded
 
-REFERENCE = (
-    "own derivation, after Brea et al. 2019 (arXiv 1907.02911), permutation symmetry of hidden neurons; the cells: "
-)
-HESSIAN = "Kᵀ H(Kθ) K = H(θ) with K orthogonal: the spectrum is kept, eigenvectors are permuted"
-HYPOTHESES = ("all units of a cell share their activations", "all gates permute together, and the initial state too")
-PITFALLS = (
-    "backpropagation truncated between steps commutes with the permutation and stays unseen; a state that starts at "
-    "zero meets the recurrent kernels from the second step on only"
-)
 
-
-def _permuted(draw: st.DrawFn, kind: CellKind) -> Pair:
+def _permuted(draw: st.DrawFn, kinds: Sequence[CellKind]) -> Pair:
     """A cell in a random network; its units trade places in every tensor that writes or reads them."""
-    cell = draw(recurrent_cells(kind))
+    cell = draw(st.sampled_from(kinds).flatmap(recurrent_cells))
     net = embedded(
         draw,
         cell.block(),
@@ -52,17 +44,18 @@ def _permuted(draw: st.DrawFn, kind: CellKind) -> Pair:
         residual=cell.readout == "every step",
     )
     move = hidden_units(groups.Permutation(cell.hidden), writes=cell.writes, reads=cell.reads, name="permutation")
-    model = net.model(kind, domain=domain(all=moderate))
+    model = net.model(cell.kind, domain=domain(all=moderate))
     return Pair(model, move, architecture={**cell.architecture, **net.architecture})
 
 
-def _leaves_gates(*gates: int) -> LeafRule:
+def _leaves_gates(gates: slice) -> LeafRule:
     """K with some gates' part of a tensor (…, gates, hidden) left where it is."""
 
     def rule(pair: Pair, element: Any, params: Any, path: str) -> Any:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), path), leaf_at(params, path)
-        stays = jnp.isin(jnp.arange(moved.shape[-2]), jnp.asarray(gates))
-        return jnp.where(jnp.broadcast_to(stays[:, None], moved.shape), kept, moved)
+        stays = np.zeros((moved.shape[-2], 1), dtype=bool)
+        stays[gates] = True
+        return jnp.where(np.broadcast_to(stays, moved.shape), kept, moved)
 
     return rule
 
@@ -71,85 +64,72 @@ def _permutes_written_axis_only(pair: Pair, element: Any, params: Any, path: str
     return pair.transformation.group.act(element, leaf_at(params, path), -1)
 
 
-def _mutants(kind: CellKind) -> tuple[Mutant, ...]:
-    """Defects of a cell, in different gates' tensors where it matters."""
-    others = range(len(GATES[kind]) - 1)
-    return (
-        forgets("block/w_out"),
-        forgets("block/h0"),
-        Mutant(
-            "forgets-recurrent-columns",
-            0,
-            "K permutes what the recurrent kernel writes, not what it reads",
-            acting_otherwise("block/u", _permutes_written_axis_only),
-        ),
-        Mutant(
-            "forgets-bias-of-a-gate",
-            0,
-            f"K leaves the bias of the {GATES[kind][1]} gate alone",
-            acting_otherwise("block/b", _leaves_gates(1)),
-        ),
-        Mutant(
-            "permutes-one-gate-only",
-            0,
-            "K permutes the kernels and biases of the candidate, and leaves those of the other gates alone",
-            acting_otherwise("block/[wub]", _leaves_gates(*others)),
-        ),
-        wrong_inverse("block/w_out").only(lambda pair: pair.transformation.group.size != 2),
-        slips("block/u"),
-        slips("block/w"),
-        scaled_gradient("block/u"),
-        straight_through("block/w"),
-        backward_drops_term("block/w_out"),
-        second_derivative("block/w"),
-        backward_bends("block/u"),
-    )
+MUTANTS = (
+    forgets("block/w_out"),
+    forgets("block/h0"),
+    Mutant(
+        "forgets-recurrent-columns",
+        0,
+        "K permutes what the recurrent kernel writes, not what it reads",
+        acting_otherwise("block/u", _permutes_written_axis_only),
+    ),
+    Mutant(
+        "forgets-bias-of-a-gate",
+        0,
+        "K leaves the bias of the second gate (an LSTM's forget gate, a GRU's update gate) alone",
+        acting_otherwise("block/b", _leaves_gates(slice(1, 2))),
+    ),
+    Mutant(
+        "permutes-one-gate-only",
+        0,
+        "K permutes the kernels and biases of the candidate, and leaves those of the other gates alone",
+        acting_otherwise("block/[wub]", _leaves_gates(slice(0, -1))),
+    ),
+    wrong_inverse("block/w_out").only(lambda pair: pair.transformation.group.size != 2),
+    slips("block/u"),
+    slips("block/w"),
+    scaled_gradient("block/u"),
+    straight_through("block/w"),
+    backward_drops_term("block/w_out"),
+    second_derivative("block/w"),
+    backward_bends("block/u"),
+)
 
 
 @register(
-    name="lstm-permutation",
-    reference=REFERENCE + "Hochreiter & Schmidhuber 1997; peepholes Gers & Schmidhuber 2000",
-    action="(w, b, p, h₀, c₀) ↦ (w Pᵀ, P b, P p, P h₀, P c₀), u ↦ P u Pᵀ for all four gates, A ↦ P A",
+    name="recurrent-permutation",
+    reference=(
+        "own derivation, after Brea et al. 2019 (arXiv 1907.02911), permutation symmetry of hidden neurons; the cells: "
+        "Hochreiter & Schmidhuber 1997, peepholes Gers & Schmidhuber 2000; Cho et al. 2014 (arXiv 1406.1078)"
+    ),
+    action="(w, b, p, h₀, c₀) ↦ (w Pᵀ, P b, P p, P h₀, P c₀), u ↦ P u Pᵀ for all gates, A ↦ P A",
     generator="none: the group is finite",
     charge="none: the group is finite",
-    hessian=HESSIAN,
-    hypotheses=HYPOTHESES,
-    pitfalls=PITFALLS,
-    mutants=_mutants("lstm"),
+    hessian="Kᵀ H(Kθ) K = H(θ) with K orthogonal: the spectrum is kept, eigenvectors are permuted",
+    hypotheses=("all units of a cell share their activations", "all gates permute together, and the initial state too"),
+    pitfalls=(
+        "backpropagation truncated between steps commutes with the permutation and stays unseen; a state that starts "
+        "at zero meets the recurrent kernels from the second step on only"
+    ),
+    mutants=MUTANTS,
 )
 @st.composite
-def lstm_permutation(draw: st.DrawFn) -> Pair:
-    """The units of an LSTM may trade places if all gates, both axes of recurrent kernels, states and readers follow."""
-    return _permuted(draw, "lstm")
-
-
-@register(
-    name="gru-permutation",
-    reference=REFERENCE + "Cho et al. 2014 (arXiv 1406.1078)",
-    action="(w, b, h₀) ↦ (w Pᵀ, P b, P h₀), u ↦ P u Pᵀ for all three gates, A ↦ P A",
-    generator="none: the group is finite",
-    charge="none: the group is finite",
-    hessian=HESSIAN,
-    hypotheses=HYPOTHESES,
-    pitfalls=PITFALLS,
-    mutants=_mutants("gru"),
-)
-@st.composite
-def gru_permutation(draw: st.DrawFn) -> Pair:
-    """The units of a GRU may trade places if all gates, both axes of recurrent kernels, states and readers follow."""
-    return _permuted(draw, "gru")
+def recurrent_permutation(draw: st.DrawFn) -> Pair:
+    """The units of an LSTM or GRU may trade places: all gates, both axes of recurrent kernels, states and readers."""
+    return _permuted(draw, ("gru", "lstm"))
 
 
 @register(
     name="lstm-permutation-forgets-a-gate",
-    reference="negative control of lstm-permutation; own derivation",
-    action="as lstm-permutation, with the forget gate's kernels and bias kept",
+    reference="negative control of recurrent-permutation; own derivation",
+    action="as recurrent-permutation on an LSTM, with the forget gate's kernels and bias kept",
     control="the forget gate of a unit stays behind when the units trade places",
 )
 @st.composite
 def lstm_permutation_forgets_a_gate(draw: st.DrawFn) -> Pair:
     """A permutation of an LSTM's units in three of its four gates. Must be falsified at order 0."""
-    pair = _permuted(draw, "lstm")
-    broken = acting_otherwise("block/[wub]", _leaves_gates(GATES["lstm"].index("forget")))(pair)
+    pair = _permuted(draw, ("lstm",))
+    forget = GATES["lstm"].index("forget")
+    broken = acting_otherwise("block/[wub]", _leaves_gates(slice(forget, forget + 1)))(pair)
     assert broken is not None, "every cell has kernels"
     return broken

@@ -1,4 +1,4 @@
-"""The entries on recurrent cells: what the cells compute, that the entries hold, and what their mutants break."""
+"""Recurrent cells compute what their equations say, and carry the group on every axis of their units."""
 
 from __future__ import annotations
 
@@ -7,24 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, seed, settings
-from hypothesis import strategies as st
 
-from eqprop import registry
-from eqprop.evaluation import Program, applicable
-from eqprop.losses import SQUARED_ERROR
-from eqprop.pair import Pair
-from eqprop.properties import LIBRARY
 from eqprop.strategies.recurrent import CellKind, Recurrent, gru_step
 
-NAMES = ("lstm-permutation", "gru-permutation")
-CONTROL = "lstm-permutation-forgets-a-gate"
-# One of order 1 and of order 2 here; python -m benchmarks.power has them all.
-OF_HIGH_ORDER = [
-    (name, next(m.name for m in registry.entry(name).mutants if m.order == order)) for name in NAMES for order in (1, 2)
-]
-OF_LOW_ORDER = [(name, m.name) for name in NAMES for m in registry.entry(name).mutants if m.order == 0]
-QUICK = settings(database=None, max_examples=500, suppress_health_check=list(HealthCheck))
 CELLS = [
     pytest.param(Recurrent(kind, d_in=2, steps=steps, biases=True, initial=True, variant=variant), id=name)
     for kind, steps, variant, name in (
@@ -34,37 +19,6 @@ CELLS = [
         ("gru", 3, False, "gru-reset-before-scanned"),
     )
 ]
-
-
-def drawn(pairs: st.SearchStrategy[Pair], count: int) -> list[Pair]:
-    """Pairs as a search would draw them, the same at each run."""
-    found: list[Pair] = []
-
-    @seed(3)
-    @settings(max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(pairs)
-    def collect(pair: Pair) -> None:
-        found.append(pair)
-
-    collect()
-    return found
-
-
-def smallest(pairs: st.SearchStrategy[Pair]) -> Pair:
-    return find(pairs, lambda pair: True, settings=QUICK)
-
-
-def falsified_orders(pair: Pair, upto: int) -> set[int]:
-    """The orders up to the given one at which some property is violated, confirmed."""
-    program = Program(pair, applicable(pair, [p for p in LIBRARY if p.order <= upto]), SQUARED_ERROR)
-    rng = np.random.default_rng(0)
-    probes = program.draw(rng, 32)
-    judged = program.judge(probes, rng)
-    suspects = {prop: np.flatnonzero(judged[prop.name].suspect) for prop in program.properties}
-    return {p.order for p, at in suspects.items() if at.size and program.confirmed(p.name, probes.at(at), rng).any()}
-
-
-# -- cells ------------------------------------------------------------------------------------------------------------
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -135,46 +89,6 @@ def test_every_tensor_of_a_cell_moves_and_the_recurrent_kernel_on_both_axes(cell
     tensors = {f"block/{name}" for name in cell.block().shapes}
     assert cell.writes.keys() | cell.reads.keys() == tensors
     assert (cell.writes["block/u"], cell.reads["block/u"]) == (2, 0)
-
-
-# -- entries ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_entry_holds_in_every_property(name: str):
-    assert falsified_orders(drawn(registry.entry(name).pairs, 4)[-1], 2) == set()
-
-
-@pytest.mark.parametrize(("name", "mutant"), OF_LOW_ORDER, ids=[f"{n}-{m}" for n, m in OF_LOW_ORDER])
-def test_a_wrong_action_is_caught_at_order_zero_on_the_smallest_network_that_carries_it(name: str, mutant: str):
-    entry = registry.entry(name)
-    assert falsified_orders(smallest(entry.mutant(mutant).of(entry.pairs)), 0) == {0}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "mutant"), OF_HIGH_ORDER)
-def test_a_wrong_derivative_is_caught_at_its_own_order_and_not_below(name: str, mutant: str):
-    entry = registry.entry(name)
-    broken = entry.mutant(mutant)
-    assert falsified_orders(smallest(broken.of(entry.pairs)), broken.order) == {broken.order}
-
-
-def test_the_control_is_falsified_at_order_zero_on_every_network():
-    for pair in drawn(registry.entry(CONTROL).pairs, 3):
-        assert falsified_orders(pair, 0) == {0}, pair
-
-
-@pytest.mark.parametrize("name", [*NAMES, CONTROL])
-def test_an_entry_draws_at_least_thirty_different_architectures(name: str):
-    assert len({pair.key for pair in drawn(registry.entry(name).pairs, 100)}) >= 30
-
-
-@pytest.mark.parametrize("name", [*NAMES, CONTROL])
-def test_an_entry_shrinks_to_two_units_and_two_steps_of_one_feature(name: str):
-    pair = smallest(registry.entry(name).pairs)
-    architecture = dict(pair.architecture)
-    assert [architecture[key] for key in ("hidden", "d_in", "d_out", "steps")] == [2, 1, 1, 2]
-    assert set(pair.model.params["block"]) == {"w", "u", "w_out"}
 
 
 @pytest.mark.usefixtures("float64")
