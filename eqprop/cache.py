@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ _SETTINGS: dict[str, Any] = {
 """Beside the folder. By default JAX keeps only what took a second to compile: here nearly nothing."""
 
 _said: set[str] = set()
+_active: ContextVar[Path | None] = ContextVar("eqprop_cache", default=None)
+
+
+def active_folder() -> Path | None:
+    """The folder that a ``persistent_cache`` around this call has in use."""
+    return _active.get()
 
 
 def cache_folder() -> Path | None:
@@ -63,6 +70,7 @@ def persistent_cache() -> Generator[None]:
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
     before = {name: jax.config.values[name] for name in (*_SETTINGS, "jax_compilation_cache_dir")}
+    token = _active.set(folder)
     try:
         _configure({**_SETTINGS, "jax_compilation_cache_dir": str(folder)})
         reset_cache()
@@ -71,6 +79,7 @@ def persistent_cache() -> Generator[None]:
             warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
             yield
     finally:
+        _active.reset(token)
         _configure(before)
         reset_cache()
         _prune(folder)

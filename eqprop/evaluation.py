@@ -23,6 +23,7 @@ from eqprop.probe import Probe
 from eqprop.properties.base import Property
 from eqprop.rounding import Judgement, Measured
 from eqprop.sampling import probes_of
+from eqprop.store import Slot
 
 ROWS = 64 * (1 + rounding.COPIES)
 """How many rows (probes and their perturbed copies) one call of a small program evaluates."""
@@ -55,6 +56,16 @@ class Layout:
     starts: np.ndarray
     shapes: tuple[tuple[int, ...], ...]
 
+    def as_json(self) -> list[Any]:
+        """In plain values."""
+        return [self.names, self.starts.tolist(), self.shapes]
+
+    @staticmethod
+    def from_json(values: list[Any]) -> Layout:
+        """What ``as_json`` gave."""
+        names, starts, shapes = values
+        return Layout(tuple(names), np.array(starts, dtype=int), tuple(tuple(shape) for shape in shapes))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -74,6 +85,7 @@ class Program:
         loss: a drawn loss; the model's own takes precedence.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         careful: whether the model is known to be reverse-only; found out where it is not said.
+        slot: where the traced program is kept between runs; None keeps none.
 
     Attributes:
         careful: whether a reverse-only derivative rule was met.
@@ -93,6 +105,7 @@ class Program:
         precision: Precision = "float64",
         *,
         careful: bool = False,
+        slot: Slot | None = None,
     ) -> None:
         self.pair = pair
         self.properties = tuple(properties)
@@ -112,42 +125,61 @@ class Program:
             self.outputs = output_shapes(pair, precision)
             self._example = self.draw(np.random.default_rng(0), 1)
             self.careful = careful
-            try:
-                self._compile()
-            except (TypeError, NotImplementedError) as error:
-                if self.careful or not is_reverse_only(error):
-                    raise
-                self.careful = True
-                self._compile()
+            if slot is None or self.large or not self._recall(slot):
+                try:
+                    self._compile(slot)
+                except (TypeError, NotImplementedError) as error:
+                    if self.careful or not is_reverse_only(error):
+                        raise
+                    self.careful = True
+                    self._compile(slot)
 
-    def _compile(self) -> None:
-        traced = self._traced()
+    def _recall(self, slot: Slot) -> bool:
+        """Take the program from its slot, with what was learnt of it when it was traced."""
+        kept = slot.load()
+        if kept is None:
+            return False
+        call, facts = kept
+        self.careful, self.eps, self.lowest = facts["careful"], facts["eps"], facts["lowest"]
+        self.layouts = {name: Layout.from_json(layout) for name, layout in facts["layouts"].items()}
+        self._call = self._compiled(jax.jit(call).trace(self._rows_like(self.rows)))
+        return True
+
+    def _compile(self, slot: Slot | None) -> None:
+        jitted, traced = self._traced()
         units = jax.tree.unflatten(jax.tree.structure(traced.out_info), rounding.lowest_precisions(traced.jaxpr))
         found = {name: max(of_sides) for name, of_sides in units.items()}
         self.eps = {name: eps for name, (eps, _) in found.items()}
         self.lowest = {name: lowest for name, (_, lowest) in found.items()}
+        if slot is not None and not self.large:
+            rows = self._rows_like(self.rows)
+            layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
+            facts = {"careful": self.careful, "eps": self.eps, "lowest": self.lowest, "layouts": layouts}
+            traced = jax.jit(slot.keep(jitted, rows, facts)).trace(rows)
         self._call = self._compiled(traced)
 
     def _compiled(self, traced: Any) -> Callable[[Probe], Any]:
         return traced.lower().compile(compiler_options=compiler_options(self.pair.model.param_leaves.size))
 
-    def _traced(self) -> Any:
-        """The program over all rows; a row after the other where some operation of the model cannot be batched."""
+    def _traced(self) -> tuple[Any, Any]:
+        """The program over all rows, jitted and traced; row after row where some operation cannot be batched."""
+        trace = self._trace_of_measurements if self.large else self._trace_of_sides
         try:
-            return self._trace_of_measurements() if self.large else self._trace_of_sides()
+            return trace()
         except NotImplementedError as error:
             if is_reverse_only(error):
                 raise
             self._over_rows = _one_by_one
-            return self._trace_of_measurements() if self.large else self._trace_of_sides()
+            return trace()
 
-    def _trace_of_sides(self) -> Any:
-        return jax.jit(self._over_rows(self._row)).trace(self._rows_like(1 if self.large else self.rows))
+    def _trace_of_sides(self) -> tuple[Any, Any]:
+        of_rows = jax.jit(self._over_rows(self._row))
+        return of_rows, of_rows.trace(self._rows_like(1 if self.large else self.rows))
 
-    def _trace_of_measurements(self) -> Any:
+    def _trace_of_measurements(self) -> tuple[Any, Any]:
         held = 1 + self.copies
-        of_groups = self._over_rows(measuring.measuring(self._sides, held))
-        return jax.jit(of_groups).trace(self._rows_like(self.rows // held, held))
+        of_groups = jax.jit(self._over_rows(measuring.measuring(self._sides, held)))
+        return of_groups, of_groups.trace(self._rows_like(self.rows // held, held))
 
     def _rows_like(self, *axes: int) -> Probe:
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), leaf.dtype), self._example)
@@ -155,7 +187,7 @@ class Program:
     @cached_property
     def _sides_call(self) -> tuple[Callable[[Probe], Any], int]:
         """The program that returns whole sides, and how many rows it takes: of a large model compiled when needed."""
-        return (self._compiled(self._trace_of_sides()), 1) if self.large else (self._call, self.rows)
+        return (self._compiled(self._trace_of_sides()[1]), 1) if self.large else (self._call, self.rows)
 
     def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> measuring.Sides:
         """The leaves of both sides and the scales of every property (or of some) at one probe."""

@@ -27,6 +27,7 @@ from eqprop.properties import LIBRARY, Property
 from eqprop.rounding import Judgement
 from eqprop.settle import Evidence, blocker, settled
 from eqprop.simplify import simplified
+from eqprop.store import Slot
 from eqprop.structures import Minimal, Structure, drive
 from eqprop.tally import Tally
 from eqprop.validation import check_pair, unexpected
@@ -55,6 +56,7 @@ class Subject:
         target: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for Python objects.
         control: for a negative control, why the premise must be falsified.
         known_failures: property name → reason; those of the drawn pair are added.
+        built_in: whether the source of this package and a pair's key say all that the pair computes.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Subject:
     target: str = ""
     control: str = ""
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    built_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -262,13 +265,24 @@ class Search:
         loss = self._loss(structure)
         key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
         if key not in self._programs:
-            program = Program(structure.pair, properties, loss, self.options.precision, careful=self._careful)
+            program = Program(
+                structure.pair,
+                properties,
+                loss,
+                self.options.precision,
+                careful=self._careful,
+                slot=self._slot(key, properties),
+            )
             self._careful = program.careful
             self._programs[key] = program
             while len(self._programs) > PROGRAMS_KEPT:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)
         return self._programs[key]
+
+    def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
+        known = self.subject.built_in and set(properties) <= set(LIBRARY)
+        return Slot((*key, self.options.precision)) if known else None
 
     def _key(self, structure: Structure) -> Hashable:
         return (structure.pair.key, structure.loss_index, structure.seed)

@@ -114,7 +114,13 @@ def _subject(value: Pair | Entry | SearchStrategy[Pair] | Subject, default: str,
         pair = value.replaced(name=default) if renamed else value
         return Subject(pair.name, st.just(pair), known_failures=pair.known_failures)
     if isinstance(value, Entry):
-        return Subject(value.name, value.pairs, target=f"{CATALOG}:{value.name}", control=value.control)
+        return Subject(
+            value.name,
+            value.pairs,
+            target=f"{CATALOG}:{value.name}",
+            control=value.control,
+            built_in=value.origin.startswith("eqprop.catalog."),
+        )
     if isinstance(value, Subject):
         return value
     return Subject(default if renamed else _strategy_name(value, default), value)

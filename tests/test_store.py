@@ -1,0 +1,136 @@
+"""Programs kept between runs are found again as they were, and only where their name says all that they compute."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+import eqprop
+from eqprop import store
+from eqprop.cache import persistent_cache
+from eqprop.evaluation import Program, applicable
+from eqprop.losses import SQUARED_ERROR
+from eqprop.pair import Pair
+from eqprop.properties import LIBRARY
+from eqprop.registry import Entry, entries, entry
+from eqprop.store import Slot
+from eqprop.targets import as_subjects, resolve
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("EQPROP_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("EQPROP_CACHE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _as_users_write_models():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def pair_of(name: str, count: int = 4) -> Pair:
+    return drawn(entry(name), count)[-1]
+
+
+def drawn(of: Entry, count: int) -> list[Pair]:
+    found: list[Pair] = []
+
+    @seed(3)
+    @settings(max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(of.pairs)
+    def collect(pair: Pair) -> None:
+        found.append(pair)
+
+    collect()
+    return found
+
+
+def program(pair: Pair, slot: Slot | None) -> Program:
+    return Program(pair, applicable(pair, LIBRARY), SQUARED_ERROR, slot=slot)
+
+
+def kept(folder: Path) -> list[Path]:
+    return list(folder.glob("traced-*"))
+
+
+@pytest.mark.parametrize("name", ["linear-gl", "layernorm-scale", "odd-mirror"])
+def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, folder, monkeypatch):
+    pair = pair_of(name)
+    with persistent_cache():
+        first = program(pair, Slot(("it",)))
+        monkeypatch.setattr(Program, "_traced", lambda self: pytest.fail("traced again"))
+        again = program(pair, Slot(("it",)))
+    assert len(kept(folder)) == 1
+    assert (again.careful, again.eps, again.lowest) == (first.careful, first.eps, first.lowest)
+    probes = first.draw(np.random.default_rng(0), 8)
+    for name_of, sides in first.evaluate(probes).items():
+        np.testing.assert_array_equal(np.concatenate(again.evaluate(probes)[name_of], 1), np.concatenate(sides, 1))
+        compared = again.compare(name_of, probes.at(0))
+        assert compared.names == first.compare(name_of, probes.at(0)).names
+
+
+def test_a_file_that_was_cut_short_is_traced_again(folder):
+    pair = pair_of("linear-gl")
+    with persistent_cache():
+        program(pair, Slot(("it",)))
+        (path,) = kept(folder)
+        path.write_bytes(path.read_bytes()[:2000])
+        judged = program(pair, Slot(("it",)))
+    assert judged.eps
+    assert path.stat().st_size > 2000
+
+
+def test_a_disk_that_refuses_costs_the_file_and_not_the_program(folder, monkeypatch):
+    def refuse(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with persistent_cache():
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+        assert program(pair_of("linear-gl"), Slot(("it",))).eps
+    assert not kept(folder)
+
+
+def test_another_version_of_the_source_is_another_slot(folder, monkeypatch):
+    with persistent_cache():
+        before = Slot(("it",)).path
+        assert before == Slot(("it",)).path != Slot(("that",)).path
+        monkeypatch.setattr(store, "_source", lambda: "edited")
+        assert Slot(("it",)).path != before
+
+
+def test_what_is_named_by_an_address_is_not_kept(folder):
+    with persistent_cache():
+        assert Slot((object(),)).path is None
+
+
+def test_nothing_is_kept_where_the_cache_is_off(folder):
+    assert Slot(("it",)).path is None
+
+
+def test_only_the_entries_of_this_package_are_told_by_their_keys():
+    assert all(subject.built_in for subject in resolve("catalog"))
+    own = eqprop.Pair(
+        eqprop.Model(lambda p, x: x @ p, np.ones((2, 2)), np.ones((1, 2))),
+        eqprop.Transformation(eqprop.groups.Sign(1), lambda s, p: p),
+    )
+    assert not as_subjects(own)[0].built_in
+
+
+@pytest.mark.parametrize("of", entries().values(), ids=entries())
+def test_pairs_of_one_key_are_one_program(of: Entry):
+    found: dict[str, set[str]] = defaultdict(set)
+    for pair in drawn(of, 40):
+        model, group = pair.model, pair.transformation.group
+        element = group.sample(np.random.default_rng(0), 0.5)
+        traced = jax.make_jaxpr(lambda p, x, m=model: m.apply(p, x))(model.params, model.inputs)
+        moved = jax.make_jaxpr(pair.transformation.on_params)(element, model.params)
+        assert " at 0x" not in repr(pair.key)
+        found[repr(pair.key)].add(f"{traced} {moved}")
+    assert all(len(texts) == 1 for texts in found.values())
