@@ -5,9 +5,9 @@
 
 - *verify*: ``eqprop verify`` as a user runs it, in a process of its own, with an empty compilation cache and again with
   the one that it left. Wall time.
-- *compiled*: drawing and judging probes of two-layer networks with a compiled program, all applicable properties and
-  their floors. Probes per second of the process's CPU time, which counts all threads, so that a busy machine and a
-  second core change little. The process is pinned to one core before JAX starts its threads.
+- *compiled*: drawing and judging probes of two-layer networks with a compiled program that has run for a while, all
+  applicable properties and their floors. Probes per second of the process's CPU time, which counts all threads, so that
+  a busy machine and a second core change little. The process is pinned to one core before JAX starts its threads.
 - *obvious*: plain JAX code for the same identities at the same probes, one probe at a time (``benchmarks/obvious.py``),
   against a compiled program for each architecture, compilation included on both sides, no persistent cache, on the same
   core, in turns. Two ways to be obvious: an architecture drawn with each probe, as a plain hypothesis test does, so
@@ -35,7 +35,7 @@ import numpy as np
 from benchmarks.nets import perceptron
 from benchmarks.obvious import Harness
 from eqprop import rounding
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import HOT, Program, applicable
 from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
 from eqprop.properties import LIBRARY
@@ -152,6 +152,8 @@ def stages(program: Program, batch: int, repeats: int) -> Stages:
     """What ``draw`` and ``judge`` cost together, and where they spend it; the parts are timed one by one."""
     rng, copies = np.random.default_rng(0), program.copies
     eps = max(program.eps.values())
+    for _ in range(1 + HOT // (batch * (1 + copies) * program.pair.model.param_leaves.size)):
+        program.judge(program.draw(rng, batch), rng)
     probes = program.draw(rng, batch)
     rows = rounding.perturbed(probes, copies, eps, rng)
     sides = program.evaluate(rows)

@@ -37,15 +37,19 @@ FAST_COMPILATION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimizat
 LARGE = 2_000
 """From this many parameters on, running a program takes longer than compiling it, and its sides stay inside it."""
 
+HOT = 4_000_000
+"""Rows · parameters that a small program has run through when it is compiled once more, to run faster. A count and not
+a time, so that a seed gives the same numbers on every machine."""
+
 FAST_EXECUTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
 """Three times the compilation, half the running time (measured: docs/decisions.md)."""
 
 
-def compiler_options(parameters: int = 0) -> dict[str, bool | int] | None:
-    """XLA options for programs that run some hundred times, known to the CPU compiler only."""
+def compiler_options(*, long: bool = False) -> dict[str, bool | int] | None:
+    """XLA options, known to the CPU compiler only, for programs that run some hundred times or (``long``) longer."""
     if jax.default_backend() != "cpu":
         return None
-    return dict(FAST_EXECUTION if parameters >= LARGE else FAST_COMPILATION)
+    return dict(FAST_EXECUTION if long else FAST_COMPILATION)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class Program:
         self.layouts: dict[str, Layout] = {}
         self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, Any, Any]]]] = {}
         self._over_rows: Callable[[Callable[..., Any]], Callable[..., Any]] = jax.vmap
+        self._cold: Any = None  # the lowered program, until it has run long enough to be compiled once more
+        self._ran = 0
         size = max(pair.model.param_leaves.size, 1)
         self.large = size >= LARGE
         self.copies = rounding.COPIES_LARGE if self.large else rounding.COPIES
@@ -159,7 +165,10 @@ class Program:
         self._call = self._compiled(traced)
 
     def _compiled(self, traced: Any) -> Callable[[Probe], Any]:
-        return traced.lower().compile(compiler_options=compiler_options(self.pair.model.param_leaves.size))
+        lowered = traced.lower()
+        if not self.large:
+            self._cold = lowered
+        return lowered.compile(compiler_options=compiler_options(long=self.large))
 
     def _traced(self) -> tuple[Any, Any]:
         """The program over all rows, jitted and traced; row after row where some operation cannot be batched."""
@@ -185,9 +194,18 @@ class Program:
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), leaf.dtype), self._example)
 
     @cached_property
-    def _sides_call(self) -> tuple[Callable[[Probe], Any], int]:
-        """The program that returns whole sides, and how many rows it takes: of a large model compiled when needed."""
-        return (self._compiled(self._trace_of_sides()[1]), 1) if self.large else (self._call, self.rows)
+    def _large_sides_call(self) -> Callable[[Probe], Any]:
+        """The program that returns whole sides of a large model, a row at a time: compiled when needed."""
+        return self._compiled(self._trace_of_sides()[1])
+
+    def _sides_call(self, rows: int) -> tuple[Callable[[Probe], Any], int]:
+        """The program that returns whole sides, and how many rows it takes; compiled to run fast where it runs long."""
+        if self.large:
+            return self._large_sides_call, 1
+        self._ran += rows * self.pair.model.param_leaves.size
+        if self._cold is not None and self._ran > HOT:
+            self._call, self._cold = self._cold.compile(compiler_options=compiler_options(long=True)), None
+        return self._call, self.rows
 
     def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> measuring.Sides:
         """The leaves of both sides and the scales of every property (or of some) at one probe."""
@@ -222,7 +240,7 @@ class Program:
     def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
         """Sides and scales at every row, as float64 arrays of shape (rows, numbers) and (rows, leaves)."""
         with numbers_context(self.precision):
-            chunks = _in_chunks(rows, *self._sides_call)
+            chunks = _in_chunks(rows, *self._sides_call(rows.count))
         return {name: _joined([chunk[name] for chunk in chunks], rows.count) for name in self.layouts}
 
     def measure(self, rows: Probe, copies: int) -> dict[str, Measured]:

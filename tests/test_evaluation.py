@@ -42,6 +42,21 @@ def assert_settled_without_a_violation(program: Program) -> None:
         assert (~found.inconclusive & ~found.vacuous).sum() >= 4, name
 
 
+def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkeypatch: pytest.MonkeyPatch):
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+    probes = program.draw(np.random.default_rng(0), 8)
+    monkeypatch.setattr(evaluation, "HOT", 2 * 8 * program.pair.model.param_leaves.size)
+    calls, found = [], []
+    for _ in range(4):
+        found.append(program.evaluate(probes))
+        calls.append(program._call)
+    assert calls[0] is calls[1] is not calls[2]
+    assert calls[2] is calls[3]
+    for name, sides in found[0].items():
+        for before, after in zip(sides, found[2][name], strict=True):
+            np.testing.assert_allclose(before, after, atol=1e-12 * np.abs(before).max(initial=1.0), rtol=0)
+
+
 # -- chunks -----------------------------------------------------------------------------------------------------------
 
 
