@@ -25,7 +25,8 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, by_name
 from eqprop.registry import Entry, entries
 from eqprop.sampling import READABLE
-from eqprop.search import Options, Search, Subject
+from eqprop.search import Search
+from eqprop.subject import Options, Subject
 
 ARCHITECTURES = 5
 MOST_NUMBERS = 16

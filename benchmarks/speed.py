@@ -35,7 +35,8 @@ import numpy as np
 from benchmarks.nets import perceptron
 from benchmarks.obvious import Harness
 from eqprop import rounding
-from eqprop.evaluation import HOT, Program, applicable
+from eqprop.compiling import HOT
+from eqprop.evaluation import Program, applicable
 from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
 from eqprop.properties import LIBRARY

@@ -15,7 +15,7 @@ from eqprop.precision import Precision
 from eqprop.properties import Property
 from eqprop.report import Report
 from eqprop.runner import searched
-from eqprop.search import Options, Subject
+from eqprop.subject import Options, Subject
 from eqprop.targets import as_subjects
 from eqprop.verdict import Outcome, Verdict
 

@@ -21,7 +21,7 @@ import click
 
 if TYPE_CHECKING:
     from eqprop.report import Report
-    from eqprop.search import Options, Subject
+    from eqprop.subject import Options, Subject
 
 SLOW_TO_BUILD = 3.0
 """Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default."""

@@ -14,6 +14,7 @@ import numpy as np
 from eqprop import measuring, rounding
 from eqprop.calculus import is_reverse_only
 from eqprop.casting import cast_probe, output_shapes
+from eqprop.compiling import HOT, LARGE, compiler_options
 from eqprop.losses import Loss
 from eqprop.noise import TABLE, with_rounding_noise
 from eqprop.pair import Pair
@@ -30,26 +31,6 @@ ROWS = 64 * (1 + rounding.COPIES)
 
 NUMBERS_PER_CALL = 500_000
 """Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
-
-FAST_COMPILATION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
-"""Five times less compilation for programs that run some hundred times (measured: docs/decisions.md)."""
-
-LARGE = 2_000
-"""From this many parameters on, running a program takes longer than compiling it, and its sides stay inside it."""
-
-HOT = 4_000_000
-"""Rows · parameters that a small program has run through when it is compiled once more, to run faster. A count and not
-a time, so that a seed gives the same numbers on every machine."""
-
-FAST_EXECUTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
-"""Three times the compilation, half the running time (measured: docs/decisions.md)."""
-
-
-def compiler_options(*, long: bool = False) -> dict[str, bool | int] | None:
-    """XLA options, known to the CPU compiler only, for programs that run some hundred times or (``long``) longer."""
-    if jax.default_backend() != "cpu":
-        return None
-    return dict(FAST_EXECUTION if long else FAST_COMPILATION)
 
 
 @dataclass(frozen=True)

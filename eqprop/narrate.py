@@ -72,54 +72,60 @@ def counterexample(
         seed: of the search.
         save: the folder for its file; None saves none.
     """
-    pair = program.pair
-    comparison = program.compare(prop.name, probe)
     batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
-    rng = np.random.default_rng(CONFIRMING_SEED)
-    judged = program.judge(batch, rng, copies=rounding.CONFIRMING_COPIES)[prop.name]
-    leaf = int(judged.worst_leaf[0])
-    difference = np.abs(comparison.lhs[leaf] - comparison.rhs[leaf])
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
     arrays = {
-        f.name: by_path(pair, f.name, getattr(probe, f.name))
+        f.name: by_path(program.pair, f.name, getattr(probe, f.name))
         for f in fields(probe)
         if getattr(probe, f.name) is not None
     }
-    numbers, earlier = _count(probe), _count(before)
     recipe = {
         "format": 1,
         "target": target,
         "subject": subject,
-        "pair": pair.name,
+        "pair": program.pair.name,
         "property": prop.name,
         "loss": program.loss.name,
         "precision": program.precision,
         "structure": blob,
         "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
     }
-    file = _saved(recipe, save)
+    file, not_saved = _saved(recipe, save)
+    numbers, earlier = _count(probe), _count(before)
     found = Counterexample(
-        pair=pair.name,
+        pair=program.pair.name,
         property=prop.name,
         order=prop.order,
         statement=prop.statement,
         formula=prop.formula,
-        residual=float(judged.residual[0, leaf]),
-        floor=float(judged.floor[0, leaf]),
-        leaf=comparison.names[leaf],
-        index=index,
-        lhs=float(comparison.lhs[leaf][index]),
-        rhs=float(comparison.rhs[leaf][index]),
-        architecture={key: repr(value) for key, value in pair.architecture.items()},
+        **_disagreement(program, prop, probe, batch),
+        architecture={key: repr(value) for key, value in program.pair.architecture.items()},
         code="",
         numbers=numbers,
         shrunk=f"from {earlier} numbers to {numbers}" if numbers < earlier else f"{numbers} numbers, none to spare",
-        notes=_notes(program, prop, batch),
+        notes=(*_notes(program, prop, batch), *not_saved),
         replay=_replay_line(target, subject, prop, seed, file),
         file=file,
         recipe=recipe,
     )
     return replace(found, code=_code(found, arrays))
+
+
+def _disagreement(program: Program, prop: Property, probe: Probe, batch: Probe) -> dict[str, Any]:
+    """Where the two sides differ most: the leaf, the entry, both values, the residual and its floor."""
+    comparison = program.compare(prop.name, probe)
+    rng = np.random.default_rng(CONFIRMING_SEED)
+    judged = program.judge(batch, rng, copies=rounding.CONFIRMING_COPIES)[prop.name]
+    leaf = int(judged.worst_leaf[0])
+    difference = np.abs(comparison.lhs[leaf] - comparison.rhs[leaf])
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
+    return {
+        "residual": float(judged.residual[0, leaf]),
+        "floor": float(judged.floor[0, leaf]),
+        "leaf": comparison.names[leaf],
+        "index": index,
+        "lhs": float(comparison.lhs[leaf][index]),
+        "rhs": float(comparison.rhs[leaf][index]),
+    }
 
 
 def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
@@ -146,16 +152,22 @@ def _plain(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "values": np.ravel(array).tolist()}
 
 
-def _saved(recipe: dict[str, Any], folder: Path | None) -> str:
-    """Write the recipe to a file named after its content; nothing is written where no folder was asked for."""
+def _saved(recipe: dict[str, Any], folder: Path | None) -> tuple[str, tuple[str, ...]]:
+    """Write the recipe to a file named after its content: the file, and a note where the disk refuses.
+
+    Nothing is written where no folder was asked for. A counterexample is not given up for want of a file.
+    """
     if folder is None:
-        return ""
+        return "", ()
     text = json.dumps(recipe, indent=1, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{_slug(recipe['pair'])}-{recipe['property']}-{digest}.json"
-    file.write_text(text, encoding="utf-8")
-    return str(file)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return "", (f"not saved: {file} cannot be written ({error.strerror or type(error).__name__})",)
+    return str(file), ()
 
 
 def _slug(name: str) -> str:

@@ -19,7 +19,7 @@ from eqprop.profiles import GATE_SEED, profile_named
 
 if TYPE_CHECKING:
     from eqprop.cases import Case
-    from eqprop.search import Options, Subject
+    from eqprop.subject import Options, Subject
 
 KEYS: dict[str, type] = {
     "targets": list,

@@ -15,8 +15,9 @@ from eqprop.precision import separated_caches
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.properties import LIBRARY, Property, by_name
 from eqprop.report import Report
-from eqprop.search import Options, Subject, ignore, search
+from eqprop.search import ignore, search
 from eqprop.structures import LARGEST_SEED
+from eqprop.subject import Options, Subject
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
 
 Listener = Callable[[Progress], None]

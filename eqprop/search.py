@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 from hypothesis import Phase
-from hypothesis.strategies import SearchStrategy
 
 from eqprop import narrate
 from eqprop.casting import output_shapes
@@ -20,17 +18,18 @@ from eqprop.errors import InvalidInput
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import Loss
 from eqprop.pair import Pair
-from eqprop.precision import Precision, separated_caches
+from eqprop.precision import separated_caches
 from eqprop.probe import Probe
-from eqprop.profiles import PROFILES, Profile
 from eqprop.properties import LIBRARY, Property
 from eqprop.rounding import Judgement
 from eqprop.settle import Evidence, blocker, settled
 from eqprop.simplify import simplified
 from eqprop.store import Slot
 from eqprop.structures import Minimal, Structure, drive
+from eqprop.subject import Options, Subject
 from eqprop.tally import Tally
-from eqprop.validation import check_pair, unexpected
+from eqprop.trial import unexpected
+from eqprop.validation import check_pair
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
 
 PROGRAMS_KEPT = 24
@@ -44,48 +43,6 @@ SUSPECTS_CONFIRMED = 8
 
 SMALL = 10_000
 """Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What one search is about.
-
-    Attributes:
-        name: of the pair or of the catalog entry.
-        pairs: a strategy of pairs; ``st.just(pair)`` for a fixed one.
-        target: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for Python objects.
-        control: for a negative control, why the premise must be falsified.
-        known_failures: property name → reason; those of the drawn pair are added.
-        built_in: whether the source of this package and a pair's key say all that the pair computes.
-    """
-
-    name: str
-    pairs: SearchStrategy[Pair]
-    target: str = ""
-    control: str = ""
-    known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
-    built_in: bool = False
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a subject is searched.
-
-    Attributes:
-        profile: the budget.
-        seed: of the search; the same seed gives the same verdicts.
-        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
-        properties: those asked for, in the order of reports.
-        save: the folder for counterexample files; None saves none.
-        shrink: whether falsified properties get a shrunk counterexample.
-    """
-
-    profile: Profile = PROFILES["gate"]
-    seed: int = 0
-    precision: Precision = "float64"
-    properties: tuple[Property, ...] = LIBRARY
-    save: Path | None = None
-    shrink: bool = True
 
 
 Listener = Callable[[Progress], None]

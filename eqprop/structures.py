@@ -134,22 +134,26 @@ def drive(
         printed = REPRODUCE.search("\n".join(getattr(signal, "__notes__", ())))
         found = f"{printed['version']}:{printed['blob']}" if printed else blob
         return Minimal(last[0], found)
-    except Unsatisfiable as error:
-        msg = "the strategy of pairs never yields one: every draw is rejected by a filter or an assume. Loosen them."
-        raise InvalidInput(msg) from error
-    except (HypothesisException, EqpropError):
+    except (HypothesisException, EqpropError) as error:
+        if isinstance(error, Unsatisfiable):
+            raise InvalidInput(NEVER_YIELDS) from error
         raise
     except Exception as error:
         if raised:
             raise raised[0] from None
-        line = next(iter(str(error).splitlines()), "no message").rstrip(" .")
-        msg = (
-            f"the strategy of pairs raised {type(error).__name__}: {line}. Call strategy.example() for the traceback, "
-            "or "
-            "assume() away what cannot be built."
-        )
-        raise InvalidInput(msg) from error
+        raise InvalidInput(_of_the_strategy(error)) from error
     return None
+
+
+NEVER_YIELDS = "the strategy of pairs never yields one: every draw is rejected by a filter or an assume. Loosen them."
+
+
+def _of_the_strategy(error: Exception) -> str:
+    line = next(iter(str(error).splitlines()), "no message").rstrip(" .")
+    return (
+        f"the strategy of pairs raised {type(error).__name__}: {line}. Call strategy.example() for the traceback, or "
+        "assume() away what cannot be built."
+    )
 
 
 def rebuilt(pairs: st.SearchStrategy[Pair], blob: str, profile: Profile) -> Structure:

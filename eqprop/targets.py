@@ -31,7 +31,7 @@ from hypothesis.strategies import SearchStrategy
 from eqprop.errors import InvalidInput
 from eqprop.pair import Pair
 from eqprop.registry import Entry, entries
-from eqprop.search import Subject
+from eqprop.subject import Subject
 
 CATALOG = "catalog"
 EXPECTED = (

@@ -10,25 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.casting import cast_example, cast_probe
-from eqprop.errors import EqpropError, InvalidInput, NotDifferentiable
-from eqprop.evaluation import compiler_options
+from eqprop.errors import InvalidInput, NotDifferentiable
 from eqprop.model import Model
 from eqprop.pair import Pair
 from eqprop.precision import Precision, numbers_context
 from eqprop.probe import Probe
 from eqprop.transformation import unmoved
-from eqprop.trees import leaf_paths
-
-ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
-PYTHON_CONTROL_FLOW = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
-LONGEST = 300
-
-
-def unexpected(error: BaseException) -> str:
-    """One line for an error that nothing here foresaw: its first, without the advice and the notes that follow."""
-    lines = str(error).strip().splitlines()
-    text = lines[0].rstrip(" .:;,") if lines else "no message"
-    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+from eqprop.trees import is_floating, leaf_paths
+from eqprop.trial import ARRAYS, equal, not_repeatable, numbers, repeatable, said, short, unexpected
 
 
 def check_pair(pair: Pair, precision: Precision) -> None:
@@ -71,7 +60,7 @@ def _check_leaves(what: str, tree: Any) -> None:
             raise InvalidInput(msg)
         if not isinstance(leaf, ARRAYS) or np.asarray(leaf).dtype == object:
             msg = (
-                f"{what} {path!r} is {_short(leaf)} ({type(leaf).__name__}); expected an array or a number. Keep what "
+                f"{what} {path!r} is {short(leaf)} ({type(leaf).__name__}); expected an array or a number. Keep what "
                 "is no number outside (for Equinox: params, static = eqx.partition(model, eqx.is_array))."
             )
             raise InvalidInput(msg)
@@ -100,7 +89,7 @@ def _check_params(model: Model) -> None:
         msg = f"{what}: every parameter has zero size ({shapes}); give the layers a width of at least 1."
         raise InvalidInput(msg)
     for path, leaf in zip(leaves.float_paths, leaves.split(model.params), strict=True):
-        if model.trained and not np.isfinite(_numbers(leaf)).all():
+        if model.trained and not np.isfinite(numbers(leaf)).all():
             msg = f"{what}: the example parameter {path!r} has NaN or infinite entries; pass finite weights."
             raise InvalidInput(msg)
 
@@ -120,67 +109,15 @@ def _check_model(model: Model, params: Any, inputs: Any, *, finite: bool) -> Any
         return outputs
 
     what = f"model {model.name!r}: apply"
-    call = _repeatable(what, f"{what}(params, inputs)", STATELESS, apply, params, inputs)
+    call = repeatable(what, f"{what}(params, inputs)", STATELESS, apply, params, inputs)
     outputs = call()
     if finite:
         _check_finite(model, params, inputs, outputs)
-    if not _equal(outputs, call()):
-        raise InvalidInput(_not_repeatable(what, STATELESS))
+    if not equal(outputs, call()):
+        raise InvalidInput(not_repeatable(what, STATELESS))
     _check_differentiable(model, params, inputs)
     _check_loss(model, outputs, finite=finite)
     return outputs
-
-
-def _repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
-    traces = [_traced(what, function, *arguments) for _ in range(2)]
-    texts = [str(trace.jaxpr) for trace in traces]
-    same_text = texts[0] == texts[1] or "0x" in texts[0]  # an address, of a callback, differs in equal programs too
-    if not same_text or not _equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
-        raise InvalidInput(_not_repeatable(name, remedy))
-    compiled: list[Any] = []
-
-    def call() -> Any:
-        if not compiled:
-            compiled.append(_said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options())))
-        return _said(what, lambda: compiled[0](*arguments))
-
-    return call
-
-
-def _not_repeatable(name: str, remedy: str) -> str:
-    return (
-        f"{name} gives different results for the same arguments. Make it deterministic: {remedy}, keep no state "
-        "between calls."
-    )
-
-
-def _said(what: str, call: Callable[[], Any]) -> Any:
-    """The call's result; whatever it raises is said in one line with its own words."""
-    try:
-        return call()
-    except EqpropError:
-        raise
-    except jax.errors.UnexpectedTracerError as error:
-        msg = (
-            f"{what} keeps a value from one call for the next. Make it a function of its arguments alone, without "
-            "state."
-        )
-        raise InvalidInput(msg) from error
-    except PYTHON_CONTROL_FLOW as error:
-        msg = (
-            f"{what} cannot be traced by JAX ({unexpected(error)}). Use jax.numpy in place of numpy, and jnp.where or "
-            "jax.lax.cond in place of if, while, float() and int() on arrays."
-        )
-        raise InvalidInput(msg) from error
-    except Exception as error:
-        msg = f"{what} raised {unexpected(error)}."
-        raise InvalidInput(msg) from error
-
-
-def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    # A new function each time: JAX remembers the trace of one that it has seen.
-    return _said(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
 
 
 def _check_outputs(model: Model, outputs: Any) -> None:
@@ -191,9 +128,9 @@ def _check_outputs(model: Model, outputs: Any) -> None:
         raise InvalidInput(msg)
     for path, leaf in zip(leaf_paths(outputs), leaves, strict=True):
         if not isinstance(leaf, ARRAYS):
-            msg = f"{what} returned {_short(leaf)} ({type(leaf).__name__}) as output {path!r}; expected an array."
+            msg = f"{what} returned {short(leaf)} ({type(leaf).__name__}) as output {path!r}; expected an array."
             raise InvalidInput(msg)
-        if not _is_floating(leaf):
+        if not is_floating(leaf):
             msg = (
                 f"{what}: output {path!r} has dtype {jnp.result_type(leaf)}; eqprop verifies real differentiable "
                 "outputs. "
@@ -211,9 +148,9 @@ def _check_outputs(model: Model, outputs: Any) -> None:
 
 def _check_finite(model: Model, params: Any, inputs: Any, outputs: Any) -> None:
     for path, leaf in zip(leaf_paths(outputs), jax.tree.leaves(outputs), strict=True):
-        if np.isfinite(_numbers(leaf)).all():
+        if np.isfinite(numbers(leaf)).all():
             continue
-        sizes = [float(np.abs(_numbers(leaf)).max(initial=0.0)) for leaf in jax.tree.leaves((params, inputs))]
+        sizes = [float(np.abs(numbers(leaf)).max(initial=0.0)) for leaf in jax.tree.leaves((params, inputs))]
         msg = (
             f"model {model.name!r}: output {path!r} is NaN or infinite at the example parameters and inputs, whose "
             "largest "
@@ -246,18 +183,18 @@ def _check_loss(model: Model, outputs: Any, *, finite: bool) -> None:
 
     def loss(outputs: Any) -> Any:
         value: Any = model.loss(outputs) if model.loss is not None else None
-        if not isinstance(value, ARRAYS) or np.shape(value) != () or not _is_floating(value):
+        if not isinstance(value, ARRAYS) or np.shape(value) != () or not is_floating(value):
             found = (
                 f"shape {np.shape(value)}, dtype {jnp.result_type(value)}"
                 if isinstance(value, ARRAYS)
-                else _short(value)
+                else short(value)
             )
             msg = f"{what} returned {found}; expected one floating-point number. Average or sum over the batch."
             raise InvalidInput(msg)
         return value
 
-    value = _repeatable(what, f"{what}(outputs)", "fix its targets", loss, outputs)()
-    if finite and not np.isfinite(_numbers(value)).all():
+    value = repeatable(what, f"{what}(outputs)", "fix its targets", loss, outputs)()
+    if finite and not np.isfinite(numbers(value)).all():
         msg = f"{what} is {float(value)} at the example outputs; expected a finite number. Check its targets."
         raise InvalidInput(msg)
 
@@ -272,7 +209,7 @@ def _check_action(pair: Pair, field: str, example: Any, precision: Precision) ->
     if action is unmoved:
         return lambda: example
     group = transformation.group
-    drawn = _said(f"{group!r}: sample", lambda: group.sample(np.random.default_rng(0), 0.2))
+    drawn = said(f"{group!r}: sample", lambda: group.sample(np.random.default_rng(0), 0.2))
     element = cast_probe(pair, Probe(element=drawn), precision).element
     name = f"transformation {transformation.name!r}: {field}"
     like = example if field != "on_params" else cast_example(pair.replaced(model=pair.image, target=None), precision)[0]
@@ -283,7 +220,7 @@ def _check_action(pair: Pair, field: str, example: Any, precision: Precision) ->
         return moved
 
     remedy = "a random transformation takes its randomness from the element"
-    return _repeatable(name, f"{name}(element, {field[3:]})", remedy, move, element, example)
+    return repeatable(name, f"{name}(element, {field[3:]})", remedy, move, element, example)
 
 
 def _unchanged(name: str, action: Callable[..., Any], element: Any, point: Any) -> Any:
@@ -317,7 +254,7 @@ def _check_alike(what: str, example: Any, moved: Any, *, same_dtype: bool = Fals
         raise InvalidInput(msg)
     for path, a, b in zip(leaf_paths(example), jax.tree.leaves(example), jax.tree.leaves(moved), strict=True):
         if not isinstance(b, ARRAYS):
-            msg = f"{what} returned {_short(b)} ({type(b).__name__}) for {path!r}; expected an array."
+            msg = f"{what} returned {short(b)} ({type(b).__name__}) for {path!r}; expected an array."
             raise InvalidInput(msg)
         if np.shape(a) != np.shape(b):
             msg = (
@@ -327,37 +264,10 @@ def _check_alike(what: str, example: Any, moved: Any, *, same_dtype: bool = Fals
             )
             raise InvalidInput(msg)
         dtypes = [jnp.result_type(leaf) for leaf in (a, b)]
-        if _is_floating(a) != _is_floating(b) or (same_dtype and _is_floating(a) and dtypes[0] != dtypes[1]):
+        if is_floating(a) != is_floating(b) or (same_dtype and is_floating(a) and dtypes[0] != dtypes[1]):
             msg = (
                 f"{what} changed the dtype of {path!r} from {dtypes[0]} to {dtypes[1]}; expected the same. Remove the "
                 "cast, "
                 "or end with .astype(leaf.dtype)."
             )
             raise InvalidInput(msg)
-
-
-# -- leaves -----------------------------------------------------------------------------------------------------------
-
-
-def _is_floating(leaf: Any) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
-
-
-def _numbers(leaf: Any) -> np.ndarray:
-    """As float64, also from dtypes that NumPy has no arithmetic for (bfloat16)."""
-    array = np.asarray(leaf)
-    return array.astype(np.float64) if _is_floating(array) or array.dtype.kind in "biu" else np.abs(array)
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Whether two trees are equal in structure and in every entry; NaN equals NaN."""
-    first, second = jax.tree.leaves(a), jax.tree.leaves(b)
-    if jax.tree.structure(a) != jax.tree.structure(b):
-        return False
-    pairs = ((np.asarray(x), np.asarray(y)) for x, y in zip(first, second, strict=True))
-    return all(x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()) for x, y in pairs)  # noqa: PLR0124
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

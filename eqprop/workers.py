@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from eqprop.errors import InvalidInput
 from eqprop.properties import by_name
 from eqprop.runner import Listener, failed, searched
-from eqprop.search import Options, Subject
+from eqprop.subject import Options, Subject
 from eqprop.targets import resolve
 from eqprop.verdict import Progress, Verdict
 

@@ -14,7 +14,8 @@ from eqprop import groups, pycode
 from eqprop.counterexample import Counterexample
 from eqprop.profiles import PROFILES
 from eqprop.properties import by_name
-from eqprop.search import Options, Search
+from eqprop.search import Search
+from eqprop.subject import Options
 from eqprop.targets import resolve
 
 SCREEN_WIDTH, SCREEN_HEIGHT = 100, 40
@@ -68,6 +69,14 @@ def test_the_printed_code_of_a_mutant_of_the_catalog_falsifies_again(target, nam
     assert len(lines) <= SCREEN_HEIGHT
     assert max(len(line) for line in lines[:-1]) <= SCREEN_WIDTH  # the last is a command, to be copied whole
     assert f"replay    eqprop verify '{target}' --property {name}" in str(found)
+
+
+def test_a_counterexample_that_cannot_be_saved_is_shown_all_the_same(tmp_path):
+    (tmp_path / "taken").write_text("a file, where a folder should be")
+    found = counterexample_of(pair_of(), save=tmp_path / "taken")
+    assert not found.file
+    assert "not saved: " in str(found)
+    assert "Not a directory" in str(found) or "File exists" in str(found)
 
 
 def test_the_code_for_a_pair_that_was_passed_runs_once_the_pair_is_named():

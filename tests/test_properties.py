@@ -18,7 +18,8 @@ from jax.flatten_util import ravel_pytree
 import eqprop
 from eqprop import groups
 from eqprop.casting import output_shapes
-from eqprop.evaluation import Program, applicable, compiler_options
+from eqprop.compiling import compiler_options
+from eqprop.evaluation import Program, applicable
 from eqprop.groups.base import LieGroup
 from eqprop.losses import EXPONENTIAL, SMOOTH, Loss
 from eqprop.properties import LIBRARY, by_name

@@ -17,7 +17,7 @@ from eqprop import runner
 from eqprop.cache import cache_folder, persistent_cache
 from eqprop.properties import LIBRARY
 from eqprop.runner import Interrupted, make_options, run_subjects
-from eqprop.search import Subject
+from eqprop.subject import Subject
 from eqprop.targets import resolve
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
 

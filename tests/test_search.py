@@ -18,8 +18,9 @@ from eqprop import search as search_module
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, by_name
 from eqprop.sampling import READABLE
-from eqprop.search import Options, Search, Subject, search
+from eqprop.search import Search, search
 from eqprop.structures import rebuilt
+from eqprop.subject import Options, Subject
 from eqprop.verdict import Outcome
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)

@@ -1,0 +1,98 @@
+"""Runs what users wrote: twice, to see whether it repeats itself; whatever it raises is said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.compiling import compiler_options
+from eqprop.errors import EqpropError, InvalidInput
+from eqprop.trees import is_floating
+
+ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
+PYTHON_CONTROL_FLOW = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+LONGEST = 300
+
+
+def unexpected(error: BaseException) -> str:
+    """One line for an error that nothing here foresaw: its first, without the advice and the notes that follow."""
+    lines = str(error).strip().splitlines()
+    text = lines[0].rstrip(" .:;,") if lines else "no message"
+    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+
+
+def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
+    traces = [_traced(what, function, *arguments) for _ in range(2)]
+    texts = [str(trace.jaxpr) for trace in traces]
+    same_text = texts[0] == texts[1] or "0x" in texts[0]  # an address, of a callback, differs in equal programs too
+    if not same_text or not equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
+        raise InvalidInput(not_repeatable(name, remedy))
+    compiled: list[Any] = []
+
+    def call() -> Any:
+        if not compiled:
+            compiled.append(said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options())))
+        return said(what, lambda: compiled[0](*arguments))
+
+    return call
+
+
+def not_repeatable(name: str, remedy: str) -> str:
+    """What to tell the author of a function that does not repeat itself."""
+    return (
+        f"{name} gives different results for the same arguments. Make it deterministic: {remedy}, keep no state "
+        "between calls."
+    )
+
+
+def said(what: str, call: Callable[[], Any]) -> Any:
+    """The call's result; whatever it raises is said in one line with its own words."""
+    try:
+        return call()
+    except EqpropError:
+        raise
+    except jax.errors.UnexpectedTracerError as error:
+        msg = (
+            f"{what} keeps a value from one call for the next. Make it a function of its arguments alone, without "
+            "state."
+        )
+        raise InvalidInput(msg) from error
+    except PYTHON_CONTROL_FLOW as error:
+        msg = (
+            f"{what} cannot be traced by JAX ({unexpected(error)}). Use jax.numpy in place of numpy, and jnp.where or "
+            "jax.lax.cond in place of if, while, float() and int() on arrays."
+        )
+        raise InvalidInput(msg) from error
+    except Exception as error:
+        msg = f"{what} raised {unexpected(error)}."
+        raise InvalidInput(msg) from error
+
+
+def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    # A new function each time: JAX remembers the trace of one that it has seen.
+    return said(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
+
+
+def numbers(leaf: Any) -> np.ndarray:
+    """As float64, also from dtypes that NumPy has no arithmetic for (bfloat16)."""
+    array = np.asarray(leaf)
+    return array.astype(np.float64) if is_floating(array) or array.dtype.kind in "biu" else np.abs(array)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two trees are equal in structure and in every entry; NaN equals NaN."""
+    first, second = jax.tree.leaves(a), jax.tree.leaves(b)
+    if jax.tree.structure(a) != jax.tree.structure(b):
+        return False
+    pairs = ((np.asarray(x), np.asarray(y)) for x, y in zip(first, second, strict=True))
+    return all(x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()) for x, y in pairs)  # noqa: PLR0124
+
+
+def short(value: Any) -> str:
+    """A repr that fits a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
