@@ -84,8 +84,10 @@ class Point:
 
     @cached_property
     def _scale(self) -> Any:
-        moved = self.output_action.value if self.transformation.moves_outputs else self.here.value
-        return output_scale(self.here.value, moved)
+        """Of the outputs, and of the moved ones where the probe has an element that moves them."""
+        if self.transformation.moves_outputs and self.probe.element is not None:
+            return output_scale(self.here.value, self.output_action.value)
+        return output_scale(self.here.value)
 
     @cached_property
     def loss(self) -> Callable[[Tree], Any]:

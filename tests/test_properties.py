@@ -22,6 +22,7 @@ from eqprop.compiling import compiler_options
 from eqprop.evaluation import Program, applicable
 from eqprop.groups.base import LieGroup
 from eqprop.losses import EXPONENTIAL, SMOOTH, Loss
+from eqprop.point import Point
 from eqprop.properties import LIBRARY, by_name
 from eqprop.sampling import probes_of
 from eqprop.transformation import unmoved
@@ -234,6 +235,17 @@ def dense_laws(d: Dense) -> dict[str, tuple[Any, Any]]:
     lhs = [side for act, at in acting for side in (act(e, at), act(g, act(h, at)))]
     rhs = [side for act, at in acting for side in (at, act(product, at))]
     return {"group-laws": (ravel_pytree(lhs)[0], ravel_pytree(rhs)[0])}
+
+
+@pytest.mark.parametrize("case", ["T = id, X = id", "T ≠ id, X ≠ id"])
+def test_a_property_alone_reads_no_other_field_of_the_probe_than_it_declares(case: str, float64: None):
+    make, loss = CASES[case]
+    pair = make()
+    for prop in applicable(pair, LIBRARY):
+        rng, shapes = np.random.default_rng(0), output_shapes(pair, "float64")
+        probe = probes_of(pair, loss, shapes, prop.needs, rng, 1).at(0)
+        parts = jax.eval_shape(lambda at, prop=prop: [part.lhs for part in prop.sides(Point(pair, at, loss))], probe)
+        assert jax.tree.leaves(parts), prop.name
 
 
 @pytest.mark.parametrize("case", CASES)
