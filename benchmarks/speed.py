@@ -153,8 +153,6 @@ def stages(program: Program, batch: int, repeats: int) -> Stages:
     """What ``draw`` and ``judge`` cost together, and where they spend it; the parts are timed one by one."""
     rng, copies = np.random.default_rng(0), program.copies
     eps = max(program.eps.values())
-    for _ in range(1 + HOT // (batch * (1 + copies) * program.pair.model.param_leaves.size)):
-        program.judge(program.draw(rng, batch), rng)
     probes = program.draw(rng, batch)
     rows = rounding.perturbed(probes, copies, eps, rng)
     sides = program.evaluate(rows)
@@ -174,10 +172,18 @@ def stages(program: Program, batch: int, repeats: int) -> Stages:
     return Stages(*(1e6 * s / batch for s in seconds))
 
 
+def warm_up(program: Program, batch: int = 1024) -> None:
+    """Run a program for as long as it takes to be compiled once more."""
+    rng = np.random.default_rng(0)
+    for _ in range(1 + HOT // (batch * (1 + program.copies) * program.pair.model.param_leaves.size)):
+        program.judge(program.draw(rng, batch), rng)
+
+
 def measure_compiled(repeats: int) -> None:
     click.echo("two-layer ReLU networks, all properties with floors; CPU microseconds for each probe")
     for d_in, hidden, d_out, batch in TWO_LAYER:
         program = compiled(perceptron((d_in, hidden, d_out), batch))
+        warm_up(program)
         size = program.pair.model.param_leaves.size
         for probes in BATCHES:
             s = stages(program, probes, repeats)

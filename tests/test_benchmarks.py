@@ -12,8 +12,8 @@ import pytest
 from eqprop import rounding
 from eqprop.registry import entries
 
-cost, nets, obvious, power, soak, speed = (
-    import_module(f"benchmarks.{name}") for name in ("cost", "nets", "obvious", "power", "soak", "speed")
+cost, nets, obvious, planted, power, soak, speed = (
+    import_module(f"benchmarks.{name}") for name in ("cost", "nets", "obvious", "planted", "power", "soak", "speed")
 )
 
 pytestmark = pytest.mark.checkout
@@ -104,3 +104,10 @@ def test_a_counterexample_is_readable_with_few_simple_numbers_in_narrow_tensors(
 )
 def test_a_counterexample_is_not_readable_with(values, shape):
     assert not power.is_readable(found(values, shape))
+
+
+@pytest.mark.slow
+def test_a_small_wrong_derivative_in_float32_is_found_by_every_property_that_a_gross_one_touches():
+    row = planted.measured(planted.Cell("odd-mirror", 1, "float32"))
+    assert {"jacobian-covariance", "hessian-covariance"} <= row.touched
+    assert row.missed == []
