@@ -21,7 +21,7 @@ from eqprop.properties import Property
 from eqprop.trees import leaf_paths
 
 PRINTED_NUMBERS = 120
-"""Probes with more numbers are not printed but loaded from their file."""
+"""Probes with more numbers to write are not printed but loaded from their file."""
 
 CONFIRMING_SEED = 1
 
@@ -90,7 +90,7 @@ def counterexample(
         "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
     }
     file, not_saved = _saved(recipe, save)
-    numbers, earlier = _count(probe), _count(before)
+    numbers = _count(probe)
     found = Counterexample(
         pair=program.pair.name,
         property=prop.name,
@@ -101,7 +101,7 @@ def counterexample(
         architecture={key: repr(value) for key, value in program.pair.architecture.items()},
         code="",
         numbers=numbers,
-        shrunk=f"from {earlier} numbers to {numbers}" if numbers < earlier else f"{numbers} numbers, none to spare",
+        shrunk=_shrunk(before, probe),
         notes=(*_notes(program, prop, batch), *not_saved),
         replay=_replay_line(target, subject, prop, seed, file),
         file=file,
@@ -146,6 +146,17 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
 
 def _count(probe: Probe) -> int:
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(probe))
+
+
+def _shrunk(before: Probe, after: Probe) -> str:
+    """From how many numbers to how many; where no tensor became smaller, how many of them are not zero."""
+    earlier, numbers = _count(before), _count(after)
+    if numbers < earlier:
+        return f"from {earlier} numbers to {numbers}"
+    nonzero = [sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(probe)) for probe in (before, after)]
+    if nonzero[1] < nonzero[0]:
+        return f"from {nonzero[0]} numbers that are not zero to {nonzero[1]}, of {numbers}"
+    return f"{numbers} numbers, none to spare"
 
 
 def _plain(array: np.ndarray) -> dict[str, Any]:
@@ -198,7 +209,7 @@ def _code(found: Counterexample, arrays: dict[str, dict[str, np.ndarray]]) -> st
         lines = pycode.call("pair = eqprop.load", arguments)
     else:
         lines = [f"pair = ...  # {found.pair}, as it was passed to eqprop"]
-    if found.numbers > PRINTED_NUMBERS:
+    if sum(pycode.written(leaf) for leaves in arrays.values() for leaf in leaves.values()) > PRINTED_NUMBERS:
         where = f"in {found.file}" if found.file else "not kept: pass save= (a folder) to keep them"
         return "\n".join(["import eqprop", "", *lines, f"# The {found.numbers} numbers are {where}."])
     for name, leaves in arrays.items():

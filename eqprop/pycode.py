@@ -10,6 +10,9 @@ import numpy as np
 WIDTH = 92
 """Of a line of code; reports indent it by four."""
 
+SHORT = 12
+"""Numbers of an array that is written whole, zeros or not."""
+
 FROM_NUMPY = ("array", "inf", "nan", "zeros")
 
 
@@ -42,20 +45,47 @@ def text(value: str) -> str:
 
 
 def assigned(name: str, leaves: Mapping[str, np.ndarray], comment: str) -> list[str]:
-    """``name = {path: array(…), …}  # comment``; the root of a bare array is the array itself."""
+    """``name = {path: array(…), …}  # comment``; the root of a bare array is the array itself.
+
+    Of arrays that are nearly all zeros only the other numbers are written, on lines of their own below.
+    """
     if list(leaves) == ["."]:
-        return _commented(f"{name} = {array(leaves['.'], len(name) + 3)}", comment)
+        return [*_commented(f"{name} = {array(leaves['.'], len(name) + 3)}", comment), *_entries(name, leaves["."])]
+    below = [line for path, leaf in leaves.items() for line in _entries(f"{name}[{path!r}]", leaf)]
     line = f"{name} = {{{', '.join(f'{path!r}: {array(leaf)}' for path, leaf in leaves.items())}}}  # {comment}"
     if len(line) <= WIDTH and "\n" not in line:
-        return [line]
+        return [line, *below]
     rows = [f"    {path!r}: {array(leaf, len(repr(path)) + 6)}," for path, leaf in leaves.items()]
-    return [f"{name} = {{  # {comment}", *"\n".join(rows).splitlines(), "}"]
+    return [f"{name} = {{  # {comment}", *"\n".join(rows).splitlines(), "}", *below]
+
+
+def is_sparse(values: np.ndarray) -> bool:
+    """Whether an array is long and nearly all zeros, so that its other numbers say more."""
+    return values.dtype.kind == "f" and values.size > SHORT and np.count_nonzero(values) <= values.size / 4
+
+
+def written(values: np.ndarray) -> int:
+    """How many numbers of an array are written out."""
+    return int(np.count_nonzero(values)) if is_sparse(values) else values.size
+
+
+def _entries(name: str, values: np.ndarray) -> list[str]:
+    """``name[i, j] = number``, or ``name[[i, …], [j, …]] = number`` for those that are equal."""
+    if not is_sparse(values):
+        return []
+    lines: list[str] = []
+    for number in np.unique(values[values != 0]):
+        places = np.nonzero(values == number)
+        single = len(places[0]) == 1
+        index = ", ".join(str(axis[0] if single else axis.tolist()) for axis in places)
+        lines.append(f"{name}[{index}] = {_printed(number, WIDTH, '')}")
+    return lines
 
 
 def array(values: np.ndarray, indent: int = 0) -> str:
     """``array([…])``, broken into lines where it would pass the width behind this indent."""
-    if values.size == 0:
-        return f"zeros({values.shape})"
+    if values.size == 0 or is_sparse(values):
+        return f"zeros({values.shape if values.ndim != 1 else values.size})"
     flat = " ".join(_printed(values, 10**6, "").split())
     if indent + len(flat) + len("array(),") <= WIDTH:
         return f"array({flat})"

@@ -183,15 +183,15 @@ def _changes(workshop: Workshop, current: Draft) -> Iterable[Draft]:
     total = current.numbers.shape[1]
     size = total
     while size:
-        if total // size <= FINEST_BLOCKS:
-            for start in range(0, total, size):
-                block = slice(start, start + size)
-                worth = complexity(current.numbers[0, block])
-                for value in SIMPLEST_FIRST[:6] if size == 1 else SIMPLEST_FIRST[:2]:
-                    changed = current.numbers.copy()
-                    changed[0, block] = value
-                    if complexity(changed[0, block]) < worth:
-                        yield replace(current, numbers=changed)
+        blocks = [slice(start, start + size) for start in range(0, total, size)]
+        worth = [complexity(current.numbers[0, block]) for block in blocks]
+        left = [(block, most) for block, most in zip(blocks, worth, strict=True) if most]  # zeros are done with
+        for block, most in left if len(left) <= FINEST_BLOCKS else ():
+            for value in SIMPLEST_FIRST[:6] if size == 1 else SIMPLEST_FIRST[:2]:
+                changed = current.numbers.copy()
+                changed[0, block] = value
+                if complexity(changed[0, block]) < most:
+                    yield replace(current, numbers=changed)
         size //= 2
     for column, simple in enumerate(workshop.choices.values()):
         now = current.picks[0, column]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import jax
 import jax.numpy as jnp
@@ -98,8 +99,16 @@ def test_integer_inputs_are_printed_and_read_in_their_own_type():
         exec(counterexample_of(pair).code.replace("pair = ...", "pair = the_pair"), {"the_pair": pair})
 
 
-def test_large_probes_point_to_their_file(tmp_path):
-    wide = pair_of(inputs=40)
+def test_of_large_tensors_only_the_numbers_that_are_not_zero_are_printed():
+    found = counterexample_of(pair_of(inputs=40))
+    assert re.search(r"^    params\['w'\]\[\d+, \d\] = ", str(found), re.MULTILINE)
+    assert "'w': zeros((40, 3))" in found.code
+    assert found.shrunk.startswith("from 16")
+    assert len(str(found).splitlines()) <= SCREEN_HEIGHT
+
+
+def test_probes_of_many_numbers_point_to_their_file(tmp_path):
+    wide = pair_of(hidden=150)  # a scaling has no zeros
     assert "pass save= (a folder) to keep them" in counterexample_of(wide).code
     found = counterexample_of(wide, save=tmp_path)
     assert f"numbers are in {found.file}" in found.code
@@ -158,6 +167,19 @@ def test_arrays_are_printed_as_code_that_rebuilds_them(values):
     names = {}
     exec("\n".join([pycode.imports(lines), *lines]), names)
     np.testing.assert_array_equal(names["x"], values)
+
+
+@pytest.mark.parametrize("shape", [(20,), (4, 5), (2, 3, 4)])
+def test_sparse_arrays_are_printed_as_code_that_rebuilds_them(shape):
+    sparse = np.zeros(shape)
+    sparse.flat[[0, 7, -1]] = 0.1, 2.0, -3.0
+    sparse.flat[5] = 2.0
+    for leaves in ({".": sparse}, {"w": sparse, "b": np.ones(2)}):
+        lines = pycode.assigned("x", leaves, "x")
+        assert all("zeros" in line or "array" in line or line.startswith(("x[", "}", "x = {")) for line in lines)
+        scope = {}
+        exec("\n".join([pycode.imports(lines), *lines]), scope)
+        np.testing.assert_array_equal(scope["x"] if "." in leaves else scope["x"]["w"], sparse)
 
 
 def test_trees_get_a_line_for_each_leaf_once_they_are_long():

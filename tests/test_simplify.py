@@ -61,6 +61,12 @@ def test_what_the_violation_does_not_need_becomes_zero():
     assert np.count_nonzero(probe.params[0]) == np.count_nonzero(probe.params[1]) == 1
 
 
+def test_a_few_numbers_of_several_hundred_are_left():
+    program = program_of(hidden=60)
+    probe = simplified(program, "equivariance", violation(program), np.random.default_rng(0))
+    assert np.count_nonzero(probe.params[0]) == np.count_nonzero(probe.params[1]) == 1
+
+
 def test_the_same_seed_simplifies_alike():
     program = program_of()
     first, second = (
