@@ -8,6 +8,7 @@ A mutant counts as caught where a property of its own order is falsified and non
 
 from __future__ import annotations
 
+import ast
 import os
 import statistics
 import time
@@ -29,6 +30,7 @@ from eqprop.search import Search
 from eqprop.subject import Options, Subject
 
 ARCHITECTURES = 5
+MOST_UNITS = 2
 MOST_NUMBERS = 16
 PROFILE = replace(PROFILES["gate"], name="power", architectures=ARCHITECTURES, examples=3 * ARCHITECTURES)
 
@@ -80,11 +82,20 @@ def named_trial(cell: tuple[str, str], seed: int, shrink: bool) -> Trial:
 
 
 def is_readable(found: Counterexample) -> bool:
-    """Hidden widths of 2 at most and one input show as at most 16 numbers; each of them simple."""
+    """Whether every size that was drawn is at most 2, and at most 16 numbers are not zero, all of them simple.
+
+    Zeros are not counted, because the smallest network may have more parameters: a GRU of two units has 20.
+    """
+    sizes = [size for drawn in found.architecture.values() for size in _whole_numbers(ast.literal_eval(drawn))]
     leaves = [leaf for arrays in found.recipe["probe"].values() for leaf in arrays.values()]
     numbers = np.array([value for leaf in leaves for value in leaf["values"]], dtype=float)
-    narrow = all(length <= 2 for leaf in leaves for length in leaf["shape"])
-    return narrow and numbers.size <= MOST_NUMBERS and bool(np.isin(numbers, [0.0, *READABLE]).all())
+    simple = bool(np.isin(numbers, [0.0, *READABLE]).all())
+    return max(sizes, default=0) <= MOST_UNITS and np.count_nonzero(numbers) <= MOST_NUMBERS and simple
+
+
+def _whole_numbers(drawn: object) -> list[int]:
+    values = drawn if isinstance(drawn, tuple) else (drawn,)
+    return [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -118,11 +129,15 @@ def _summary(trials: list[Trial], *, shrink: bool) -> None:
     click.echo(f"{busy} of {len(LIBRARY)} properties kill a mutant; idle: {', '.join(idle) or 'none'}")
     if not shrink:
         return
-    first = [t.counterexamples[0] for t in trials if t.counterexamples]
-    readable = [found for found in first if is_readable(found)]
+    simplest = [
+        min(t.counterexamples, key=lambda found: (not is_readable(found), found.numbers))
+        for t in trials
+        if t.counterexamples
+    ]
+    readable = [found for found in simplest if is_readable(found)]
     seconds = [s for t in trials for s in t.shrink_seconds[:1]]
-    click.echo(f"{len(readable)} of {len(first)} counterexamples are readable")
-    for found in first:
+    click.echo(f"{len(readable)} of {len(simplest)} mutants have a readable counterexample")
+    for found in simplest:
         if found not in readable:
             click.echo(f"  not: {found.pair}, {found.property}: {found.numbers} numbers, {dict(found.architecture)}")
     click.echo(f"shrinking: median {statistics.median(seconds):.1f} s, longest {max(seconds):.1f} s")

@@ -89,21 +89,23 @@ def test_a_cost_is_counted_in_gradients_for_each_probe(pair):
     assert (found.total > 0).all()
 
 
-def found(values, shape):
-    return SimpleNamespace(recipe={"probe": {"params": {"w": {"values": values, "shape": shape}}}})
+def found(values, **architecture):
+    drawn = {name: repr(value) for name, value in architecture.items()}
+    return SimpleNamespace(architecture=drawn, recipe={"probe": {"params": {"w": {"values": values}}}})
 
 
-def test_a_counterexample_is_readable_with_few_simple_numbers_in_narrow_tensors():
-    assert power.is_readable(found([1.0, -0.5, 0.0, 3.0], [2, 2]))
+def test_a_counterexample_is_readable_with_few_simple_numbers_and_small_sizes():
+    numbers = [1.0, -0.5, 3.0, *[0.0] * 20]
+    assert power.is_readable(found(numbers, hidden=2, widths=(1, 2), bias=True, activation="relu", epsilon=1e-5))
 
 
 @pytest.mark.parametrize(
-    ("values", "shape"),
-    [([1.0, 0.7], [2]), ([1.0] * 3, [3]), ([1.0] * 32, [2, 2, 2, 2, 2])],
-    ids=["a number that is not simple", "a wide tensor", "too many numbers"],
+    ("values", "sizes"),
+    [([1.0, 0.7], {}), ([1.0] * 3, {"widths": (1, 3)}), ([1.0] * 3, {"hidden": 3}), ([1.0] * 17, {"hidden": 2})],
+    ids=["a number that is not simple", "a wide layer", "many units", "too many numbers"],
 )
-def test_a_counterexample_is_not_readable_with(values, shape):
-    assert not power.is_readable(found(values, shape))
+def test_a_counterexample_is_not_readable_with(values, sizes):
+    assert not power.is_readable(found(values, **sizes))
 
 
 @pytest.mark.slow
