@@ -61,7 +61,7 @@ def assigned(name: str, leaves: Mapping[str, np.ndarray], comment: str) -> list[
 
 def is_sparse(values: np.ndarray) -> bool:
     """Whether an array is long and nearly all zeros, so that its other numbers say more."""
-    return values.dtype.kind == "f" and values.size > SHORT and np.count_nonzero(values) <= values.size / 4
+    return values.dtype.kind == "f" and values.size > SHORT and bool(np.count_nonzero(values) <= values.size / 4)
 
 
 def written(values: np.ndarray) -> int:

@@ -15,12 +15,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jaxlib
-import numpy as np
 from jax import export
 
 from eqprop.cache import active_folder
@@ -91,7 +90,8 @@ def _surroundings() -> str:
     """The source of this package, the versions below it, and how JAX is configured."""
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
     relevant = [setting for setting in settings if not setting[0].startswith(IRRELEVANT)]
-    return repr((_source(), jax.__version__, jaxlib.__version__, np.__version__, jax.default_backend(), relevant))
+    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
+    return repr((_source(), versions, jax.default_backend(), relevant))
 
 
 @cache
