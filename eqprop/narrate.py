@@ -155,7 +155,7 @@ def _shrunk(before: Probe, after: Probe) -> str:
         return f"from {earlier} numbers to {numbers}"
     nonzero = [sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(probe)) for probe in (before, after)]
     if nonzero[1] < nonzero[0]:
-        return f"from {nonzero[0]} numbers that are not zero to {nonzero[1]}, of {numbers}"
+        return f"{nonzero[0] - nonzero[1]} of {numbers} numbers made zero"
     return f"{numbers} numbers, none to spare"
 
 

@@ -103,7 +103,7 @@ def test_of_large_tensors_only_the_numbers_that_are_not_zero_are_printed():
     found = counterexample_of(pair_of(inputs=40))
     assert re.search(r"^    params\['w'\]\[\d+, \d\] = ", str(found), re.MULTILINE)
     assert "'w': zeros((40, 3))" in found.code
-    assert found.shrunk.startswith("from 16")
+    assert re.fullmatch(r"\d+ of 169 numbers made zero", found.shrunk)
     assert len(str(found).splitlines()) <= SCREEN_HEIGHT
 
 
