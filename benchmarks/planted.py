@@ -7,6 +7,10 @@ Each entry's pairs get one of three defects in the first tensor that K moves: K 
 derivative is scaled (order 1), its second derivative is bent (order 2). A property is *touched* by a defect where it is
 falsified at a size of one half, and must *find* it at 1e-9 in float64 and at 1e-3 in float32, within five
 architectures and at most 64 probes a batch, as in the kill matrix.
+
+``orbit-curvature`` of a commutative group is touched to second order only: with k' = k + δm its residual is
+δ·k_η⟨∇L, m_ξ⟩, and ⟨∇L, m_ξ⟩ is constant along the orbit where m commutes with k. A residual of 1e-18 is not there to
+be found.
 """
 
 from __future__ import annotations

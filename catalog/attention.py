@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import strategies as st
 
 from eqprop import groups
@@ -33,7 +31,7 @@ CHARGE_REFERENCE = "charges: Marcotte, Gribonval & Peyré 2025 (arXiv 2506.06194
 def _queries_against_keys(draw: st.DrawFn, attention: Attention, per_head: Group, name: str) -> Pair:
     """An attention block in a random network; a copy of the group for each head acts on queries, its dual on keys."""
     net = embedded(draw, attention.block(), leading=(draw(batches()), attention.tokens), most_before=1)
-    model = replace(net.model("attention"), domain=domain(all=moderate))
+    model = net.model("attention", domain=domain(all=moderate))
     queries, keys = {"block/wq": (0, 2)}, {"block/wk": (0, 2)}
     if attention.biases:
         queries |= {"block/bq": (0, 1)}

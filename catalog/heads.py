@@ -81,7 +81,7 @@ def softmax_shift(draw: st.DrawFn) -> Pair:
     shift = Transformation(groups.Translation(d_in + bias), _shifted_rows, name="shift")
     gamma = draw(st.integers(1, 2))
     tame = domain(w=small, b=small) if bias else domain(w=small)
-    model = replace(net.model("softmax-head"), domain=tame, loss=_focal_loss(classes, gamma))
+    model = replace(net.model("softmax-head", domain=tame), loss=_focal_loss(classes, gamma))
     own = {"d_in": d_in, "classes": classes, "bias": bias, "gamma": gamma}
     return Pair(model, shift, architecture={**own, **net.architecture})
 
@@ -124,6 +124,6 @@ def exponential_margin_bias(draw: st.DrawFn) -> Pair:
     raised = Transformation(
         groups.Translation(1), _raised_margin, on_outputs=lambda s, y: jnp.exp(-s) * y, name="margin-bias"
     )
-    model = replace(net.model("margin"), domain=domain(all=moderate), loss=jnp.mean if averaged else jnp.sum)
+    model = replace(net.model("margin", domain=domain(all=moderate)), loss=jnp.mean if averaged else jnp.sum)
     own = {"d_in": d_in, "averaged": averaged}
     return Pair(model, raised, architecture={**own, **net.architecture})

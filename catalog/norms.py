@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.model import Model
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -30,7 +31,7 @@ from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import at_least_a_tenth, domain, small, told_apart
 from eqprop.strategies.norms import Normalised, batch_norms, group_norms
-from eqprop.strategies.surroundings import Block, embedded
+from eqprop.strategies.surroundings import Block, Embedded, embedded
 from eqprop.transformation import Transformation
 
 KUNIN = "Kunin et al. 2021, Neural Mechanics (arXiv 2012.04728)"
@@ -133,11 +134,13 @@ def layernorm_shift(draw: st.DrawFn) -> Pair:
         return {**params, "block": {**block, **shifted}}
 
     shift = Transformation(groups.Translation((norm.d_in + norm.bias) * norm.groups), on_params, name="shift")
-    return Pair(_apart(norm, net.model("layer-norm")), shift, architecture={**norm.architecture, **net.architecture})
+    return Pair(_apart(norm, net), shift, architecture={**norm.architecture, **net.architecture})
 
 
-def _apart(norm: Normalised, model: Any) -> Any:
-    return replace(model, domain=domain(w=told_apart, b=told_apart) if norm.bias else domain(w=told_apart))
+def _apart(norm: Normalised, net: Embedded) -> Model:
+    """The model, probed where no two features of the norm are equal."""
+    apart = domain(w=told_apart, b=told_apart) if norm.bias else domain(w=told_apart)
+    return net.model("layer-norm", domain=apart)
 
 
 def _scaled_groups(norm: Normalised) -> Transformation:
@@ -176,7 +179,7 @@ def layernorm_scale(draw: st.DrawFn) -> Pair:
     """A layer norm without ε, and each group of such a group norm, forgets the scale of what it normalises."""
     norm = draw(group_norms(epsilons=(0.0,), bias=True))
     net = embedded(draw, norm.block())
-    model = _apart(norm, net.model("layer-norm"))
+    model = _apart(norm, net)
     return Pair(model, _scaled_groups(norm), architecture={**norm.architecture, **net.architecture})
 
 
@@ -191,7 +194,7 @@ def layernorm_scale_any_epsilon(draw: st.DrawFn) -> Pair:
     """The scale symmetry of a layer norm is claimed exact at the ε > 0 that every library uses."""
     norm = draw(group_norms(bias=True))
     net = embedded(draw, norm.block())
-    model = _apart(norm, net.model("layer-norm"))
+    model = _apart(norm, net)
     return Pair(model, _scaled_groups(norm), architecture={**norm.architecture, **net.architecture})
 
 
@@ -212,4 +215,4 @@ def layernorm_rotation(draw: st.DrawFn) -> Pair:
     writes = {"block/w": 1} | ({"block/b": 0} if norm.bias else {})
     rotate = hidden_units(groups.Orthogonal(norm.width), writes=writes, reads={"block/w_out": 0}, name="rotation")
     own = {**norm.architecture, "d_out": d_out}
-    return Pair(_apart(norm, net.model("layer-norm")), rotate, architecture={**own, **net.architecture})
+    return Pair(_apart(norm, net), rotate, architecture={**own, **net.architecture})
