@@ -67,7 +67,9 @@ class Slot:
             return None
 
     def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Any]:
-        """Write a program, and return it as it will be found again; nothing is written where the disk refuses.
+        """Write a program, and return it as it will be found again.
+
+        Nothing is written where the disk refuses, or where the program calls LAPACK.
 
         Args:
             jitted: the program.
@@ -76,7 +78,8 @@ class Slot:
         """
         exported = export.export(jitted)(argument)
         path = self.path
-        if path is not None:
+        # LAPACK's kernels are made ready where they are lowered; a process that only loads them crashed (jaxlib 0.8).
+        if path is not None and "lapack_" not in exported.mlir_module():
             part = path.with_name(f"{path.name}.{os.getpid()}")
             try:
                 part.write_bytes(json.dumps(facts).encode() + b"\n" + exported.serialize())
