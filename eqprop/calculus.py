@@ -47,6 +47,11 @@ def subtract(a: Tree, b: Tree) -> Tree:
     return jax.tree.map(jnp.subtract, a, b)
 
 
+def scaled(a: Tree, factor: Any) -> Tree:
+    """factor · a, leaf by leaf."""
+    return jax.tree.map(lambda leaf: leaf * factor, a)
+
+
 def zeros_like(a: Tree) -> Tree:
     """0, in the structure, shapes and dtypes of a tree."""
     return jax.tree.map(jnp.zeros_like, a)
@@ -133,3 +138,15 @@ class Local:
 def generator(action: Callable[[Any, Tree], Tree], identity: Any, tangent: Any) -> Callable[[Tree], Tree]:
     """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ)."""
     return lambda at: jax.jvp(lambda element: action(element, at), (identity,), (tangent,))[1]
+
+
+def bracket(compose: Callable[..., Any], inverse: Callable[..., Any], identity: Any, first: Any, second: Any) -> Any:
+    """[ξ, η] in the coordinates of the group's elements: ∂s ∂t g(s) h(t) g(s)⁻¹ at 0, with tangents ξ of g and η of h.
+
+    Only first derivatives in s and in t enter, so any two curves with these tangents serve and no exp is needed.
+    """
+
+    def carried(element: Any) -> Any:
+        return jax.jvp(lambda h: compose(compose(element, h), inverse(element)), (identity,), (second,))[1]
+
+    return jax.jvp(carried, (identity,), (first,))[1]

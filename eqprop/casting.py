@@ -31,7 +31,17 @@ def cast_probe(pair: Pair, probes: Probe, precision: Precision) -> Probe:
     common = _float_of(pair, precision)
     cast = {
         field: jax.tree.map(lambda leaf: _cast(leaf, common), getattr(probes, field))
-        for field in ("inputs", "element", "element2", "algebra", "algebra2", "cotangent", "targets")
+        for field in (
+            "inputs",
+            "element",
+            "element2",
+            "algebra",
+            "algebra2",
+            "cotangent",
+            "targets",
+            "involution",
+            "rates",
+        )
     }
     for field in ("params", "tangent", "tangent2"):
         value = getattr(probes, field)

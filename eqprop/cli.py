@@ -199,7 +199,7 @@ def _cpus() -> int:
 
 @cli.command(name="list")
 @click.option("--match", default="", metavar="TEXT", help="Only names that contain this.")
-@click.option("--order", type=click.IntRange(0, 2), help="Only the properties of this order.")
+@click.option("--order", type=click.IntRange(0, 6), help="Only the properties of this order.")
 def list_(*, match: str, order: int | None) -> int:
     """List the catalog's entries, its negative controls, and the properties."""
     from eqprop.explain import listing

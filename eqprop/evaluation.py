@@ -26,8 +26,8 @@ from eqprop.rounding import Judgement, Measured
 from eqprop.sampling import probes_of
 from eqprop.store import Slot
 
-ROWS = 64 * (1 + rounding.COPIES)
-"""How many rows (probes and their perturbed copies) one call of a small program evaluates."""
+PROBES = 64
+"""How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
 
 NUMBERS_PER_CALL = 500_000
 """Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
@@ -70,6 +70,7 @@ class Program:
         loss: a drawn loss; the model's own takes precedence.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         careful: whether the model is known to be reverse-only; found out where it is not said.
+        probes: how many probes a call holds, where the model is small.
         slot: where the traced program is kept between runs; None keeps none.
 
     Attributes:
@@ -90,6 +91,7 @@ class Program:
         precision: Precision = "float64",
         *,
         careful: bool = False,
+        probes: int = PROBES,
         slot: Slot | None = None,
     ) -> None:
         self.pair = pair
@@ -98,14 +100,14 @@ class Program:
         self.precision: Precision = precision
         self.needed = frozenset[str]().union(*(p.needs for p in self.properties))
         self.layouts: dict[str, Layout] = {}
-        self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, Any, Any]]]] = {}
+        self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, ...]]]] = {}
         self._over_rows: Callable[[Callable[..., Any]], Callable[..., Any]] = jax.vmap
         self._cold: Any = None  # the lowered program, until it has run long enough to be compiled once more
         self._ran = 0
         size = max(pair.model.param_leaves.size, 1)
         self.large = size >= LARGE
         self.copies = rounding.COPIES_LARGE if self.large else rounding.COPIES
-        self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, ROWS))
+        self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, probes * (1 + rounding.COPIES)))
         if self.large:
             self.rows = max(self.rows // (1 + self.copies), 1) * (1 + self.copies)
         with numbers_context(precision), garbage_kept():
@@ -189,9 +191,9 @@ class Program:
         return self._call, self.rows
 
     def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> measuring.Sides:
-        """The leaves of both sides and the scales of every property (or of some) at one probe."""
+        """The leaves of both sides, the scales and the errors of every property (or of some) at one probe."""
         point = Point(self.pair, probe, self.loss, careful=self.careful)
-        found: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
+        found: dict[str, tuple[list[Any], ...]] = {}
         for prop in properties or self.properties:
             parts = prop.sides(point)
             lhs = [leaf for part in parts for leaf in part.lhs]
@@ -200,26 +202,25 @@ class Program:
             shapes = tuple(tuple(jnp.shape(leaf)) for leaf in lhs)
             starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
             self.layouts[prop.name] = Layout(names, starts, shapes)
-            found[prop.name] = (lhs, rhs, [scale for part in parts for scale in part.scales])
+            scales = [scale for part in parts for scale in part.scales]
+            found[prop.name] = (lhs, rhs, scales, [error for part in parts for error in part.errors])
         return found
 
-    def _row(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Any, Any, Any]]:
+    def _row(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Any, ...]]:
         """``_sides``, each as one flat vector."""
-        return {
-            name: (_flat(lhs), _flat(rhs), jnp.stack(scales) if scales else jnp.zeros((0,)))
-            for name, (lhs, rhs, scales) in self._sides(probe, properties).items()
-        }
+        return {name: tuple(map(_flat, sides)) for name, sides in self._sides(probe, properties).items()}
 
     def draw(self, rng: np.random.Generator, count: int) -> Probe:
         """A batch of probes with the fields that this program reads, in its precision."""
-        return self.cast(probes_of(self.pair, self.loss, self.outputs, self.needed, rng, count))
+        generic = all(prop.costly for prop in self.properties)
+        return self.cast(probes_of(self.pair, self.loss, self.outputs, self.needed, rng, count, generic=generic))
 
     def cast(self, probes: Probe) -> Probe:
         """The batch with the floating-point types that the program was compiled for."""
         return cast_probe(self.pair, probes, self.precision)
 
     def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        """Sides and scales at every row, as float64 arrays of shape (rows, numbers) and (rows, leaves)."""
+        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
         with numbers_context(self.precision):
             chunks = _in_chunks(rows, *self._sides_call(rows.count))
         return {name: _joined([chunk[name] for chunk in chunks], rows.count) for name in self.layouts}
@@ -231,8 +232,8 @@ class Program:
             return self._measured_inside(rows, probes, copies)
         found: dict[str, Measured] = {}
         for name, sides in self.evaluate(rows).items():
-            lhs, rhs, scales = (side.reshape(probes, 1 + copies, -1) for side in sides)
-            found[name] = rounding.measure(lhs, rhs, scales, self.layouts[name].starts)
+            lhs, rhs, scales, errors = (side.reshape(probes, 1 + copies, -1) for side in sides)
+            found[name] = rounding.measure(lhs, rhs, scales, self.layouts[name].starts, errors)
         return found
 
     def _measured_inside(self, rows: Probe, probes: int, copies: int) -> dict[str, Measured]:
@@ -288,10 +289,13 @@ class Program:
                 noisy(rows.at(slice(start, start + 1 + copies)), signs[i])[name]
                 for i, start in enumerate(range(0, rows.count, 1 + copies))
             ]
-        lhs, rhs, scales = (np.stack([np.asarray(chunk[i], dtype=np.float64) for chunk in chunks]) for i in range(3))
-        return rounding.judge(lhs, rhs, scales, self.layouts[name].starts, self.eps[name])
+        lhs, rhs, scales, errors = (
+            np.stack([np.asarray(chunk[i], dtype=np.float64) for chunk in chunks]) for i in range(4)
+        )
+        measured = rounding.measure(lhs, rhs, scales, self.layouts[name].starts, errors)
+        return rounding.judgement(measured, self.eps[name])
 
-    def _noisy_program(self, name: str, example: Probe) -> Callable[[Probe, Any], dict[str, tuple[Any, Any, Any]]]:
+    def _noisy_program(self, name: str, example: Probe) -> Callable[[Probe, Any], dict[str, tuple[Any, ...]]]:
         if name not in self._noisy:
             alone = (self._property(name),)
             row = self._sides if self.large else self._row
@@ -306,7 +310,7 @@ class Program:
     def compare(self, name: str, probe: Probe) -> Comparison:
         """Both sides of one property at a single probe (no leading axis)."""
         one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
-        lhs, rhs, _ = self.evaluate(one)[name]
+        lhs, rhs, *_ = self.evaluate(one)[name]
         layout = self.layouts[name]
         return Comparison(layout.names, tuple(_leaves(lhs[0], layout)), tuple(_leaves(rhs[0], layout)))
 

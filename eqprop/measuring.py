@@ -15,8 +15,8 @@ import numpy as np
 
 from eqprop.rounding import Measured
 
-Sides = Mapping[str, tuple[list[Any], list[Any], list[Any]]]
-"""For each property the leaves of the left and of the right side, and each leaf's scale."""
+Sides = Mapping[str, tuple[list[Any], ...]]
+"""For each property the leaves of the left and of the right side, and each leaf's scale and error."""
 
 
 def measuring(sides: Callable[..., Sides], held: int) -> Callable[..., dict[str, tuple[Any, ...]]]:
@@ -37,14 +37,16 @@ def measuring(sides: Callable[..., Sides], held: int) -> Callable[..., dict[str,
     return of_group
 
 
-def _of_property(probe: tuple[Any, Any, Any], copies: list[tuple[Any, Any, Any]]) -> tuple[Any, ...]:
-    lhs, rhs, scales = probe
+def _of_property(probe: tuple[Any, ...], copies: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    lhs, rhs, scales, errors = probe
     lefts, rights = zip(*(copy[0] for copy in copies), strict=True), zip(*(copy[1] for copy in copies), strict=True)
     leaves = [_of_leaf(*leaf) for leaf in zip(lhs, rhs, lefts, rights, strict=True)]
     residual, spread, size = (_stacked([leaf[i] for leaf in leaves]) for i in range(3))
     size = jnp.maximum(size, _stacked(scales))
+    error = _stacked(errors)
     # A copy that is not finite is infinitely far away. The residual may overflow where both sides are finite.
-    return residual, spread, size, jnp.isfinite(spread).all() & jnp.isfinite(size).all()
+    finite = jnp.isfinite(spread).all() & jnp.isfinite(size).all() & jnp.isfinite(error).all()
+    return residual, spread, size, error, finite
 
 
 def _of_leaf(left: Any, right: Any, lefts: Any, rights: Any) -> tuple[Any, Any, Any]:
@@ -93,6 +95,6 @@ def groups(probes: int, copies: int, held: int) -> np.ndarray:
 
 def combined(measured: tuple[np.ndarray, ...], probes: int) -> Measured:
     """Of each probe, from its groups."""
-    residual, spread, size, finite = (np.asarray(field).reshape(probes, -1, *np.shape(field)[1:]) for field in measured)
-    most, far, wide = (np.asarray(field, dtype=np.float64).max(axis=1) for field in (residual, spread, size))
-    return Measured(most, far, wide, np.logical_and.reduce(finite.astype(bool), axis=1))
+    *sizes, finite = (np.asarray(field).reshape(probes, -1, *np.shape(field)[1:]) for field in measured)
+    residual, spread, size, error = (np.asarray(field, dtype=np.float64).max(axis=1) for field in sizes)
+    return Measured(residual, spread, size, error, np.logical_and.reduce(finite.astype(bool), axis=1))

@@ -52,20 +52,20 @@ class Mutant:
 
     Attributes:
         name: kebab-case, shown in brackets behind the pair's name.
-        order: 0, 1 or 2.
+        order: 0, 1, 2 or 3.
         why: what is wrong, in one line.
         change: the broken pair, or None where this architecture cannot carry the defect.
     """
 
     name: str
-    order: Literal[0, 1, 2]
+    order: Literal[0, 1, 2, 3]
     why: str
     change: Change
 
     def __post_init__(self) -> None:
         kebab_case(self.name, what="Mutant")
-        if self.order not in (0, 1, 2):
-            msg = f"Mutant {self.name!r}: order is {self.order!r}; expected 0, 1 or 2."
+        if self.order not in (0, 1, 2, 3):
+            msg = f"Mutant {self.name!r}: order is {self.order!r}; expected 0, 1, 2 or 3."
             raise InvalidInput(msg)
 
     def broken(self, pair: Pair) -> Pair | None:

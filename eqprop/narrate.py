@@ -36,6 +36,8 @@ FIELD_WORDS = {
     "tangent2": "v",
     "cotangent": "w",
     "targets": "t, the targets",
+    "involution": "g with g·g = e",
+    "rates": "η, λ, β: step size, weight decay, momentum",
 }
 
 

@@ -21,9 +21,9 @@ GRAVEST = (
 )
 """A pair is as bad as its worst cell. A known failure comes behind ``holds``: a pair with both is said to hold."""
 
-ORDERS = (0, 1, 2)
+ORDERS = (0, 1, 2, 3)
 NARROWEST_NAME = 12
-WIDTH_OF_NUMBERS = 49
+WIDTH_OF_NUMBERS = 55
 """Of a line without its name and outcome."""
 
 

@@ -16,6 +16,7 @@ from eqprop.groups.base import LieGroup
 from eqprop.losses import Loss, output_scale
 from eqprop.pair import Pair
 from eqprop.probe import Probe
+from eqprop.traits import Traits, traits_of
 from eqprop.trees import Partition
 
 
@@ -23,8 +24,8 @@ class Point:
     """A pair at a probe: f at θ, f′ at K_gθ, the actions and the generators, as functions of the floating-point leaves.
 
     Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions.
-    Whatever is computed once is computed outside of the functions that are differentiated: inside, JAX would trace it
-    there.
+    Whatever is computed once is computed outside of the functions that are differentiated or run in loops: inside, JAX
+    would trace it there. A property that loops takes ``gradient.function`` and its like before the loop.
     """
 
     def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, careful: bool = False) -> None:
@@ -47,6 +48,11 @@ class Point:
         self.act = jax.jit(
             lambda element, theta: self.image.split(self.transformation.on_params(element, self.source.join(theta)))
         )
+
+    @property
+    def traits(self) -> Traits:
+        """What the transformation was seen to be."""
+        return traits_of(self.pair)
 
     # -- the functions ------------------------------------------------------------------------------------------------
 
@@ -102,6 +108,10 @@ class Point:
         """∇L near θ."""
         return self.here.gradient_of(self.loss)
 
+    def under(self, loss: Callable[[Tree], Any]) -> Local:
+        """∇(ℓ∘f) near θ, for another ℓ."""
+        return self.here.gradient_of(loss)
+
     @cached_property
     def gradient_there(self) -> Local:
         """∇L near K_gθ."""
@@ -148,11 +158,23 @@ class Point:
         """τ_ξ."""
         return calculus.generator(self.transformation.on_outputs, self._identity, self._lie().tangent(algebra))
 
+    def rate_of_loss(self, algebra: Any) -> Local:
+        """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
+        tau, loss = self.output_field(algebra), self.loss
+        return self.near(lambda y: calculus.inner(jax.grad(loss)(y), tau(y)), self.here.value)
+
     @cached_property
     def loss_rate(self) -> Local:
-        """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
-        tau, loss = self.output_field(self.probe.algebra), self.loss
-        return self.near(lambda y: calculus.inner(jax.grad(loss)(y), tau(y)), self.here.value)
+        """s_ξ near f(θ), for the probe's first algebra element."""
+        return self.rate_of_loss(self.probe.algebra)
+
+    @cached_property
+    def bracket(self) -> Local:
+        """k_[ξ, η] near θ."""
+        group, tangent = self._lie(), self._lie().tangent
+        xi, eta = tangent(self.probe.algebra), tangent(self.probe.algebra2)
+        both = calculus.bracket(group.compose, group.inverse, self._identity, xi, eta)
+        return self.near(calculus.generator(self.act, self._identity, both), self.theta)
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """What several properties of one family share, computed by the first of them."""

@@ -24,6 +24,8 @@ class Probe:
         tangent2: v, like ``params``.
         cotangent: w, like the outputs.
         targets: of a drawn loss, like the outputs.
+        involution: an element that is its own inverse.
+        rates: η, λ and β of a training step: the step size, the weight decay and the momentum.
 
     A field that no evaluated property needs is None.
     """
@@ -38,6 +40,8 @@ class Probe:
     tangent2: Any = None
     cotangent: Any = None
     targets: Any = None
+    involution: Any = None
+    rates: Any = None
 
     def at(self, index: Any) -> Probe:
         """One probe of a batch (or, for an array of indices, a smaller batch)."""

@@ -24,6 +24,9 @@ class Profile:
         examples: how many structures hypothesis draws for a pair.
         architectures: how many distinct ones of them are compiled.
         probes: evaluated on each.
+        costly_batches: how many batches the costly properties are judged on (trajectories, quadratures, spectra): every
+            fourth one, at most so many.
+        costly_probes: evaluated in each of these.
         shrinks: how many smaller architectures the shrinker may compile.
         fixed_seed: whether runs without an explicit seed repeat each other.
     """
@@ -32,6 +35,8 @@ class Profile:
     examples: int
     architectures: int
     probes: int
+    costly_batches: int
+    costly_probes: int
     shrinks: int
     fixed_seed: bool
 
@@ -60,9 +65,9 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("gate", examples=36, architectures=12, probes=64, shrinks=60, fixed_seed=True),
-        Profile("explore", examples=120, architectures=40, probes=128, shrinks=120, fixed_seed=False),
-        Profile("deep", examples=900, architectures=300, probes=256, shrinks=300, fixed_seed=False),
+        Profile("gate", 36, 12, 64, costly_batches=2, costly_probes=8, shrinks=60, fixed_seed=True),
+        Profile("explore", 120, 40, 128, costly_batches=10, costly_probes=16, shrinks=120, fixed_seed=False),
+        Profile("deep", 900, 300, 256, costly_batches=75, costly_probes=32, shrinks=300, fixed_seed=False),
     )
 }
 

@@ -131,6 +131,8 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     found = narrate.counterexample(
         program, prop, batch.at(0), target="", subject=pair.name, blob="", before=probe, seed=0, save=None
     )
+    if prop.nowhere and judged.vacuous.all():
+        return Verdict(*named, Outcome.NOT_APPLICABLE, prop.nowhere)
     reason = "" if falsified else tally.why_inconclusive()
     outcome = Outcome.FALSIFIED if falsified else Outcome.INCONCLUSIVE if reason else Outcome.HOLDS
     return Verdict(

@@ -37,6 +37,9 @@ GROSS = 0.1
 """Where MARGIN · floor exceeds this part of the sides' size, an error of ten percent would pass: inconclusive."""
 
 
+RECOGNISED = 1e-10
+"""What is smaller than this part of its size is taken for zero where a transformation's traits are read off it."""
+
 IN_CACHE = 1 << 16
 """How many numbers of a batch are gone through at a time."""
 
@@ -54,12 +57,14 @@ class Measured:
         residual: |lhs − rhs|, the largest entry of each leaf.
         spread: how far the copies lie from the probe on both sides together, the largest entry of each leaf.
         size: the largest entry of both sides and of the terms that cancel in them.
+        error: how far the sides may differ by other than rounding, as the property itself says.
         finite: whether every number on both sides is finite, for each probe.
     """
 
     residual: np.ndarray
     spread: np.ndarray
     size: np.ndarray
+    error: np.ndarray
     finite: np.ndarray
 
 
@@ -122,7 +127,7 @@ def judgement(measured: Measured, eps: float) -> Judgement:
     tiny = np.finfo(np.float64 if eps < 1e-12 else np.float32).tiny / eps
     return Judgement(
         residual=measured.residual,
-        floor=measured.spread + eps * measured.size,
+        floor=measured.spread + eps * measured.size + measured.error,
         size=measured.size,
         finite=measured.finite,
         vacuous=measured.finite & (measured.size.max(axis=1, initial=0.0) <= tiny),
@@ -134,7 +139,9 @@ def judge(lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarr
     return judgement(measure(lhs, rhs, scales, leaves), eps)
 
 
-def measure(lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray) -> Measured:
+def measure(
+    lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray, errors: np.ndarray | None = None
+) -> Measured:
     """Read off one property's sides what its judgement needs.
 
     Args:
@@ -142,15 +149,17 @@ def measure(lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.nda
         rhs: right sides, likewise.
         scales: sizes of cancelling terms, shape (probes, 1 + copies, leaves).
         leaves: where each leaf starts among the numbers; a final entry is the total.
+        errors: how far the sides may differ by other than rounding, shaped like the scales; none by default.
     """
+    errors = np.zeros_like(scales) if errors is None else errors
     per_leaf = _largest(lhs, rhs, leaves)
     # Every number went into a difference that is finite only if the number is; a difference alone may overflow, too.
     finite: np.ndarray = np.logical_and(
-        np.isfinite(per_leaf[:2]).all(axis=(0, 2)), np.isfinite(scales).all(axis=(1, 2))
+        np.isfinite(per_leaf[:2]).all(axis=(0, 2)), np.isfinite(scales + errors).all(axis=(1, 2))
     )
     for probe in np.flatnonzero(~finite):
-        finite[probe] = all(np.isfinite(numbers[probe]).all() for numbers in (lhs, rhs, scales))
-    return Measured(per_leaf[0], per_leaf[1], np.maximum(per_leaf[2], scales[:, 0]), finite)
+        finite[probe] = all(np.isfinite(numbers[probe]).all() for numbers in (lhs, rhs, scales, errors))
+    return Measured(per_leaf[0], per_leaf[1], np.maximum(per_leaf[2], scales[:, 0]), errors[:, 0], finite)
 
 
 def _largest(lhs: np.ndarray, rhs: np.ndarray, leaves: np.ndarray) -> np.ndarray:

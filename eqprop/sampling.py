@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop.groups.base import LieGroup
+from eqprop.groups.base import Group, LieGroup, involutions
 from eqprop.losses import Loss
 from eqprop.model import Model
 from eqprop.pair import Pair
@@ -62,9 +62,20 @@ GIVEN = "given"
 NEARBY = "nearby"
 
 
-def family_names(model: Model) -> tuple[str, ...]:
-    """The families that probes of this model are taken from, in turn."""
-    fresh = tuple(FAMILIES)
+SIMPLE = ("readable", "ones")
+
+
+def family_names(model: Model, *, generic: bool = False) -> tuple[str, ...]:
+    """The families that probes of this model are taken from, in turn.
+
+    Args:
+        model: whose parameters are drawn.
+        generic: leaves out the families of simple numbers. Points that a property constructs from those (the mean of
+            two units, say) often lie on a kink.
+    """
+    fresh = tuple(name for name in FAMILIES if not (generic and name in SIMPLE))
+    if generic:
+        return (GIVEN, NEARBY, *fresh) if model.trained else fresh
     return (GIVEN, *fresh[:1], NEARBY, *fresh[1:2], GIVEN, NEARBY, *fresh[3:]) if model.trained else fresh
 
 
@@ -133,7 +144,14 @@ def reaches(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def probes_of(
-    pair: Pair, loss: Loss, output_shapes: Any, needed: frozenset[str], rng: np.random.Generator, count: int
+    pair: Pair,
+    loss: Loss,
+    output_shapes: Any,
+    needed: frozenset[str],
+    rng: np.random.Generator,
+    count: int,
+    *,
+    generic: bool = False,
 ) -> Probe:
     """A batch of probes in which the families and reaches take turns; only the needed fields are drawn.
 
@@ -144,9 +162,10 @@ def probes_of(
         needed: the fields of ``Probe`` that the properties read.
         rng: every number comes from it.
         count: of probes.
+        generic: leaves out simple numbers; see ``family_names``.
     """
     model, group = pair.model, pair.transformation.group
-    names = family_names(model)
+    names = family_names(model, generic=generic)
     parts = [params_of(model, name, rng, len(range(i, count, len(names)))) for i, name in enumerate(names[:count])]
     order = np.argsort(np.concatenate([np.arange(i, count, len(names)) for i in range(len(parts))]))
     # A single part is in order, and as large as the model: it is not copied.
@@ -166,8 +185,25 @@ def probes_of(
         "tangent2": lambda: tangents_of(params, rng),
         "cotangent": lambda: like_outputs(lambda r, shape: r.standard_normal(shape)),
         "targets": lambda: like_outputs(loss.draw),
+        "involution": lambda: _involutions(group, rng, count),
+        "rates": lambda: rates_of(rng, count),
     }
     return Probe(**{name: draw() for name, draw in draws.items() if name in needed})
+
+
+SMALLEST_STEP, LARGEST_STEP = 1e-6, 10.0
+
+
+def rates_of(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Step size η (from 1e-6 to 10, on a logarithmic scale), weight decay λ and momentum β (from 0 to 1)."""
+    steps = np.exp(rng.uniform(np.log(SMALLEST_STEP), np.log(LARGEST_STEP), count))
+    return np.stack([steps, rng.uniform(0.0, 1.0, count), rng.uniform(0.0, 1.0, count)], axis=1)
+
+
+def _involutions(group: Group, rng: np.random.Generator, count: int) -> Any:
+    found = involutions(group)
+    assert found, "a property that reads an involution has the hypothesis 'with_involutions'"
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *(found[i] for i in rng.integers(len(found), size=count)))
 
 
 def _lie(group: object) -> LieGroup:

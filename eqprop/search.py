@@ -13,6 +13,7 @@ from hypothesis import Phase
 
 from eqprop import narrate
 from eqprop.casting import output_shapes
+from eqprop.compiling import LARGE
 from eqprop.counterexample import Counterexample
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import Program, applicable
@@ -30,7 +31,7 @@ from eqprop.subject import Options, Subject
 from eqprop.tally import Tally
 from eqprop.trial import unexpected
 from eqprop.validation import check_pair
-from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
+from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Series, Verdict
 
 PROGRAMS_KEPT = 24
 """Compiled programs held at once: those of a search's recent architectures."""
@@ -40,6 +41,10 @@ AFTER_FALSIFICATION = 3
 
 SUSPECTS_CONFIRMED = 8
 """How many suspected probes of a batch are confirmed at most; one is enough to falsify."""
+
+COSTLY_EVERY = 4
+"""Batches between two on which the costly properties are judged, too; the first is the second one, because hypothesis
+begins with the smallest architecture."""
 
 SMALL = 10_000
 """Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
@@ -104,7 +109,11 @@ class Search:
         self.why_not: dict[str, str] = {}
         self.known: dict[str, str] = dict(subject.known_failures)
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
-        self._explored: dict[Hashable, frozenset[str]] = {}
+        self.series: dict[str, Series] = {}
+        self._explored: dict[Hashable, dict[str, bool]] = {}
+        self._batches = 0
+        self._costly_batches = 0
+        self._first: Structure | None = None
         self._architectures: set[Hashable] = set()
         self._left = options.profile.architectures
         self._careful = False
@@ -118,7 +127,9 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self.counterexample(prop) for prop in self.to_shrink()}
-        evidence = Evidence(self.subject.control, self.tallies, self.violations.keys(), self.why_not, self.known)
+        evidence = Evidence(
+            self.subject.control, self.tallies, self.violations.keys(), self.why_not, self.known, self.series
+        )
         return tuple(
             settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
@@ -128,9 +139,11 @@ class Search:
         self._drive(self._explored_safely, Phase.generate, digest="explore")
         if self._failure is not None:
             raise self._failure
-        if not self._architectures:
+        if self._first is None:
             msg = f"{self.subject.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
+        if not self._costly_batches:
+            self._explore(self._first, [prop for prop in self.asked if prop.costly])
 
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
@@ -177,13 +190,28 @@ class Search:
             self._left -= 1
             self._check(pair)
             self._architectures.add(pair.key)
-        properties = applicable(pair, self.asked)
-        self.why_not |= {p.name: str(p.why_not(pair)) for p in self.asked if p not in properties}
-        if properties:
-            program = self._program(structure, properties)
-            self._explored[self._key(structure)] = self._judged(structure, program)
+        self._first = self._first or structure
+        self._explore(structure, [prop for prop in self.asked if not prop.costly])
+        if self._costly_due(pair):
+            self._costly_batches += 1
+            self._explore(structure, [prop for prop in self.asked if prop.costly])
+        self._batches += 1
         probes = max(tally.probes for tally in self.tallies.values())
         self.tell(Progress(self.subject.name, "searching", len(self._architectures), probes))
+
+    def _costly_due(self, pair: Pair) -> bool:
+        """Whether the costly properties are judged on this batch: every fourth, and once only for a large model."""
+        most = 1 if pair.model.param_leaves.size >= LARGE else self.options.profile.costly_batches
+        return self._batches % COSTLY_EVERY == 1 and self._costly_batches < most
+
+    def _explore(self, structure: Structure, asked: Sequence[Property]) -> None:
+        """Judge those of the properties that apply to a structure's pair, in one program."""
+        properties = applicable(structure.pair, asked)
+        self.why_not |= {p.name: str(p.why_not(structure.pair)) for p in asked if p not in properties}
+        if properties:
+            falsified = self._judged(structure, self._program(structure, properties))
+            found = self._explored.setdefault(self._key(structure), {})
+            found.update((prop.name, prop.name in falsified) for prop in properties)
 
     def _check(self, pair: Pair) -> None:
         """Validate the first pair of the search; the others come from the same hand."""
@@ -195,7 +223,7 @@ class Search:
     def _judged(self, structure: Structure, program: Program) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""
         rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self._batch(structure.pair))
+        probes = program.draw(rng, self._batch(structure.pair, program.properties))
         falsified: set[str] = set()
         for name, judged in program.judge(probes, rng).items():
             self.tallies[name].add(judged, structure.pair.key, program.lowest[name])
@@ -208,11 +236,27 @@ class Search:
                 falsified.add(name)
                 self.violations.setdefault(name, Violation(structure, probes.at(found[0])))
                 self._left = min(self._left, AFTER_FALSIFICATION)
+            if self._property(name).series and name not in self.series:
+                self._keep_series(program, name, probes, judged)
         return frozenset(falsified)
 
-    def _batch(self, pair: Pair) -> int:
+    def _keep_series(self, program: Program, name: str, probes: Probe, judged: Judgement) -> None:
+        conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
+        if conclusive.size:
+            sides = program.compare(name, probes.at(conclusive[0]))
+            found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
+            self.series[name] = Series(sides.names[0], found, predicted)
+
+    def _property(self, name: str) -> Property:
+        return next(prop for prop in self.options.properties if prop.name == name)
+
+    def _batch(self, pair: Pair, properties: Sequence[Property]) -> int:
         size = max(pair.model.param_leaves.size, 1)
-        return max(1, self.options.profile.probes * SMALL // max(size, SMALL))
+        return max(1, self._probes(properties) * SMALL // max(size, SMALL))
+
+    def _probes(self, properties: Sequence[Property]) -> int:
+        profile = self.options.profile
+        return profile.costly_probes if all(prop.costly for prop in properties) else profile.probes
 
     def _loss(self, structure: Structure) -> Loss:
         shapes = output_shapes(structure.pair, self.options.precision)
@@ -228,6 +272,7 @@ class Search:
                 loss,
                 self.options.precision,
                 careful=self._careful,
+                probes=self._probes(properties),
                 slot=self._slot(key, properties),
             )
             self._careful = program.careful
@@ -239,7 +284,7 @@ class Search:
 
     def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
         known = self.subject.built_in and set(properties) <= set(LIBRARY)
-        return Slot((*key, self.options.precision)) if known else None
+        return Slot((*key, self._probes(properties), self.options.precision)) if known else None
 
     def _key(self, structure: Structure) -> Hashable:
         return (structure.pair.key, structure.loss_index, structure.seed)
@@ -250,7 +295,7 @@ class Search:
         """Whether a batch on this structure violates one property; only that property is compiled."""
         program = self._program(structure, (prop,))
         rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self._batch(structure.pair))
+        probes = program.draw(rng, self._batch(structure.pair, (prop,)))
         judged = program.judge(probes, rng)[prop.name]
         found = confirmed(program, prop.name, probes, judged, rng)
         return Violation(structure, probes.at(found[0])) if found.size else None
@@ -275,7 +320,7 @@ class Search:
 
         def fails(structure: Structure) -> bool:
             key = self._key(structure)
-            if key in self._explored and prop.name not in self._explored[key]:
+            if self._explored.get(key, {}).get(prop.name) is False:
                 return False
             if key not in answers:
                 fresh = structure.pair.key not in compiled

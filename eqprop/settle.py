@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eqprop.counterexample import Counterexample
 from eqprop.properties import LIBRARY, Property
 from eqprop.tally import Tally
-from eqprop.verdict import Outcome, PairName, PropertyName, Verdict
+from eqprop.verdict import Outcome, PairName, PropertyName, Series, Verdict
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Evidence:
         violated: names of the properties with a confirmed violation.
         why_not: property name → why it did not apply to some pair.
         known: property name → reason, for failures that are expected.
+        series: property name → what a property about a trajectory was about.
     """
 
     control: str
@@ -28,6 +29,7 @@ class Evidence:
     violated: Collection[str]
     why_not: Mapping[str, str]
     known: Mapping[str, str]
+    series: Mapping[str, Series]
 
 
 def blocker(prop: Property, violated: Collection[str]) -> str | None:
@@ -61,6 +63,7 @@ def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Count
         architectures=len(tally.architectures),
         precision=", ".join(sorted(tally.precisions)),
         counterexample=counterexample,
+        series=evidence.series.get(prop.name),
     )
 
 
@@ -77,6 +80,8 @@ def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         return (Outcome.KNOWN_FAILURE, evidence.known[name]) if name in evidence.known else (Outcome.FALSIFIED, "")
     if name in evidence.known:
         return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
+    if prop.nowhere and tally.probes and tally.vacuous == tally.probes:
+        return Outcome.NOT_APPLICABLE, prop.nowhere
     reason = tally.why_inconclusive()
     return (Outcome.INCONCLUSIVE, reason) if reason else (Outcome.HOLDS, "")
 

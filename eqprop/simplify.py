@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.evaluation import Program
-from eqprop.groups.base import LieGroup
+from eqprop.groups.base import LieGroup, involutions
 from eqprop.probe import Probe
 from eqprop.sampling import READABLE
 
-REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets")
+REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates")
 SIMPLEST_FIRST = np.array([0.0, *READABLE])
 UNREADABLE = 2 * len(SIMPLEST_FIRST)
 OPENING_DRAWS = 256
@@ -65,6 +65,7 @@ class Workshop:
         elements = list(islice(group.simple(), CHOICES))
         algebra = list(islice(group.simple_algebra(), CHOICES)) if isinstance(group, LieGroup) else []
         options = {"element": elements, "element2": elements, "algebra": algebra, "algebra2": algebra}
+        options["involution"] = list(islice(involutions(group), CHOICES))
         self.choices = {field: simple for field, simple in options.items() if getattr(probe, field) is not None}
 
     def original(self) -> Draft:

@@ -34,6 +34,8 @@ class Transformation:
         name: used in reports and test ids.
         side: ``"left"`` where K_g K_h = K_gh, ``"right"`` where K_g K_h = K_hg (``w[:, perm]`` or ``W @ M``).
         isometry: whether the derivative of K is orthogonal at every point; checked wherever it is relied on.
+        charge: Q in closed form, ``charge(algebra, params) -> number`` with ∇Q_ξ = k_ξ, where it is known. It is not
+            needed (charges are built from the generator) but checked.
 
     Raises:
         InvalidInput: for a group that is none, an action that is not callable, or a side that is neither.
@@ -46,6 +48,7 @@ class Transformation:
     name: str = "transformation"
     side: Side = "left"
     isometry: bool = False
+    charge: Callable[[Any, Any], Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.group, Group):
@@ -56,6 +59,9 @@ class Transformation:
                 got = getattr(self, field)
                 msg = f"Transformation {self.name!r}: {field} is {got!r}; expected a function of (element, tree)."
                 raise InvalidInput(msg)
+        if self.charge is not None and not callable(self.charge):
+            msg = f"Transformation {self.name!r}: charge is {self.charge!r}; expected a function of (algebra, params)."
+            raise InvalidInput(msg)
         if self.side not in ("left", "right"):
             msg = f"Transformation {self.name!r}: side is {self.side!r}; expected 'left' or 'right'."
             raise InvalidInput(msg)

@@ -44,6 +44,21 @@ class PropertyName:
 
 
 @dataclass(frozen=True)
+class Series:
+    """A quantity along one trajectory, as it was found and as it was predicted.
+
+    Attributes:
+        name: what it is.
+        found: its values, from the start.
+        predicted: likewise.
+    """
+
+    name: str
+    found: tuple[float, ...]
+    predicted: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The outcome of one cell with its evidence. Plain data: it pickles, and ``to_record`` is JSON.
 
@@ -63,6 +78,7 @@ class Verdict:
         precision: the lowest floating precision in the traced programs.
         seconds: spent on the pair's search; the cells of a pair share one search and all say its time.
         counterexample: of a falsified property.
+        series: of a property about a trajectory: what it was about, along one of the trajectories that were run.
     """
 
     pair: PairName
@@ -80,6 +96,7 @@ class Verdict:
     precision: str = ""
     seconds: float = 0.0
     counterexample: Counterexample | None = None
+    series: Series | None = None
 
     @builtins.property
     def floors(self) -> float:
@@ -116,8 +133,15 @@ class Verdict:
             "property": PropertyName(record["property"], order),
             "outcome": Outcome(record["outcome"]),
             "counterexample": Counterexample.from_record(shrunk) if shrunk else None,
+            "series": _series(record.get("series")),
         }
         return cls(**fields)
+
+
+def _series(record: Mapping[str, Any] | None) -> Series | None:
+    if record is None:
+        return None
+    return Series(record["name"], tuple(record["found"]), tuple(record["predicted"]))
 
 
 @dataclass(frozen=True)

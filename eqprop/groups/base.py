@@ -126,6 +126,17 @@ class LieGroup(Group):
         return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
 
 
+def involutions(group: Group) -> list[Element]:
+    """The simple elements that are their own inverses: transpositions, signs, mirrors. Simplest first."""
+    identity = jax.tree.map(np.asarray, group.identity())
+
+    def is_identity(element: Element) -> bool:
+        pairs = zip(jax.tree.leaves(element), jax.tree.leaves(identity), strict=True)
+        return all(np.array_equal(a, b) for a, b in pairs)
+
+    return [element for element in group.simple() if is_identity(group.compose(element, element))]
+
+
 @dataclass(frozen=True)
 class SizedGroup(Group):
     """A group given by one whole number n, 0 or more.

@@ -1,9 +1,22 @@
 """The property library: every prediction, in the order in which reports list them."""
 
 from eqprop.errors import InvalidInput
+from eqprop.properties.averaged import AVERAGED_GRADIENT, AVERAGED_HESSIAN
 from eqprop.properties.base import Property as Property
+from eqprop.properties.charges import CHARGE_DRIFT, CHARGE_FORM, MOMENTUM_STEP, SAMPLE_DRIFT
+from eqprop.properties.consequences import (
+    EXPONENTIAL_TRANSLATION,
+    FLAT_TRANSLATION,
+    GRADIENT_ALIGNMENT,
+    HOMOGENEITY,
+    SCALE_INVARIANCE,
+)
+from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
 from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIANCE, JACOBIAN_GENERATOR, NOETHER
+from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNITS
+from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
+from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
     HESSIAN_COVARIANCE,
@@ -11,14 +24,28 @@ from eqprop.properties.second_order import (
     MODEL_SECOND_ORDER,
     ORBIT_CURVATURE,
 )
+from eqprop.properties.spectrum import EQUAL_SPECTRA, INERTIA, SHARPNESS
+from eqprop.properties.training import TRAINING_RUN
 
 LIBRARY: tuple[Property, ...] = (
     GROUP_LAWS,
     EQUIVARIANCE,
+    CHARGE_FORM,
     JACOBIAN_COVARIANCE,
     GRADIENT_COVARIANCE,
     JACOBIAN_GENERATOR,
     NOETHER,
+    BRACKET,
+    AVERAGED_GRADIENT,
+    FIXED_SET,
+    CHARGE_DRIFT,
+    SAMPLE_DRIFT,
+    MOMENTUM_STEP,
+    CHARGE_FLOW,
+    CHARGE_DECAY,
+    NORM_GROWTH,
+    ANGULAR_MOMENTUM,
+    TRAINING_RUN,
     HESSIAN_COVARIANCE,
     MODEL_SECOND_ORDER,
     GAUSS_NEWTON_COVARIANCE,
@@ -26,7 +53,26 @@ LIBRARY: tuple[Property, ...] = (
     HESSIAN_GENERATOR,
     ORBIT_CURVATURE,
     GAUSS_NEWTON_NULL,
+    AVERAGED_HESSIAN,
+    FLAT_TRANSLATION,
+    SCALE_INVARIANCE,
+    HOMOGENEITY,
+    EXPONENTIAL_TRANSLATION,
+    GRADIENT_ALIGNMENT,
+    CRITICAL_NULL_SPACE,
+    CRITICAL_ORBIT,
+    DECAYED_STATIONARY,
+    FIXED_POINT,
+    IDENTICAL_UNITS,
+    EQUAL_SPECTRA,
+    INERTIA,
+    SHARPNESS,
+    THIRD_ORDER,
 )
+"""In the order of derivatives; within an order the premise's own statements first, then what follows from them."""
+
+HIGHER = {f"order-{order}": along_generator(order) for order in range(4, HIGHEST_ORDER + 1)}
+"""Verified where they are asked for by name."""
 
 
 def by_name(name: str) -> Property:
@@ -35,8 +81,8 @@ def by_name(name: str) -> Property:
     Raises:
         InvalidInput: naming all properties, where there is none.
     """
-    for candidate in LIBRARY:
-        if candidate.name == name:
-            return candidate
-    msg = f"no property is called {name!r}; the properties are: {', '.join(p.name for p in LIBRARY)}."
-    raise InvalidInput(msg)
+    known = {prop.name: prop for prop in LIBRARY} | HIGHER
+    if name not in known:
+        msg = f"no property is called {name!r}; the properties are: {', '.join(known)}."
+        raise InvalidInput(msg)
+    return known[name]

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.calculus import norm
-from eqprop.groups.base import LieGroup
 from eqprop.pair import Pair
 from eqprop.point import Point
 from eqprop.trees import leaf_paths
@@ -27,33 +26,50 @@ class Part:
         lhs: the leaves of the left side.
         rhs: the leaves of the right side.
         scales: for each leaf the size of the terms that cancel inside a side, where that may exceed both sides.
+        errors: for each leaf how far the sides may differ by other than rounding: what a quadrature or an integrator
+            says of its own error. It is added to the floor.
     """
 
     names: tuple[str, ...]
     lhs: tuple[Any, ...]
     rhs: tuple[Any, ...]
     scales: tuple[Any, ...]
+    errors: tuple[Any, ...]
 
 
 Sides = tuple[Part, ...]
 
 
-def part(names: Sequence[str], lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
-    """A comparison; ``scale`` is a number for all leaves or a tree of numbers like the sides."""
+def part(names: Sequence[str], lhs: Any, rhs: Any, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
+    """A comparison; ``scale`` and ``error`` are a number for all leaves or a tree of numbers like the sides."""
     left, right = tuple(jax.tree.leaves(lhs)), tuple(jax.tree.leaves(rhs))
-    if scale is None:
-        scales = (jnp.zeros(()),) * len(left)
-    elif len(jax.tree.leaves(scale)) == 1:
-        scales = tuple(jax.tree.leaves(scale)) * len(left)
-    else:
-        scales = tuple(jax.tree.leaves(scale))
     prefix = f"{label}: " if label else ""
-    return Part(tuple(prefix + name for name in names), left, right, scales)
+    names = tuple(prefix + name for name in names)
+    return Part(names, left, right, _for_leaves(scale, len(left)), _for_leaves(error, len(left)))
 
 
-def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
+def _for_leaves(sizes: Any, count: int) -> tuple[Any, ...]:
+    if sizes is None:
+        return (jnp.zeros(()),) * count
+    given = tuple(jax.tree.leaves(sizes))
+    return given * count if len(given) == 1 else given
+
+
+def only_where(met: Any, parts: Sides) -> Sides:
+    """The parts where a condition on the point is met; elsewhere nothing is compared, and the point counts as vacuous.
+
+    For hypotheses on the point itself. What is not a number where the condition is not met does not get through.
+    """
+
+    def kept(leaves: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(jnp.where(met, leaf, 0) for leaf in leaves)
+
+    return tuple(Part(p.names, kept(p.lhs), kept(p.rhs), kept(p.scales), kept(p.errors)) for p in parts)
+
+
+def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
     """A comparison of vectors in the source's parameter space."""
-    return part(point.source.float_paths, lhs, rhs, scale, label=label)
+    return part(point.source.float_paths, lhs, rhs, scale, error=error, label=label)
 
 
 def in_image(point: Point, lhs: Any, rhs: Any, *, label: str = "") -> Part:
@@ -66,9 +82,9 @@ def in_outputs(lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Par
     return part([f"output {path}" for path in leaf_paths(rhs)], lhs, rhs, scale, label=label)
 
 
-def of_numbers(lhs: Any, rhs: Any, scale: Any, *, label: str = "") -> Part:
-    """A comparison of two numbers."""
-    return part([label or "value"], lhs, rhs, scale)
+def of_numbers(lhs: Any, rhs: Any, scale: Any, *, error: Any = None, label: str = "") -> Part:
+    """A comparison of two numbers (or of two arrays, under one name)."""
+    return part([label or "value"], lhs, rhs, scale, error=error)
 
 
 def magnitudes(tree: Any, factor: Any = 1.0) -> Any:
@@ -87,7 +103,7 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
     scale of the parameters', so that none is drowned, and its numbers differ: mere signs are themselves an orbit
     direction of networks with one unit, where the push vanishes.
     """
-    wave = _irregular(theta)
+    wave = irregular(theta)
     length = norm(k) / norm(wave)
     return magnitudes(push(jax.tree.map(lambda a, w: jnp.where(w < 0, -a, a) + w * length, k, wave)))
 
@@ -95,7 +111,7 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
 GOLDEN_ANGLE = 2.399963229728653
 
 
-def _irregular(theta: Any) -> Any:
+def irregular(theta: Any) -> Any:
     """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros)."""
     leaves, treedef = jax.tree.flatten(theta)
     start, found = 0, []
@@ -116,7 +132,7 @@ class Property:
 
     Attributes:
         name: as in ``--property`` and test ids.
-        order: 0 for the premise, 1 for first derivatives of the model, 2 for second.
+        order: of the highest derivative of the model that the statement is about; 0 for the premise.
         statement: what is claimed, in words.
         formula: what is claimed, in symbols; the two sides of the equation are what is compared.
         sides: computes both sides at a point.
@@ -124,6 +140,13 @@ class Property:
         hypotheses: each says why the property does not apply to a pair, or None where it does.
         rests_on: names of properties without which this one is not implied: where one is falsified, this is blocked.
         source: where the statement comes from.
+        derivation: why it is implied, in two lines.
+        consequence_of: names of the properties that together imply it, where it is no statement of its own: no defect
+            is caught by it alone. It is verified because it says in one line what those mean for this case.
+        costly: whether it is judged on a part of the architectures and probes only (``Profile.costly_*``): families
+            that run a trajectory, a quadrature or a Krylov space.
+        nowhere: of a property with a hypothesis on the point itself: why it does not apply where no point met it.
+        series: whether its sides are a quantity along a trajectory, which the verdict keeps.
     """
 
     name: str
@@ -135,6 +158,11 @@ class Property:
     hypotheses: tuple[Hypothesis, ...] = ()
     rests_on: tuple[str, ...] = ()
     source: str = ""
+    derivation: str = ""
+    consequence_of: tuple[str, ...] = ()
+    costly: bool = False
+    nowhere: str = ""
+    series: bool = False
 
     def why_not(self, pair: Pair) -> str | None:
         """The reason why this property does not apply to the pair, or None."""
@@ -143,33 +171,3 @@ class Property:
 
     def __repr__(self) -> str:
         return f"Property({self.name!r}, order {self.order})"
-
-
-def continuous(pair: Pair) -> str | None:
-    """Hypothesis: the group is a Lie group."""
-    group = pair.transformation.group
-    return None if isinstance(group, LieGroup) else f"{group!r} is discrete: it has no generator"
-
-
-def one_model(pair: Pair) -> str | None:
-    """Hypothesis: K maps the parameters of one model to themselves."""
-    return None if pair.target is None else "the transformation maps between two models"
-
-
-def symmetry(pair: Pair) -> str | None:
-    """Hypothesis: T is the identity."""
-    return (
-        "stated for T = identity; this transformation moves the outputs" if pair.transformation.moves_outputs else None
-    )
-
-
-def still_inputs(pair: Pair) -> str | None:
-    """Hypothesis: X is the identity."""
-    return "stated for X = identity; this transformation moves the inputs" if pair.transformation.moves_inputs else None
-
-
-def isometric(pair: Pair) -> str | None:
-    """Hypothesis: the derivative of K is orthogonal."""
-    if pair.transformation.isometry:
-        return None
-    return "stated for orthogonal DK; the transformation does not declare isometry=True"

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from eqprop.calculus import inner, inner_magnitude
 from eqprop.point import Point
-from eqprop.properties.base import (
-    Property,
-    Sides,
-    continuous,
-    in_outputs,
-    in_params,
-    of_numbers,
-    one_model,
-    uncancelled,
-)
+from eqprop.properties.base import Property, Sides, in_outputs, in_params, of_numbers, uncancelled
+from eqprop.properties.hypotheses import continuous, one_model
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (first order); derived here by differentiating the premise"
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from eqprop.calculus import Local, zeros_like
 from eqprop.point import Point
-from eqprop.properties.base import (
-    Property,
-    Sides,
-    continuous,
-    in_outputs,
-    in_params,
-    isometric,
-    one_model,
-    still_inputs,
-    symmetry,
-    uncancelled,
-)
+from eqprop.properties.base import Property, Sides, in_outputs, in_params, uncancelled
+from eqprop.properties.hypotheses import continuous, isometric, one_model, still_inputs, symmetry
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, one_model, part
+from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, part
+from eqprop.properties.hypotheses import one_model
 from eqprop.trees import leaf_paths
 
 

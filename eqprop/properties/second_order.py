@@ -9,18 +9,8 @@ import jax.numpy as jnp
 
 from eqprop.calculus import add, inner, inner_magnitude, zeros_like
 from eqprop.point import Point
-from eqprop.properties.base import (
-    Property,
-    Sides,
-    continuous,
-    in_outputs,
-    in_params,
-    magnitudes,
-    of_numbers,
-    one_model,
-    still_inputs,
-    uncancelled,
-)
+from eqprop.properties.base import Property, Sides, in_outputs, in_params, magnitudes, of_numbers, uncancelled
+from eqprop.properties.hypotheses import continuous, one_model, still_inputs
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order); derived here by differentiating the premise twice"
 

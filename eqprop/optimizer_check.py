@@ -1,0 +1,78 @@
+"""What is wrong with an optimiser, said before anything of it is compiled into a search."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.calculus import Tree
+from eqprop.casting import cast_example, output_shapes
+from eqprop.compiling import compiler_options
+from eqprop.errors import InvalidInput
+from eqprop.losses import SQUARED_ERROR
+from eqprop.optimizer import Optimizer, Stepper
+from eqprop.pair import Pair
+from eqprop.precision import numbers_context
+from eqprop.sampling import params_of
+
+
+class OptimizerCheck:
+    """Hypothesis: one step of the optimiser at the example is one that can be taken.
+
+    It never makes a property inapplicable: what it finds is the user's mistake, and raised.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self._seen: WeakSet[Pair] = WeakSet()
+
+    def __call__(self, pair: Pair) -> str | None:
+        """None; the pair is tried once.
+
+        Raises:
+            InvalidInput: where the step cannot be traced, changes structure, shapes or dtypes, or is NaN or infinite
+                though the gradient is finite.
+        """
+        if pair not in self._seen:
+            with numbers_context("float64"):
+                self._try(pair)
+            self._seen.add(pair)
+        return None
+
+    def _try(self, pair: Pair) -> None:
+        leaves = pair.model.param_leaves
+        params, inputs = cast_example(pair, "float64")
+        theta: Tree = leaves.split(params)
+        if not pair.model.trained:  # its numbers mean nothing
+            drawn = params_of(pair.model, "gaussian", np.random.default_rng(0), 1)
+            theta = tuple(jnp.asarray(leaf[0]) for leaf in drawn)
+        targets = jax.tree.map(
+            lambda s: np.cos(np.arange(np.prod(s.shape))).reshape(s.shape), output_shapes(pair, "float64")
+        )
+        loss = pair.model.loss or (lambda y: SQUARED_ERROR(y, targets))
+
+        def value(theta: Tree) -> jax.Array:
+            return loss(pair.model.apply(leaves.join(theta), inputs))
+
+        def first(theta: Tree) -> tuple[Tree, Tree]:
+            gradient = jax.grad(value)(theta)
+            return gradient, Stepper(self.optimizer, leaves, value, jax.grad(value)).first(gradient, theta)
+
+        gradient, u = jax.jit(first, compiler_options=compiler_options())(theta)
+        if all(np.isfinite(leaf).all() for leaf in gradient):
+            for path, g, leaf in zip(leaves.float_paths, gradient, u, strict=True):
+                self._finite(path, np.asarray(g), np.asarray(leaf))
+
+    def _finite(self, path: str, gradient: np.ndarray, u: np.ndarray) -> None:
+        if np.isfinite(u).all():
+            return
+        msg = (
+            f"optimizer {self.optimizer.name!r}: update(grads, state, params) returned {u[~np.isfinite(u)].flat[0]} for "
+            f"{path!r} at the model's example, where the gradient is finite (largest entry {np.abs(gradient).max():.3g}); "
+            "expected finite updates. Look for a division by a moment that is still zero: add an eps, or correct the "
+            "bias."
+        )
+        raise InvalidInput(msg)

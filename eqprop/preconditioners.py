@@ -1,0 +1,90 @@
+"""Two optimisers of our own in optax's interface: a worked example of what a user may pass as ``optimizer=``.
+
+An optimiser is any object with ``init(params) -> state`` and ``update(grads, state, params) -> (updates, state)``; a
+NamedTuple of two functions will do, and optax is not needed. Both are for small models: one diagonalises a matrix for
+each axis, the other solves with the dense Hessian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+
+class GradientTransformation(NamedTuple):
+    """What optax calls by this name, and what eqprop asks for."""
+
+    init: Callable[..., Any]
+    update: Callable[..., Any]
+
+
+def shampoo(learning_rate: float, *, ridge: float = 1e-6) -> GradientTransformation:
+    """Shampoo with full-matrix statistics: u = −η G ×₁ L₁^(−1/2k) … ×ₖ Lₖ^(−1/2k) for a tensor G with k axes.
+
+    Lᵢ = ridge · 1 + Σ Gᵢ Gᵢᵀ over the steps, Gᵢ the gradient unfolded along axis i (a matrix: GGᵀ and GᵀG, fourth
+    roots). A function of GGᵀ turns with G: with orthogonal A and B in AGB the step is A u B. Source: Gupta, Koren &
+    Singer 2018, arXiv 1802.09568.
+
+    Args:
+        learning_rate: η.
+        ridge: keeps the roots finite where there are more rows than gradients have spanned. The statistics are
+            positive semidefinite up to rounding, so eigenvalues below it are rounding errors and are raised to it.
+    """
+
+    def init(params: Any) -> Any:
+        def statistics(p: Any) -> tuple[Any, ...]:
+            return tuple(ridge * jnp.eye(n, dtype=p.dtype) for n in jnp.shape(p))
+
+        return [statistics(jnp.asarray(p)) for p in jax.tree.leaves(params)]
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        leaves, treedef = jax.tree.flatten(grads)
+        after = [
+            tuple(m + _gram(g, axis) for axis, m in enumerate(matrices))
+            for g, matrices in zip(leaves, state, strict=True)
+        ]
+        steps = [-learning_rate * _whitened(g, matrices, ridge) for g, matrices in zip(leaves, after, strict=True)]
+        return jax.tree.unflatten(treedef, steps), after
+
+    return GradientTransformation(init, update)
+
+
+def _gram(g: Any, axis: int) -> Any:
+    """The products of the tensor's slices along one axis, shape (n, n)."""
+    rows = jnp.moveaxis(g, axis, 0).reshape(g.shape[axis], -1)
+    return rows @ rows.T
+
+
+def _whitened(g: Any, matrices: tuple[Any, ...], ridge: float) -> Any:
+    for axis, matrix in enumerate(matrices):
+        values, vectors = jnp.linalg.eigh(matrix)
+        powers = jnp.maximum(values, ridge) ** (-1 / (2 * g.ndim))
+        root = (vectors * powers) @ vectors.T
+        g = jnp.moveaxis(jnp.tensordot(root, g, axes=((1,), (axis,))), 0, axis)
+    return g
+
+
+def newton(learning_rate: float = 1.0) -> GradientTransformation:
+    """Newton's method without damping: u = −η H⁻¹∇L, H the dense Hessian of ``value_fn`` over all parameters together.
+
+    It asks for ``value_fn`` as optax's line searches do. Where H is singular there is no such step: the updates are
+    infinite, NaN or huge.
+    """
+
+    def init(params: Any) -> tuple[()]:
+        del params
+        return ()
+
+    def update(grads: Any, state: Any, params: Any, *, value_fn: Callable[[Any], Any]) -> tuple[Any, Any]:
+        flat, unravel = ravel_pytree(params)
+        gradient, _ = ravel_pytree(grads)
+        # Reverse over reverse, which also goes through kernels that have a reverse rule only.
+        hessian = jax.jacrev(jax.grad(lambda at: value_fn(unravel(at))))(flat)
+        return unravel(-learning_rate * jnp.linalg.solve(hessian, gradient)), state
+
+    return GradientTransformation(init, update)

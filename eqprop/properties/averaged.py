@@ -1,0 +1,97 @@
+"""Discrete transformations: the gradient and the Hessian averaged along the segment from θ to K_gθ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.calculus import add, inner, inner_magnitude, norm, scaled, subtract
+from eqprop.integrators import integral
+from eqprop.point import Point
+from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
+from eqprop.properties.hypotheses import affine_action, discrete, one_model, still_inputs
+
+SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (discrete transformations); derived here for any affine K"
+
+TELLING = 1e-3
+"""A quadrature with a larger relative error says too little: kinks on the segment."""
+
+SMOOTH = 1e-9
+"""At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of the gradient itself,
+which should converge as fast as that of the Hessian, does not get this far."""
+
+
+def _segment(point: Point) -> tuple[Any, Any, Any, Any]:
+    """Δ = K_gθ − θ, its length, ∫⟨∇L, Δ⟩dt, ∫HΔ dt and ∫∇L dt along θ + tΔ, and the errors of these three."""
+    return point.once("segment", lambda: _averages(point))
+
+
+def _averages(point: Point) -> tuple[Any, Any, Any, Any]:
+    delta = subtract(point.action.value, point.theta)
+    length, gradient = norm(delta), point.gradient.function
+
+    def at(t: Any) -> tuple[Any, Any, Any]:
+        near = point.near(gradient, add(point.theta, scaled(delta, t)))
+        return inner(near.value, delta), near.push(delta), near.value
+
+    values, errors = integral(at)
+    return delta, length, values, errors
+
+
+def _averaged_gradient(point: Point) -> Sides:
+    delta, length, (slope, *_), (error, *_) = _segment(point)
+    before, after = point.loss(point.here.value), point.loss(point.output_action.value)
+    size = jnp.abs(before) + jnp.abs(after) + inner_magnitude(point.gradient.value, delta)
+    part = of_numbers(slope, after - before, size, error=error)
+    return only_where((length > 0) & (error <= TELLING * size), (part,))
+
+
+def _averaged_hessian(point: Point) -> Sides:
+    _, length, (_, turn, mean), (_, error, off) = _segment(point)
+    group, theta = point.transformation.group, point.action.value
+    back = point.near(lambda at: point.act(group.inverse(point.probe.element), at), theta)
+    arrived = back.pull(point.gradient_expected.value)
+    sizes = jax.tree.map(lambda a, b: a + b, magnitudes(arrived), magnitudes(point.gradient.value))
+    sizes = add(sizes, magnitudes(turn))
+    part = in_params(point, turn, subtract(arrived, point.gradient.value), sizes, error=magnitudes(error))
+    smooth = (norm(error) <= SMOOTH * norm(sizes)) & (norm(off) <= SMOOTH * (norm(mean) + norm(point.gradient.value)))
+    return only_where((length > 0) & smooth, (part,))
+
+
+AVERAGED_GRADIENT = Property(
+    name="averaged-gradient",
+    order=1,
+    statement="along the segment from θ to K_gθ the gradient adds up to what T changes in the loss (0 for a symmetry)",
+    formula="∫₀¹ ⟨∇L(θ + tΔ), Δ⟩ dt = ℓ(T_g f) − ℓ(f),  Δ = K_gθ − θ",
+    sides=_averaged_gradient,
+    needs=frozenset({"params", "inputs", "element", "targets"}),
+    hypotheses=(discrete, one_model, still_inputs, affine_action),
+    rests_on=("equivariance",),
+    source=SOURCE,
+    derivation=(
+        "The integral is L(K_gθ) − L(θ) by the fundamental theorem; L(K_gθ) = ℓ(T_g f(θ)) by the premise.\n"
+        "So a derivative that is no derivative of L shows, even where it is covariant under the group."
+    ),
+    costly=True,
+    nowhere="on every segment from θ to K_gθ that was drawn the quadrature met kinks, or K_gθ = θ",
+)
+
+AVERAGED_HESSIAN = Property(
+    name="averaged-hessian",
+    order=2,
+    statement="the Hessian averaged along the segment from θ to K_gθ takes the step to the change of the gradient",
+    formula="[∫₀¹ H(θ + tΔ) dt] Δ = K_g⁻ᵀ ∇(ℓ∘T_g∘f)(θ) − ∇L(θ),  Δ = K_gθ − θ",
+    sides=_averaged_hessian,
+    needs=frozenset({"params", "inputs", "element", "targets"}),
+    hypotheses=(discrete, one_model, still_inputs, affine_action),
+    rests_on=("equivariance", "gradient-covariance"),
+    source=SOURCE,
+    derivation=(
+        "The integral is ∇L(K_gθ) − ∇L(θ); DK_gᵀ ∇L(K_gθ) = ∇(ℓ∘T_g∘f)(θ) by gradient covariance, DK_g = K_g.\n"
+        "Stated where the quadrature converges: at kinks the gradient jumps, which no second derivative shows."
+    ),
+    costly=True,
+    nowhere="on every segment from θ to K_gθ that was drawn the gradient has kinks, or K_gθ = θ",
+)

@@ -1,0 +1,227 @@
+"""What the identity along the generator says in the usual cases, each recognised from the transformation itself.
+
+None of these catches what ``noether`` and ``hessian-generator`` do not; each says in one line what those mean where the
+generator is a translation or a scaling. Where T multiplies the outputs, the loss is a linear functional of them, L =
+⟨w, f⟩: then T multiplies L, for every w.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.calculus import Local, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
+from eqprop.integrators import combined
+from eqprop.point import Point
+from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
+from eqprop.properties.hypotheses import (
+    aligned,
+    constant_generator,
+    continuous,
+    exponential,
+    homogeneous,
+    one_model,
+    scale_invariant,
+    still_inputs,
+    symmetry,
+)
+from eqprop.traits import Special
+
+SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, special cases); derived here"
+FIRST_AND_SECOND = ("noether", "hessian-generator")
+
+
+def _generator(point: Point, special: Special | None) -> Local:
+    """k_ξ for the algebra element that was recognised."""
+    assert special is not None, "the property has the hypothesis that there is one"
+    dtype = jnp.result_type(*point.theta)
+    return point.field(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), special.algebra))
+
+
+def _rate(special: Special | None) -> float:
+    assert special is not None, "the property has the hypothesis that there is one"
+    assert special.rate is not None, "the property has the hypothesis that T multiplies the outputs"
+    return special.rate
+
+
+def _readout(point: Point) -> tuple[Any, Any, Local]:
+    """L = ⟨w, f⟩, the size of its terms, and its gradient near θ."""
+    w, y = point.probe.cotangent, point.here.value
+    return inner(w, y), inner_magnitude(w, y), point.under(partial(inner, w))
+
+
+def _flat_translation(point: Point) -> Sides:
+    k = point.field(point.traits.constant.nearest(point.probe.algebra)).value
+    lhs = point.gradient.push(k)
+    part = in_params(point, lhs, zeros_like(lhs), uncancelled(point.gradient.push, k, point.theta))
+    return only_where(norm(k) > 0, (part,))
+
+
+def _form_size(vector: Any, sizes: Any) -> Any:
+    """The size of the terms in ⟨vector, H …⟩ where those of H … have these sizes, leaf by leaf."""
+    return inner(jax.tree.map(lambda leaf: jnp.sum(jnp.abs(leaf)), vector), sizes)
+
+
+def _scale_invariance(point: Point) -> Sides:
+    """With P = Dk the projection to the block, two steps of Lanczos with PHP from v = k/‖k‖ give (a b; b c)."""
+    k = _generator(point, point.traits.scaling())
+    block, slope, product = k.value, k.push(point.gradient.value), point.gradient.push
+    image = product(block)
+    sizes = add(uncancelled(product, block, point.theta), magnitudes(slope))
+    length = norm(block)
+    v = scaled(block, 1 / length)
+    w = k.push(scaled(image, 1 / length))
+    a = inner(v, w)
+    rest = combined(1.0, w, -a, v)
+    b = norm(rest)
+    q = scaled(rest, 1 / jnp.where(b > 0, b, 1))
+    c = inner(q, k.push(product(q)))
+    form = _form_size(block, sizes)
+    parts = (
+        in_params(point, image, scaled(slope, -1.0), sizes, label="Hθ = −∇L"),
+        of_numbers(inner(block, image), 0 * length, form, label="θᵀHθ = 0"),
+        of_numbers(a * c - b**2, -inner(slope, slope) / length**2, jnp.abs(a * c) + b**2, label="μ₊μ₋"),
+    )
+    return only_where(length > 0, parts)
+
+
+def _homogeneity(point: Point) -> Sides:
+    dilation = point.traits.dilation()
+    p, theta = _rate(dilation), _generator(point, dilation).value
+    loss, size, gradient = _readout(point)
+    image, slope = gradient.push(theta), gradient.value
+    sizes = add(uncancelled(gradient.push, theta, point.theta), magnitudes(slope))
+    form = _form_size(theta, sizes) + p * abs(p - 1) * size
+    parts = (
+        in_params(point, image, scaled(slope, p - 1), sizes, label="Hθ = (p−1)∇L"),
+        of_numbers(inner(theta, image), p * (p - 1) * loss, form, label="θᵀHθ = p(p−1)L"),
+    )
+    if p != 1:  # θ/(p − 1) solves H z = ∇L, so any H⁺ gives the same ⟨∇L, H⁺∇L⟩
+        reached = inner(slope, theta) / (p - 1)
+        terms = (inner_magnitude(slope, theta) + p * size) / abs(p - 1)
+        parts += (of_numbers(reached, p / (p - 1) * loss, terms, label="∇LᵀH⁺∇L = pL/(p−1)"),)
+    return parts
+
+
+def _exponential_translation(point: Point) -> Sides:
+    translation = point.traits.translation()
+    c, b = _rate(translation), _generator(point, translation).value
+    loss, size, gradient = _readout(point)
+    image, slope = gradient.push(b), gradient.value
+    sizes = add(uncancelled(gradient.push, b, point.theta), magnitudes(slope))
+    quotient, terms = inner(b, image) / inner(b, b), (_form_size(b, sizes) + c**2 * size) / inner(b, b)
+    return (
+        in_params(point, image, scaled(slope, c), sizes, label="Hb = c∇L"),
+        of_numbers(quotient, c**2 * loss / inner(b, b), terms, label="bᵀHb/‖b‖² = c²L/‖b‖²"),
+    )
+
+
+def _gradient_alignment(point: Point) -> Sides:
+    """What of H k is not along the gradient's part q in the block: H k − q⟨q, H k⟩/⟨q, q⟩."""
+    traits = point.traits
+    if traits.scaling() is not None:
+        k, gradient = _generator(point, traits.scaling()), point.gradient
+    else:
+        k, (_, _, gradient) = _generator(point, traits.dilation() or traits.translation()), _readout(point)
+    q = gradient.value if traits.scaling() is None else k.push(gradient.value)
+    image = gradient.push(k.value)
+    sizes = add(uncancelled(gradient.push, k.value, point.theta), magnitudes(q))
+    square = inner(q, q)
+    share = inner(q, image) / jnp.where(square > 0, square, 1)
+    along = scaled(q, share)
+    part = in_params(point, subtract(image, along), zeros_like(image), add(sizes, magnitudes(along)))
+    return only_where(square > 0, (part,))
+
+
+FLAT_TRANSLATION = Property(
+    name="flat-translation",
+    order=2,
+    statement="a translation that leaves the outputs is a null direction of the Hessian, at every θ",
+    formula="Dk_ξ = 0, T = id:  H k_ξ = 0",
+    sides=_flat_translation,
+    needs=frozenset({"params", "inputs", "algebra", "targets"}),
+    hypotheses=(continuous, one_model, symmetry, still_inputs, constant_generator),
+    rests_on=("equivariance", "hessian-generator"),
+    source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
+    derivation="hessian-generator is H k + Dkᵀ∇L = ∇(s∘f); T = id gives s = 0, a translation Dk = 0.\nSo H k = 0.",
+    consequence_of=("hessian-generator",),
+    costly=True,
+)
+
+SCALE_INVARIANCE = Property(
+    name="scale-invariance",
+    order=2,
+    statement="where scaling a block of parameters leaves the outputs, H takes it to minus its gradient and is "
+    "indefinite: the extreme eigenvalues bound the steepness, λ_max |λ_min| ≥ ‖∇L‖²/‖θ‖² on the block",
+    formula="Hθ = −∇L, θᵀHθ = 0, and the Ritz values on span{θ, Hθ} satisfy μ₊ μ₋ = −‖∇L‖²/‖θ‖²  (θ, ∇L in the block)",
+    sides=_scale_invariance,
+    needs=frozenset({"params", "inputs", "targets"}),
+    hypotheses=(continuous, one_model, still_inputs, scale_invariant),
+    rests_on=("equivariance", "hessian-generator"),
+    source=SOURCE + "; normalisation: Tanaka & Kunin 2021, arXiv 2105.02716",
+    derivation=(
+        "hessian-generator with k = Pθ, Dk = P, s = 0: Hθ_B = −P∇L, and ⟨θ_B, ∇L⟩ = 0 by noether.\n"
+        "With v = θ_B/‖θ_B‖ so vᵀHv = 0 and ‖PHv‖ = ‖P∇L‖/‖θ_B‖; Ritz values lie between λ_min and λ_max."
+    ),
+    consequence_of=FIRST_AND_SECOND,
+    costly=True,
+)
+
+HOMOGENEITY = Property(
+    name="homogeneity",
+    order=2,
+    statement="where L is homogeneous of degree p, H takes θ to (p − 1)∇L: θ/(p − 1) is the Newton direction",
+    formula="L = ⟨w, f⟩:  Hθ = (p−1)∇L,  θᵀHθ = p(p−1)L,  ∇LᵀH⁺∇L = pL/(p−1)",
+    sides=_homogeneity,
+    needs=frozenset({"params", "inputs", "cotangent"}),
+    hypotheses=(continuous, one_model, still_inputs, homogeneous),
+    rests_on=("equivariance", "jacobian-generator"),
+    source=SOURCE + "; Euler's theorem, Lyu & Li 2020, arXiv 1906.05890",
+    derivation=(
+        "hessian-generator with k = θ, Dk = 1 and s = pL: Hθ + ∇L = p∇L; noether: ⟨∇L, θ⟩ = pL.\n"
+        "∇L = H(θ/(p−1)) is in the range of H, so ∇LᵀH⁺∇L = ⟨∇L, θ⟩/(p−1); H⁻¹∇L = θ/(p−1) where H is invertible."
+    ),
+    consequence_of=FIRST_AND_SECOND,
+    costly=True,
+)
+
+EXPONENTIAL_TRANSLATION = Property(
+    name="exponential-translation",
+    order=2,
+    statement="where a translation by b multiplies L by e^(ct), b is a sharp direction: the gradient is in the range "
+    "of H, and λ_max ≥ c²L/‖b‖²",
+    formula="L = ⟨w, f⟩:  Hb = c∇L,  bᵀHb/‖b‖² = c²L/‖b‖²",
+    sides=_exponential_translation,
+    needs=frozenset({"params", "inputs", "cotangent"}),
+    hypotheses=(continuous, one_model, still_inputs, exponential),
+    rests_on=("equivariance", "jacobian-generator"),
+    source=SOURCE,
+    derivation=(
+        "hessian-generator with k = b, Dk = 0 and s = cL: Hb = c∇L; noether: ⟨∇L, b⟩ = cL, so bᵀHb = c²L.\n"
+        "A Rayleigh quotient is at most λ_max."
+    ),
+    consequence_of=FIRST_AND_SECOND,
+    costly=True,
+)
+
+GRADIENT_ALIGNMENT = Property(
+    name="gradient-alignment",
+    order=2,
+    statement="H takes a scaled block, or the direction of an exponential translation, to a multiple of the gradient: "
+    "the gradient is aligned with the image of one known direction, and orthogonal to every null direction of H",
+    formula="H k_ξ ∥ ∇L  (its part in the block where a block is scaled)",
+    sides=_gradient_alignment,
+    needs=frozenset({"params", "inputs", "targets", "cotangent"}),
+    hypotheses=(continuous, one_model, still_inputs, aligned),
+    rests_on=("equivariance", "hessian-generator"),
+    source=SOURCE,
+    derivation=(
+        "hessian-generator: H k = (c − a)∇L where s = cL and Dk = a on the block, c = 0 for a symmetry.\n"
+        "So ∇L is in the range of H, which is orthogonal to its null space."
+    ),
+    consequence_of=("hessian-generator",),
+    costly=True,
+)

@@ -1,0 +1,144 @@
+"""Hypotheses: each says why a property does not apply to a pair, or None where it does.
+
+The first line of a docstring, after "Hypothesis: ", is what ``eqprop explain`` and the reference say. Those that ask
+for a trait read it off the transformation itself (``eqprop.traits``), never off a label that somebody set.
+"""
+
+from __future__ import annotations
+
+from eqprop.groups.base import LieGroup, involutions
+from eqprop.groups.discrete import Permutation
+from eqprop.pair import Pair
+from eqprop.traits import traits_of
+
+# -- what the pair declares -------------------------------------------------------------------------------------------
+
+
+def continuous(pair: Pair) -> str | None:
+    """Hypothesis: the group is a Lie group."""
+    group = pair.transformation.group
+    return None if isinstance(group, LieGroup) else f"{group!r} is discrete: it has no generator"
+
+
+def discrete(pair: Pair) -> str | None:
+    """Hypothesis: the group is discrete."""
+    group = pair.transformation.group
+    return f"{group!r} is continuous: its generators say more" if isinstance(group, LieGroup) else None
+
+
+def one_model(pair: Pair) -> str | None:
+    """Hypothesis: K maps the parameters of one model to themselves."""
+    return None if pair.target is None else "the transformation maps between two models"
+
+
+def symmetry(pair: Pair) -> str | None:
+    """Hypothesis: T is the identity."""
+    return (
+        "stated for T = identity; this transformation moves the outputs" if pair.transformation.moves_outputs else None
+    )
+
+
+def still_inputs(pair: Pair) -> str | None:
+    """Hypothesis: X is the identity."""
+    return "stated for X = identity; this transformation moves the inputs" if pair.transformation.moves_inputs else None
+
+
+def isometric(pair: Pair) -> str | None:
+    """Hypothesis: the derivative of K is orthogonal."""
+    if pair.transformation.isometry:
+        return None
+    return "stated for orthogonal DK; the transformation does not declare isometry=True"
+
+
+def closed_form(pair: Pair) -> str | None:
+    """Hypothesis: the transformation declares its charge in closed form."""
+    return "the transformation declares no charge=" if pair.transformation.charge is None else None
+
+
+def with_involutions(pair: Pair) -> str | None:
+    """Hypothesis: the group has simple elements that are their own inverses (transpositions, signs, mirrors)."""
+    group = pair.transformation.group
+    return None if involutions(group) else f"none of the simple elements of {group!r} is its own inverse"
+
+
+def permutes_units(pair: Pair) -> str | None:
+    """Hypothesis: the group is the group of permutations of three units or more."""
+    group = pair.transformation.group
+    if isinstance(group, Permutation) and group.n > 2:
+        return None
+    return f"stated for permutations of three or more units; the group is {group!r}"
+
+
+# -- what the transformation is seen to be ----------------------------------------------------------------------------
+
+
+def affine_action(pair: Pair) -> str | None:
+    """Hypothesis: K is affine in θ."""
+    return None if traits_of(pair).affine_action else "DK_g changes with θ: K is not affine"
+
+
+def orthogonal_action(pair: Pair) -> str | None:
+    """Hypothesis: K is affine in θ, with an orthogonal linear part."""
+    return None if traits_of(pair).orthogonal_action else "DK_g is not orthogonal, or changes with θ"
+
+
+def affine_generator(pair: Pair) -> str | None:
+    """Hypothesis: every generator k_ξ is affine in θ."""
+    return None if traits_of(pair).affine_generator else "Dk_ξ changes with θ: the generator is not affine"
+
+
+def changing_generator(pair: Pair) -> str | None:
+    """Hypothesis: the generators are not all constant."""
+    constant = traits_of(pair).constant
+    return "every generator is constant (Dk = 0): all brackets vanish" if constant.dimension == constant.size else None
+
+
+def constant_generator(pair: Pair) -> str | None:
+    """Hypothesis: some generator is constant, Dk_ξ = 0 (a translation)."""
+    return None if traits_of(pair).constant.dimension else "Dk_ξ = 0 for no ξ: nothing is translated"
+
+
+def charged(pair: Pair) -> str | None:
+    """Hypothesis: some Dk_ξ is symmetric, so that k_ξ is the gradient of a charge."""
+    return None if traits_of(pair).symmetric.dimension else "Dk_ξ is symmetric for no ξ: there is no charge"
+
+
+def turning(pair: Pair) -> str | None:
+    """Hypothesis: some Dk_ξ is antisymmetric (a rotation or a translation)."""
+    return None if traits_of(pair).antisymmetric.dimension else "Dk_ξ is antisymmetric for no ξ: nothing turns"
+
+
+def scale_invariant(pair: Pair) -> str | None:
+    """Hypothesis: some generator scales a block of parameters, Dk_ξ an orthogonal projection, and T is the identity."""
+    return None if traits_of(pair).scaling() else "no simple ξ scales a block of parameters and leaves the outputs"
+
+
+def homogeneous(pair: Pair) -> str | None:
+    """Hypothesis: some generator scales all parameters, Dk_ξ = 1, and multiplies the outputs, τ_ξ(y) = p y."""
+    return None if traits_of(pair).dilation() else "no simple ξ scales all parameters and multiplies the outputs"
+
+
+def exponential(pair: Pair) -> str | None:
+    """Hypothesis: some generator is constant, Dk_ξ = 0, and multiplies the outputs, τ_ξ(y) = c y with c ≠ 0."""
+    return None if traits_of(pair).translation() else "no simple ξ translates parameters and multiplies the outputs"
+
+
+def aligned(pair: Pair) -> str | None:
+    """Hypothesis: scale invariance, homogeneity or an exponential translation."""
+    reasons = [hypothesis(pair) for hypothesis in (scale_invariant, homogeneous, exponential)]
+    return None if None in reasons else "no simple ξ scales parameters, or multiplies the outputs by translating them"
+
+
+def no_scaling(pair: Pair) -> str | None:
+    """Hypothesis: no block of parameters is scale invariant (with weight decay it has no nonzero stationary point)."""
+    if traits_of(pair).scaling() is None:
+        return None
+    return "a scale-invariant block has no nonzero stationary point under weight decay"
+
+
+def linear_or_constant(pair: Pair) -> str | None:
+    """Hypothesis: every k_ξ is linear in θ, or every k_ξ is constant."""
+    traits = traits_of(pair)
+    if traits.linear_generator or traits.constant.dimension == traits.constant.size:
+        return None
+    return "the generator is affine, neither linear nor constant: its charges decay at two rates"
