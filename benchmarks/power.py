@@ -2,6 +2,7 @@
 
     python -m benchmarks.power            # the kill matrix
     python -m benchmarks.power --shrink   # with counterexamples: readability and shrinking time
+    python -m benchmarks.power --write    # also keep the matrix, in eqprop/kills.json, for the reference
 
 A mutant counts as caught where a property of its own order is falsified and none of a lower order.
 """
@@ -15,10 +16,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from pathlib import Path
+from string import ascii_letters, digits
 
 import click
 import numpy as np
 
+import eqprop
+from eqprop import kills
 from eqprop.cache import persistent_cache
 from eqprop.counterexample import Counterexample
 from eqprop.mutants import Mutant
@@ -32,7 +37,16 @@ from eqprop.subject import Options, Subject
 ARCHITECTURES = 5
 MOST_UNITS = 2
 MOST_NUMBERS = 16
-PROFILE = replace(PROFILES["gate"], name="power", architectures=ARCHITECTURES, examples=3 * ARCHITECTURES)
+LETTERS = ascii_letters + digits
+"""A property each, in the order of the library."""
+
+PROFILE = replace(
+    PROFILES["gate"],
+    name="power",
+    architectures=ARCHITECTURES,
+    examples=3 * ARCHITECTURES,
+    costly_batches=ARCHITECTURES,
+)
 
 
 @dataclass(frozen=True)
@@ -102,23 +116,38 @@ def _whole_numbers(drawn: object) -> list[int]:
 @click.option("--shrink", is_flag=True, help="Also shrink, and report readability and time.")
 @click.option("--match", default="", help="Only entries whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--write", is_flag=True, help="Also keep what was found in eqprop/kills.json, and the rest as it is there."
+)
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
-def main(*, shrink: bool, match: str, seed: int, jobs: int) -> None:
+def main(*, shrink: bool, match: str, seed: int, write: bool, jobs: int) -> None:
     """Print the matrix property × mutant."""
-    for i, prop in enumerate(LIBRARY):
-        click.echo(f"{chr(ord('a') + i)}  {prop.name} (order {prop.order})")
+    columns = dict(zip(LETTERS, LIBRARY, strict=False))
+    for letter, prop in columns.items():
+        click.echo(f"{letter}  {prop.name} (order {prop.order})")
     click.echo()
     cells = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
     trials: list[Trial] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for t in pool.map(named_trial, cells, [seed] * len(cells), [shrink] * len(cells)):
-            row = "".join(chr(ord("a") + i) if p.name in t.killers else "·" for i, p in enumerate(LIBRARY))
+            row = "".join(letter if prop.name in t.killers else "·" for letter, prop in columns.items())
             mark = "caught" if t.caught else f"NOT CAUGHT at its order (lowest: {t.lowest})"
             click.echo(f"{row}  order {t.order}  {t.entry}: {t.mutant}  {mark}")
             trials.append(t)
     _summary(trials, shrink=shrink)
+    if write:
+        _write(trials)
     if not all(t.caught for t in trials):
         raise SystemExit(1)
+
+
+def _write(trials: list[Trial]) -> None:
+    """Keep the kill matrix in the package: what was measured anew, and of the rest what is still in the catalog."""
+    file = Path(eqprop.__file__).with_name(kills.FILE)
+    new = [kills.Kill(t.entry, t.mutant, t.order, tuple(sorted(t.killers))) for t in trials]
+    matrix = kills.updated(kills.kills(), new, kills.own_cells())
+    file.write_text(kills.written(matrix), encoding="utf-8")
+    click.echo(f"{file}: {len(matrix)} of {len(kills.own_cells())} mutants")
 
 
 def _summary(trials: list[Trial], *, shrink: bool) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
@@ -12,10 +14,13 @@ from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
     forgets,
+    misstates_charge,
     scaled_gradient,
     second_derivative,
+    slides_along_orbit,
     slips,
     stopped,
+    third_derivative,
     wrong_axis,
     wrong_inverse,
 )
@@ -29,6 +34,13 @@ def _apply(params: Any, h: Any) -> Any:
     if "b_in" in params:
         hidden = shifted(hidden, params["b_in"])
     return hidden @ params["w_out"]
+
+
+def _charge(algebra: Any, params: Any) -> Any:
+    """½⟨ξ, Wᵀ W + bᵀ b − A Aᵀ⟩ for symmetric ξ."""
+    block = params["block"]
+    gram = block["w_in"].T @ block["w_in"] - block["w_out"] @ block["w_out"].T
+    return 0.5 * jnp.sum(algebra * (gram + jnp.outer(block["b_in"], block["b_in"]) if "b_in" in block else gram))
 
 
 @register(
@@ -55,6 +67,9 @@ def _apply(params: Any, h: Any) -> Any:
         backward_drops_term("block/w_out"),
         second_derivative("block/w_in"),
         backward_bends("block/w_out"),
+        third_derivative("block/w_in"),
+        slides_along_orbit(),
+        misstates_charge(),
     ],
 )
 @st.composite
@@ -66,5 +81,6 @@ def linear_gl(draw: st.DrawFn) -> Pair:
     net = embedded(draw, Block(_apply, shapes, d_in, d_out))
     writes = {"block/w_in": 1} | ({"block/b_in": 0} if bias else {})
     transformation = hidden_units(groups.GeneralLinear(n), writes=writes, reads={"block/w_out": 0}, name="gl")
+    transformation = replace(transformation, charge=_charge)
     own = {"d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias}
     return Pair(net.model("linear"), transformation, architecture={**own, **net.architecture})

@@ -25,6 +25,7 @@ from eqprop.mutants import (
     slips,
     stopped,
     straight_through,
+    third_derivative,
     wrong_inverse,
 )
 from eqprop.pair import Pair
@@ -102,6 +103,7 @@ SHIFT_MUTANTS = (
     backward_drops_term("block/w"),
     second_derivative("block/w"),
     backward_bends("block/w"),
+    third_derivative("block/w"),
 )
 """Of W + a 1ᵀ. A forgotten bias or a stopped tensor is no defect: each tensor's shift is a symmetry by itself."""
 

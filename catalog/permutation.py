@@ -51,7 +51,11 @@ def _permuted(layer: HiddenLayer, writes: dict[str, int]) -> Pair:
         scaled_gradient("block/w_in"),
         straight_through("block/w_out"),
         backward_drops_term("block/w_out"),
+        # Carried along by every permutation: only the averages from θ to K_gθ tell, that of the gradient where g is no
+        # involution.
+        straight_through("block/w_in", 0.5, alike=True).only(lambda pair: pair.architecture["hidden"] > 2),  # pyright: ignore[reportOperatorIssue]
         second_derivative("block/w_in"),
+        second_derivative("block/w_in", 0.5, alike=True),
         backward_bends("block/w_out"),
     ],
 )

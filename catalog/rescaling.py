@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
@@ -10,11 +14,14 @@ from eqprop.mutants import (
     backward_bends,
     backward_scales,
     forgets,
+    misstates_charge,
     scaled_gradient,
     second_derivative,
+    slides_along_orbit,
     slips,
     stopped,
     straight_through,
+    third_derivative,
     wrong_axis,
     wrong_inverse,
     wrong_power,
@@ -30,7 +37,15 @@ def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation]) -> Pa
     transformation = hidden_units(
         groups.Scaling(layer.hidden), writes=layer.writes, reads=layer.reads, name="rescaling"
     )
+    transformation = replace(transformation, charge=_charge)
     return Pair(layer.net.model("hidden-layer"), transformation, architecture=layer.architecture)
+
+
+def _charge(algebra: Any, params: Any) -> Any:
+    """½ Σ ξ (‖w‖² + b² − ‖a‖²) over the hidden units."""
+    block = params["block"]
+    squares = jnp.sum(block["w_in"] ** 2, axis=0) - jnp.sum(block["w_out"] ** 2, axis=1)
+    return 0.5 * jnp.dot(algebra, squares + block["b_in"] ** 2 if "b_in" in block else squares)
 
 
 @register(
@@ -60,6 +75,9 @@ def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation]) -> Pa
         second_derivative("block/w_in"),
         second_derivative("block/w_out"),
         backward_bends("block/w_out"),
+        third_derivative("block/w_in"),
+        slides_along_orbit(),
+        misstates_charge(),
     ],
 )
 @st.composite

@@ -141,7 +141,7 @@ def gauss_rule(stages: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, weights
 
 
-ITERATIONS = 12
+ITERATIONS = 14
 
 
 def collocation(

@@ -47,8 +47,8 @@ class Subspace:
     """Some of the algebra elements, in flat coordinates.
 
     Attributes:
-        size: the number of coordinates of ξ.
-        basis: orthonormal rows; None stands for all of the algebra.
+        size: the dimension of the algebra.
+        basis: orthonormal rows in flat coordinates of ξ; None stands for all of the algebra.
     """
 
     size: int
@@ -159,7 +159,8 @@ class _Survey:
         affine, orthogonal = self._of_action()
         if not isinstance(self.group, LieGroup) or self.pair.target is not None or self.group.trivial:
             return Traits(affine, orthogonal)
-        first, second, moved, origin = self._rows()
+        span = self._span(self.group)
+        first, second, moved, origin = (rows @ span.T for rows in self._rows())
         scale = float(np.abs(first).max(initial=0.0))
         affine_generator = bool(np.abs(first - moved).max(initial=0.0) <= RECOGNISED * scale)
         return Traits(
@@ -167,9 +168,9 @@ class _Survey:
             orthogonal,
             affine_generator,
             linear_generator=affine_generator and not origin.any(),
-            constant=_null_space(first, scale),
-            symmetric=_null_space(first - second, scale),
-            antisymmetric=_null_space(first + second, scale),
+            constant=_null_space(first, span, scale),
+            symmetric=_null_space(first - second, span, scale),
+            antisymmetric=_null_space(first + second, span, scale),
             special=self._special(self.group),
         )
 
@@ -187,6 +188,17 @@ class _Survey:
         length, pushed, changed = _run(self.over_rows(row), elements, one, other, tangents)
         affine = bool((changed <= RECOGNISED * pushed).all())
         return affine, affine and bool((np.abs(pushed - length) <= RECOGNISED * length).all())
+
+    def _span(self, group: LieGroup) -> np.ndarray:
+        """The algebra in flat coordinates, of which it may be a part (antisymmetric matrices): orthonormal rows.
+
+        Of an algebra with more coordinates than ``MOST_COORDINATES``, some elements.
+        """
+        size = ravel_pytree(group.zero())[0].size
+        count = size + SPARE_ROWS if size <= MOST_COORDINATES else SPARE_ROWS
+        drawn = jax.vmap(lambda algebra: ravel_pytree(algebra)[0])(group.sample_algebra_many(self.rng, count))
+        _, values, vectors = np.linalg.svd(np.asarray(drawn, dtype=float), full_matrices=False)
+        return vectors[values > np.sqrt(RECOGNISED) * values.max(initial=0.0)]
 
     def _rows(self) -> tuple[np.ndarray, ...]:
         """Coefficients in ξ of ⟨v, Dk_ξ u⟩ and ⟨u, Dk_ξ v⟩ at one point, ⟨v, Dk_ξ u⟩ at another, and ⟨v, k_ξ(0)⟩."""
@@ -257,15 +269,16 @@ def _special_of(algebra: Any, *lengths: Any) -> Special | None:
     return Special(algebra, "some", rate) if again <= least and skew <= np.sqrt(RECOGNISED) * whole else None
 
 
-def _null_space(rows: np.ndarray, scale: float) -> Subspace:
-    """The ξ on which all rows vanish."""
-    size = rows.shape[1]
+def _null_space(rows: np.ndarray, span: np.ndarray, scale: float) -> Subspace:
+    """The ξ in the span on which all rows vanish; the rows are in its coordinates."""
+    size, coordinates = span.shape
     if np.abs(rows).max(initial=0.0) <= RECOGNISED * scale:
         return Subspace(size)
-    if size > MOST_COORDINATES:
-        return Subspace(size, np.zeros((0, size)))
+    if coordinates > MOST_COORDINATES:
+        return Subspace(size, np.zeros((0, coordinates)))
     _, values, vectors = np.linalg.svd(rows)
-    return Subspace(size, vectors[np.count_nonzero(values > RECOGNISED * np.sqrt(len(rows)) * scale) :])
+    null = vectors[np.count_nonzero(values > RECOGNISED * np.sqrt(len(rows)) * scale) :]
+    return Subspace(size, null @ span)
 
 
 def _mapped(row: Callable[..., Any]) -> Callable[..., Any]:

@@ -87,7 +87,7 @@ def _null_space(point: Point) -> Sides:
     counted = squares > GAP**2 * largest
     unclear = jnp.any(counted & (squares < GAP * largest)) | (largest == 0)
     weights = jnp.where(counted, 1 / jnp.sqrt(jnp.where(counted, squares, 1)), 0)
-    basis = (vectors * weights).T
+    basis = vectors.T * weights[:, None]
     projected = jax.vmap(lambda row: ravel_pytree(hessian.push(unravel(row)))[0])(basis @ rows)
     sizes = uncancelled(hessian.push, unravel(rows[0]), point.theta)
     whole = jnp.sum(jnp.stack(jax.tree.leaves(sizes))) * jnp.sum(weights)

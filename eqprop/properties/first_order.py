@@ -52,6 +52,10 @@ JACOBIAN_COVARIANCE = Property(
     needs=frozenset({"params", "inputs", "element", "tangent", "cotangent"}),
     rests_on=("equivariance",),
     source=SOURCE,
+    derivation=(
+        "Differentiate f(K_gθ, X_g x) = T_g f(θ, x) in θ along u, by the chain rule on both sides.\n"
+        "The second is the transpose of the first, against w."
+    ),
 )
 
 GRADIENT_COVARIANCE = Property(
@@ -63,6 +67,11 @@ GRADIENT_COVARIANCE = Property(
     needs=frozenset({"params", "inputs", "element", "targets"}),
     rests_on=("equivariance",),
     source=SOURCE,
+    derivation=(
+        "DK_gᵀ ∇L(K_gθ) = DK_gᵀ Df(K_gθ)ᵀ ∇ℓ(f(K_gθ)) = Df(θ)ᵀ DT_gᵀ ∇ℓ(f(K_gθ)) by jacobian-covariance.\n"
+        "f(K_gθ) = T_g f(θ), so it is the chain rule for ℓ∘T_g∘f."
+    ),
+    consequence_of=("equivariance", "jacobian-covariance"),
 )
 
 JACOBIAN_GENERATOR = Property(
@@ -75,6 +84,10 @@ JACOBIAN_GENERATOR = Property(
     hypotheses=(continuous, one_model),
     rests_on=("equivariance",),
     source=SOURCE,
+    derivation=(
+        "Differentiate f(K_gθ, X_g x) = T_g f(θ, x) with g = exp(tξ) in t at t = 0.\n"
+        "K_g gives k_ξ, X_g gives χ_ξ and T_g gives τ_ξ, which vanishes for a symmetry."
+    ),
 )
 
 NOETHER = Property(
@@ -87,4 +100,9 @@ NOETHER = Property(
     hypotheses=(continuous, one_model),
     rests_on=("equivariance",),
     source=SOURCE + "; for symmetries Kunin et al. 2021, arXiv 2012.04728",
+    derivation=(
+        "⟨∇L, k_ξ⟩ = ⟨Jᵀ∇ℓ, k_ξ⟩ = ⟨∇ℓ, J k_ξ⟩, and likewise ⟨∂L/∂x, χ_ξ⟩ = ⟨∇ℓ, ∂f/∂x·χ_ξ⟩.\n"
+        "Their sum is ⟨∇ℓ, τ_ξ(f)⟩ by jacobian-generator."
+    ),
+    consequence_of=("jacobian-generator",),
 )

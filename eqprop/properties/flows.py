@@ -31,7 +31,7 @@ from eqprop.properties.hypotheses import (
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (first order, dynamics); derived here"
 
 STEPS = 8
-REACH = 0.25
+REACH = 0.2
 """Steps of a flow, in units of 1/‖H‖ (1/√‖H‖ where it is of second order): the iteration for the stages contracts."""
 
 STAGES = 4

@@ -54,6 +54,11 @@ GAUSS_NEWTON_COVARIANCE = Property(
     hypotheses=(symmetry,),
     rests_on=("equivariance", "jacobian-covariance"),
     source=SOURCE,
+    derivation=(
+        "jacobian-covariance with T = id: Df(K_gθ) DK u = J u, and DKᵀ Df(K_gθ)ᵀ w = Jᵀ w.\n"
+        "f(K_gθ) = f(θ), so ∇²ℓ between the two is the same."
+    ),
+    consequence_of=("equivariance", "jacobian-covariance"),
 )
 
 GAUSS_NEWTON_NULL = Property(
@@ -66,6 +71,8 @@ GAUSS_NEWTON_NULL = Property(
     hypotheses=(continuous, one_model, symmetry, still_inputs),
     rests_on=("equivariance", "jacobian-generator"),
     source=SOURCE,
+    derivation=("J k_ξ = 0 by jacobian-generator with T = id.\nSo GGN k_ξ = Jᵀ ∇²ℓ (J k_ξ) = 0, for every loss."),
+    consequence_of=("jacobian-generator",),
 )
 
 TANGENT_KERNEL_COVARIANCE = Property(
@@ -78,4 +85,8 @@ TANGENT_KERNEL_COVARIANCE = Property(
     hypotheses=(isometric,),
     rests_on=("equivariance", "jacobian-covariance"),
     source=SOURCE,
+    derivation=(
+        "jacobian-covariance times its transpose: Df(K_gθ) DK DKᵀ Df(K_gθ)ᵀ = DT J Jᵀ DTᵀ, and DK DKᵀ = 1.\n"
+        "That DK is orthogonal, DKᵀDK u = u, is declared by the transformation and compared as well."
+    ),
 )

@@ -43,6 +43,10 @@ EQUIVARIANCE = Property(
     sides=_equivariance,
     needs=frozenset({"params", "inputs", "element"}),
     source="the premise of Yang & Ziyin 2025, arXiv 2512.21447",
+    derivation=(
+        "The premise itself, assumed and not derived: f takes K_g and X_g to T_g.\n"
+        "What else is said of f comes from it, by differentiating both sides in θ and in g."
+    ),
 )
 
 GROUP_LAWS = Property(
@@ -54,4 +58,8 @@ GROUP_LAWS = Property(
     needs=frozenset({"params", "inputs", "element", "element2"}),
     hypotheses=(one_model,),
     source="definition of a group action",
+    derivation=(
+        "What makes K, T and X actions, assumed and not derived: generators and inverses are taken of an action.\n"
+        "The model is not part of it; a conversion between two models has no such laws."
+    ),
 )

@@ -88,6 +88,11 @@ HESSIAN_COVARIANCE = Property(
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
     rests_on=("equivariance", "gradient-covariance"),
     source=SOURCE,
+    derivation=(
+        "Differentiate gradient-covariance in θ along u: H(K_gθ) moves by DK u, and DKᵀ itself by ∇²Kᵢ u.\n"
+        "With D²ℓ it is model-second-order against ∇ℓ, and jacobian-covariance on both sides of ∇²ℓ."
+    ),
+    consequence_of=("equivariance", "jacobian-covariance", "model-second-order"),
 )
 
 MODEL_SECOND_ORDER = Property(
@@ -99,6 +104,10 @@ MODEL_SECOND_ORDER = Property(
     needs=frozenset({"params", "inputs", "element", "tangent", "tangent2"}),
     rests_on=("equivariance", "jacobian-covariance"),
     source=SOURCE,
+    derivation=(
+        "Differentiate Df(K_gθ)·DK·v = DT(f)·Df(θ)·v, which is jacobian-covariance, in θ along u.\n"
+        "The product rule gives two terms a side: K bends on the left where T bends on the right."
+    ),
 )
 
 HESSIAN_GENERATOR = Property(
@@ -111,6 +120,10 @@ HESSIAN_GENERATOR = Property(
     hypotheses=(continuous, one_model),
     rests_on=("equivariance", "noether"),
     source=SOURCE,
+    derivation=(
+        "Differentiate noether in θ: ∇⟨∇L, k_ξ⟩ = H k_ξ + Dk_ξᵀ ∇L, and ∇(s_ξ∘f) = Jᵀ ∇s_ξ(f).\n"
+        "χ_ξ does not depend on θ, so ∇⟨∂L/∂x, χ_ξ⟩ is the mixed derivative along it."
+    ),
 )
 
 ORBIT_CURVATURE = Property(
@@ -123,4 +136,9 @@ ORBIT_CURVATURE = Property(
     hypotheses=(continuous, one_model, still_inputs),
     rests_on=("equivariance", "noether"),
     source=SOURCE,
+    derivation=(
+        "hessian-generator against k_η: ⟨k_η, H k_ξ⟩ + ⟨k_η, Dk_ξᵀ ∇L⟩ = ⟨k_η, Jᵀ ∇s_ξ(f)⟩.\n"
+        "⟨k_η, Dk_ξᵀ ∇L⟩ = ⟨∇L, Dk_ξ k_η⟩, and J k_η = τ_η(f) by jacobian-generator."
+    ),
+    consequence_of=("jacobian-generator", "hessian-generator"),
 )

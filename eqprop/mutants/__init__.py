@@ -1,0 +1,30 @@
+"""Mutants: pairs broken on purpose. A check that cannot fail is a defect, so every catalog entry ships its own."""
+
+from eqprop.mutants.actions import LeafRule as LeafRule
+from eqprop.mutants.actions import acting_otherwise as acting_otherwise
+from eqprop.mutants.actions import forgets as forgets
+from eqprop.mutants.actions import misapplies as misapplies
+from eqprop.mutants.actions import misapplies_to_outputs as misapplies_to_outputs
+from eqprop.mutants.actions import slips as slips
+from eqprop.mutants.actions import wrong_axis as wrong_axis
+from eqprop.mutants.actions import wrong_inverse as wrong_inverse
+from eqprop.mutants.actions import wrong_power as wrong_power
+from eqprop.mutants.base import Mutant as Mutant
+from eqprop.mutants.base import kebab_case as kebab_case
+from eqprop.mutants.base import leaf_at as leaf_at
+from eqprop.mutants.base import slug as slug
+from eqprop.mutants.base import with_leaf as with_leaf
+from eqprop.mutants.derivatives import backward_bends as backward_bends
+from eqprop.mutants.derivatives import backward_drops_term as backward_drops_term
+from eqprop.mutants.derivatives import backward_scales as backward_scales
+from eqprop.mutants.derivatives import entering_through as entering_through
+from eqprop.mutants.derivatives import ramp as ramp
+from eqprop.mutants.derivatives import scaled_gradient as scaled_gradient
+from eqprop.mutants.derivatives import second_derivative as second_derivative
+from eqprop.mutants.derivatives import stopped as stopped
+from eqprop.mutants.derivatives import straight_through as straight_through
+from eqprop.mutants.derivatives import third_derivative as third_derivative
+from eqprop.mutants.derivatives import with_backward as with_backward
+from eqprop.mutants.derivatives import with_derivative as with_derivative
+from eqprop.mutants.generators import misstates_charge as misstates_charge
+from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit

@@ -1,0 +1,163 @@
+"""Orders 1 to 3: a wrong derivative rule behind an exact value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
+from eqprop.pair import Pair
+from eqprop.trees import leaf_paths
+
+Operation = Callable[[Any], Any]
+
+
+def entering_through(path: str, operation: Operation) -> Change:
+    """The model with an operation on the tensors of this path where they enter its forward pass.
+
+    In a conversion between two models only the source is changed.
+    """
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        chosen = [p for p in float_paths(model.params) if fnmatchcase(p, path) and np.size(leaf_at(model.params, p))]
+        if not chosen:
+            return None
+
+        def apply(params: Any, inputs: Any) -> Any:
+            leaves, treedef = jax.tree.flatten(params)
+            for i, leaf_path in enumerate(leaf_paths(params)):
+                if leaf_path in chosen:
+                    leaves[i] = operation(jnp.asarray(leaves[i]))
+            return model.apply(jax.tree.unflatten(treedef, leaves), inputs)
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    return change
+
+
+def stopped(path: str, *, name: str = "") -> Mutant:
+    """No gradient reaches the tensors of this path.
+
+    Gradient covariance alone cannot see it where K maps each tensor to itself linearly; the Noether identity does.
+    """
+    why = f"the gradient of {path} is stopped"
+    return Mutant(name or f"stops-{slug(path)}", 1, why, entering_through(path, jax.lax.stop_gradient))
+
+
+def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
+    """The derivative is multiplied by 1 + δ·r, with r from 1/n to 1 over the n entries of the tensor."""
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * (1 + delta * ramp(x))
+
+    why = f"the derivative in {path} is scaled by up to 1 + {delta:g}, entry by entry"
+    return Mutant(
+        name or f"scales-gradient-of-{slug(path)}", 1, why, entering_through(path, with_derivative(derivative))
+    )
+
+
+def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
+    """The derivative of w + ½δ·r·w² behind the value w, as a straight-through estimator has; r as before.
+
+    With ``alike`` r is 1: the same for all units, so that a permutation of units carries the wrong gradient along and
+    no covariance shows it. It is the gradient of no function, though.
+    """
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * (1 + delta * _ramp(x, alike=alike) * x)
+
+    why = f"the derivative in {path} is that of another function than the forward pass computes"
+    named = name or f"straight-through-{'alike-in-' if alike else ''}{slug(path)}"
+    return Mutant(named, 1, why, entering_through(path, with_derivative(derivative)))
+
+
+def second_derivative(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
+    """Value and first derivative exact; the second derivative of each entry is δ·r in place of 0 (``alike``: r = 1)."""
+    why = f"value and gradient are exact, the second derivative in {path} is not"
+    named = name or f"bends-{'alike-in-' if alike else ''}{slug(path)}"
+    return Mutant(named, 2, why, entering_through(path, with_derivative(_bent(delta, alike=alike))))
+
+
+def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutant:
+    """Value, first and second derivative exact; the third derivative of each entry is δ·r in place of 0."""
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * (1 + 0.5 * delta * ramp(x) * (x - jax.lax.stop_gradient(x)) ** 2)
+
+    why = f"value, gradient and Hessian are exact, the third derivative in {path} is not"
+    return Mutant(name or f"twists-{slug(path)}", 3, why, entering_through(path, with_derivative(derivative)))
+
+
+def backward_drops_term(path: str, *, name: str = "") -> Mutant:
+    """A reverse-only rule (``jax.custom_vjp``) that drops the first entry's term."""
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * np.not_equal(np.arange(x.size), 0).reshape(x.shape)
+
+    why = f"a custom backward rule drops the first entry of {path}"
+    return Mutant(name or f"backward-drops-{slug(path)}", 1, why, entering_through(path, with_backward(derivative)))
+
+
+def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
+    """As ``scaled_gradient``, in a reverse-only rule."""
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * (1 + delta * ramp(x))
+
+    why = f"a custom backward rule scales the gradient of {path} by up to 1 + {delta:g}, entry by entry"
+    return Mutant(name or f"backward-scales-{slug(path)}", 1, why, entering_through(path, with_backward(derivative)))
+
+
+def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
+    """As ``second_derivative``, in a reverse-only rule."""
+    why = f"a custom backward rule for {path} is exact, its own derivative is not"
+    return Mutant(name or f"backward-bends-{slug(path)}", 2, why, entering_through(path, with_backward(_bent(delta))))
+
+
+# -- identity operations with a derivative of one's own ---------------------------------------------------------------
+
+
+def ramp(x: Any) -> np.ndarray:
+    """1/n, 2/n, …, 1 over the n entries of an array: no two units of a layer alike."""
+    return (np.arange(1, x.size + 1) / x.size).reshape(x.shape)
+
+
+def _ramp(x: Any, *, alike: bool) -> np.ndarray:
+    return np.ones_like(ramp(x)) if alike else ramp(x)
+
+
+def _bent(delta: float, *, alike: bool = False) -> Callable[[Any, Any], Any]:
+    """t·(1 + δ·r·(x − x₀)) at x = x₀: equal to t there, with derivative δ·r·t in x."""
+    return lambda x, t: t * (1 + delta * _ramp(x, alike=alike) * (x - jax.lax.stop_gradient(x)))
+
+
+def with_derivative(derivative: Callable[[Any, Any], Any]) -> Operation:
+    """The identity map with ``derivative(x, t)``, linear in t, as its derivative in forward and reverse mode."""
+
+    @jax.custom_jvp
+    def operation(x: Any) -> Any:
+        return x
+
+    @operation.defjvp
+    def rule(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
+        return operation(primals[0]), derivative(primals[0], tangents[0])
+
+    return operation
+
+
+def with_backward(derivative: Callable[[Any, Any], Any]) -> Operation:
+    """The identity map with ``derivative(x, ct)`` as its backward rule; forward mode is refused."""
+
+    @jax.custom_vjp
+    def operation(x: Any) -> Any:
+        return x
+
+    operation.defvjp(lambda x: (x, x), lambda x, cotangent: (derivative(x, cotangent),))
+    return operation

@@ -1,0 +1,65 @@
+"""What a transformation says of its own generator, and says wrongly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.groups.base import LieGroup
+from eqprop.mutants.base import Mutant
+from eqprop.pair import Pair
+from eqprop.traits import traits_of
+from eqprop.trees import is_floating
+
+
+def slides_along_orbit(delta: float = 0.5, *, name: str = "slides-along-orbit") -> Mutant:
+    """K is exact, its derivative in the element is k_ξ (1 + δq) with q = ‖θ‖²/(1 + ‖θ‖²).
+
+    Such a field is tangent to the orbits everywhere: gradient and Hessian identities of a symmetry hold for it. But the
+    fields of two ξ do not close. Groups of one dimension, whose brackets vanish, and pairs whose T would tell cannot
+    carry the defect.
+    """
+
+    def change(pair: Pair) -> Pair | None:
+        group = pair.transformation.group
+        if not isinstance(group, LieGroup) or pair.transformation.moves_outputs:
+            return None
+        if sum(leaf.size for leaf in jax.tree.leaves(group.zero())) < 2:
+            return None
+        on_params = pair.transformation.on_params
+
+        def sliding(element: Any, params: Any) -> Any:
+            square = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params) if is_floating(leaf))
+            return on_params(_slid(element, delta * square / (1 + square)), params)
+
+        return pair.replaced(transformation=replace(pair.transformation, on_params=sliding))
+
+    return Mutant(name, 1, "the derivative of K in the element is along the orbit, but no action's", change)
+
+
+@jax.custom_jvp
+def _slid(element: Any, excess: Any) -> Any:
+    del excess
+    return element
+
+
+@_slid.defjvp
+def _slid_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
+    element, excess = primals
+    return _slid(element, excess), jax.tree.map(lambda tangent: tangent * (1 + excess), tangents[0])
+
+
+def misstates_charge(*, name: str = "misstates-charge") -> Mutant:
+    """The declared charge lacks its factor ½. Where none is declared, or there is none, there is no such defect."""
+
+    def change(pair: Pair) -> Pair | None:
+        charge = pair.transformation.charge
+        if charge is None or not traits_of(pair).symmetric.dimension:
+            return None
+        doubled = replace(pair.transformation, charge=lambda algebra, params: 2 * charge(algebra, params))
+        return pair.replaced(transformation=doubled)
+
+    return Mutant(name, 0, "the declared charge is twice what has the generator as its gradient", change)
