@@ -30,7 +30,7 @@ from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.profiles import PROFILES
-from eqprop.properties import LIBRARY
+from eqprop.properties import CORE
 from eqprop.search import SMALL
 
 BATCH = 32
@@ -108,7 +108,7 @@ def verify_once(program: Program, probes: int, rng: np.random.Generator) -> dict
 
 def cost(pair: Pair, repeats: int) -> Cost:
     """Time verifying and gradients in turns."""
-    program = Program(pair, applicable(pair, LIBRARY), SQUARED_ERROR)
+    program = Program(pair, applicable(pair, CORE), SQUARED_ERROR)
     probes = max(1, PROFILES["gate"].probes * SMALL // max(pair.model.param_leaves.size, SMALL))
     rng = np.random.default_rng(0)
     run = gradient(pair, program.draw(rng, 1).at(0))

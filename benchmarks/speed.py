@@ -39,7 +39,7 @@ from eqprop.compiling import HOT
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
-from eqprop.properties import LIBRARY
+from eqprop.properties import CORE
 
 LONGEST_VERIFY = 1800
 """Seconds after which a run of the command line is given up."""
@@ -135,7 +135,7 @@ class Stages:
 
 def compiled(pair: Pair) -> Program:
     """All applicable properties of a pair."""
-    return Program(pair, applicable(pair, LIBRARY), SQUARED_ERROR)
+    return Program(pair, applicable(pair, CORE), SQUARED_ERROR)
 
 
 def cpu(work: Callable[[], object], repeats: int) -> float:
@@ -159,8 +159,8 @@ def stages(program: Program, batch: int, repeats: int) -> Stages:
 
     def judge() -> None:
         for name, parts in sides.items():
-            lhs, rhs, scales = (part.reshape(batch, 1 + copies, -1) for part in parts)
-            rounding.judge(lhs, rhs, scales, program.layouts[name].starts, eps)
+            lhs, rhs, scales, errors = (part.reshape(batch, 1 + copies, -1) for part in parts)
+            rounding.judgement(rounding.measure(lhs, rhs, scales, program.layouts[name].starts, errors), eps)
 
     seconds = (
         cpu(lambda: program.draw(rng, batch), repeats),

@@ -13,6 +13,7 @@ from eqprop.actions import hidden_units
 from eqprop.mutants import (
     backward_bends,
     backward_scales,
+    claims_isometry,
     forgets,
     misstates_charge,
     scaled_gradient,
@@ -78,6 +79,7 @@ def _charge(algebra: Any, params: Any) -> Any:
         third_derivative("block/w_in"),
         slides_along_orbit(),
         misstates_charge(),
+        claims_isometry(),
     ],
 )
 @st.composite

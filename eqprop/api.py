@@ -23,6 +23,7 @@ def run(
     precision: Precision = "float64",
     properties: Iterable[str | Property] | None = None,
     save: Path | None = None,
+    optimizer: Any = None,
     on_progress: Listener = ignore,
 ) -> Report:
     """Search for violations; a falsified property is a verdict in the report, never an exception.
@@ -34,12 +35,16 @@ def run(
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         properties: names of those to verify; all by default.
         save: a folder for counterexample files; none are written by default.
+        optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
+            trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
         on_progress: called with a ``Progress`` at every step.
 
     Raises:
         InvalidInput: for arguments that cannot be used. A model that cannot be verified is a verdict: an error.
     """
-    options = make_options(profile=profile, seed=seed, precision=precision, properties=properties, save=save)
+    options = make_options(
+        profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+    )
     return run_subjects(as_subjects(pairs), options, on_progress)
 
 
@@ -50,6 +55,7 @@ def verify(
     precision: Precision = "float64",
     properties: Iterable[str | Property] | None = None,
     save: Path | None = None,
+    optimizer: Any = None,
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
 
@@ -58,7 +64,9 @@ def verify(
         InvalidInput: for arguments that cannot be used.
     """
     given: Any = pairs[0] if len(pairs) == 1 else pairs
-    report = run(given, profile=profile, seed=seed, precision=precision, properties=properties, save=save)
+    report = run(
+        given, profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+    )
     if not report.ok:
         raise Falsified(report)
     return report

@@ -114,6 +114,7 @@ def parametrize(
     precision: Precision | None = None,
     properties: Sequence[str | Property] | None = None,
     save: Path | None = None,
+    optimizer: Any = None,
 ) -> pytest.MarkDecorator:
     """Decorate a test to be run once for each pair and property, with an argument ``case``.
 
@@ -125,6 +126,7 @@ def parametrize(
         precision: ``"float64"`` or ``"model"``.
         properties: those to verify.
         save: a folder for counterexample files.
+        optimizer: as for ``verify``; a case for each of its properties is added.
 
     Raises:
         InvalidInput: for arguments that cannot be used.
@@ -136,6 +138,7 @@ def parametrize(
         ...     case.verify()
     """
     given = {"profile": profile, "seed": seed, "precision": precision, "properties": properties, "save": save}
+    given |= {"optimizer": optimizer}
     subjects = as_subjects(pairs[0] if len(pairs) == 1 else pairs)
     # The plugin turns the mark into tests, because only it knows the command line.
     return getattr(pytest.mark, MARK)(subjects=subjects, given={k: v for k, v in given.items() if v is not None})

@@ -1,4 +1,4 @@
-"""The command line: ``eqprop verify | list | explain | replay``.
+"""The command line: ``eqprop verify | list | explain | optimizers | replay``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -76,6 +76,7 @@ def cli() -> None:
 @click.option("--profile", type=click.Choice(["gate", "explore", "deep"]), default="gate", show_default=True)
 @click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
+@click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
     "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
@@ -97,6 +98,7 @@ def verify(
     profile: str,
     precision: str,
     properties: tuple[str, ...],
+    optimizer: str | None,
     match: str,
     max_architectures: int | None,
     jobs: str,
@@ -121,6 +123,7 @@ def verify(
             properties=properties or None,
             save=_writable(save),
             architectures=max_architectures,
+            optimizer=optimizer,
         )
         subjects, slow = _subjects(targets, match)
         report = _run(
@@ -216,6 +219,37 @@ def explain(*, name: str) -> int:
 
     _echo(explanation(name))
     return 0
+
+
+@cli.command()
+@click.argument("targets", nargs=-1, metavar="[MODULE:ATTR]...")
+@click.option("--match", default="", metavar="TEXT", help="Only optimizers, or groups, whose name contains this.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".eqprop"),
+    show_default=True,
+    help="Folder for counterexamples, which `eqprop replay` reads.",
+)
+@click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Worker processes.")
+@click.option("--verbose", "-v", is_flag=True, help="Print every counterexample.")
+def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path, jobs: str, verbose: bool) -> int:
+    """Print the table optimizer × group: which steps commute with which symmetry, and what happens to the charges.
+
+    The rows are fifteen optimizers with predictions, or your own: optax's, or any object with init and update. Exit
+    code 1 where something was found otherwise than predicted, or could not be settled.
+    """
+    wanted = _jobs(jobs)
+    from eqprop.optimizer_table import run
+
+    with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
+        folder = _writable(save)
+        text, code = run(
+            match=match, targets=targets, output=output, save=folder, jobs=wanted or _cpus(), verbose=verbose
+        )
+    _echo(text)
+    return code
 
 
 @cli.command()

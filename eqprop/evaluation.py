@@ -70,7 +70,7 @@ class Program:
         loss: a drawn loss; the model's own takes precedence.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         careful: whether the model is known to be reverse-only; found out where it is not said.
-        probes: how many probes a call holds, where the model is small.
+        probes: how many probes a call holds where the model is small; ``PROBES`` by default.
         slot: where the traced program is kept between runs; None keeps none.
 
     Attributes:
@@ -91,7 +91,7 @@ class Program:
         precision: Precision = "float64",
         *,
         careful: bool = False,
-        probes: int = PROBES,
+        probes: int | None = None,
         slot: Slot | None = None,
     ) -> None:
         self.pair = pair
@@ -107,7 +107,7 @@ class Program:
         size = max(pair.model.param_leaves.size, 1)
         self.large = size >= LARGE
         self.copies = rounding.COPIES_LARGE if self.large else rounding.COPIES
-        self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, probes * (1 + rounding.COPIES)))
+        self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, (probes or PROBES) * (1 + rounding.COPIES)))
         if self.large:
             self.rows = max(self.rows // (1 + self.copies), 1) * (1 + self.copies)
         with numbers_context(precision), garbage_kept():

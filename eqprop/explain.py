@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from eqprop.errors import InvalidInput
-from eqprop.properties import LIBRARY, Property
+from eqprop.properties import HIGHER, LIBRARY, Property
+from eqprop.reference import facts
 from eqprop.registry import Entry, entries
 
 
@@ -18,7 +19,7 @@ def explanation(name: str) -> str:
         InvalidInput: where neither is called so, with the closest names.
     """
     known = entries()
-    properties = {prop.name: prop for prop in LIBRARY}
+    properties = {prop.name: prop for prop in LIBRARY} | HIGHER
     if name in known:
         return "\n".join(_entry_lines(known[name]))
     if name in properties:
@@ -54,15 +55,7 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
 
 def _property_lines(prop: Property) -> Iterator[str]:
     yield f"{prop.name}: a property of order {prop.order}"
-    hypotheses = [(h.__doc__ or h.__name__).removeprefix("Hypothesis: ").rstrip(".") for h in prop.hypotheses]
-    fields = {
-        "claim": prop.statement,
-        "formula": prop.formula,
-        "applies": f"where {'; '.join(hypotheses)}" if hypotheses else "to every pair",
-        "rests on": ", ".join(prop.rests_on),
-        "source": prop.source,
-    }
-    yield from _labelled(fields)
+    yield from _labelled(facts(prop))
     yield f"  verify      eqprop verify --property {prop.name}"
 
 

@@ -18,6 +18,7 @@ from eqprop.evaluation import Program
 from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.properties import Property
+from eqprop.properties.optimizers import OptimizerProperty
 from eqprop.trees import leaf_paths
 
 PRINTED_NUMBERS = 120
@@ -89,6 +90,7 @@ def counterexample(
         "loss": program.loss.name,
         "precision": program.precision,
         "structure": blob,
+        **({"optimizer": prop.found_at} if isinstance(prop, OptimizerProperty) else {}),
         "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
     }
     file, not_saved = _saved(recipe, save)
@@ -109,7 +111,7 @@ def counterexample(
         file=file,
         recipe=recipe,
     )
-    return replace(found, code=_code(found, arrays))
+    return replace(found, code=_code(found, prop, arrays))
 
 
 def _disagreement(program: Program, prop: Property, probe: Probe, batch: Probe) -> dict[str, Any]:
@@ -188,12 +190,24 @@ def _slug(name: str) -> str:
 
 
 def _replay_line(target: str, subject: str, prop: Property, seed: int, file: str) -> str:
-    if target and file:
+    # An optimiser that was passed as an object is found by no command; the pair is, by the code above.
+    findable = target and not (isinstance(prop, OptimizerProperty) and not prop.found_at)
+    if findable and file:
         return f"eqprop replay {shlex.quote(file)}"
-    if target:
+    if findable:
         match = "" if _is_single(target, subject) else f" --match {shlex.quote(subject)}"
-        return f"eqprop verify {shlex.quote(target)}{match} --property {prop.name} --seed {seed}"
-    return f"eqprop.verify(pair, properties=[{prop.name!r}], seed={seed})"
+        return f"eqprop verify {shlex.quote(target)}{match} --property {prop.name} --seed {seed}{_option(prop)}"
+    optimizer = f", optimizer={_optimizer_text(prop)}" if isinstance(prop, OptimizerProperty) else ""
+    return f"eqprop.verify(pair, properties=[{prop.name!r}], seed={seed}{optimizer})"
+
+
+def _optimizer_text(prop: OptimizerProperty) -> str:
+    """As Python: where it is found, or the name of the variable that the code of a counterexample gives it."""
+    return repr(prop.found_at) if prop.found_at else "optimizer"
+
+
+def _option(prop: Property) -> str:
+    return f" --optimizer {shlex.quote(prop.found_at)}" if isinstance(prop, OptimizerProperty) else ""
 
 
 def _is_single(target: str, subject: str) -> bool:
@@ -201,7 +215,7 @@ def _is_single(target: str, subject: str) -> bool:
     return target == f"catalog:{subject}"
 
 
-def _code(found: Counterexample, arrays: dict[str, dict[str, np.ndarray]]) -> str:
+def _code(found: Counterexample, prop: Property, arrays: dict[str, dict[str, np.ndarray]]) -> str:
     """The probe as Python that runs where ``pair`` can be had: from its target, or the object that the user passed."""
     recipe = found.recipe
     if recipe["target"]:
@@ -211,6 +225,8 @@ def _code(found: Counterexample, arrays: dict[str, dict[str, np.ndarray]]) -> st
         lines = pycode.call("pair = eqprop.load", arguments)
     else:
         lines = [f"pair = ...  # {found.pair}, as it was passed to eqprop"]
+    if isinstance(prop, OptimizerProperty) and not prop.found_at:
+        lines.append(f"optimizer = ...  # {prop.optimizer_name}, as it was passed to eqprop")
     if sum(pycode.written(leaf) for leaves in arrays.values() for leaf in leaves.values()) > PRINTED_NUMBERS:
         where = f"in {found.file}" if found.file else "not kept: pass save= (a folder) to keep them"
         return "\n".join(["import eqprop", "", *lines, f"# The {found.numbers} numbers are {where}."])
@@ -219,6 +235,8 @@ def _code(found: Counterexample, arrays: dict[str, dict[str, np.ndarray]]) -> st
     arguments = ["pair", repr(found.property)]
     arguments += [f"loss={recipe['loss']!r}"] if "targets" in arrays else []
     arguments += [f"precision={recipe['precision']!r}"] if recipe["precision"] != "float64" else []
+    if isinstance(prop, OptimizerProperty):
+        arguments.append(f"optimizer={_optimizer_text(prop)}")
     lines += pycode.call("eqprop.check", [*arguments, *(f"{name}={name}" for name in arrays)])
     header = ["import eqprop", pycode.imports(lines)]
     return "\n".join([*(line for line in header if line), "", *lines])

@@ -69,9 +69,10 @@ class OptimizerCheck:
     def _finite(self, path: str, gradient: np.ndarray, u: np.ndarray) -> None:
         if np.isfinite(u).all():
             return
+        first, largest = u[~np.isfinite(u)].flat[0], np.abs(gradient).max()
         msg = (
-            f"optimizer {self.optimizer.name!r}: update(grads, state, params) returned {u[~np.isfinite(u)].flat[0]} for "
-            f"{path!r} at the model's example, where the gradient is finite (largest entry {np.abs(gradient).max():.3g}); "
+            f"optimizer {self.optimizer.name!r}: update(grads, state, params) returned {first} for {path!r} at the "
+            f"model's example, where the gradient is finite (largest entry {largest:.3g}); "
             "expected finite updates. Look for a division by a moment that is still zero: add an eps, or correct the "
             "bias."
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -81,7 +82,7 @@ def _network(name: str, activation: Callable[[Any], Any], width: int, *, bias: b
     shapes = {"w1": (FEATURES, width), "w2": (width, OUTPUTS)} | ({"b1": (width,)} if bias else {})
 
     def apply(params: Any, x: Any) -> Any:
-        hidden = x @ params["w1"] + (params["b1"] if bias else 0)
+        hidden = x @ params["w1"] + (params["b1"][None, :] if bias else 0)
         return activation(hidden) @ params["w2"]
 
     return _model(name, apply, shapes=shapes, outputs=OUTPUTS)
@@ -96,6 +97,11 @@ def _units(name: str, group: groups.Group, activation: Callable[[Any], Any], *, 
 
 def _linear(z: Any) -> Any:
     return z
+
+
+def _leaky(z: Any) -> Any:
+    """A leaky ReLU: positively homogeneous, and never dead, which would leave the Hessian singular."""
+    return jnp.where(z > 0, z, 0.25 * z)
 
 
 def _both_sides() -> Pair:
@@ -135,14 +141,15 @@ def _shift() -> Pair:
     return Pair(model, Transformation(groups.Translation(FEATURES), shift, name=name, isometry=True), name=name)
 
 
+@cache
 def columns() -> tuple[Column, ...]:
     """The groups, from those that most optimisers commute with to those that few do."""
-    silu, tanh, relu = jax.nn.silu, jnp.tanh, jax.nn.relu
+    silu, tanh = jax.nn.silu, jnp.tanh
     permutations = _units("permutations", groups.Permutation(UNITS), silu, bias=True)
     signs = _units("signs", groups.Sign(UNITS), tanh, bias=True)
     signed = _units("signed-permutations", groups.SignedPermutation(UNITS), tanh, bias=True)
     rotations = _units("rotations", groups.Orthogonal(LINEAR_UNITS), _linear, bias=False)
-    rescaling = _units("rescaling", groups.Scaling(LINEAR_UNITS), relu, bias=False)
+    rescaling = _units("rescaling", groups.Scaling(LINEAR_UNITS), _leaky, bias=False)
     general = _units("general-linear", groups.GeneralLinear(LINEAR_UNITS), _linear, bias=False)
     return (
         Column("permutations", "perm", "units of any activation trade places", permutations, Maps.SIGNED),
@@ -151,7 +158,7 @@ def columns() -> tuple[Column, ...]:
         Column("rotations", "O(n)", "linear units turn: one side of each matrix", rotations, Maps.SIDES),
         Column("both-sides", "O×O", "O(m)×O(n) on the middle one of three linear layers", _both_sides(), Maps.SIDES),
         Column("across-tensors", "mix", "O(2) turns two matrices into each other", _across(), Maps.ORTHOGONAL),
-        Column("rescaling", "scale", "ReLU units by a > 0 in, 1/a out", rescaling, Maps.INVERTIBLE, charged=True),
+        Column("rescaling", "scale", "leaky ReLU units: a > 0 in, 1/a out", rescaling, Maps.INVERTIBLE, charged=True),
         Column("general-linear", "GL(n)", "linear units change basis", general, Maps.INVERTIBLE, charged=True),
         Column("translation", "shift", "softmax: a vector added to every class", _shift(), None, charged=True),
     )

@@ -53,30 +53,49 @@ class Row:
     Attributes:
         name: as in the table.
         make: makes it.
-        commutes: the largest kind of maps that its step commutes with.
+        commutes: the largest kind of maps that its step commutes with; None where nothing is predicted.
         looks: whether its step depends on θ other than through gradients, so that translations are told apart.
         along: of a translation, whether the step is orthogonal to it, as gradients are.
         gradient: whether the step is along the gradient, so that every charge moves at second order only.
         hessian: whether it solves with the Hessian, which is singular where a translation leaves the loss.
         charge: what happens to the charges, in a few words.
+        address: where a replay finds it, if not in this file.
     """
 
     name: str
     make: Callable[[], Any]
-    commutes: Maps
+    commutes: Maps | None = None
     looks: bool = False
     along: bool = False
     gradient: bool = False
     hessian: bool = False
     charge: str = "moves at first order: u is not along ∇L"
+    address: str = ""
 
     @property
     def found_at(self) -> str:
         """Where a replay finds it."""
-        return f"{__name__}:{self.make.__name__}"
+        return self.address or f"{__name__}:{self.make.__name__}"
+
+    def predicts(self, maps: Maps | None) -> bool | None:
+        """Whether its step commutes with such maps (None: with translations)."""
+        if self.commutes is None:
+            return None
+        return not self.looks if maps is None else self.commutes >= maps
+
+    def predicts_charge(self, maps: Maps | None) -> bool | None:
+        """Whether charges of such maps move at second order only (of translations: not at all)."""
+        if self.commutes is None:
+            return None
+        return self.along if maps is None else self.gradient
 
 
-def _optax() -> Any:
+def require_optax() -> Any:
+    """The module.
+
+    Raises:
+        InvalidInput: where it is not installed, saying how to.
+    """
     try:
         import optax
     except ModuleNotFoundError as error:
@@ -92,57 +111,57 @@ BOUND = 0.02
 
 def sgd() -> optax.GradientTransformation:
     """Gradient descent."""
-    return _optax().sgd(RATE)
+    return require_optax().sgd(RATE)
 
 
 def momentum() -> optax.GradientTransformation:
     """Heavy ball."""
-    return _optax().sgd(RATE, momentum=0.9)
+    return require_optax().sgd(RATE, momentum=0.9)
 
 
 def nesterov() -> optax.GradientTransformation:
     """Nesterov's momentum."""
-    return _optax().sgd(RATE, momentum=0.9, nesterov=True)
+    return require_optax().sgd(RATE, momentum=0.9, nesterov=True)
 
 
 def adam() -> optax.GradientTransformation:
     """Adam."""
-    return _optax().adam(RATE)
+    return require_optax().adam(RATE)
 
 
 def adamw() -> optax.GradientTransformation:
     """Adam with decoupled weight decay."""
-    return _optax().adamw(RATE, weight_decay=0.1)
+    return require_optax().adamw(RATE, weight_decay=0.1)
 
 
 def lion() -> optax.GradientTransformation:
     """Lion, with the weight decay that optax gives it."""
-    return _optax().lion(RATE)
+    return require_optax().lion(RATE)
 
 
 def sign_descent() -> optax.GradientTransformation:
     """The sign of the gradient."""
-    return _optax().sign_sgd(RATE)
+    return require_optax().sign_sgd(RATE)
 
 
 def rmsprop() -> optax.GradientTransformation:
     """RMSProp."""
-    return _optax().rmsprop(RATE)
+    return require_optax().rmsprop(RATE)
 
 
 def adagrad() -> optax.GradientTransformation:
     """AdaGrad."""
-    return _optax().adagrad(RATE)
+    return require_optax().adagrad(RATE)
 
 
 def adafactor() -> optax.GradientTransformation:
     """Adafactor, which scales by the size of the parameters."""
-    return _optax().adafactor(RATE)
+    return require_optax().adafactor(RATE)
 
 
 def muon() -> optax.GradientTransformation:
     """Muon."""
-    return _optax().contrib.muon(RATE)
+    return require_optax().contrib.muon(RATE)
 
 
 def shampoo() -> preconditioners.GradientTransformation:
@@ -157,13 +176,13 @@ def newton() -> preconditioners.GradientTransformation:
 
 def clip_by_norm() -> optax.GradientTransformation:
     """Gradient descent, the gradient clipped by its norm over all parameters."""
-    optax = _optax()
+    optax = require_optax()
     return optax.chain(optax.clip_by_global_norm(BOUND), optax.sgd(RATE))
 
 
 def clip_by_value() -> optax.GradientTransformation:
     """Gradient descent, each entry of the gradient clipped."""
-    optax = _optax()
+    optax = require_optax()
     return optax.chain(optax.clip(BOUND), optax.sgd(RATE))
 
 

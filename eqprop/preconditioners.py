@@ -2,7 +2,7 @@
 
 An optimiser is any object with ``init(params) -> state`` and ``update(grads, state, params) -> (updates, state)``; a
 NamedTuple of two functions will do, and optax is not needed. Both are for small models: one diagonalises a matrix for
-each axis, the other solves with the dense Hessian.
+each axis, the other solves with the dense Hessian (by ``eqprop.dense``, which says why not by ``jnp.linalg``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+
+from eqprop.dense import solve, symmetric_power
 
 
 class GradientTransformation(NamedTuple):
@@ -62,9 +64,7 @@ def _gram(g: Any, axis: int) -> Any:
 
 def _whitened(g: Any, matrices: tuple[Any, ...], ridge: float) -> Any:
     for axis, matrix in enumerate(matrices):
-        values, vectors = jnp.linalg.eigh(matrix)
-        powers = jnp.maximum(values, ridge) ** (-1 / (2 * g.ndim))
-        root = (vectors * powers) @ vectors.T
+        root = symmetric_power(matrix, -1 / (2 * g.ndim), ridge)
         g = jnp.moveaxis(jnp.tensordot(root, g, axes=((1,), (axis,))), 0, axis)
     return g
 
@@ -85,6 +85,6 @@ def newton(learning_rate: float = 1.0) -> GradientTransformation:
         gradient, _ = ravel_pytree(grads)
         # Reverse over reverse, which also goes through kernels that have a reverse rule only.
         hessian = jax.jacrev(jax.grad(lambda at: value_fn(unravel(at))))(flat)
-        return unravel(-learning_rate * jnp.linalg.solve(hessian, gradient)), state
+        return unravel(-learning_rate * solve(hessian, gradient)), state
 
     return GradientTransformation(init, update)

@@ -17,11 +17,12 @@ from eqprop import narrate, rounding, targets
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.evaluation import Program
 from eqprop.losses import DRAWN_LOSSES, Loss, user_loss
+from eqprop.optimizer_target import property_named
 from eqprop.pair import Pair
 from eqprop.precision import Precision, separated_caches
 from eqprop.probe import Probe
 from eqprop.profiles import PROFILES
-from eqprop.properties import Property, by_name
+from eqprop.properties import Property
 from eqprop.report import Report
 from eqprop.structures import rebuilt
 from eqprop.tally import Tally
@@ -59,7 +60,13 @@ def load(target: str, name: str = "", structure: str = "") -> Pair:
 
 
 def check(
-    pair: Pair, name: str, *, loss: str = "squared error", precision: Precision = "float64", **numbers: Any
+    pair: Pair,
+    name: str,
+    *,
+    loss: str = "squared error",
+    precision: Precision = "float64",
+    optimizer: Any = None,
+    **numbers: Any,
 ) -> Verdict:
     """One property at one probe.
 
@@ -68,6 +75,7 @@ def check(
         name: of the property.
         loss: of a drawn loss, by name; a model's own loss takes precedence.
         precision: as for ``verify``.
+        optimizer: of a property of an optimiser, as for ``verify``.
         **numbers: the fields of the probe that the property reads (``params``, ``inputs``, ``element``, …), each an
             array, or arrays by pytree path.
 
@@ -76,7 +84,7 @@ def check(
         InvalidInput: for a field that is missing, a path or a shape that does not fit, an unknown loss.
     """
     with separated_caches(precision):
-        verdict = _judged(pair, by_name(name), _loss(pair, loss), precision, numbers)
+        verdict = _judged(pair, property_named(name, optimizer), _loss(pair, loss), precision, numbers)
     if verdict.outcome is Outcome.FALSIFIED:
         raise Falsified(Report((verdict,)))
     return verdict
@@ -90,7 +98,7 @@ def replay(path: str | Path) -> Verdict:
     """
     try:
         recipe = json.loads(Path(path).read_text(encoding="utf-8"))
-        target, prop = recipe["target"], by_name(recipe["property"])
+        target, name = recipe["target"], recipe["property"]
         numbers = {
             field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
             for field, leaves in recipe["probe"].items()
@@ -101,6 +109,7 @@ def replay(path: str | Path) -> Verdict:
     if not target:
         msg = f"{str(path)!r}: the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
         raise InvalidInput(msg)
+    prop = property_named(name, recipe.get("optimizer") or None)
     pair = load(target, recipe["subject"], recipe["structure"])
     with separated_caches(recipe["precision"]):
         return _judged(pair, prop, _loss(pair, recipe["loss"]), recipe["precision"], numbers)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from eqprop.cache import persistent_cache
 from eqprop.errors import InvalidInput
@@ -40,6 +41,7 @@ def make_options(
     properties: Iterable[str | Property] | None = None,
     save: Path | None = None,
     architectures: int | None = None,
+    optimizer: Any = None,
 ) -> Options:
     """The options of a run, from what users write; every face comes through here.
 
@@ -50,6 +52,7 @@ def make_options(
         properties: names (or properties) to verify; all of the library by default.
         save: the folder for counterexample files.
         architectures: how many distinct ones are probed, instead of the profile's number.
+        optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), or a number out of range.
@@ -73,14 +76,27 @@ def make_options(
         profile=budget,
         seed=seed,
         precision="model" if precision == "model" else "float64",
-        properties=LIBRARY if properties is None else _chosen(properties),
+        properties=_chosen(properties, optimizer),
         save=save,
     )
 
 
-def _chosen(properties: Iterable[str | Property]) -> tuple[Property, ...]:
-    """In the order of the library; properties that are not of the library come last."""
-    asked = [by_name(p) if isinstance(p, str) else p for p in properties]
+def _chosen(properties: Iterable[str | Property] | None, optimizer: Any) -> tuple[Property, ...]:
+    """In the order of the library; properties that are not of the library come last.
+
+    Those of the optimiser are added, unless some of them are asked for by name.
+    """
+    of_optimizer: dict[str, Property] = {}
+    if optimizer is not None:
+        from eqprop.optimizer_target import properties_of
+
+        of_optimizer = {p.name: p for p in properties_of(optimizer)}
+    if properties is None:
+        return (*LIBRARY, *of_optimizer.values())
+    given = list(properties)
+    if of_optimizer.keys().isdisjoint(p for p in given if isinstance(p, str)):
+        given += of_optimizer.values()
+    asked = [(of_optimizer.get(p) or by_name(p)) if isinstance(p, str) else p for p in given]
     if not asked:
         msg = f"properties is empty; expected some of: {', '.join(p.name for p in LIBRARY)}."
         raise InvalidInput(msg)

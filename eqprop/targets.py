@@ -184,6 +184,19 @@ def _imported(module: str, target: str) -> Any:
         raise InvalidInput(msg) from error
 
 
+def attribute_of(target: str) -> Any:
+    """What ``"package.module:attribute"`` names, as it is.
+
+    Raises:
+        InvalidInput: where the target cannot be imported or found.
+    """
+    module, _, attribute = target.partition(":")
+    if not attribute:
+        msg = f"target {target!r} names nothing behind a colon; expected 'package.module:attribute'."
+        raise InvalidInput(msg)
+    return _attribute(_imported(module, target), attribute, target)
+
+
 def _attribute(module: Any, path: str, target: str) -> Any:
     value = module
     for name in path.split("."):

@@ -15,7 +15,7 @@ import eqprop
 from eqprop import evaluation, groups
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SQUARED_ERROR
-from eqprop.properties import LIBRARY, by_name
+from eqprop.properties import CORE, by_name
 from eqprop.properties.base import Property, in_outputs
 
 FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))
@@ -62,7 +62,7 @@ def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkey
 
 @pytest.mark.parametrize(
     ("limit", "value", "rows"),
-    [("ROWS", 7, 7), ("ROWS", 60, 60), ("NUMBERS_PER_CALL", 45, 2), ("NUMBERS_PER_CALL", 3, 1)],
+    [("PROBES", 7, 35), ("PROBES", 12, 60), ("NUMBERS_PER_CALL", 45, 2), ("NUMBERS_PER_CALL", 3, 1)],
     ids=[
         "rows that do not divide the batch",
         "one call of exactly the batch",
@@ -169,10 +169,10 @@ fused_relu.defvjp(lambda x: (fused_relu(x), x), lambda x, w: (jnp.where(x > 0, w
 
 def test_a_reverse_only_model_is_found_out_and_verified_in_full():
     pair = scaling_pair(lambda p, x: fused_relu(x @ p["w1"]) @ p["w2"])
-    properties = applicable(pair, LIBRARY)
+    properties = applicable(pair, CORE)
     program = Program(pair, properties, SQUARED_ERROR)
     assert program.careful
-    assert len(properties) == len(LIBRARY) - 1
+    assert len(properties) == len(CORE) - 1
     assert_settled_without_a_violation(program)
 
 

@@ -203,5 +203,5 @@ def test_a_name_that_is_not_kebab_case_is_refused():
 
 
 def test_an_order_that_does_not_exist_is_refused():
-    with pytest.raises(InvalidInput, match="expected 0, 1 or 2"):
-        Mutant("third", 3, "", lambda p: p)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InvalidInput, match="expected 0, 1, 2 or 3"):
+        Mutant("fourth", 4, "", lambda p: p)  # pyright: ignore[reportArgumentType]

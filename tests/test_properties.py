@@ -23,11 +23,13 @@ from eqprop.evaluation import Program, applicable
 from eqprop.groups.base import LieGroup
 from eqprop.losses import EXPONENTIAL, SMOOTH, Loss
 from eqprop.point import Point
-from eqprop.properties import LIBRARY, by_name
+from eqprop.properties import CORE, LIBRARY, by_name
 from eqprop.sampling import probes_of
 from eqprop.transformation import unmoved
 
-FIELDS = frozenset(eqprop.Probe.__dataclass_fields__)
+FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
+COMPARED = (*CORE, by_name("bracket"), by_name("critical-orbit"), by_name("third-order"), by_name("order-4"))
+"""The others are compared with dense matrices in test_consequences.py, test_special_points.py and test_dynamics.py."""
 
 # -- pairs that are not equivariant -----------------------------------------------------------------------------------
 
@@ -192,12 +194,62 @@ def dense_sides(pair: eqprop.Pair, probe: eqprop.Probe, loss: Loss) -> dict[str,
             jnp.einsum("oij,i,j->o", hess(out)(y), j @ u, j @ v) + dt @ jnp.einsum("oij,i,j->o", hess(f)(theta), u, v),
         ),
         "gauss-newton-covariance": (dk.T @ ggn_image @ dk @ u, ggn @ u),
+        "critical-orbit": dense_critical_orbit(d, f, f_image, act),
         "tangent-kernel-covariance": (
             jnp.concatenate([j_image @ j_image.T @ w, dk.T @ dk @ u]),
             jnp.concatenate([dt @ j @ j.T @ dt.T @ w, u]),
         ),
     }
-    return sides if pair.target is not None else {**sides, **dense_generator_sides(d), **dense_laws(d)}
+    if pair.target is not None:
+        return sides
+    return {**sides, **dense_generator_sides(d), **dense_higher_sides(d), **dense_laws(d)}
+
+
+def dense_critical_orbit(d: Dense, f: Any, f_image: Any, act: Any) -> tuple[Any, Any]:
+    jac, targets = jax.jacrev, f(d.theta)
+    hess = lambda g: jax.jacfwd(jax.jacrev(g))  # noqa: E731
+    there, here = (lambda p, g=g: 0.5 * jnp.sum((g(p) - targets) ** 2) for g in (f_image, f))
+    moved, dk = act(d.theta), jac(act)(d.theta)
+    lhs = jnp.concatenate([dk.T @ jac(there)(moved), dk.T @ hess(there)(moved) @ dk @ d.u])
+    return lhs, jnp.concatenate([jnp.zeros_like(d.u), hess(here)(d.theta) @ d.u])
+
+
+def dense_higher_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
+    """Where X = id: derivatives of the Noether identity along u, of the whole product."""
+    jac = jax.jacfwd
+    xi, eta, u = d.probe.algebra, d.probe.algebra2, d.u
+
+    def field(algebra, p):
+        return d.along(d.K, algebra, p)
+
+    def rate(algebra, z):
+        return jac(d.loss)(z) @ d.along(d.T, algebra, z)
+
+    def total(p):
+        return d.loss(d.F(p, d.x))
+
+    def defect(p):  # of the Noether identity; its gradient is that of the second order
+        return jac(total)(p) @ field(xi, p)
+
+    def along(g, times):
+        for _ in range(times):
+            g = lambda p, g=g: jac(g)(p) @ u  # noqa: E731
+        return g(d.theta)
+
+    k, k2 = field(xi, d.theta), field(eta, d.theta)
+    commutator = jac(lambda p: field(eta, p))(d.theta) @ k - jac(lambda p: field(xi, p))(d.theta) @ k2
+    turned = [jac(lambda z, a=a: rate(a, z))(d.y) @ d.along(d.T, b, d.y) for a, b in ((eta, xi), (xi, eta))]
+    return {
+        # Scalings commute: the algebra's bracket is 0.
+        "bracket": (
+            jnp.concatenate([commutator, (jac(total)(d.theta) @ commutator)[None]]),
+            jnp.concatenate([jnp.zeros_like(commutator), (turned[0] - turned[1])[None]]),
+        ),
+        **{
+            name: (along(jac(defect), times), along(jac(lambda p: rate(xi, d.F(p, d.x))), times))
+            for name, times in (("third-order", 1), ("order-4", 2))
+        },
+    }
 
 
 def dense_generator_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
@@ -241,7 +293,7 @@ def dense_laws(d: Dense) -> dict[str, tuple[Any, Any]]:
 def test_a_property_alone_reads_no_other_field_of_the_probe_than_it_declares(case: str, float64: None):
     make, loss = CASES[case]
     pair = make()
-    for prop in applicable(pair, LIBRARY):
+    for prop in (*applicable(pair, LIBRARY), by_name("order-4")):
         rng, shapes = np.random.default_rng(0), output_shapes(pair, "float64")
         probe = probes_of(pair, loss, shapes, prop.needs, rng, 1).at(0)
         parts = jax.eval_shape(lambda at, prop=prop: [part.lhs for part in prop.sides(Point(pair, at, loss))], probe)
@@ -252,7 +304,7 @@ def test_a_property_alone_reads_no_other_field_of_the_probe_than_it_declares(cas
 def test_the_sides_of_every_property_are_those_of_the_dense_formula(case: str, float64: None):
     make, loss = CASES[case]
     pair = make()
-    properties = applicable(pair, LIBRARY)
+    properties = applicable(pair, COMPARED)
     program = Program(pair, properties, loss)
     rng = np.random.default_rng(7)
     probes = probes_of(pair, loss, output_shapes(pair, "float64"), FIELDS, rng, 3)
@@ -263,10 +315,12 @@ def test_the_sides_of_every_property_are_those_of_the_dense_formula(case: str, f
     expected = jax.jit(jax.vmap(lambda p: dense_sides(pair, p, loss)), compiler_options=compiler_options())(probes)
     assert program.careful == case.startswith("reverse-only")
     for prop in properties:
-        lhs, rhs, _ = found[prop.name]
+        lhs, rhs, *_ = found[prop.name]
         for side, dense in zip((lhs, rhs), expected[prop.name], strict=True):
             # Sums of a few hundred terms in float64: far below 1e-11 of the largest; a wrong term is of its size.
             np.testing.assert_allclose(side, in_order(dense, side), atol=1e-11 * np.abs(dense).max(initial=1.0), rtol=0)
+        if prop.name == "bracket":  # the generators of diagonal scalings commute, whatever they scale
+            continue
         assert (np.abs(lhs - rhs).max(axis=1) > 1e-3).all(), (
             f"{prop.name}: the sides agree where nothing is equivariant"
         )
@@ -279,8 +333,9 @@ def in_order(dense: Any, side: np.ndarray) -> np.ndarray:
 
 
 def test_every_property_is_among_those_compared():
-    compared = {p.name for make, _ in CASES.values() for p in applicable(make(), LIBRARY)}
-    assert compared == {p.name for p in LIBRARY}
+    compared = {p.name for make, _ in CASES.values() for p in applicable(make(), COMPARED)}
+    assert compared == {p.name for p in COMPARED}
+    assert set(CORE) < set(COMPARED)
 
 
 # -- pairs that are equivariant ---------------------------------------------------------------------------------------
@@ -430,8 +485,8 @@ def test_a_hypothesis_that_is_not_met_is_named(name: str, make: Callable[[], eqp
 
 
 def test_a_hypothesis_that_is_met_says_nothing():
-    assert [p.name for p in LIBRARY if p.why_not(linear_gl())] == ["tangent-kernel-covariance"]
-    assert [p.name for p in LIBRARY if p.why_not(rotated_readout())] == ["gauss-newton-covariance", "gauss-newton-null"]
+    assert [p.name for p in CORE if p.why_not(linear_gl())] == ["tangent-kernel-covariance"]
+    assert [p.name for p in CORE if p.why_not(rotated_readout())] == ["gauss-newton-covariance", "gauss-newton-null"]
 
 
 def test_a_property_rests_only_on_properties_of_no_higher_order():

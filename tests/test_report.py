@@ -94,10 +94,11 @@ def test_an_overview_counts_what_holds_by_order_among_what_applies():
         verdict("hessian-covariance", Outcome.INCONCLUSIVE, order=2),
     ]
     overview = Overview.of(cells)
-    assert overview.held == ("1/1", "1/1", "0/1")
+    assert overview.held == ("1/1", "1/1", "0/1", "-")
     assert (overview.resolution, overview.probes, overview.architectures) == (1e-10, 768, 12)
     assert (
-        overview.line(5) == "relu    1/1   1/1   0/1    1e-10    12     768    4.0s  inconclusive: hessian-covariance"
+        overview.line(5)
+        == "relu    1/1   1/1   0/1     -    1e-10    12     768    4.0s  inconclusive: hessian-covariance"
     )
 
 

@@ -17,7 +17,7 @@ from eqprop import groups
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SMOOTH, SQUARED_ERROR
 from eqprop.probe import Probe
-from eqprop.properties import LIBRARY, by_name
+from eqprop.properties import CORE, by_name
 from eqprop.rounding import GROSS, MARGIN, Judgement, judge, lowest_precisions, perturbed
 
 EPS = float(np.finfo(np.float64).eps)
@@ -281,7 +281,7 @@ def relu_net(error: float = 0.0) -> eqprop.Pair:
 
 
 def judge_all(pair: eqprop.Pair, count: int = 200) -> dict[str, Judgement]:
-    program = Program(pair, applicable(pair, LIBRARY), SQUARED_ERROR)
+    program = Program(pair, applicable(pair, CORE), SQUARED_ERROR)
     rng = np.random.default_rng(1)
     return program.judge(program.draw(rng, count), rng)
 

@@ -16,7 +16,7 @@ from eqprop.cache import persistent_cache
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
-from eqprop.properties import LIBRARY
+from eqprop.properties import CORE
 from eqprop.registry import Entry, entries, entry
 from eqprop.store import Slot
 from eqprop.targets import as_subjects, resolve
@@ -53,7 +53,7 @@ def drawn(of: Entry, count: int) -> list[Pair]:
 
 
 def program(pair: Pair, slot: Slot | None) -> Program:
-    return Program(pair, applicable(pair, LIBRARY), SQUARED_ERROR, slot=slot)
+    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, slot=slot)
 
 
 def kept(folder: Path) -> list[Path]:

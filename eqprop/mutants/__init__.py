@@ -26,5 +26,6 @@ from eqprop.mutants.derivatives import straight_through as straight_through
 from eqprop.mutants.derivatives import third_derivative as third_derivative
 from eqprop.mutants.derivatives import with_backward as with_backward
 from eqprop.mutants.derivatives import with_derivative as with_derivative
+from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit

@@ -52,6 +52,17 @@ def _slid_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any
     return _slid(element, excess), jax.tree.map(lambda tangent: tangent * (1 + excess), tangents[0])
 
 
+def claims_isometry(*, name: str = "claims-isometry") -> Mutant:
+    """The transformation says that DK is orthogonal, and it is not."""
+
+    def change(pair: Pair) -> Pair | None:
+        if pair.transformation.isometry or traits_of(pair).orthogonal_action:
+            return None
+        return pair.replaced(transformation=replace(pair.transformation, isometry=True))
+
+    return Mutant(name, 2, "the transformation declares an isometry that is none", change)
+
+
 def misstates_charge(*, name: str = "misstates-charge") -> Mutant:
     """The declared charge lacks its factor ½. Where none is declared, or there is none, there is no such defect."""
 

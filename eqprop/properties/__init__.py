@@ -71,6 +71,9 @@ LIBRARY: tuple[Property, ...] = (
 )
 """In the order of derivatives; within an order the premise's own statements first, then what follows from them."""
 
+CORE = tuple(prop for prop in LIBRARY if not prop.costly)
+"""Judged at every probe; the others on a part of the batches (``Profile.costly_batches``)."""
+
 HIGHER = {f"order-{order}": along_generator(order) for order in range(4, HIGHEST_ORDER + 1)}
 """Verified where they are asked for by name."""
 

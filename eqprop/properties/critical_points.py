@@ -14,6 +14,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eqprop.calculus import Local, Tree, add, inner, inner_magnitude, norm, scaled, zeros_like
+from eqprop.groups.base import LieGroup
 from eqprop.integrators import combined, largest_curvature
 from eqprop.point import Point
 from eqprop.properties.base import (
@@ -38,11 +39,11 @@ from eqprop.properties.hypotheses import (
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (critical points); derived here"
 
 MOST_DIRECTIONS = 8
-"""Orbit directions that a null space is checked in: a basis of a small algebra, random combinations in a larger one."""
+"""Orbit directions that a null space is checked in: as many random ξ as the algebra has coordinates, or so many."""
 
 GAP = 1e-6
-"""Singular values of the generators, as vectors of length 1, above this part of the largest count for the rank; below
-its square they are zero. A point with one between has no clear rank and is left out."""
+"""A generator, taken as a vector of length 1, of which more than this is left beside those before it counts for the
+rank; less than its square is zero. A point with one between has no clear rank and is left out."""
 
 DECAY_STEPS = 60
 CLOSER = 0.5
@@ -62,18 +63,18 @@ def _critical(point: Point) -> Local:
 
 def _directions(point: Point) -> Any:
     """Generators of length 1 (or 0) for several ξ, stacked as rows of flat vectors."""
-    flat, unravel = ravel_pytree(point.probe.algebra)
-    size = flat.size
-    rows = (
-        np.eye(size) if size <= MOST_DIRECTIONS else np.random.default_rng(0).standard_normal((MOST_DIRECTIONS, size))
-    )
+    group = point.transformation.group
+    assert isinstance(group, LieGroup), "the property has the hypothesis 'continuous'"
+    count = min(ravel_pytree(point.probe.algebra)[0].size, MOST_DIRECTIONS)
+    drawn = group.sample_algebra_many(np.random.default_rng(0), count)
+    dtype = jnp.result_type(*point.theta)
 
-    def unit(row: Any) -> Any:
-        k = ravel_pytree(point.field(unravel(row)).value)[0]
+    def unit(algebra: Any) -> Any:
+        k = ravel_pytree(point.field(algebra).value)[0]
         length = jnp.sqrt(jnp.sum(k**2))
         return k / jnp.where(length > 0, length, 1)
 
-    return jnp.stack([unit(jnp.asarray(row, flat.dtype)) for row in rows])
+    return jax.vmap(unit)(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), drawn))
 
 
 def _null_space(point: Point) -> Sides:
@@ -81,21 +82,32 @@ def _null_space(point: Point) -> Sides:
     unravel = ravel_pytree(point.theta)[1]
     hessian = _critical(point)
     images = jax.vmap(lambda row: hessian.push(unravel(row)))(rows)
-    # An orthonormal basis of their span: ‖HΠ‖ does not depend on which, and Π has the rank as its trace.
-    squares, vectors = jnp.linalg.eigh(rows @ rows.T)
-    largest = jnp.max(squares)
-    counted = squares > GAP**2 * largest
-    unclear = jnp.any(counted & (squares < GAP * largest)) | (largest == 0)
-    weights = jnp.where(counted, 1 / jnp.sqrt(jnp.where(counted, squares, 1)), 0)
-    basis = vectors.T * weights[:, None]
-    projected = jax.vmap(lambda row: ravel_pytree(hessian.push(unravel(row)))[0])(basis @ rows)
+    basis, pivots = _orthonormal(rows)
+    # ‖HΠ‖ does not depend on which basis of their span was found, and Π has their rank as its trace.
+    projected = jax.vmap(lambda row: ravel_pytree(hessian.push(unravel(row)))[0])(basis)
     sizes = uncancelled(hessian.push, unravel(rows[0]), point.theta)
-    whole = jnp.sum(jnp.stack(jax.tree.leaves(sizes))) * jnp.sum(weights)
+    whole = jnp.sum(jnp.stack(jax.tree.leaves(sizes))) * jnp.sum(1 / jnp.where(pivots > GAP, pivots, 1))
     parts = (
         in_params(point, images, zeros_like(images), sizes, label="H k"),
         of_numbers(jnp.sqrt(jnp.sum(projected**2)), 0 * whole, whole, label="‖HΠ‖, Π onto the orbit's tangent space"),
     )
-    return only_where(~unclear, parts)
+    clear = (pivots[0] > 0) & ~jnp.any((pivots > GAP**2) & (pivots < GAP))
+    return only_where(clear, parts)
+
+
+def _orthonormal(rows: Any) -> tuple[Any, Any]:
+    """An orthonormal basis of the rows' span by Gram and Schmidt, the longest rest first, and what was left each time.
+
+    Rows beyond the rank, whose rest is below ``GAP``, are zeros in the basis. No LAPACK: such programs can be kept.
+    """
+
+    def extend(rest: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+        lengths = jnp.sqrt(jnp.sum(rest**2, axis=1))
+        pivot = jnp.max(lengths)
+        row = rest[jnp.argmax(lengths)] / jnp.where(pivot > 0, pivot, 1)
+        return rest - jnp.outer(rest @ row, row), (jnp.where(pivot > GAP, row, 0), pivot)
+
+    return jax.lax.scan(extend, rows, None, length=rows.shape[0])[1]
 
 
 def _orbit(point: Point) -> Sides:

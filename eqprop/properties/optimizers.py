@@ -111,8 +111,8 @@ def optimizer_properties(
 def optimizer_charge(optimizer: Any, name: str = "optimizer") -> OptimizerProperty:
     """``optimizer-charge``: the charges move at second order in the step only. True of few optimisers.
 
-    For k_ξ = ∇Q_ξ with Dk_ξ = A = Aᵀ any step changes Q by ⟨u, k_ξ(θ)⟩ + ½⟨u, A u⟩, exactly. The claim is that the first
-    term vanishes at every step: u along the gradient, to which k_ξ is orthogonal. What is left is the exact drift
+    For k_ξ = ∇Q_ξ with Dk_ξ = A = Aᵀ any step changes Q by ⟨u, k_ξ(θ)⟩ + ½⟨u, A u⟩, exactly. The claim is that the
+    first term vanishes at every step: u along the gradient, to which k_ξ is orthogonal. What is left is the exact drift
     ½η²∇LᵀA∇L of gradient descent, and nothing at all for a translation.
     """
     checked = Optimizer.of(optimizer, name)

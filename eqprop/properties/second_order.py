@@ -90,7 +90,7 @@ HESSIAN_COVARIANCE = Property(
     source=SOURCE,
     derivation=(
         "Differentiate gradient-covariance in θ along u: H(K_gθ) moves by DK u, and DKᵀ itself by ∇²Kᵢ u.\n"
-        "With D²ℓ it is model-second-order against ∇ℓ, and jacobian-covariance on both sides of ∇²ℓ."
+        "By the chain rule for ∇²(ℓ∘f∘K): jacobian-covariance on both sides of ∇²ℓ, model-second-order against ∇ℓ."
     ),
     consequence_of=("equivariance", "jacobian-covariance", "model-second-order"),
 )
@@ -106,7 +106,7 @@ MODEL_SECOND_ORDER = Property(
     source=SOURCE,
     derivation=(
         "Differentiate Df(K_gθ)·DK·v = DT(f)·Df(θ)·v, which is jacobian-covariance, in θ along u.\n"
-        "The product rule gives two terms a side: K bends on the left where T bends on the right."
+        "The product rule gives two terms a side: of D²f and D²K on the left, of D²T and D²f on the right."
     ),
 )
 

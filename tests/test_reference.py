@@ -1,0 +1,214 @@
+"""The reference says of each property what the code says, and the kill matrix what it is good for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eqprop.explain import explanation
+from eqprop.kills import Kill, kills, own_cells, own_entries, parsed, updated, written
+from eqprop.profiles import PROFILES
+from eqprop.properties import HIGHER, LIBRARY, by_name
+from eqprop.reference import COMMAND, alone, facts, first, reference
+
+PAGE = Path(__file__).parents[1] / "docs" / "properties.md"
+MEASURE = "python -m benchmarks.power --write"
+
+properties = pytest.mark.parametrize("prop", LIBRARY, ids=lambda prop: prop.name)
+
+RESTED_ON = {name for prop in LIBRARY for name in (*prop.rests_on, *prop.consequence_of)}
+"""What breaks one of these breaks others, so that it need not catch anything alone."""
+
+
+def premises(name: str, below: tuple[str, ...] = ()) -> set[str]:
+    """What implies a property, by way of others too."""
+    assert name not in below, f"{name} is a consequence of itself"
+    above = by_name(name).consequence_of
+    return set(above).union(*(premises(other, (*below, name)) for other in above))
+
+
+def kill(mutant: str, *falsified: str, entry: str = "e") -> Kill:
+    return Kill(entry, mutant, 0, falsified)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.checkout
+def test_the_page_is_what_the_code_says():
+    assert PAGE.read_text(encoding="utf-8") == reference(), f"docs/properties.md is out of date; write it: {COMMAND}"
+
+
+def test_the_command_writes_the_page_in_utf_8_whatever_the_terminal_has():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, *COMMAND.split(" > ", maxsplit=1)[0].split()[1:]]
+    done = subprocess.run(command, check=False, capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode("utf-8") == reference()
+
+
+@properties
+def test_the_page_has_a_section_with_every_fact_of(prop):
+    section = reference().split(f"\n### {prop.name}\n")[1].split("\n## ")[0].split("\n### ")[0]
+    assert f"Order {prop.order}: {prop.statement}." in section
+    assert f"\n{prop.formula}\n" in section
+    assert f"\n{prop.derivation}\n" in section
+    assert [label for label, text in facts(prop).items() if text] == [
+        label for label in facts(prop) if f"- **{label}**: " in section or label in ("claim", "formula", "derivation")
+    ]
+
+
+def test_the_page_lists_the_properties_in_the_order_of_the_library_within_each_family():
+    found = [line.removeprefix("### ") for line in reference().splitlines() if line.startswith("### ")]
+    assert sorted(found) == sorted(prop.name for prop in LIBRARY)
+    for family in {prop.sides.__module__ for prop in LIBRARY}:
+        members = [prop.name for prop in LIBRARY if prop.sides.__module__ == family]
+        assert [name for name in found if name in members] == members
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_the_page_says_on_how_much_costly_properties_are_judged_in(profile):
+    cells = [profile.architectures, profile.probes, f"at most {profile.costly_batches}", profile.costly_probes]
+    assert f"| `{profile.name}` | {' | '.join(map(str, cells))} |" in reference()
+
+
+def test_the_page_tells_the_two_meanings_of_eta_apart():
+    (line,) = (line for line in reference().splitlines() if line.startswith("| η | "))
+    element, step = line.split("; the step size in ")
+    assert "(#orbit-curvature)" in element
+    assert "(#charge-drift)" in step
+
+
+@pytest.mark.parametrize("prop", [*LIBRARY, *HIGHER.values()], ids=lambda prop: prop.name)
+def test_explain_shows_every_fact_of(prop):
+    lines = [line.strip() for line in explanation(prop.name).splitlines()]
+    assert lines[0] == f"{prop.name}: a property of order {prop.order}"
+    for label, text in facts(prop).items():
+        if text:
+            head, *others = text.splitlines()
+            start = lines.index(f"{label:<10}  {head}")
+            assert lines[start + 1 : start + 1 + len(others)] == others
+
+
+# -- what each property says of itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prop", [*LIBRARY, *HIGHER.values()], ids=lambda prop: prop.name)
+def test_a_derivation_of_two_lines_and_a_source_has(prop):
+    first_line, second_line = prop.derivation.split("\n")
+    assert first_line.strip()
+    assert second_line.strip()
+    assert prop.source
+
+
+@properties
+def test_what_it_rests_on_or_is_implied_by_is_another_property_of_no_higher_order_for(prop):
+    others = [by_name(name) for name in (*prop.rests_on, *prop.consequence_of)]
+    assert prop not in others
+    assert all(other.order <= prop.order for other in others)
+
+
+def test_no_property_is_a_consequence_of_itself_by_way_of_others():
+    assert all(prop.name not in premises(prop.name) for prop in LIBRARY)
+
+
+# -- the kill matrix --------------------------------------------------------------------------------------------------
+
+
+def test_the_kill_matrix_has_every_mutant_of_the_catalog_and_no_other():
+    assert {kill.cell for kill in kills()} == own_cells(), f"measure it again: {MEASURE}"
+
+
+def test_the_kill_matrix_names_only_properties_that_exist():
+    assert {name for kill in kills() for name in kill.falsified} <= {prop.name for prop in LIBRARY}, MEASURE
+
+
+def test_the_kill_matrix_has_each_mutant_caught_at_its_own_order():
+    orders = {(e.name, mutant.name): mutant.order for e in own_entries().values() for mutant in e.mutants}
+    lowest = {kill.cell: min((by_name(name).order for name in kill.falsified), default=None) for kill in kills()}
+    assert lowest == {cell: orders.get(cell) for cell in lowest}
+    assert {kill.cell: kill.order for kill in kills()} == lowest
+
+
+@properties
+def test_the_kill_matrix_shows_what_would_be_missed_without(prop):
+    """A mutant that only it catches; of what others rest on, one that no property before it catches."""
+    caught = alone(prop, kills()) or (prop.name in RESTED_ON and first(prop, kills()))
+    assert caught or prop.consequence_of, f"{prop.name} catches no mutant that the others miss"
+
+
+@pytest.mark.parametrize("prop", [prop for prop in LIBRARY if prop.consequence_of], ids=lambda prop: prop.name)
+def test_the_kill_matrix_has_nothing_that_falsifies_a_consequence_and_nothing_that_implies_it(prop):
+    caught = [kill for kill in kills() if prop.name in kill.falsified]
+    assert [kill.cell for kill in caught if not premises(prop.name) & set(kill.falsified)] == []
+
+
+def test_the_kill_matrix_is_kept_as_it_is_written():
+    assert parsed(written(kills())) == kills()
+
+
+def test_a_matrix_is_written_in_alphabetical_order_with_a_line_for_each_mutant():
+    text = written([kill("b", "noether", "equivariance"), kill("a", entry="f"), kill("a")])
+    assert text.splitlines() == [
+        "{",
+        '  "e": {',
+        '    "a": {"falsified": [], "order": 0},',
+        '    "b": {"falsified": ["equivariance", "noether"], "order": 0}',
+        "  },",
+        '  "f": {',
+        '    "a": {"falsified": [], "order": 0}',
+        "  }",
+        "}",
+    ]
+
+
+def test_what_was_measured_again_replaces_the_old_and_what_is_gone_is_dropped():
+    old = [kill("kept", "noether"), kill("again", "noether"), kill("gone", "noether")]
+    new = [kill("again", "bracket"), kill("foreign", "bracket")]
+    cells = {("e", "kept"), ("e", "again")}
+    assert updated(old, new, cells) == (kill("kept", "noether"), kill("again", "bracket"))
+
+
+def test_alone_is_a_mutant_that_no_other_property_catches():
+    matrix = [kill("a", "noether"), kill("b", "bracket", "noether"), kill("c")]
+    assert alone(by_name("noether"), matrix) == matrix[:1]
+    assert alone(by_name("bracket"), matrix) == []
+
+
+def test_first_is_the_first_of_the_library_and_consequences_come_last():
+    assert kill("a", "hessian-generator", "jacobian-generator", "noether").first == "jacobian-generator"
+    assert kill("b", "hessian-covariance", "model-second-order").first == "model-second-order"
+    assert kill("c", "orbit-curvature", "noether").first == "noether"
+    assert kill("d").first == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "matrix", "said"),
+    [
+        ("bracket", [kill("a", "bracket"), kill("b")], ["1 of 2 mutants; only it catches:", "e[a]"]),
+        ("noether", [kill("a", "noether", "bracket")], ["1 of 1 mutants; a consequence of jacobian-generator: no "]),
+        (
+            "equivariance",
+            [kill("a", "equivariance", "noether")],
+            ["1 of 1 mutants; no property before it catches 1:", "e[a]"],
+        ),
+        ("bracket", [kill("a", "bracket", "equivariance")], ["1 of 1 mutants; a property before it catches each"]),
+        ("bracket", [kill("a", "equivariance")], ["0 of 1 mutants"]),
+        ("order-4", [], ["not in the kill matrix"]),
+    ],
+)
+def test_the_kills_of_a_property_are_told_as(name, matrix, said, monkeypatch):
+    monkeypatch.setattr("eqprop.reference.kills", lambda: tuple(matrix))
+    lines = facts(by_name(name))["kills"].splitlines()
+    assert [line.startswith(start) for line, start in zip(lines, said, strict=True)] == [True] * len(said)
+
+
+def test_a_mutant_is_told_with_what_is_wrong_in_it(monkeypatch):
+    entry = next(entry for entry in own_entries().values() if entry.mutants)
+    mutant = entry.mutants[0]
+    monkeypatch.setattr("eqprop.reference.kills", lambda: (kill(mutant.name, "bracket", entry=entry.name),))
+    assert f"\n{entry.name}[{mutant.name}]: {mutant.why}" in facts(by_name("bracket"))["kills"]
