@@ -45,7 +45,7 @@ PROFILE = replace(
     name="power",
     architectures=ARCHITECTURES,
     examples=3 * ARCHITECTURES,
-    costly_batches=ARCHITECTURES,
+    costly_batches=1,
 )
 
 

@@ -25,6 +25,7 @@ from eqprop.properties.base import Property
 from eqprop.rounding import Judgement, Measured
 from eqprop.sampling import probes_of
 from eqprop.store import Slot
+from eqprop.traits import traits_of
 
 PROBES = 64
 """How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
@@ -110,6 +111,8 @@ class Program:
         self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, (probes or PROBES) * (1 + rounding.COPIES)))
         if self.large:
             self.rows = max(self.rows // (1 + self.copies), 1) * (1 + self.copies)
+        if any(prop.costly for prop in self.properties):
+            traits_of(pair)  # worked out here, and remembered: not inside of the trace
         with numbers_context(precision), garbage_kept():
             self.outputs = output_shapes(pair, precision)
             self._example = self.draw(np.random.default_rng(0), 1)

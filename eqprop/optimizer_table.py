@@ -133,7 +133,8 @@ def _legend(cells: Sequence[Cell]) -> Iterator[Text]:
 
 
 CHARGE_LEGEND = Text(
-    "|Q(θ_T) − Q(θ₀)| / ‖θ₀‖‖k(θ₀)‖, median; η: the first-order part ⟨u, k⟩ is there, η²: it vanishes at every step",
+    "A step u moves a charge by ⟨u, k⟩ + ½⟨u, A u⟩. u·k: the first term is there; η²: it vanishes at every step; 0: so "
+    f"does the second. The numbers: |Q(θ_T) − Q(θ₀)| / ‖θ₀‖‖k(θ₀)‖ after {STEPS} steps, median.",
     style="dim",
 )
 
@@ -153,7 +154,7 @@ def _drift(cell: Cell | None) -> Text:
         return Text("")
     charge = cell.charge
     moves = next(column for column in columns() if column.name == cell.group).maps is not None
-    order = {YES: "η²" if moves else "0", NO: "η"}.get(charge.found, charge.found)
+    order = {YES: "η²" if moves else "0", NO: "u·k"}.get(charge.found, charge.found)
     size = "" if charge.drift is None else f" {charge.drift:.0e}"
     as_said = charge.found == charge.predicted or (charge.predicted == UNKNOWN != charge.found)
     return Text(f"{order}{size}" if as_said else f"{order}{size}!", style="" if as_said else "bold red")

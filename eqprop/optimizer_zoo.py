@@ -105,7 +105,7 @@ def require_optax() -> Any:
 
 
 RATE = 0.01
-BOUND = 0.02
+BOUND = 0.005
 """At which gradients are clipped: below most of them, so that clipping is what is verified."""
 
 

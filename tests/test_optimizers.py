@@ -104,8 +104,8 @@ def test_newtons_method_does_not_apply_where_a_translation_makes_the_hessian_sin
     assert cell.agrees
     assert "singular Hessian" in cell.reason
     hessian = flat_hessian(pair("translation"))
-    values = np.abs(np.linalg.eigvalsh(hessian))
-    assert values.min() < 1e-15 * values.max() < values[3]  # as many zeros as there are features
+    values = np.sort(np.abs(np.linalg.eigvalsh(hessian)))
+    assert values[2] < 1e-14 * values[-1] < 1e-10 * values[-1] < values[3]  # as many zeros as there are features
 
 
 def flat_hessian(pair):
@@ -132,6 +132,7 @@ def test_predictions_follow_the_kinds_of_maps():
     assert Row("own", lambda: None).predicts(Maps.SIGNED) is None
 
 
+@pytest.mark.slow
 def test_gradient_descent_moves_charges_at_second_order_and_adam_at_first():
     exact, rough = (cell_named(name, "general-linear").charge for name in ("sgd", "adam"))
     assert (exact.predicted, exact.found) == ("yes", "yes")
@@ -190,7 +191,7 @@ def test_an_optimiser_of_ones_own_that_commutes_holds():
 
 def test_an_optimiser_of_ones_own_that_does_not_commute_is_falsified():
     def uneven(grads, params):
-        return jax.tree.map(lambda g: -0.1 * g * jnp.linspace(1.0, 2.0, g.shape[-1]), grads)
+        return jax.tree.map(lambda g: -0.1 * g * jnp.linspace(1.0, 2.0, g.size).reshape(g.shape), grads)
 
     assert outcomes(run(stateless(uneven)))["optimizer-step"] == "falsified"
 
@@ -216,8 +217,8 @@ def test_adam_with_a_slip_of_1e_9_in_one_unit_is_caught():
         steps, after = right.update(updates, state, params)
         return {**steps, "w1": steps["w1"].at[:, 0].multiply(1 + 1e-9)}, after
 
-    assert outcomes(run(Simple(right.init, slip)))["optimizer-step"] == "falsified"
-    assert run(right).ok
+    assert outcomes(run(Simple(right.init, slip), properties=["optimizer-step"])) == {"optimizer-step": "falsified"}
+    assert run(right, properties=["optimizer-step"]).ok
 
 
 def test_the_sign_of_a_gradient_that_is_exactly_zero_falsifies_nothing():
@@ -286,8 +287,14 @@ def test_integer_leaves_are_none_to_the_optimiser_and_stay_as_they_are():
 
 
 def test_a_model_in_float32_is_verified_in_float32():
-    report = run(optax.adam(1e-2), precision="model", properties=["optimizer-step"])
-    assert report.ok
+    given = pair()
+    params, inputs = (jax.tree.map(np.float32, tree) for tree in (given.model.params, given.model.inputs))
+    model = eqprop.Model(given.model.apply, params, inputs)
+    report = eqprop.run(
+        given.replaced(model=model), precision="model", properties=["optimizer-step"], optimizer=optax.adam(1e-2)
+    )
+    assert (outcomes(report), report.verdicts[0].reason) == ({"optimizer-step": "holds"}, "")
+    assert report.verdicts[0].precision == "float32"
 
 
 # ---- optimisers that cannot be used ---------------------------------------------------------------------------------
