@@ -74,7 +74,7 @@ def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False) 
     """Search one mutant on a few architectures; every falsified property is recorded, blocked or not."""
     name = f"{entry.name}[{mutant.name}]"
     subject = Subject(name, mutant.of(entry.pairs), target=f"catalog:{name}")
-    search = Search(subject, Options(PROFILE, seed=seed))
+    search = Search(subject, Options(PROFILE, seed=seed, judge_blocked=True))
     search.explore()
     killers = frozenset(search.violations)
     found: list[Counterexample] = []

@@ -143,7 +143,7 @@ class Search:
             msg = f"{self.subject.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
         if not self._costly_batches:
-            self._explore(self._first, [prop for prop in self.asked if prop.costly])
+            self._explore(self._first, self._costly())
 
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
@@ -194,7 +194,7 @@ class Search:
         self._explore(structure, [prop for prop in self.asked if not prop.costly])
         if self._costly_due(pair):
             self._costly_batches += 1
-            self._explore(structure, [prop for prop in self.asked if prop.costly])
+            self._explore(structure, self._costly())
         self._batches += 1
         probes = max(tally.probes for tally in self.tallies.values())
         self.tell(Progress(self.subject.name, "searching", len(self._architectures), probes))
@@ -203,6 +203,13 @@ class Search:
         """Whether the costly properties are judged on this batch: every fourth, and once only for a large model."""
         most = 1 if pair.model.param_leaves.size >= LARGE else self.options.profile.costly_batches
         return self._batches % COSTLY_EVERY == 1 and self._costly_batches < most
+
+    def _costly(self) -> list[Property]:
+        skip_blocked = not self.options.judge_blocked
+        return [prop for prop in self.asked if prop.costly and not (skip_blocked and self._blocked(prop))]
+
+    def _blocked(self, prop: Property) -> bool:
+        return blocker(prop, self.violations.keys()) is not None
 
     def _explore(self, structure: Structure, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
@@ -228,7 +235,8 @@ class Search:
         for name, judged in program.judge(probes, rng).items():
             self.tallies[name].add(judged, structure.pair.key, program.lowest[name])
             found = confirmed(program, name, probes, judged, rng)
-            if found.size and name not in self.violations:
+            # What rests on a falsified property is not reported, so its violations need no last word.
+            if found.size and name not in self.violations and not self._blocked(self._property(name)):
                 closer = program.under_noise(name, probes.at(found), rng)
                 self.tallies[name].inconclusive += int(closer.inconclusive.sum())
                 found = found[closer.suspect]

@@ -46,6 +46,7 @@ class Options:
         properties: those asked for, in the order of reports.
         save: the folder for counterexample files; None saves none.
         shrink: whether falsified properties get a shrunk counterexample.
+        judge_blocked: whether costly properties are judged, too, once one that they rest on is falsified.
     """
 
     profile: Profile = PROFILES["gate"]
@@ -54,3 +55,4 @@ class Options:
     properties: tuple[Property, ...] = LIBRARY
     save: Path | None = None
     shrink: bool = True
+    judge_blocked: bool = False

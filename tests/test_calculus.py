@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from eqprop import calculus
-from eqprop.calculus import Local, allows_forward, generator, is_reverse_only
+from eqprop import calculus, groups
+from eqprop.calculus import Local, allows_forward, bracket, generator, is_reverse_only
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -221,3 +221,73 @@ def test_trees_add_and_subtract_leaf_by_leaf():
         np.testing.assert_array_equal(minus, u - v)
         assert zero.shape == u.shape
         assert not zero.any()
+
+
+def test_a_scaled_tree_is_scaled_leaf_by_leaf():
+    for u, found in zip(U, calculus.scaled(U, -2.5), strict=True):
+        np.testing.assert_array_equal(found, -2.5 * u)
+
+
+# -- brackets ---------------------------------------------------------------------------------------------------------
+
+
+def bracket_in(group: groups.LieGroup, xi: Any, eta: Any) -> Any:
+    identity = jax.tree.map(jnp.asarray, group.identity())
+    return bracket(group.compose, group.inverse, identity, group.tangent(xi), group.tangent(eta))
+
+
+def two_algebra_elements(group: groups.LieGroup) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return group.sample_algebra(rng), group.sample_algebra(rng)
+
+
+@pytest.mark.parametrize("group", [groups.GeneralLinear(3), groups.Rotation(3), groups.Orthogonal(4)], ids=repr)
+def test_a_bracket_of_matrices_is_their_commutator(group: groups.LieGroup):
+    xi, eta = two_algebra_elements(group)
+    commutator = xi @ eta - eta @ xi
+    assert np.abs(commutator).max() > 0.1
+    same(bracket_in(group, xi, eta), commutator.ravel())
+    same(bracket_in(group, eta, xi), -commutator.ravel())
+
+
+@pytest.mark.parametrize("group", [groups.GeneralLinear(2), groups.Rotation(3)], ids=repr)
+def test_the_bracket_is_that_of_products_of_exponentials(group: groups.LieGroup):
+    """exp(sξ) exp(tη) exp(−sξ) exp(−tη) = 1 + st[ξ, η] + terms of third order."""
+    xi, eta = two_algebra_elements(group)
+    s = 1e-4
+    there, back = (group.compose(group.exp(sign * s * xi), group.exp(sign * s * eta)) for sign in (1, -1))
+    found = (group.compose(there, back) - np.eye(len(xi))) / s**2
+    # The next term is s times products of three numbers below 3.
+    np.testing.assert_allclose(found, bracket_in(group, xi, eta), atol=30 * s)
+
+
+COMMUTATIVE = [groups.Scaling(3), groups.Translation(3), groups.ComplexScaling(2), groups.Rotation(2)]
+
+
+@pytest.mark.parametrize("group", COMMUTATIVE, ids=repr)
+def test_in_a_commutative_group_brackets_vanish(group: groups.LieGroup):
+    # Sums of a few products of numbers of size 1.
+    np.testing.assert_allclose(bracket_in(group, *two_algebra_elements(group)), 0, atol=1e-15)
+
+
+def test_the_bracket_of_a_product_is_taken_factor_by_factor():
+    group = groups.Product(groups.GeneralLinear(2), groups.Scaling(2))
+    assert isinstance(group, groups.LieGroup)
+    xi, eta = two_algebra_elements(group)
+    matrices, factors = bracket_in(group, xi, eta)
+    same(matrices, (xi[0] @ eta[0] - eta[0] @ xi[0]).ravel())
+    np.testing.assert_allclose(factors, 0, atol=1e-15)  # as above
+
+
+def test_a_bracket_needs_no_exp_any_curve_with_the_tangent_serves():
+    """A group in other coordinates: the elements of GL(2) less the identity."""
+    one = np.eye(2)
+
+    def compose(g: Any, h: Any) -> Any:
+        return (one + g) @ (one + h) - one
+
+    def inverse(g: Any) -> Any:
+        return jnp.linalg.inv(one + g) - one
+
+    xi, eta = two_algebra_elements(groups.GeneralLinear(2))
+    same(bracket(compose, inverse, jnp.zeros((2, 2)), xi, eta), (xi @ eta - eta @ xi).ravel())

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import eqprop
-from eqprop import groups
+from eqprop import evaluation, groups
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SMOOTH, SQUARED_ERROR
 from eqprop.probe import Probe
 from eqprop.properties import CORE, by_name
-from eqprop.rounding import GROSS, MARGIN, Judgement, judge, lowest_precisions, perturbed
+from eqprop.rounding import GROSS, MARGIN, Judgement, judge, judgement, lowest_precisions, measure, perturbed
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = np.finfo(np.float64).tiny
@@ -260,6 +260,81 @@ def test_every_judgement_is_exactly_one_of_pass_suspect_inconclusive_and_vacuous
     if verdicts == 0:
         assert found.floors[0] <= MARGIN
         assert np.isfinite([lhs, rhs]).all()
+
+
+# -- errors that a property declares ----------------------------------------------------------------------------------
+
+
+def with_error(residual: Any, error: Any, leaves: int = 1) -> Judgement:
+    """One probe with sides 1 and 1 + residual, a leaf for each number; the copies say nothing and declare nothing."""
+    lhs = np.ones((1, 3, leaves))
+    errors = np.zeros((1, 3, leaves))
+    errors[0, 0] = error
+    return judgement(measure(lhs, lhs + residual, np.zeros_like(lhs), np.arange(leaves + 1), errors), EPS)
+
+
+@pytest.mark.parametrize("error", [1e-12, 1e-9, 1e-6, 1e-4])
+def test_a_declared_error_is_part_of_the_floor(error: float):
+    assert with_error(1e-3, 0.0).suspect[0]
+    below, above = (with_error(factor * MARGIN * (error + EPS), error) for factor in (0.95, 1.05))
+    assert not below.suspect[0]
+    assert not below.inconclusive[0]
+    assert above.suspect[0]
+
+
+def test_a_declared_error_lowers_the_resolution_until_the_probe_settles_nothing():
+    np.testing.assert_allclose(with_error(0.0, 1e-6).resolution, MARGIN * 1e-6, rtol=1e-6)  # EPS and one division
+    assert not with_error(0.5, 0.9 * GROSS / MARGIN).inconclusive[0]
+    gross = with_error(0.5, 1.1 * GROSS / MARGIN)
+    assert gross.inconclusive[0]
+    assert not gross.suspect[0]
+
+
+@pytest.mark.parametrize("error", [np.inf, np.nan])
+def test_an_error_without_bound_is_inconclusive(error: float):
+    found = with_error(1e-3, error)
+    assert found.inconclusive[0]
+    assert not found.suspect[0]
+    assert not found.vacuous[0]
+
+
+def test_a_declared_error_belongs_to_its_leaf_alone():
+    found = with_error(np.array([1e-6, 1e-6]), np.array([1e-6, 0.0]), leaves=2)
+    assert found.worst_leaf[0] == 1
+    assert found.suspect[0]
+    assert not with_error(np.array([1e-6, 0.0]), np.array([1e-6, 0.0]), leaves=2).suspect[0]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("error", "suspect", "inconclusive"),
+    [
+        (0.0, True, False),
+        (1.1e-7, True, False),
+        (1.1e-6 / 30, True, False),
+        (1e-6, False, False),
+        (np.inf, False, True),
+    ],
+)
+def test_an_error_gets_from_a_propertys_sides_into_its_judgement(
+    error: float, suspect: bool, inconclusive: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+):
+    def sides(point: Any) -> Any:
+        size = jnp.sum(point.here.value**2)
+        return (of_numbers(size, size * (1 + 1e-5), size, error=error * size),)
+
+    if large:
+        monkeypatch.setattr(evaluation, "LARGE", 1)
+    planted = Property("planted", 0, "", "", sides, frozenset({"params", "inputs"}))
+    program = Program(relu_net(), (planted,), SQUARED_ERROR)
+    rng = np.random.default_rng(0)
+    probes = program.draw(rng, 12)
+    found = program.judge(probes, rng)["planted"]
+    settled = ~found.vacuous
+    assert settled.any()
+    assert (found.suspect[settled] == suspect).all()
+    assert (found.inconclusive[settled] == inconclusive).all()
+    assert (program.under_noise("planted", probes, rng).suspect[settled] == suspect).all()
 
 
 # -- on real programs -------------------------------------------------------------------------------------------------

@@ -10,16 +10,21 @@ import pytest
 
 import eqprop
 from eqprop import groups
+from eqprop.groups.base import involutions
 from eqprop.losses import CROSS_ENTROPY, SQUARED_ERROR
 from eqprop.sampling import (
     FAMILIES,
     GIVEN,
+    LARGEST_STEP,
     NEARBY,
     READABLE,
+    SIMPLE,
+    SMALLEST_STEP,
     family_names,
     inputs_of,
     params_of,
     probes_of,
+    rates_of,
     reaches,
     tangents_of,
 )
@@ -47,8 +52,12 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+DRAWN = FIELDS - {"involution"}
+"""The fields that a Scaling has."""
+
+
 def drawn(count: int, seed: int = 0, **changes: Any) -> eqprop.Probe:
-    return probes_of(pair(**changes), SQUARED_ERROR, SHAPES, FIELDS, rng(seed), count)
+    return probes_of(pair(**changes), SQUARED_ERROR, SHAPES, DRAWN, rng(seed), count)
 
 
 # -- families ---------------------------------------------------------------------------------------------------------
@@ -118,6 +127,19 @@ def test_fresh_parameters_are_mapped_into_the_models_domain_and_the_example_is_l
 
 def test_only_floating_point_parameters_are_drawn():
     assert [leaf.shape for leaf in params_of(model(), "gaussian", rng(), 5)] == [(5, 2), (5, 2, 2)]
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_generic_families_leave_simple_numbers_out(trained: bool):
+    every, generic = (family_names(model(trained=trained), generic=generic) for generic in (False, True))
+    assert set(every) - set(generic) <= set(SIMPLE)
+    assert set(every) & set(SIMPLE)
+    assert not set(generic) & set(SIMPLE)
+    assert set(generic) == {*FAMILIES} - {*SIMPLE} | ({GIVEN, NEARBY} if trained else set())
+    probes = probes_of(
+        pair(trained=trained), SQUARED_ERROR, SHAPES, frozenset({"params"}), rng(), 40, generic=True
+    ).params[1]
+    assert not np.isin(probes, READABLE).all(axis=(1, 2)).any()
 
 
 # -- inputs -----------------------------------------------------------------------------------------------------------
@@ -200,6 +222,94 @@ def test_every_family_meets_elements_near_and_far(trained: bool):
     for i in range(len(names)):
         assert farthest[i :: len(names)].min() < 1
         assert farthest[i :: len(names)].max() > 6
+
+
+# -- rates and involutions --------------------------------------------------------------------------------------------
+
+
+def test_step_sizes_are_spread_over_their_range_on_a_logarithmic_scale():
+    steps = np.log10(rates_of(rng(), 4000)[:, 0])
+    low, high = np.log10(SMALLEST_STEP), np.log10(LARGEST_STEP)
+    assert low <= steps.min() < low + 0.1
+    assert high - 0.1 < steps.max() <= high
+    # Each of the seven powers of ten gets a seventh, 571 of 4,000, with a standard deviation of 22.
+    counts = np.histogram(steps, np.linspace(low, high, 8))[0]
+    assert (np.abs(counts - 4000 / 7) < 120).all()
+
+
+@pytest.mark.parametrize("column", [1, 2], ids=["weight decay", "momentum"])
+def test_weight_decay_and_momentum_are_uniform_between_zero_and_one(column: int):
+    found = rates_of(rng(), 4000)[:, column]
+    assert 0 <= found.min() < 0.01
+    assert 0.99 < found.max() < 1
+    assert (np.abs(np.histogram(found, np.linspace(0, 1, 5))[0] - 1000) < 150).all()  # 27 is a standard deviation
+
+
+def test_the_three_rates_are_drawn_independently_of_each_other():
+    rates = rates_of(rng(), 4000)
+    rates[:, 0] = np.log(rates[:, 0])
+    off_diagonal = np.corrcoef(rates.T)[np.triu_indices(3, 1)]
+    assert (np.abs(off_diagonal) < 0.08).all()  # a standard deviation is 1/√4000 = 0.016
+
+
+WITH_INVOLUTIONS = [
+    groups.Permutation(2),
+    groups.Permutation(4),
+    groups.Sign(3),
+    groups.SignedPermutation(3),
+    groups.Orthogonal(1),
+    groups.Orthogonal(3),
+    groups.Product(groups.Sign(2), groups.Permutation(3)),
+    groups.Product(groups.Scaling(2), groups.Sign(2)),
+    groups.Product(groups.Orthogonal(2), groups.Translation(1)),
+    groups.Power(groups.SignedPermutation(2), 2),
+]
+WITHOUT = [
+    groups.Scaling(2),
+    groups.GeneralLinear(1),
+    groups.GeneralLinear(3),
+    groups.Translation(2),
+    groups.ComplexScaling(2),
+    groups.Rotation(3),
+    groups.Permutation(1),
+    groups.Product(groups.Scaling(1), groups.Translation(1)),
+]
+
+
+def same_element(one: Any, other: Any) -> bool:
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in leaves)
+
+
+@pytest.mark.parametrize("group", WITH_INVOLUTIONS, ids=repr)
+def test_involutions_are_their_own_inverses_and_not_the_identity(group: groups.Group):
+    found = involutions(group)
+    assert found
+    for element in found:
+        assert same_element(group.compose(element, element), group.identity())
+        assert not same_element(element, group.identity())
+
+
+@pytest.mark.parametrize("group", WITHOUT, ids=repr)
+def test_groups_without_a_simple_involution_have_none(group: groups.Group):
+    assert involutions(group) == []
+
+
+def test_turns_and_cycles_are_no_involutions():
+    turns_too = groups.Orthogonal(3)
+    assert len(list(turns_too.simple())) > len(involutions(turns_too)) == 3
+    assert all(np.linalg.det(mirror) < 0 for mirror in involutions(turns_too))
+
+
+def test_drawn_involutions_are_all_of_them_in_no_order():
+    group = groups.SignedPermutation(3)
+    made = eqprop.Pair(model(), eqprop.Transformation(group, lambda g, p: p))
+    probes = probes_of(made, SQUARED_ERROR, SHAPES, frozenset({"involution"}), rng(), 200)
+    rows = [jax.tree.map(lambda leaf, i=i: leaf[i], probes.involution) for i in range(200)]
+    found = involutions(group)
+    places = [next(i for i, element in enumerate(found) if same_element(row, element)) for row in rows]
+    assert set(places) == set(range(len(found)))
+    assert places != sorted(places)
 
 
 # -- the whole probe --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import gc
 import inspect
 import weakref
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups, traits
-from eqprop.compiling import LARGE
+from eqprop.compiling import LARGE, compiler_options
 from eqprop.groups.base import LieGroup
 from eqprop.properties import hypotheses
 from eqprop.traits import Subspace, Traits, traits_of
@@ -200,6 +201,9 @@ SPECIAL = {
     conversion: [],
 }
 
+made = cache(lambda make: make())
+"""One pair object for each way to make one, whose traits are worked out once."""
+
 LIE = [make for make, (size, *_) in DIMENSIONS.items() if size]
 
 
@@ -213,12 +217,12 @@ def subspaces(found: Traits) -> tuple[Subspace, ...]:
 
 @pytest.mark.parametrize("make", FLAGS)
 def test_whether_the_action_and_the_generators_are_affine_orthogonal_and_linear(make: Callable[[], eqprop.Pair]):
-    assert flags(traits_of(make())) == FLAGS[make]
+    assert flags(traits_of(made(make))) == FLAGS[make]
 
 
 @pytest.mark.parametrize("make", DIMENSIONS)
 def test_how_many_generators_are_constant_symmetric_and_antisymmetric(make: Callable[[], eqprop.Pair]):
-    found = subspaces(traits_of(make()))
+    found = subspaces(traits_of(made(make)))
     size, *dimensions = DIMENSIONS[make]
     assert [space.size for space in found] == [size] * 3
     assert [space.dimension for space in found] == dimensions
@@ -226,11 +230,13 @@ def test_how_many_generators_are_constant_symmetric_and_antisymmetric(make: Call
 
 @pytest.mark.parametrize("make", SPECIAL)
 def test_which_simple_generators_translate_or_scale_and_what_they_do_to_outputs(make: Callable[[], eqprop.Pair]):
-    assert [(special.block, special.rate) for special in traits_of(make()).special] == SPECIAL[make]
+    assert [(special.block, special.rate) for special in traits_of(made(make)).special] == SPECIAL[make]
 
 
 def test_the_special_generators_of_each_kind_are_found_by_what_they_do():
-    found = {make: traits_of(make()) for make in (weight_norm, cubic, margin, about_a_centre, translation, rescaling)}
+    found = {
+        make: traits_of(made(make)) for make in (weight_norm, cubic, margin, about_a_centre, translation, rescaling)
+    }
     assert [make for make, t in found.items() if t.scaling()] == [weight_norm, about_a_centre]
     assert [make for make, t in found.items() if t.dilation()] == [cubic]
     assert [make for make, t in found.items() if t.translation()] == [margin]
@@ -243,27 +249,25 @@ def test_the_special_generators_of_each_kind_are_found_by_what_they_do():
 class DenseGenerators:
     """Dk_ξ at a point as a matrix, for a basis of the algebra and so for every ξ."""
 
-    def __init__(self, made: eqprop.Pair) -> None:
-        self.group = made.transformation.group
-        assert isinstance(self.group, LieGroup)
-        zero, self.unravel = ravel_pytree(self.group.zero())
-        point = made.model.domain(made.model.params) if made.model.domain else made.model.params
-        theta, tree = ravel_pytree(
-            jax.tree.map(lambda leaf: leaf * np.cos(np.arange(leaf.size)).reshape(leaf.shape), point)
-        )
+    def __init__(self, one: eqprop.Pair) -> None:
+        group = one.transformation.group
+        assert isinstance(group, LieGroup)
+        zero, self.unravel = ravel_pytree(group.zero())
+        theta, tree = ravel_pytree(one.model.params)
 
         def moved(flat: Any, at: Any) -> Any:
-            element = self.group.exp(self.unravel(flat))  # pyright: ignore[reportAttributeAccessIssue]
-            return ravel_pytree(made.transformation.on_params(element, tree(at)))[0]
+            return ravel_pytree(one.transformation.on_params(group.exp(self.unravel(flat)), tree(at)))[0]
 
-        self.mixed = np.asarray(jax.jacfwd(jax.jacfwd(moved), 1)(zero, theta))  # numbers × coordinates × numbers
-        drawn = self.group.sample_algebra_many(np.random.default_rng(3), 2 * zero.size)
+        mixed = jax.jit(jax.jacfwd(jax.jacfwd(moved), 1), compiler_options=compiler_options())
+        self.mixed = np.asarray(mixed(zero, np.cos(1.0 + np.arange(theta.size))))  # numbers × coordinates × numbers
+        drawn = group.sample_algebra_many(np.random.default_rng(3), 2 * zero.size)
         self.drawn = np.asarray(jax.vmap(lambda xi: ravel_pytree(xi)[0])(drawn))
 
     def matrix(self, flat: Any) -> np.ndarray:
-        # The outer derivative is in θ, the inner in ξ.
         return np.einsum("iaj,a->ij", self.mixed, np.asarray(flat))
 
+
+dense_of = cache(lambda make: DenseGenerators(made(make)))
 
 OFF = {
     "constant": lambda m: m,
@@ -277,8 +281,7 @@ OFF = {
 def test_projections_have_the_trait_and_no_algebra_element_outside_has_it(
     make: Callable[[], eqprop.Pair], trait: str, float64: None
 ):
-    made = make()
-    dense, space = DenseGenerators(made), getattr(traits_of(made), trait)
+    dense, space = dense_of(make), getattr(traits_of(made(make)), trait)
     nearest = [np.asarray(ravel_pytree(space.nearest(dense.unravel(flat)))[0]) for flat in dense.drawn]
     off = [np.abs(OFF[trait](dense.matrix(flat))).max() for flat in nearest]
     # Products of a few numbers of size 1 to 10.
@@ -288,16 +291,16 @@ def test_projections_have_the_trait_and_no_algebra_element_outside_has_it(
     assert np.linalg.matrix_rank(rows, tol=1e-6) == space.size - space.dimension
 
 
-def test_on_two_linear_layers_the_symmetric_matrices_have_symmetric_generators_and_no_others():
-    found = traits_of(general_linear())
+def test_on_two_linear_layers_the_symmetric_matrices_have_symmetric_generators_and_no_others(float64: None):
+    found = traits_of(made(general_linear))
     xi = np.random.default_rng(0).standard_normal((3, 3))
     np.testing.assert_allclose(found.symmetric.nearest(xi), (xi + xi.T) / 2, atol=ROUNDING)
     np.testing.assert_allclose(found.antisymmetric.nearest(xi), (xi - xi.T) / 2, atol=ROUNDING)
     np.testing.assert_array_equal(found.constant.nearest(xi), np.zeros((3, 3)))
 
 
-def test_in_a_product_each_factor_has_its_own_trait():
-    found = traits_of(shift_and_scale())
+def test_in_a_product_each_factor_has_its_own_trait(float64: None):
+    found = traits_of(made(shift_and_scale))
     xi = (np.array([1.0, -2.0]), np.array([3.0, 4.0, -5.0]))
     for space in (found.constant, found.antisymmetric):
         shift, scale = space.nearest(xi)
@@ -308,7 +311,7 @@ def test_in_a_product_each_factor_has_its_own_trait():
 
 
 def test_a_projection_keeps_the_dtype_of_the_algebra_element():
-    space = traits_of(general_linear()).symmetric
+    space = traits_of(made(general_linear)).symmetric
     assert space.nearest(np.eye(3, dtype=np.float32)).dtype == np.float32
 
 
@@ -343,15 +346,15 @@ def leaking_rescaling(error: float) -> eqprop.Pair:
 
 
 def another_power(error: float) -> eqprop.Pair:
-    made = weight_norm()
+    here = weight_norm()
     act = lambda a, p: {**p, "v": p["v"] * a[0] ** (1 + error)}  # noqa: E731
-    return made.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act))
+    return here.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act))
 
 
 def moving_outputs(error: float) -> eqprop.Pair:
-    made = weight_norm()
-    moved = eqprop.Transformation(groups.Scaling(1), made.transformation.on_params, lambda a, y: y * a[0] ** error)
-    return made.replaced(transformation=moved)
+    here = weight_norm()
+    moved = eqprop.Transformation(groups.Scaling(1), here.transformation.on_params, lambda a, y: y * a[0] ** error)
+    return here.replaced(transformation=moved)
 
 
 def curved_scaling(error: float) -> eqprop.Pair:
@@ -395,14 +398,14 @@ def test_only_the_generators_that_are_off_lose_the_trait():
 @pytest.mark.parametrize(("dtype", "orthogonal"), [(np.float64, True), (np.float32, False)], ids=["float64", "float32"])
 def test_mirrors_through_a_table_of_float32_are_affine_and_not_orthogonal(dtype: Any, orthogonal: bool):
     table = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))[0].astype(dtype)
-    made = pair(
+    here = pair(
         lambda p, x: x @ p,
         np.ones(4),
         groups.Sign(4),
         lambda s, p: table @ (s * (table.T @ p)),
         inputs=np.ones((3, 4)),
     )
-    found = traits_of(made)
+    found = traits_of(here)
     assert found.affine_action
     assert found.orthogonal_action == orthogonal
 
@@ -412,7 +415,7 @@ def test_mirrors_through_a_table_of_float32_are_affine_and_not_orthogonal(dtype:
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_shift_of_the_outputs_multiplies_no_output_be_it_a_single_number(samples: int):
-    made = pair(
+    here = pair(
         lambda p, x: x @ p["w"] + jnp.broadcast_to(p["b"], samples),
         {"b": np.ones(()), "w": np.ones(2)},
         groups.Translation(1),
@@ -420,13 +423,13 @@ def test_a_shift_of_the_outputs_multiplies_no_output_be_it_a_single_number(sampl
         lambda t, y: y + t[0],
         inputs=np.ones((samples, 2)),
     )
-    assert [(special.block, special.rate) for special in traits_of(made).special] == [("none", None)]
-    assert hypotheses.exponential(made)
+    assert [(special.block, special.rate) for special in traits_of(here).special] == [("none", None)]
+    assert hypotheses.exponential(here)
 
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_power_of_the_outputs_multiplies_no_output_be_it_a_single_number(samples: int):
-    made = pair(
+    here = pair(
         lambda p, x: jnp.exp(x @ p),
         np.ones(2),
         groups.Scaling(1),
@@ -434,14 +437,14 @@ def test_a_power_of_the_outputs_multiplies_no_output_be_it_a_single_number(sampl
         lambda a, y: jnp.sign(y) * jnp.abs(y) ** a[0],
         inputs=np.ones((samples, 2)),
     )
-    assert [(special.block, special.rate) for special in traits_of(made).special] == [("all", None)]
-    assert hypotheses.homogeneous(made)
+    assert [(special.block, special.rate) for special in traits_of(here).special] == [("all", None)]
+    assert hypotheses.homogeneous(here)
 
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_large_model_has_the_traits_of_a_small_one():
+def test_a_large_model_has_the_traits_of_a_small_one(float64: None):
     group = groups.GeneralLinear(3)
     small, large = (two_layers(group, d_in=d, d_out=d) for d in (2, 400))
     assert large.model.param_leaves.size >= LARGE > small.model.param_leaves.size
@@ -475,12 +478,12 @@ def test_rows_taken_one_after_the_other_say_what_they_say_together(
 def test_in_a_large_algebra_a_trait_is_had_by_every_element_or_by_none(
     make: Callable[[], eqprop.Pair], expected: tuple[bool, ...]
 ):
-    made = make()
-    group = made.transformation.group
+    here = make()
+    group = here.transformation.group
     assert isinstance(group, LieGroup)
     xi = group.sample_algebra(np.random.default_rng(0))
     assert xi.size > traits.MOST_COORDINATES
-    for space, whole in zip(subspaces(traits_of(made)), expected, strict=True):
+    for space, whole in zip(subspaces(traits_of(here)), expected, strict=True):
         assert (space.dimension == space.size) == whole
         assert space.dimension in (0, space.size)
         np.testing.assert_array_equal(space.nearest(xi), xi if whole else np.zeros_like(xi))
@@ -495,10 +498,10 @@ def test_a_group_with_one_element_has_no_algebra_to_speak_of():
 
 
 def test_traits_are_worked_out_once_for_each_pair_object(monkeypatch: pytest.MonkeyPatch):
-    made = rescaling()
-    first = traits_of(made)
+    here = rescaling()
+    first = traits_of(here)
     monkeypatch.setattr(traits, "_Survey", None)
-    assert traits_of(made) is first
+    assert traits_of(here) is first
 
 
 def test_pairs_with_equal_keys_keep_traits_of_their_own():
@@ -510,10 +513,10 @@ def test_pairs_with_equal_keys_keep_traits_of_their_own():
 
 
 def test_what_is_kept_does_not_keep_the_pair():
-    made = translation()
-    traits_of(made)
-    gone = weakref.ref(made)
-    del made
+    here = translation()
+    traits_of(here)
+    gone = weakref.ref(here)
+    del here
     gc.collect()
     assert gone() is None
 
@@ -533,9 +536,9 @@ def isometric() -> eqprop.Pair:
 
 
 def with_charge() -> eqprop.Pair:
-    made = weight_norm()
-    act, charge = made.transformation.on_params, lambda xi, p: xi[0] * jnp.sum(p["v"] ** 2) / 2
-    return made.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act, charge=charge))
+    here = weight_norm()
+    act, charge = here.transformation.on_params, lambda xi, p: xi[0] * jnp.sum(p["v"] ** 2) / 2
+    return here.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act, charge=charge))
 
 
 def two_units() -> eqprop.Pair:
@@ -581,9 +584,9 @@ def test_a_hypothesis_that_is_met_says_nothing_and_one_that_is_not_names_the_gro
     hypothesis: Callable[[eqprop.Pair], str | None],
 ):
     met, unmet, reason = CASES[hypothesis]
-    assert [hypothesis(make()) for make in met] == [None] * len(met)
+    assert [hypothesis(made(make)) for make in met] == [None] * len(met)
     with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(hypothesis(unmet()))
+        raise AssertionError(hypothesis(made(unmet)))
 
 
 @pytest.mark.parametrize("hypothesis", CASES)
