@@ -241,7 +241,7 @@ def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path,
     code 1 where something was found otherwise than predicted, or could not be settled.
     """
     wanted = _jobs(jobs)
-    from eqprop.optimizer_table import run
+    from eqprop.optimizers.table import run
 
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         folder = _writable(save)

@@ -38,10 +38,12 @@ SPLIT = 0.4437
 
 @cache
 def _kronrod() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes on [0, 1] from end to end; three rows over their values, and how they extrapolate to the ends.
+    """Nodes on [0, 1] from end to end, and what is applied to the values there.
 
-    Two rows are the weights of the rule of degree 22 and of the Gauss rule of degree 13 inside it; the ends have none.
-    The last array, of shape (2, 17), takes values to what they miss at the ends when the inner ones are extrapolated.
+    First the weights of the rule of degree 22. Then three rows that vanish on smooth values: its distance from the
+    Gauss rule of degree 13 inside it, and the values' coefficients of the Legendre polynomials of degree 12 and 13;
+    the ends have no part in these. The last array, of shape (2, 17), takes values to what they miss at the ends when
+    the inner ones are extrapolated.
     """
     nodes, gauss_weights = np.polynomial.legendre.leggauss(7)
     x = np.concatenate([-KRONROD_NODES, KRONROD_NODES[:-1][::-1]])
@@ -54,8 +56,9 @@ def _kronrod() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     for row, end in zip(ends, (-1.0, 1.0), strict=True):
         row[1:-1] = [np.prod(np.delete(end - x, i)) / np.prod(apart[i]) for i in range(len(x))]
         row[0 if end < 0 else -1] = -1.0
-    inner = (np.pad(row, 1) / 2 for row in (weights, within))
-    return (1 + np.concatenate([[-1.0], x, [1.0]])) / 2, *inner, ends
+    high = [weights * np.sqrt(2 * n + 1) * np.polynomial.Legendre.basis(n)(x) for n in (12, 13)]
+    inner, *smooth = (np.pad(row, 1) / 2 for row in (weights, weights - within, *(2 * row for row in high)))
+    return (1 + np.concatenate([[-1.0], x, [1.0]])) / 2, inner, np.stack(smooth), ends
 
 
 def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[Tree, Tree]:
@@ -63,17 +66,15 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
 
     Gauss–Kronrod 7–15, the piece with the largest error cut in two ``pieces − 1`` times: exact, to rounding, where the
     integrand is a polynomial of degree up to 13; where it jumps, each cut of the piece about halves the error. The
-    estimate is the distance of the two rules, which for a smooth integrand is far larger than the error.
+    estimate is the distance of the two rules (or a higher coefficient, whichever is larger), which for a smooth
+    integrand is far larger than the error.
     """
-    nodes, weights, gauss, ends = _kronrod()
+    nodes, weights, smooth, ends = _kronrod()
 
     def of_piece(start: Any, width: Any) -> tuple[Tree, Tree]:
         values = jax.vmap(function)(start + width * nodes.astype(start.dtype))
-        over = [
-            jax.tree.map(lambda v, w=w: width * jnp.tensordot(w.astype(v.dtype), v, 1), values)
-            for w in (weights, gauss)
-        ]
-        return over[0], jax.tree.map(lambda v, a, b: _off(v, jnp.abs(a - b), width, ends), values, *over)
+        total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
+        return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
 
     example = jax.eval_shape(function, jnp.zeros(()))
     dtype = jnp.result_type(*jax.tree.leaves(example))
@@ -96,21 +97,27 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
     return tuple(jax.tree.map(lambda leaf: jnp.sum(leaf, 0), tree) for tree in (values, errors))  # pyright: ignore[reportReturnType]
 
 
-CONVERGED = 1e-10
+CONVERGED = 2 / 3
+"""Of the digits: to so many the two rules agree where an integrand is taken for smooth."""
+
 WIDEST_GAP, END_GAP = 0.11, 0.0043
 """Between two nodes, and between the last node and the end: a jump that lies there is not seen."""
 
 
-def _off(values: Any, apart: Any, width: Any, ends: np.ndarray) -> Any:
+def _off(values: Any, width: Any, smooth: np.ndarray, ends: np.ndarray) -> Any:
     """The error on a piece: how far the rules lie apart, and what a jump between two nodes may hide.
 
-    At a jump the two rules may agree by chance. So where they do not agree to many digits it is taken for one. Behind
-    the last node it shows when the values are extrapolated to the end.
+    At a jump or a kink the two rules may agree by chance; hardly do the highest coefficients vanish there, too. Where
+    the rules do not agree to many digits it is taken for a jump. Behind the last node it shows when the values are
+    extrapolated to the end.
     """
     spread = jnp.max(values, 0) - jnp.min(values, 0)
-    rough = apart > CONVERGED * width * jnp.max(jnp.abs(values), 0)
+    apart, *high = width * jnp.abs(jnp.tensordot(smooth.astype(values.dtype), values, 1))
+    least = float(jnp.finfo(values.dtype).eps) ** CONVERGED
+    rough = apart > least * width * jnp.max(jnp.abs(values), 0)
     missed = jnp.max(jnp.abs(jnp.tensordot(ends.astype(values.dtype), values, 1)), 0)
-    return jnp.where(rough, jnp.maximum(apart, WIDEST_GAP * width * spread), apart) + END_GAP * width * missed
+    seen = jnp.maximum(apart, jnp.maximum(*high))
+    return jnp.where(rough, jnp.maximum(seen, WIDEST_GAP * width * spread), seen) + END_GAP * width * missed
 
 
 def _put(rows: Tree, place: Any, row: Tree) -> Tree:

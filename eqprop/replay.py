@@ -17,7 +17,7 @@ from eqprop import narrate, rounding, targets
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.evaluation import Program
 from eqprop.losses import DRAWN_LOSSES, Loss, user_loss
-from eqprop.optimizer_target import property_named
+from eqprop.optimizers.target import property_named
 from eqprop.pair import Pair
 from eqprop.precision import Precision, separated_caches
 from eqprop.probe import Probe

@@ -88,7 +88,7 @@ def _chosen(properties: Iterable[str | Property] | None, optimizer: Any) -> tupl
     """
     of_optimizer: dict[str, Property] = {}
     if optimizer is not None:
-        from eqprop.optimizer_target import properties_of
+        from eqprop.optimizers.target import properties_of
 
         of_optimizer = {p.name: p for p in properties_of(optimizer)}
     if properties is None:

@@ -47,7 +47,7 @@ class Subspace:
     """Some of the algebra elements, in flat coordinates.
 
     Attributes:
-        size: the dimension of the algebra.
+        size: the dimension of the algebra (of the sampled part of one with more than ``MOST_COORDINATES``).
         basis: orthonormal rows in flat coordinates of ξ; None stands for all of the algebra.
     """
 
@@ -235,7 +235,8 @@ class _Survey:
         theta = self.points(count)
         u = tangents_of(theta, self.rng)
         shapes = output_shapes(self.pair, "float64")
-        y = jax.tree.map(lambda s: gaussian(self.rng, (count, *s.shape)), shapes)
+        # At two outputs: a single number is a multiple of any other.
+        y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
         def row(algebra: Any, theta: Any, u: Any, y: Any) -> tuple[Any, ...]:
             field = self._field(algebra)
@@ -243,7 +244,7 @@ class _Survey:
             twice = jax.jvp(field, (theta,), (once,))[1]
             # A projection P is orthogonal where ⟨u − Pu, Pu⟩ = 0.
             skew = jnp.abs(inner(subtract(u, once), once))
-            tau = generator(self.pair.transformation.on_outputs, self._identity(), group.tangent(algebra))(y)
+            tau = jax.vmap(generator(self.pair.transformation.on_outputs, self._identity(), group.tangent(algebra)))(y)
             rate = inner(y, tau) / inner(y, y)
             off = norm(subtract(tau, jax.tree.map(lambda leaf: rate * leaf, y))) / norm(y)
             lengths = [norm(tree) for tree in (u, once, subtract(once, u), subtract(twice, once))]

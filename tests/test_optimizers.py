@@ -14,13 +14,14 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
-from eqprop import groups, preconditioners
+from eqprop import groups
 from eqprop.cli import main
 from eqprop.errors import Falsified, InvalidInput
-from eqprop.optimizer_cells import Cell, search_cell
-from eqprop.optimizer_pairs import columns
-from eqprop.optimizer_table import run as run_table
-from eqprop.optimizer_zoo import ROWS, Maps, Row
+from eqprop.optimizers import preconditioners
+from eqprop.optimizers.cells import Cell, search_cell
+from eqprop.optimizers.pairs import columns
+from eqprop.optimizers.table import run as run_table
+from eqprop.optimizers.zoo import ROWS, Maps, Row
 from eqprop.replay import replay
 
 pytest_plugins = "pytester"
@@ -389,7 +390,7 @@ def command(tmp_path, monkeypatch, capsys):
 
 def test_the_table_prints_yes_no_and_the_charges_and_exits_with_0(command, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    code, out, err = command("optimizers", "eqprop.optimizer_zoo:sgd", "--match", "general", "--jobs", "1")
+    code, out, err = command("optimizers", "eqprop.optimizers.zoo:sgd", "--match", "general", "--jobs", "1")
     assert (code, err) == (0, "")
     assert "\x1b" not in out
     lines = out.splitlines()
@@ -401,7 +402,7 @@ def test_the_table_prints_yes_no_and_the_charges_and_exits_with_0(command, monke
 
 def test_the_table_as_json_holds_every_counterexample_and_each_is_replayed(command, tmp_path):
     code, out, _ = command(
-        "optimizers", "eqprop.optimizer_zoo:sgd", "--match", "rescaling", "-j", "1", "--format", "json"
+        "optimizers", "eqprop.optimizers.zoo:sgd", "--match", "rescaling", "-j", "1", "--format", "json"
     )
     record = json.loads(out)
     assert code == record["exit_code"] == 0
@@ -412,15 +413,15 @@ def test_the_table_as_json_holds_every_counterexample_and_each_is_replayed(comma
 
 
 def test_verbose_prints_the_counterexamples(command):
-    _, out, _ = command("optimizers", "eqprop.optimizer_zoo:sgd", "--match", "rescaling", "-j", "1", "-v")
+    _, out, _ = command("optimizers", "eqprop.optimizers.zoo:sgd", "--match", "rescaling", "-j", "1", "-v")
     assert "Falsified: optimizer-step (order 1) for rescaling" in out
-    assert "optimizer='eqprop.optimizer_zoo:sgd'" in out
+    assert "optimizer='eqprop.optimizers.zoo:sgd'" in out
 
 
 def test_a_disagreement_exits_with_1_and_says_what_was_found(monkeypatch):
     wrong = (Row("sgd", lambda: optax.sgd(0.01), Maps.INVERTIBLE, gradient=True, along=True, address="here:none"),)
-    monkeypatch.setattr("eqprop.optimizer_cells.ROWS", wrong)
-    monkeypatch.setattr("eqprop.optimizer_cells._own", lambda address: wrong[0])
+    monkeypatch.setattr("eqprop.optimizers.cells.ROWS", wrong)
+    monkeypatch.setattr("eqprop.optimizers.cells._own", lambda address: wrong[0])
     text, code = run_table(match="rescaling", targets=(), output="text", save=None, jobs=1, verbose=False)
     assert code == 1
     assert "sgd × rescaling: predicted yes, found no" in text
@@ -442,9 +443,9 @@ def test_without_optax_the_command_says_how_to_install_it(command, monkeypatch):
 
 
 def test_verify_takes_the_optimiser_by_its_address(command):
-    target = ("verify", "eqprop.optimizer_pairs:pairs", "--match", "rotations", "--property", "optimizer-step")
-    assert command(*target, "--optimizer", "eqprop.optimizer_zoo:sgd")[0] == 0
-    code, out, _ = command(*target, "--optimizer", "eqprop.optimizer_zoo:adam")
+    target = ("verify", "eqprop.optimizers.pairs:pairs", "--match", "rotations", "--property", "optimizer-step")
+    assert command(*target, "--optimizer", "eqprop.optimizers.zoo:sgd")[0] == 0
+    code, out, _ = command(*target, "--optimizer", "eqprop.optimizers.zoo:adam")
     assert code == 1
     assert "eqprop replay .eqprop/rotations-optimizer-step-" in out
 
@@ -453,7 +454,7 @@ def test_an_optimiser_is_verified_from_pytest(pytester):
     pytester.makepyfile(
         """
         import eqprop, optax
-        from eqprop.optimizer_pairs import pairs
+        from eqprop.optimizers.pairs import pairs
 
         (rotations,) = [pair for pair in pairs() if pair.name == "rotations"]
 

@@ -10,7 +10,7 @@ import pytest
 from eqprop.counterexample import Counterexample
 from eqprop.overview import Overview, cell_line, failures_of, fitted, header, name_width, overviews
 from eqprop.report import Report
-from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Verdict
+from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Series, Verdict
 
 COUNTEREXAMPLE = Counterexample(
     pair="relu",
@@ -47,6 +47,23 @@ def test_a_report_comes_back_from_json():
     again = Report.from_record(json.loads(report.to_json()))
     assert again.to_json() == report.to_json()
     assert str(again.verdicts[0].counterexample) == str(COUNTEREXAMPLE)
+
+
+SERIES = Series("Q along the flow", (1.0, 0.1 + 0.2, -1e-300), (1.0, 0.3, 0.0))
+
+
+@pytest.mark.parametrize("series", [SERIES, Series("nothing yet", (), ()), None], ids=["some", "empty", "none"])
+def test_a_verdict_comes_back_from_json_with_its_series(series):
+    before = verdict("charge-flow", series=series, residual=0.0, floor=1.0)
+    again = Verdict.from_record(json.loads(json.dumps(before.to_record())))
+    assert again.series == series
+    assert again.to_record() == before.to_record()
+
+
+def test_a_record_from_before_there_were_series_has_none():
+    record = verdict().to_record()
+    del record["series"]
+    assert Verdict.from_record(record).series is None
 
 
 def test_json_has_no_nan():

@@ -17,7 +17,8 @@ from eqprop import evaluation, groups
 from eqprop.evaluation import Program, applicable
 from eqprop.losses import SMOOTH, SQUARED_ERROR
 from eqprop.probe import Probe
-from eqprop.properties import CORE, by_name
+from eqprop.properties import CORE, Property, by_name
+from eqprop.properties.base import of_numbers
 from eqprop.rounding import GROSS, MARGIN, Judgement, judge, judgement, lowest_precisions, measure, perturbed
 
 EPS = float(np.finfo(np.float64).eps)
@@ -284,8 +285,8 @@ def test_a_declared_error_is_part_of_the_floor(error: float):
 
 def test_a_declared_error_lowers_the_resolution_until_the_probe_settles_nothing():
     np.testing.assert_allclose(with_error(0.0, 1e-6).resolution, MARGIN * 1e-6, rtol=1e-6)  # EPS and one division
-    assert not with_error(0.5, 0.9 * GROSS / MARGIN).inconclusive[0]
-    gross = with_error(0.5, 1.1 * GROSS / MARGIN)
+    assert with_error(-1.5, 0.9 * GROSS / MARGIN).suspect[0]  # 1 against −½: as large as the sides
+    gross = with_error(-1.5, 1.1 * GROSS / MARGIN)
     assert gross.inconclusive[0]
     assert not gross.suspect[0]
 

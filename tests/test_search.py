@@ -16,7 +16,8 @@ import eqprop
 from eqprop import groups
 from eqprop import search as search_module
 from eqprop.profiles import PROFILES
-from eqprop.properties import LIBRARY, by_name
+from eqprop.properties import LIBRARY, Property, by_name
+from eqprop.properties.base import of_numbers, only_where, part
 from eqprop.sampling import READABLE
 from eqprop.search import Search, search
 from eqprop.structures import rebuilt
@@ -223,3 +224,173 @@ def test_every_asked_property_has_a_verdict_in_the_order_of_the_library():
     verdicts = search(Subject("net", nets()), Options(replace(SMALL, architectures=1)))
     assert [v.property.name for v in verdicts] == [p.name for p in LIBRARY]
     assert all(re.fullmatch("holds|not applicable", v.outcome) for v in verdicts)
+
+
+# -- costly properties ------------------------------------------------------------------------------------------------
+
+
+def planted(sides, name="planted", **changes):
+    """A property of the parameters alone; costly."""
+    return replace(Property(name, 0, "", "", sides, frozenset({"params"}), costly=True), **changes)
+
+
+def holds(point):
+    total = jnp.sum(point.theta[2] ** 2)
+    return (of_numbers(total, total, total),)
+
+
+def judged(*properties, pairs=None, **budget):
+    """The verdicts, with the architectures and the probes of each batch that was judged."""
+    profile = replace(SMALL, examples=40, architectures=40, probes=5, **budget)
+    return search(Subject("net", nets() if pairs is None else pairs), Options(profile, properties=properties))
+
+
+@pytest.mark.parametrize(("batches", "probes"), [(1, 3), (2, 3), (4, 2)])
+def test_costly_properties_are_judged_on_a_few_batches_with_a_few_probes_each(batches, probes):
+    cheap = planted(holds, "cheap", costly=False)
+    first, other = judged(cheap, planted(holds), costly_batches=batches, costly_probes=probes)
+    assert first.outcome is other.outcome is Outcome.HOLDS
+    assert other.probes == batches * probes
+    assert 1 <= other.architectures <= batches
+    assert first.probes == 40 * 5
+    assert first.architectures > other.architectures
+
+
+def test_a_costly_property_is_not_judged_on_the_smallest_architecture_first(monkeypatch):
+    seen = []
+    program = search_module.Program
+
+    def noted(pair, properties, *rest, **more):
+        seen.extend((prop.name, dict(pair.architecture)) for prop in properties)
+        return program(pair, properties, *rest, **more)
+
+    monkeypatch.setattr(search_module, "Program", noted)
+    judged(planted(holds, "cheap", costly=False), planted(holds), costly_batches=1, costly_probes=2)
+    smallest = dict.fromkeys(("d_in", "hidden", "d_out", "batch"), 1)
+    assert ("cheap", smallest) in seen
+    assert ("planted", smallest) not in seen
+
+
+def test_a_search_of_one_example_judges_its_costly_properties_all_the_same():
+    profile = replace(SMALL, examples=1, costly_batches=2, costly_probes=3)
+    fixed = st.just(build(2, 3, 1, 2, ""))
+    (verdict,) = search(Subject("net", fixed), Options(profile, properties=(planted(holds),)))
+    assert (verdict.outcome, verdict.probes, verdict.architectures) == (Outcome.HOLDS, 3, 1)
+
+
+def test_a_fixed_pair_gets_its_costly_properties_judged():
+    (verdict,) = eqprop.run(build(2, 3, 1, 2, ""), properties=[planted(holds)]).verdicts
+    assert verdict.outcome is Outcome.HOLDS
+    assert 0 < verdict.probes <= PROFILES["gate"].costly_batches * PROFILES["gate"].costly_probes
+
+
+def test_a_violation_of_a_costly_property_is_found_and_told():
+    def off(point):
+        total = jnp.sum(point.theta[2] ** 2)
+        return (of_numbers(total, total * (1 + 1e-6), total),)
+
+    (verdict,) = judged(planted(off), costly_batches=1, costly_probes=2)
+    assert verdict.outcome is Outcome.FALSIFIED
+    assert verdict.counterexample is not None
+
+
+def test_costly_properties_are_not_judged_where_what_they_rest_on_is_falsified_unless_asked_for():
+    properties = (by_name("equivariance"), planted(holds, rests_on=("equivariance",)))
+    for judge_blocked in (False, True):
+        options = Options(SMALL, properties=properties, shrink=False, judge_blocked=judge_blocked)
+        verdict = search(Subject("net", nets(BIAS_FORGOTTEN)), options)[1]
+        assert verdict.outcome is Outcome.BLOCKED
+        assert bool(verdict.probes) == judge_blocked
+
+
+# -- hypotheses on the point ------------------------------------------------------------------------------------------
+
+NOWHERE = "no point that was drawn is one of those"
+
+
+def where(met, off=0.0):
+    """A property that is stated where a condition on the first tensor is met, and is no number elsewhere."""
+
+    def sides(point):
+        total = jnp.sum(point.theta[2] ** 2)
+        here = met(point.theta[2])
+        return only_where(here, (of_numbers(total, jnp.where(here, total * (1 + off), jnp.nan), total),))
+
+    return sides
+
+
+def never(leaf):
+    return jnp.sum(leaf**2) < 0
+
+
+def sometimes(leaf):
+    return leaf[0, 0] > 0
+
+
+def test_a_property_whose_condition_failed_at_every_probe_does_not_apply_and_says_why():
+    (verdict,) = judged(planted(where(never), nowhere=NOWHERE), costly_batches=2, costly_probes=4)
+    assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, NOWHERE)
+    assert verdict.vacuous == verdict.probes == 8
+
+
+def test_without_such_a_text_there_is_nothing_to_compare():
+    (verdict,) = judged(planted(where(never)), costly_batches=2, costly_probes=4)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nothing to compare" in verdict.reason
+
+
+def test_a_condition_that_is_met_at_some_probes_is_judged_there():
+    (verdict,) = judged(planted(where(sometimes), nowhere=NOWHERE), costly_batches=2, costly_probes=16)
+    assert verdict.outcome is Outcome.HOLDS
+    assert 0 < verdict.vacuous < verdict.probes
+    assert verdict.inconclusive == 0
+    (verdict,) = judged(planted(where(sometimes, 1e-6), nowhere=NOWHERE), costly_batches=2, costly_probes=16)
+    assert verdict.outcome is Outcome.FALSIFIED
+
+
+def permuted():
+    model = eqprop.Model(
+        lambda p, x: jnp.tanh(x @ p["w"]) @ p["v"], {"v": np.ones((3, 1)), "w": np.ones((2, 3))}, np.ones((4, 2))
+    )
+    return eqprop.Pair(model, eqprop.hidden_units(groups.Permutation(3), writes={"w": 1}, reads={"v": 0}))
+
+
+@pytest.mark.parametrize(
+    ("element", "outcome"),
+    [(np.arange(3), Outcome.NOT_APPLICABLE), (np.array([1, 0, 2]), Outcome.HOLDS)],
+    ids=["identity", "transposition"],
+)
+@pytest.mark.parametrize("name", ["averaged-gradient", "averaged-hessian"])
+def test_a_check_at_a_point_where_the_condition_fails_says_so(name, element, outcome):
+    rng = np.random.default_rng(0)
+    shapes = {"params": {"v": (3, 1), "w": (2, 3)}, "inputs": (4, 2), "targets": (4, 1)}
+    numbers = jax.tree.map(rng.standard_normal, shapes, is_leaf=lambda shape: isinstance(shape, tuple))
+    verdict = eqprop.check(permuted(), name, **numbers, element=element)
+    assert verdict.outcome is outcome
+    assert verdict.reason == (by_name(name).nowhere if outcome is Outcome.NOT_APPLICABLE else "")
+
+
+# -- series -----------------------------------------------------------------------------------------------------------
+
+
+def along(point):
+    total = jnp.sum(point.theta[2] ** 2)
+    decay = total * 0.5 ** jnp.arange(4.0)
+    return (part(["Q"], decay, decay * (1 + 1e-16), total, label="along"),)
+
+
+def test_a_property_about_a_trajectory_leaves_one_in_its_verdict_and_others_leave_none():
+    first, other = judged(planted(along, series=True), planted(holds, "other"), costly_batches=1, costly_probes=2)
+    assert other.series is None
+    assert first.series.name == "along: Q"
+    assert len(first.series.found) == len(first.series.predicted) == 4
+    np.testing.assert_allclose(np.array(first.series.found[1:]) / first.series.found[:-1], 0.5, rtol=1e-15)
+    assert type(first).from_record(first.to_record()).series == first.series
+
+
+def test_a_trajectory_that_says_nothing_is_not_kept():
+    def nowhere(point):
+        return only_where(never(point.theta[2]), along(point))
+
+    (verdict,) = judged(planted(nowhere, series=True, nowhere=NOWHERE), costly_batches=1, costly_probes=2)
+    assert verdict.series is None

@@ -410,6 +410,14 @@ def test_mirrors_through_a_table_of_float32_are_affine_and_not_orthogonal(dtype:
     assert found.orthogonal_action == orthogonal
 
 
+@pytest.mark.parametrize(("slant", "block"), [(0.0, ["some"]), (1.0, [])], ids=["orthogonal", "oblique"])
+def test_a_generator_that_projects_obliquely_scales_no_block(slant: float, block: list[str]):
+    onto = np.array([[1.0, slant], [0.0, 0.0]])
+    np.testing.assert_array_equal(onto @ onto, onto)
+    oblique = pair(lambda p, x: x[:, 1] * p[1], np.ones(2), groups.Scaling(1), lambda a, p: p + (a[0] - 1) * (onto @ p))
+    assert [special.block for special in traits_of(oblique).special] == block
+
+
 # -- outputs of one number --------------------------------------------------------------------------------------------
 
 

@@ -18,8 +18,8 @@ SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (discrete transformations); derive
 TELLING = 1e-3
 """A quadrature with a larger relative error says too little: kinks on the segment."""
 
-SMOOTH = 1e-9
-"""At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of the gradient itself,
+SMOOTH = 100.0
+"""In units of eps^(2/3). At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of the gradient itself,
 which should converge as fast as that of the Hessian, does not get this far."""
 
 
@@ -56,7 +56,8 @@ def _averaged_hessian(point: Point) -> Sides:
     sizes = jax.tree.map(lambda a, b: a + b, magnitudes(arrived), magnitudes(point.gradient.value))
     sizes = add(sizes, magnitudes(turn))
     part = in_params(point, turn, subtract(arrived, point.gradient.value), sizes, error=magnitudes(error))
-    smooth = (norm(error) <= SMOOTH * norm(sizes)) & (norm(off) <= SMOOTH * (norm(mean) + norm(point.gradient.value)))
+    bound = SMOOTH * jnp.finfo(length.dtype).eps ** (2 / 3)
+    smooth = (norm(error) <= bound * norm(sizes)) & (norm(off) <= bound * (norm(mean) + norm(point.gradient.value)))
     return only_where((length > 0) & smooth, (part,))
 
 

@@ -26,8 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.calculus import Tree, inner, inner_magnitude
-from eqprop.optimizer import Optimizer, Stepper, both, total
-from eqprop.optimizer_check import OptimizerCheck
+from eqprop.optimizers.adapter import Optimizer, Stepper, both, total
+from eqprop.optimizers.check import OptimizerCheck
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, charged, one_model, still_inputs, symmetry

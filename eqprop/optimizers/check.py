@@ -13,7 +13,7 @@ from eqprop.casting import cast_example, output_shapes
 from eqprop.compiling import compiler_options
 from eqprop.errors import InvalidInput
 from eqprop.losses import SQUARED_ERROR
-from eqprop.optimizer import Optimizer, Stepper
+from eqprop.optimizers.adapter import Optimizer, Stepper
 from eqprop.pair import Pair
 from eqprop.precision import numbers_context
 from eqprop.sampling import params_of

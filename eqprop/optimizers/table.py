@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eqprop.optimizer_cells import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, searched
-from eqprop.optimizer_pairs import columns
-from eqprop.optimizer_zoo import ROWS, require_optax
+from eqprop.optimizers.cells import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, searched
+from eqprop.optimizers.pairs import columns
+from eqprop.optimizers.zoo import ROWS, require_optax
 from eqprop.properties.optimizers import STEPS
 
 STYLES = {YES: "green", NO: "cyan", SINGULAR: "dim"}

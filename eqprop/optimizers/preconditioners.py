@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from eqprop.dense import solve, symmetric_power
+from eqprop.optimizers.dense import solve, symmetric_power
 
 
 class GradientTransformation(NamedTuple):

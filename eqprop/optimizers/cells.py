@@ -19,9 +19,9 @@ from eqprop.compiling import compiler_options
 from eqprop.counterexample import Counterexample
 from eqprop.errors import InvalidInput
 from eqprop.losses import user_loss
-from eqprop.optimizer_pairs import Column, columns
-from eqprop.optimizer_target import found
-from eqprop.optimizer_zoo import ROWS, Row
+from eqprop.optimizers.pairs import Column, columns
+from eqprop.optimizers.target import found
+from eqprop.optimizers.zoo import ROWS, Row
 from eqprop.pair import Pair
 from eqprop.point import Point
 from eqprop.precision import numbers_context, separated_caches
@@ -33,7 +33,7 @@ from eqprop.subject import Options, Subject
 from eqprop.targets import as_subjects
 from eqprop.trial import unexpected
 
-TARGET = "eqprop.optimizer_pairs:pairs"
+TARGET = "eqprop.optimizers.pairs:pairs"
 
 PROFILE = replace(PROFILES["gate"], name="optimizers", examples=2, architectures=1, shrinks=1)
 """Pairs and losses are fixed: two batches of probes on one compiled program."""

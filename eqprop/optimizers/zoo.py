@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from eqprop import preconditioners
 from eqprop.errors import InvalidInput
+from eqprop.optimizers import preconditioners
 
 if TYPE_CHECKING:
     import optax

@@ -19,7 +19,7 @@ import numpy as np
 from eqprop import groups
 from eqprop.actions import hidden_units
 from eqprop.model import Model
-from eqprop.optimizer_zoo import Maps
+from eqprop.optimizers.zoo import Maps
 from eqprop.pair import Pair
 from eqprop.transformation import Transformation
 
@@ -165,5 +165,5 @@ def columns() -> tuple[Column, ...]:
 
 
 def pairs() -> tuple[Pair, ...]:
-    """The representatives: ``eqprop verify eqprop.optimizer_pairs:pairs``."""
+    """The representatives: ``eqprop verify eqprop.optimizers.pairs:pairs``."""
     return tuple(column.pair for column in columns())
