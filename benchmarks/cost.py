@@ -26,12 +26,12 @@ import numpy as np
 from benchmarks.nets import perceptron
 from eqprop import rounding
 from eqprop.evaluation import Program, applicable
+from eqprop.judging import SMALL
 from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE
-from eqprop.search import SMALL
 
 BATCH = 32
 CLASSES = 10

@@ -31,7 +31,7 @@ from eqprop.errors import InvalidInput
 from eqprop.mutants import Mutant, scaled_gradient, second_derivative, slips
 from eqprop.pair import Pair
 from eqprop.precision import Precision
-from eqprop.properties import LIBRARY
+from eqprop.properties import CORE
 from eqprop.registry import Entry, entries
 from eqprop.search import Search
 from eqprop.subject import Options, Subject
@@ -62,7 +62,7 @@ class Planted:
     @property
     def missed(self) -> list[str]:
         """The properties that are touched and find nothing, in the library's order."""
-        return [p.name for p in LIBRARY if p.name in self.touched - self.found]
+        return [p.name for p in CORE if p.name in self.touched - self.found]
 
 
 def first_moved(pair: Pair) -> str:
@@ -100,7 +100,9 @@ def falsified(entry: Entry, order: int, size: float, dtype: str) -> frozenset[st
     """The properties that a search over a few architectures falsifies."""
     pairs = entry.pairs.map(lambda pair: planted(pair, order, size, dtype)).filter(lambda pair: pair is not None)
     precision: Precision = "float64" if dtype == "float64" else "model"
-    search = Search(Subject(f"{entry.name}-{order}-{size}", pairs), Options(PROFILE, precision=precision))  # pyright: ignore[reportArgumentType]
+    search = Search(
+        Subject(f"{entry.name}-{order}-{size}", pairs), Options(PROFILE, precision=precision, properties=CORE)
+    )  # pyright: ignore[reportArgumentType]
     search.explore()
     return frozenset(search.violations)
 

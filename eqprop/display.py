@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from eqprop.overview import Overview, cell_line, fitted, header, name_width
+from eqprop.overview import Overview, cell_lines, fitted, header, name_width
 from eqprop.verdict import Outcome, Progress
 
 STYLES = {
@@ -51,8 +51,8 @@ class PlainBoard(Board):
         overview = Overview.of(progress.verdicts)
         self.echo(overview.line(self.width))
         if self.verbose or overview.worth_details:
-            for verdict in progress.verdicts:
-                self.echo(cell_line(verdict))
+            for _, line in cell_lines(progress.verdicts):
+                self.echo(line)
 
 
 class LiveBoard(Board):
@@ -94,8 +94,8 @@ class LiveBoard(Board):
         result = Text(overview.result, style=STYLES.get(overview.outcome, "bold red"))
         self._print(Text(f"{overview.numbers(self.width)}  ").append_text(result))
         if self.verbose or overview.worth_details:
-            for verdict in progress.verdicts:
-                self._print(Text(cell_line(verdict), style=STYLES.get(verdict.outcome, "red")))
+            for outcome, line in cell_lines(progress.verdicts):
+                self._print(Text(line, style=STYLES.get(outcome, "red")))
 
     def _print(self, text: Text) -> None:
         self.console.print(text, soft_wrap=True, highlight=False)
@@ -113,7 +113,7 @@ class LiveBoard(Board):
     def _running_line(self, progress: Progress, seconds: float) -> str:
         doing = f"shrinking {progress.shrinking}" if progress.shrinking else progress.stage
         archs = f"{progress.architectures}/{self.architectures}"
-        blank = " " * 27
+        blank = " " * 33  # four orders and the resolution
         return f"{fitted(progress.pair, self.width)}{blank}{archs:>6} {progress.probes:>7} {seconds:>6.1f}s  {doing}"
 
 

@@ -54,4 +54,4 @@ def lanczos(product: Callable[[Tree], Tree], start: Tree, depth: int) -> Lanczos
     rows, (diagonal, beside), *_ = run(lambda row: ravel_pytree(product(unravel(row)))[0], flat)
     size = jnp.max(jnp.abs(jnp.concatenate([diagonal, beside])))
     whole = jnp.all(jnp.abs(beside) > BREAKDOWN * size) & (size > 0)
-    return Lanczos(jax.vmap(unravel)(rows), diagonal, beside, whole)
+    return Lanczos(jax.vmap(unravel)(jnp.asarray(rows)), diagonal, beside, whole)

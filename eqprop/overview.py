@@ -141,6 +141,19 @@ def cell_line(verdict: Verdict, width: int = 26) -> str:
     return f"{line}: {verdict.reason}" if verdict.reason else line
 
 
+def cell_lines(verdicts: Iterable[Verdict]) -> list[tuple[Outcome, str]]:
+    """A line for each cell; those that do not apply come last, a line for each reason."""
+    asked: list[tuple[Outcome, str]] = []
+    reasons: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.outcome is Outcome.NOT_APPLICABLE:
+            reasons.setdefault(verdict.reason, []).append(verdict.property.name)
+        else:
+            asked.append((verdict.outcome, cell_line(verdict)))
+    idle = Outcome.NOT_APPLICABLE
+    return [*asked, *((idle, f"  {idle}: {reason}: {', '.join(names)}") for reason, names in reasons.items())]
+
+
 def failures_of(report: Report) -> list[str]:
     """What failed: every counterexample; then the reasons of the other cells, those of one pair and reason together."""
     blocks = [str(v.counterexample) for v in report.failures if v.counterexample]

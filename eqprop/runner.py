@@ -14,7 +14,7 @@ from eqprop.errors import InvalidInput
 from eqprop.ledger import Ledger
 from eqprop.precision import separated_caches
 from eqprop.profiles import GATE_SEED, profile_named
-from eqprop.properties import LIBRARY, Property, by_name
+from eqprop.properties import KNOWN, LIBRARY, Property, by_name
 from eqprop.report import Report
 from eqprop.search import ignore, search
 from eqprop.structures import LARGEST_SEED
@@ -130,7 +130,7 @@ def run_subjects(
         return Report(filled, options.seed, options.profile.name, ledger.missing, seconds)
 
     try:
-        portable = all(subject.target for subject in subjects) and set(options.properties) <= set(LIBRARY)
+        portable = all(subject.target for subject in subjects) and set(options.properties) <= set(KNOWN)
         if jobs > 1 and len(subjects) > 1 and portable:
             from eqprop.workers import search_in_workers
 

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import jax
 import numpy as np
 from hypothesis import Phase
 
 from eqprop import narrate
-from eqprop.casting import output_shapes
 from eqprop.compiling import LARGE
 from eqprop.counterexample import Counterexample
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import Loss
+from eqprop.judging import Judge, Violation, confirmed
 from eqprop.pair import Pair
 from eqprop.precision import separated_caches
 from eqprop.probe import Probe
-from eqprop.properties import LIBRARY, Property
+from eqprop.properties import Property
 from eqprop.rounding import Judgement
 from eqprop.settle import Evidence, blocker, settled
 from eqprop.simplify import simplified
-from eqprop.store import Slot
 from eqprop.structures import Minimal, Structure, drive
 from eqprop.subject import Options, Subject
 from eqprop.tally import Tally
@@ -33,21 +29,12 @@ from eqprop.trial import unexpected
 from eqprop.validation import check_pair
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Series, Verdict
 
-PROGRAMS_KEPT = 24
-"""Compiled programs held at once: those of a search's recent architectures."""
-
 AFTER_FALSIFICATION = 3
 """How many further architectures are compiled once something is falsified: other cells of a broken pair matter less."""
-
-SUSPECTS_CONFIRMED = 8
-"""How many suspected probes of a batch are confirmed at most; one is enough to falsify."""
 
 COSTLY_EVERY = 4
 """Batches between two on which the costly properties are judged, too; the first is the second one, because hypothesis
 begins with the smallest architecture."""
-
-SMALL = 10_000
-"""Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
 
 
 Listener = Callable[[Progress], None]
@@ -82,20 +69,10 @@ def _errors(subject: Subject, options: Options, reason: str) -> tuple[Verdict, .
     )
 
 
-@dataclass(frozen=True)
-class Violation:
-    """A confirmed violation: where it was found."""
-
-    structure: Structure
-    probe: Probe
-    blob: str = ""
-
-
 class Search:
     """The state of one subject's search.
 
-    Compiled programs and what they said are remembered, so that hypothesis always gets the same answer about the same
-    structure.
+    What programs said is remembered, so that hypothesis always gets the same answer about the same structure.
     """
 
     def __init__(self, subject: Subject, options: Options, on_progress: Listener = ignore) -> None:
@@ -108,7 +85,7 @@ class Search:
         self.violations: dict[str, Violation] = {}
         self.why_not: dict[str, str] = {}
         self.known: dict[str, str] = dict(subject.known_failures)
-        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self.judge = Judge(subject, options)
         self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
         self._batches = 0
@@ -116,7 +93,6 @@ class Search:
         self._first: Structure | None = None
         self._architectures: set[Hashable] = set()
         self._left = options.profile.architectures
-        self._careful = False
         self._checked = False
         self._failure: Exception | None = None
 
@@ -160,8 +136,8 @@ class Search:
         self._check(structure.pair)
         if prop.why_not(structure.pair) is not None:
             return False
-        violation = self._violates(structure, prop)
-        if violation is None or not self._stands_out(violation, prop):
+        violation = self.judge.violates(structure, prop)
+        if violation is None or not self.judge.stands_out(violation, prop):
             return False
         self.violations.setdefault(prop.name, violation)
         return True
@@ -216,7 +192,7 @@ class Search:
         properties = applicable(structure.pair, asked)
         self.why_not |= {p.name: str(p.why_not(structure.pair)) for p in asked if p not in properties}
         if properties:
-            falsified = self._judged(structure, self._program(structure, properties))
+            falsified = self._judged(structure, self.judge.program(structure, properties))
             found = self._explored.setdefault(self._key(structure), {})
             found.update((prop.name, prop.name in falsified) for prop in properties)
 
@@ -230,13 +206,14 @@ class Search:
     def _judged(self, structure: Structure, program: Program) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""
         rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self._batch(structure.pair, program.properties))
+        probes = program.draw(rng, self.judge.batch(structure.pair, program.properties))
         falsified: set[str] = set()
         for name, judged in program.judge(probes, rng).items():
             self.tallies[name].add(judged, structure.pair.key, program.lowest[name])
-            found = confirmed(program, name, probes, judged, rng)
-            # What rests on a falsified property is not reported, so its violations need no last word.
-            if found.size and name not in self.violations and not self._blocked(self._property(name)):
+            # What rests on a falsified property is not reported, so its violations need no closer look.
+            blocked = self._blocked(self._property(name))
+            found = np.flatnonzero(judged.suspect) if blocked else confirmed(program, name, probes, judged, rng)
+            if found.size and name not in self.violations and not blocked:
                 closer = program.under_noise(name, probes.at(found), rng)
                 self.tallies[name].inconclusive += int(closer.inconclusive.sum())
                 found = found[closer.suspect]
@@ -258,61 +235,10 @@ class Search:
     def _property(self, name: str) -> Property:
         return next(prop for prop in self.options.properties if prop.name == name)
 
-    def _batch(self, pair: Pair, properties: Sequence[Property]) -> int:
-        size = max(pair.model.param_leaves.size, 1)
-        return max(1, self._probes(properties) * SMALL // max(size, SMALL))
-
-    def _probes(self, properties: Sequence[Property]) -> int:
-        profile = self.options.profile
-        return profile.costly_probes if all(prop.costly for prop in properties) else profile.probes
-
-    def _loss(self, structure: Structure) -> Loss:
-        shapes = output_shapes(structure.pair, self.options.precision)
-        return structure.loss(tuple(leaf.shape for leaf in jax.tree.leaves(shapes)))
-
-    def _program(self, structure: Structure, properties: Sequence[Property]) -> Program:
-        loss = self._loss(structure)
-        key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
-        if key not in self._programs:
-            program = Program(
-                structure.pair,
-                properties,
-                loss,
-                self.options.precision,
-                careful=self._careful,
-                probes=self._probes(properties),
-                slot=self._slot(key, properties),
-            )
-            self._careful = program.careful
-            self._programs[key] = program
-            while len(self._programs) > PROGRAMS_KEPT:
-                self._programs.popitem(last=False)
-        self._programs.move_to_end(key)
-        return self._programs[key]
-
-    def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
-        known = self.subject.built_in and set(properties) <= set(LIBRARY)
-        return Slot((*key, self._probes(properties), self.options.precision)) if known else None
-
     def _key(self, structure: Structure) -> Hashable:
         return (structure.pair.key, structure.loss_index, structure.seed)
 
     # -- shrinking ----------------------------------------------------------------------------------------------------
-
-    def _violates(self, structure: Structure, prop: Property) -> Violation | None:
-        """Whether a batch on this structure violates one property; only that property is compiled."""
-        program = self._program(structure, (prop,))
-        rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self._batch(structure.pair, (prop,)))
-        judged = program.judge(probes, rng)[prop.name]
-        found = confirmed(program, prop.name, probes, judged, rng)
-        return Violation(structure, probes.at(found[0])) if found.size else None
-
-    def _stands_out(self, violation: Violation, prop: Property) -> bool:
-        """Whether a violation is more than rounding inside the program makes."""
-        program = self._program(violation.structure, (prop,))
-        batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
-        return bool(program.under_noise(prop.name, batch, np.random.default_rng(self.options.seed)).suspect[0])
 
     def to_shrink(self) -> list[Property]:
         """The falsified properties that get a counterexample of their own."""
@@ -337,7 +263,7 @@ class Search:
                     answers[key] = None
                 else:
                     compiled.add(structure.pair.key)
-                    answers[key] = self._violates(structure, prop)
+                    answers[key] = self.judge.violates(structure, prop)
             return answers[key] is not None
 
         minimal = self._drive(fails, Phase.reuse, Phase.generate, Phase.shrink, digest=prop.name)
@@ -358,11 +284,11 @@ class Search:
         self.tell(Progress(self.subject.name, "shrinking", len(self._architectures), shrinking=prop.name))
         first = self.violations[prop.name]
         smallest = self._smallest(prop)
-        program = self._program(smallest.structure, (prop,))
+        program = self.judge.program(smallest.structure, (prop,))
         probe = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
-        if not self._stands_out(Violation(smallest.structure, probe), prop):
+        if not self.judge.stands_out(Violation(smallest.structure, probe), prop):
             smallest, probe = first, first.probe
-            program = self._program(first.structure, (prop,))
+            program = self.judge.program(first.structure, (prop,))
         return narrate.counterexample(
             program,
             prop,
@@ -374,11 +300,3 @@ class Search:
             seed=self.options.seed,
             save=self.options.save,
         )
-
-
-def confirmed(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> np.ndarray:
-    """The first suspected probes of a batch that still violate the property under many fresh perturbations."""
-    suspects = np.flatnonzero(judged.suspect)[:SUSPECTS_CONFIRMED]
-    if not suspects.size:
-        return suspects
-    return suspects[program.confirmed(name, probes.at(suspects), rng)]

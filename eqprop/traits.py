@@ -65,7 +65,7 @@ class Subspace:
             return algebra
         flat, unravel = ravel_pytree(algebra)
         basis = self.basis.astype(flat.dtype)
-        return unravel(basis.T @ (basis @ flat))
+        return unravel(jnp.asarray(basis.T @ (basis @ flat)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from eqprop.counterexample import Counterexample
-from eqprop.overview import Overview, cell_line, failures_of, fitted, header, name_width, overviews
+from eqprop.overview import Overview, cell_line, cell_lines, failures_of, fitted, header, name_width, overviews
 from eqprop.report import Report
 from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Series, Verdict
 
@@ -173,3 +173,9 @@ def test_an_error_is_told_once_for_a_pair():
 
 def test_a_report_without_failures_has_nothing_to_tell():
     assert failures_of(Report((replace(FALSIFIED, outcome=Outcome.HOLDS),))) == []
+
+
+def test_cells_that_do_not_apply_are_listed_last_by_reason():
+    idle = [verdict(name, Outcome.NOT_APPLICABLE, reason="T moves") for name in ("inertia", "sharpness")]
+    lines = [line for _, line in cell_lines([*idle, verdict("noether")])]
+    assert lines == [cell_line(verdict("noether")), "  not applicable: T moves: inertia, sharpness"]

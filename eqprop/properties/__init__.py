@@ -77,6 +77,9 @@ CORE = tuple(prop for prop in LIBRARY if not prop.costly)
 HIGHER = {f"order-{order}": along_generator(order) for order in range(4, HIGHEST_ORDER + 1)}
 """Verified where they are asked for by name."""
 
+KNOWN = (*LIBRARY, *HIGHER.values())
+"""What has a name that another process finds again."""
+
 
 def by_name(name: str) -> Property:
     """The property of this name.
@@ -84,7 +87,7 @@ def by_name(name: str) -> Property:
     Raises:
         InvalidInput: naming all properties, where there is none.
     """
-    known = {prop.name: prop for prop in LIBRARY} | HIGHER
+    known = {prop.name: prop for prop in KNOWN}
     if name not in known:
         msg = f"no property is called {name!r}; the properties are: {', '.join(known)}."
         raise InvalidInput(msg)

@@ -19,8 +19,8 @@ TELLING = 1e-3
 """A quadrature with a larger relative error says too little: kinks on the segment."""
 
 SMOOTH = 100.0
-"""In units of eps^(2/3). At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of the gradient itself,
-which should converge as fast as that of the Hessian, does not get this far."""
+"""In units of eps^(2/3). At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of
+the gradient itself, which should converge as fast as that of the Hessian, does not get this far."""
 
 
 def _segment(point: Point) -> tuple[Any, Any, Any, Any]:

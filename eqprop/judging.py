@@ -1,0 +1,110 @@
+"""Judges structures: the compiled programs of one subject, and what they say of a batch."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from eqprop.casting import output_shapes
+from eqprop.evaluation import Program
+from eqprop.losses import Loss
+from eqprop.pair import Pair
+from eqprop.probe import Probe
+from eqprop.properties import KNOWN, Property
+from eqprop.rounding import Judgement
+from eqprop.store import Slot
+from eqprop.structures import Structure
+from eqprop.subject import Options, Subject
+
+PROGRAMS_KEPT = 24
+"""Compiled programs held at once: those of a search's recent architectures."""
+
+SUSPECTS_CONFIRMED = 8
+"""How many suspected probes of a batch are confirmed at most; one is enough to falsify."""
+
+SMALL = 10_000
+"""Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A confirmed violation: where it was found."""
+
+    structure: Structure
+    probe: Probe
+    blob: str = ""
+
+
+class Judge:
+    """Compiled programs are remembered, so that hypothesis always gets the same answer about the same structure."""
+
+    def __init__(self, subject: Subject, options: Options) -> None:
+        self.subject = subject
+        self.options = options
+        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._careful = False
+
+    def batch(self, pair: Pair, properties: Sequence[Property]) -> int:
+        """How many probes of a pair a batch has."""
+        size = max(pair.model.param_leaves.size, 1)
+        return max(1, self._probes(properties) * SMALL // max(size, SMALL))
+
+    def _probes(self, properties: Sequence[Property]) -> int:
+        profile = self.options.profile
+        return profile.costly_probes if all(prop.costly for prop in properties) else profile.probes
+
+    def _loss(self, structure: Structure) -> Loss:
+        shapes = output_shapes(structure.pair, self.options.precision)
+        return structure.loss(tuple(leaf.shape for leaf in jax.tree.leaves(shapes)))
+
+    def program(self, structure: Structure, properties: Sequence[Property]) -> Program:
+        """The compiled program of some properties on a structure."""
+        loss = self._loss(structure)
+        key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
+        if key not in self._programs:
+            program = Program(
+                structure.pair,
+                properties,
+                loss,
+                self.options.precision,
+                careful=self._careful,
+                probes=self._probes(properties),
+                slot=self._slot(key, properties),
+            )
+            self._careful = program.careful
+            self._programs[key] = program
+            while len(self._programs) > PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+    def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
+        known = self.subject.built_in and set(properties) <= set(KNOWN)
+        return Slot((*key, self._probes(properties), self.options.precision)) if known else None
+
+    def violates(self, structure: Structure, prop: Property) -> Violation | None:
+        """Whether a batch on this structure violates one property; only that property is compiled."""
+        program = self.program(structure, (prop,))
+        rng = np.random.default_rng(structure.seed)
+        probes = program.draw(rng, self.batch(structure.pair, (prop,)))
+        judged = program.judge(probes, rng)[prop.name]
+        found = confirmed(program, prop.name, probes, judged, rng)
+        return Violation(structure, probes.at(found[0])) if found.size else None
+
+    def stands_out(self, violation: Violation, prop: Property) -> bool:
+        """Whether a violation is more than rounding inside the program makes."""
+        program = self.program(violation.structure, (prop,))
+        batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
+        return bool(program.under_noise(prop.name, batch, np.random.default_rng(self.options.seed)).suspect[0])
+
+
+def confirmed(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> np.ndarray:
+    """The first suspected probes of a batch that still violate the property under many fresh perturbations."""
+    suspects = np.flatnonzero(judged.suspect)[:SUSPECTS_CONFIRMED]
+    if not suspects.size:
+        return suspects
+    return suspects[program.confirmed(name, probes.at(suspects), rng)]
