@@ -104,14 +104,21 @@ def verify(cache: Path, scratch: Path, *arguments: str) -> Verified:
 
 
 def measure_verify(*arguments: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="eqprop-speed-") as folder:
-        for state in ("cold", "warm"):
-            run = verify(Path(folder, "cache"), Path(folder, state), *arguments)
-            click.echo(
-                f"eqprop verify, {state} cache: {run.seconds:.1f} s wall, exit code {run.exit_code}; {run.pairs} "
-                f"pairs, {run.architectures} architectures (at least {run.fewest_architectures} each), {run.probes} "
-                f"probes (at least {run.fewest_probes} each)"
-            )
+    core = [argument for prop in CORE for argument in ("--property", prop.name)]
+    seconds: dict[tuple[str, str], float] = {}
+    for asked, names in (("core properties", core), ("all properties", [])):
+        with tempfile.TemporaryDirectory(prefix="eqprop-speed-") as folder:
+            for state in ("cold", "warm"):
+                run = verify(Path(folder, "cache"), Path(folder, state), *arguments, *names)
+                seconds[asked, state] = run.seconds
+                click.echo(
+                    f"eqprop verify, {asked}, {state} cache: {run.seconds:.1f} s wall, exit code {run.exit_code}; "
+                    f"{run.pairs} pairs, {run.architectures} architectures (at least {run.fewest_architectures} each), "
+                    f"{run.probes} probes (at least {run.fewest_probes} each)"
+                )
+    for state in ("cold", "warm"):
+        ratio = seconds["all properties", state] / seconds["core properties", state]
+        click.echo(f"all properties beside the core, {state}: {ratio:.2f} times")
 
 
 # ---- the compiled path -----------------------------------------------------------------------------------------------

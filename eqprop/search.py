@@ -84,6 +84,7 @@ class Search:
         self.tallies = {prop.name: Tally() for prop in options.properties}
         self.violations: dict[str, Violation] = {}
         self.why_not: dict[str, str] = {}
+        self._applied: set[str] = set()
         self.known: dict[str, str] = dict(subject.known_failures)
         self.judge = Judge(subject, options)
         self.series: dict[str, Series] = {}
@@ -103,8 +104,9 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self.counterexample(prop) for prop in self.to_shrink()}
+        why_not = {name: reason for name, reason in self.why_not.items() if name not in self._applied}
         evidence = Evidence(
-            self.subject.control, self.tallies, self.violations.keys(), self.why_not, self.known, self.series
+            self.subject.control, self.tallies, self.violations.keys(), why_not, self.known, self.series
         )
         return tuple(
             settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
@@ -119,7 +121,7 @@ class Search:
             msg = f"{self.subject.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
         if not self._costly_batches:
-            self._explore(self._first, self._costly())
+            self._explore(self._first, [prop for prop in self.asked if prop.costly])
 
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
@@ -170,7 +172,7 @@ class Search:
         self._explore(structure, [prop for prop in self.asked if not prop.costly])
         if self._costly_due(pair):
             self._costly_batches += 1
-            self._explore(structure, self._costly())
+            self._explore(structure, [prop for prop in self.asked if prop.costly])
         self._batches += 1
         probes = max(tally.probes for tally in self.tallies.values())
         self.tell(Progress(self.subject.name, "searching", len(self._architectures), probes))
@@ -180,10 +182,6 @@ class Search:
         most = 1 if pair.model.param_leaves.size >= LARGE else self.options.profile.costly_batches
         return self._batches % COSTLY_EVERY == 1 and self._costly_batches < most
 
-    def _costly(self) -> list[Property]:
-        skip_blocked = not self.options.judge_blocked
-        return [prop for prop in self.asked if prop.costly and not (skip_blocked and self._blocked(prop))]
-
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None
 
@@ -191,6 +189,9 @@ class Search:
         """Judge those of the properties that apply to a structure's pair, in one program."""
         properties = applicable(structure.pair, asked)
         self.why_not |= {p.name: str(p.why_not(structure.pair)) for p in asked if p not in properties}
+        self._applied |= {prop.name for prop in properties}
+        if not self.options.judge_blocked:
+            properties = tuple(prop for prop in properties if not (prop.costly and self._blocked(prop)))
         if properties:
             falsified = self._judged(structure, self.judge.program(structure, properties))
             found = self._explored.setdefault(self._key(structure), {})

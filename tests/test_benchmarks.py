@@ -12,8 +12,9 @@ import pytest
 from eqprop import rounding
 from eqprop.registry import entries
 
-cost, nets, obvious, planted, power, soak, speed = (
-    import_module(f"benchmarks.{name}") for name in ("cost", "nets", "obvious", "planted", "power", "soak", "speed")
+charges, cost, nets, obvious, planted, power, soak, speed = (
+    import_module(f"benchmarks.{name}")
+    for name in ("charges", "cost", "nets", "obvious", "planted", "power", "soak", "speed")
 )
 
 pytestmark = pytest.mark.checkout
@@ -113,3 +114,17 @@ def test_a_small_wrong_derivative_in_float32_is_found_by_every_property_that_a_g
     row = planted.measured(planted.Cell("odd-mirror", 1, "float32"))
     assert {"jacobian-covariance", "hessian-covariance"} <= row.touched
     assert row.missed == []
+
+
+def test_charges_of_linear_layers_are_followed_while_the_loss_halves():
+    pair = charges.drawn(entries()["linear-gl"], 1)[0]
+    with jax.numpy_rank_promotion("allow"), jax.enable_x64(True):
+        flow = charges.flow_of(pair, 0)
+    assert flow.halved
+    assert flow.charges > 0
+    assert flow.drift < charges.ALLOWED
+
+
+def test_a_pair_that_moves_its_outputs_has_no_conserved_charge():
+    assert charges.conserving(charges.drawn(entries()["linear-gl"], 1)[0])
+    assert not charges.conserving(charges.drawn(entries()["homogeneous-network"], 1)[0])
