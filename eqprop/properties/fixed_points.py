@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import jax
@@ -34,6 +35,9 @@ from eqprop.properties.hypotheses import (
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (fixed points); derived here"
 
 TRAINING_STEPS = 20
+
+MOST_UNITS = 4
+"""Units that are made identical: the first ones of a layer that may have hundreds."""
 
 
 class _Mirror:
@@ -92,12 +96,12 @@ def _identical_units(point: Point) -> Sides:
     """Krylov spaces of H from two images of one direction in which the units differ."""
     group, gradient = point.transformation.group, point.gradient.function
     assert isinstance(group, Permutation), "the property has the hypothesis 'permutes_units'"
-    swaps = [swap for _, swap in zip(range(group.n - 1), group.simple(), strict=False)]
+    swaps = list(islice(group.simple(), 2))
 
     def acted(element: Any) -> Local:
         return point.near(lambda theta: point.act(element, theta), theta)
 
-    theta = _average(point, group)
+    theta = _average(point, group.n)
     hessian = point.near(gradient, theta)
     first, second = acted(swaps[0]), acted(swaps[1])
     u = subtract(point.probe.tangent, first.push(point.probe.tangent))
@@ -114,13 +118,16 @@ def _identical_units(point: Point) -> Sides:
     return only_where((norm(u) > 0) & one.whole & other.whole, parts)
 
 
-def _average(point: Point, group: Permutation) -> Tree:
-    """The mean of K_gθ over all permutations: that over S_k is the mean of (i k)·(that over S_(k−1)) over i ≤ k."""
+def _average(point: Point, units: int) -> Tree:
+    """The mean of K_gθ over the permutations of the first units.
+
+    Over S_k it is the mean of (i k)·(the mean over S_(k−1)) for i ≤ k.
+    """
     theta = point.theta
-    for k in range(1, group.n):
+    for k in range(1, min(units, MOST_UNITS)):
         moved = [theta]
         for i in range(k):
-            swap = jnp.arange(group.n).at[jnp.array([i, k])].set(jnp.array([k, i]))
+            swap = jnp.arange(units).at[jnp.array([i, k])].set(jnp.array([k, i]))
             moved.append(point.act(swap, theta))
         theta = jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]) / len(leaves), *moved)
     return theta
@@ -176,7 +183,7 @@ IDENTICAL_UNITS = Property(
     source=SOURCE + "; permutation points: Brea et al. 2019, arXiv 1907.02911",
     derivation=(
         "HK = KH for all of S_m; on z ⊗ q with Σz = 0 H acts as 1 ⊗ B (Schur): each eigenvalue of B has m − 1 z's.\n"
-        "The point is the mean of K_gθ over S_m."
+        "The point is the mean of K_gθ over S_m, the permutations of m ≤ 4 of the units."
     ),
     consequence_of=("hessian-covariance",),
     costly=True,
