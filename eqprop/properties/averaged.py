@@ -87,7 +87,7 @@ AVERAGED_HESSIAN = Property(
     sides=_averaged_hessian,
     needs=frozenset({"params", "inputs", "element", "targets"}),
     hypotheses=(discrete, one_model, still_inputs, affine_action),
-    rests_on=("equivariance", "gradient-covariance"),
+    rests_on=("equivariance", "gradient-covariance", "averaged-gradient"),
     source=SOURCE,
     derivation=(
         "The integral is ∇L(K_gθ) − ∇L(θ); DK_gᵀ ∇L(K_gθ) = ∇(ℓ∘T_g∘f)(θ) by gradient covariance, DK_g = K_g.\n"
