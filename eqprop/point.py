@@ -103,6 +103,10 @@ class Point:
         scale = self._scale
         return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, y), self.probe.targets)
 
+    def loss_near(self, outputs: Tree) -> Local:
+        """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""
+        return self.near(lambda y: y, outputs).gradient_of(self.loss)
+
     @cached_property
     def gradient(self) -> Local:
         """∇L near θ."""

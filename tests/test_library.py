@@ -14,6 +14,8 @@ from eqprop.properties import HIGHER, LIBRARY
 from eqprop.rounding import Judgement
 from tests.library_pairs import PAIRS, broken
 
+pytestmark = pytest.mark.slow
+
 COSTLY = tuple(prop for prop in LIBRARY if prop.costly) + tuple(HIGHER.values())[:1]
 PROBES = 12
 OF_K_ALONE = {"charge-form", "bracket"}

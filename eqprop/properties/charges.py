@@ -120,7 +120,7 @@ def _momentum_step(point: Point) -> Sides:
 def _per_sample(point: Point) -> Sides:
     charge, theta, step = charge_of(point), point.theta, point.probe.rates[0]
     k, y = charge.local.value, point.here.value
-    whole = point.near(lambda outputs: outputs, y).gradient_of(point.loss).value
+    whole = point.loss_near(y).value
     tau = point.output_field(charge.algebra)(y) if point.transformation.moves_outputs else zeros_like(y)
 
     def of_batch(keep: Any) -> tuple[Any, Any, Any]:

@@ -116,13 +116,13 @@ def _charge_decay(point: Point) -> Sides:
 
 
 def _norm_growth(point: Point) -> Sides:
-    dilation, gradient, loss, theta = point.traits.dilation(), point.gradient.function, point.loss, point.theta
+    dilation, gradient, theta = point.traits.dilation(), point.gradient.function, point.theta
     assert dilation is not None, "the property has the hypothesis 'homogeneous'"
     degree, f = dilation.rate, point.here.function
 
     def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Any, Any]:
         y = f(before)
-        return degree * inner(jax.grad(loss)(y), y), inner_magnitude(subtract(after, before), slope)
+        return degree * inner(point.loss_near(y).value, y), inner_magnitude(subtract(after, before), slope)
 
     def field(theta: Tree) -> Tree:
         return scaled(gradient(theta), -1.0)

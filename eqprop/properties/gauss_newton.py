@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.calculus import Local, zeros_like
+from eqprop.calculus import zeros_like
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_outputs, in_params, uncancelled
 from eqprop.properties.hypotheses import continuous, isometric, one_model, still_inputs, symmetry
@@ -10,22 +10,17 @@ from eqprop.properties.hypotheses import continuous, isometric, one_model, still
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
 
 
-def _loss_hessian(point: Point, outputs: object) -> Local:
-    """y ↦ ∇ℓ(y): its push is ∇²ℓ."""
-    return point.near(lambda y: y, outputs).gradient_of(point.loss)
-
-
 def _covariance(point: Point) -> Sides:
     u = point.probe.tangent
-    there = _loss_hessian(point, point.there.value)
-    here = _loss_hessian(point, point.here.value)
+    there = point.loss_near(point.there.value)
+    here = point.loss_near(point.here.value)
     lhs = point.action.pull(point.there.pull(there.push(point.there.push(point.action.push(u)))))
     return (in_params(point, lhs, point.here.pull(here.push(point.here.push(u)))),)
 
 
 def _null_directions(point: Point) -> Sides:
     k = point.k.value
-    here = _loss_hessian(point, point.here.value)
+    here = point.loss_near(point.here.value)
 
     def ggn(tangent: object) -> object:
         return point.here.pull(here.push(point.here.push(tangent)))

@@ -25,7 +25,7 @@ DECAY = 0.02
 
 def _training_run(point: Point) -> Sides:
     charge, curvature, theta = charge_of(point), curvature_of(point), point.theta
-    f, loss = point.here.function, point.loss
+    f = point.here.function
     batches = jnp.asarray(minibatches(point.here.value))
     step = REACH / jnp.where(curvature > 0, curvature, 1)
     decay = DECAY * point.probe.rates[1] * curvature
@@ -34,7 +34,7 @@ def _training_run(point: Point) -> Sides:
     def advance(state: tuple[Tree, Any], n: Any) -> tuple[tuple[Tree, Any], tuple[Any, Any, Any]]:
         at, expected = state
         outputs = point.near(f, at)
-        seen = masked(jax.grad(loss)(outputs.value), batches[n % len(batches)])
+        seen = masked(point.loss_near(outputs.value).value, batches[n % len(batches)])
         slope = outputs.pull(seen)
         rate, whole = inner(seen, field(outputs.value)), combined(1.0, slope, decay, at)
         k = charge.field(at)
