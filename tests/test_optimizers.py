@@ -138,12 +138,15 @@ def test_gradient_descent_moves_charges_at_second_order_and_adam_at_first():
     exact, rough = (cell_named(name, "general-linear").charge for name in ("sgd", "adam"))
     assert (exact.predicted, exact.found) == ("yes", "yes")
     assert (rough.predicted, rough.found) == ("no", "no")
+    assert exact.drift is not None
+    assert rough.drift is not None
     assert 0 < exact.drift < rough.drift
 
 
 def test_adam_commutes_with_a_translation_and_does_not_conserve_its_charge():
     cell = cell_named("adam", "translation")
     assert (cell.found, cell.charge.found) == ("yes", "no")
+    assert cell.charge.drift is not None
     assert cell.charge.drift > 1e-6
 
 
