@@ -156,7 +156,7 @@ def test_every_built_in_entry_says_what_it_claims_and_where_it_comes_from():
     for entry in registry.entries().values():
         assert entry.statement, entry.name
         assert entry.reference, entry.name
-        assert entry.control or {m.order for m in entry.mutants} == {0, 1, 2}, entry.name
+        assert entry.control or {m.order for m in entry.mutants} >= {0, 1, 2}, entry.name
         assert entry.control or (entry.action and entry.generator and entry.charge and entry.hessian), entry.name
 
 
