@@ -18,6 +18,8 @@ import eqprop as door
 from eqprop.cli import main
 from eqprop.registry import entries
 
+pytestmark = pytest.mark.installed
+
 NETS = """
     import numpy as np
     import eqprop

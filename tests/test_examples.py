@@ -14,6 +14,8 @@ from eqprop.evaluation import Program, applicable
 from eqprop.losses import SQUARED_ERROR
 from eqprop.properties import CORE, LIBRARY
 
+pytestmark = pytest.mark.installed
+
 broken, digits = import_module("examples.broken"), import_module("examples.digits")
 
 TEST = slice(digits.TRAIN, None)

@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+pytestmark = pytest.mark.installed
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"eqprop": "eqprop", "strategies": "eqprop/strategies", "catalog": "eqprop/catalog"}
 """Folders of the checkout, and where a wheel has them."""

@@ -7,6 +7,8 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.installed
+
 pytest_plugins = "pytester"
 
 NETS = """

@@ -15,6 +15,8 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, by_name
 from eqprop.reference import COMMAND, alone, facts, first, reference
 
+pytestmark = pytest.mark.installed
+
 PAGE = Path(__file__).parents[1] / "docs" / "properties.md"
 MEASURE = "python -m benchmarks.power --write"
 

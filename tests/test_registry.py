@@ -20,6 +20,8 @@ from eqprop.model import Model
 from eqprop.mutants import forgets
 from eqprop.pair import Pair
 
+pytestmark = pytest.mark.installed
+
 PAIR = Pair(
     Model(lambda p, x: x @ p["w"] @ p["a"], {"w": np.ones((2, 3)), "a": np.ones((3, 1))}, np.ones((1, 2))),
     hidden_units(groups.Scaling(3), writes={"w": 1}, reads={"a": 0}),
