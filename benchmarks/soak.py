@@ -38,8 +38,10 @@ from eqprop.rounding import CONFIRMING_COPIES, Judgement
 from eqprop.structures import Structure, drive
 
 PER_ARCHITECTURE = 512
-COSTLY_PROBES, COSTLY_EVERY = 64, 4
-"""Of each fourth batch so many probes go to the costly properties."""
+COSTLY_PART, COSTLY_EVERY = 8, 4
+"""Of each fourth batch this part of the probes goes to the costly properties."""
+
+PROBES_A_CALL = 64
 
 COSTLY = tuple(prop for prop in LIBRARY if prop.costly)
 CORE_NAMES = frozenset(prop.name for prop in CORE)
@@ -115,9 +117,9 @@ def soak(name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITEC
 
 def batch(count: Count, structure: Structure, probes: int) -> None:
     """Judge a batch of probes on one structure: most of them with the core, some of every fourth with the others."""
-    costly = COSTLY_PROBES if count.batches % COSTLY_EVERY == 1 else 0
+    costly = probes // COSTLY_PART if count.batches % COSTLY_EVERY == 1 else 0
     count.batches += 1
-    for asked, some in ((CORE, max(probes - costly, 1)), (COSTLY, min(costly, probes - 1))):
+    for asked, some in ((CORE, probes - costly), (COSTLY, costly)):
         if some > 0:
             judge(count, structure, applicable(structure.pair, asked), some)
     count.worst = max(count.worst_at.values(), default=0.0)
@@ -129,7 +131,7 @@ def judge(count: Count, structure: Structure, properties: Sequence[Property], pr
     pair = structure.pair
     shapes = jax.tree.leaves(output_shapes(pair, "float64"))
     loss = structure.loss(tuple(leaf.shape for leaf in shapes))
-    program = Program(pair, properties, loss, probes=min(probes, COSTLY_PROBES))
+    program = Program(pair, properties, loss, probes=min(probes, PROBES_A_CALL))
     rng = np.random.default_rng(structure.seed)
     drawn = program.draw(rng, probes)
     inconclusive, vacuous, falsified = (np.zeros(probes, dtype=bool) for _ in range(3))
