@@ -13,16 +13,14 @@ from eqprop.mutants import (
     acting_otherwise,
     backward_bends,
     backward_drops_term,
-    entering_through,
+    backward_straight_through,
     forgets,
     leaf_at,
-    ramp,
     scaled_gradient,
     second_derivative,
     slips,
     stopped,
     straight_through,
-    with_backward,
     wrong_inverse,
 )
 from eqprop.pair import Pair
@@ -99,13 +97,6 @@ def glu_rescaling(draw: st.DrawFn) -> Pair:
     return _up_against_down(draw, groups.Scaling)
 
 
-def _backward_straight_through(path: str, delta: float = 1e-2) -> Mutant:
-    """``straight_through`` in a reverse-only rule."""
-    rule = with_backward(lambda x, cotangent: cotangent * (1 + delta * ramp(x) * x))
-    why = f"a custom backward rule for {path} is that of another function"
-    return Mutant("backward-straight-through-w-down", 1, why, entering_through(path, rule))
-
-
 @register(
     name="glu-sign",
     reference="own derivation; sign groups: Godfrey et al. 2022 (arXiv 2205.14258), Tran et al. 2024 (2409.11697)",
@@ -123,7 +114,7 @@ def _backward_straight_through(path: str, delta: float = 1e-2) -> Mutant:
         slips("block/w_up"),
         slips("block/w_down"),
         straight_through("block/w_up"),
-        _backward_straight_through("block/w_down"),
+        backward_straight_through("block/w_down"),
         second_derivative("block/w_up"),
         backward_bends("block/w_down"),
     ],

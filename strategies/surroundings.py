@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from eqprop.errors import InvalidInput
 from eqprop.model import Model
+from eqprop.pair import Pair
 from eqprop.strategies.activations import GELU, IDENTITY, RELU, SOFTPLUS, TANH, Activation
+from eqprop.transformation import Transformation
 
 WIDEST = 6
 LARGEST_BATCH = 4
@@ -52,6 +54,27 @@ class Embedded(NamedTuple):
         """The model; its example numbers carry shapes only (``trained`` is off), but lie in ``domain`` as probes do."""
         params = self.params if domain is None else domain(self.params)
         return Model(self.apply, params, self.inputs, name=name, trained=False, domain=domain)
+
+    def pair(
+        self,
+        name: str,
+        transformation: Transformation,
+        own: Mapping[str, Hashable],
+        *,
+        domain: Callable[[Any], Any] | None = None,
+        loss: Callable[[Any], Any] | None = None,
+    ) -> Pair:
+        """The model with a transformation of it.
+
+        Args:
+            name: of the model.
+            transformation: claimed of it.
+            own: what was drawn for the block itself; together with the surroundings it is the pair's architecture.
+            domain: as in ``model``.
+            loss: of the outputs; drawn by default.
+        """
+        model = replace(self.model(name, domain=domain), loss=loss)
+        return Pair(model, transformation, architecture={**own, **self.architecture})
 
 
 def widths(least: int = 1, most: int = WIDEST) -> st.SearchStrategy[int]:

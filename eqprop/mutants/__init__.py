@@ -17,6 +17,7 @@ from eqprop.mutants.base import with_leaf as with_leaf
 from eqprop.mutants.derivatives import backward_bends as backward_bends
 from eqprop.mutants.derivatives import backward_drops_term as backward_drops_term
 from eqprop.mutants.derivatives import backward_scales as backward_scales
+from eqprop.mutants.derivatives import backward_straight_through as backward_straight_through
 from eqprop.mutants.derivatives import entering_through as entering_through
 from eqprop.mutants.derivatives import ramp as ramp
 from eqprop.mutants.derivatives import scaled_gradient as scaled_gradient
@@ -29,3 +30,4 @@ from eqprop.mutants.derivatives import with_derivative as with_derivative
 from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit
+from eqprop.mutants.usual import usual as usual

@@ -115,6 +115,17 @@ def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
     return Mutant(name or f"backward-scales-{slug(path)}", 1, why, entering_through(path, with_backward(derivative)))
 
 
+def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
+    """As ``straight_through``, in a reverse-only rule."""
+
+    def derivative(x: Any, t: Any) -> Any:
+        return t * (1 + delta * ramp(x) * x)
+
+    why = f"a custom backward rule for {path} is that of another function than the forward pass computes"
+    named = name or f"backward-straight-through-{slug(path)}"
+    return Mutant(named, 1, why, entering_through(path, with_backward(derivative)))
+
+
 def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     """As ``second_derivative``, in a reverse-only rule."""
     why = f"a custom backward rule for {path} is exact, its own derivative is not"
