@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eqprop import groups as groups
+    from eqprop.actions import attention_heads as attention_heads
+    from eqprop.actions import channels as channels
+    from eqprop.actions import combined as combined
+    from eqprop.actions import experts as experts
+    from eqprop.actions import glu as glu
     from eqprop.actions import hidden_units as hidden_units
+    from eqprop.actions import low_rank as low_rank
+    from eqprop.actions import norm_gain as norm_gain
+    from eqprop.actions import norm_scale as norm_scale
+    from eqprop.actions import residual_stream as residual_stream
+    from eqprop.actions import softmax_shift as softmax_shift
+    from eqprop.actions import states as states
+    from eqprop.actions import translations as translations
     from eqprop.api import run as run
     from eqprop.api import verify as verify
     from eqprop.cases import Case as Case
@@ -52,12 +64,24 @@ _HOMES = {
     "Report": "eqprop.report",
     "Transformation": "eqprop.transformation",
     "Verdict": "eqprop.verdict",
+    "attention_heads": "eqprop.actions",
+    "channels": "eqprop.actions",
     "check": "eqprop.replay",
+    "combined": "eqprop.actions",
+    "experts": "eqprop.actions",
+    "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
     "load": "eqprop.replay",
+    "low_rank": "eqprop.actions",
+    "norm_gain": "eqprop.actions",
+    "norm_scale": "eqprop.actions",
     "parametrize": "eqprop.cases",
     "register": "eqprop.registry",
+    "residual_stream": "eqprop.actions",
     "run": "eqprop.api",
+    "softmax_shift": "eqprop.actions",
+    "states": "eqprop.actions",
+    "translations": "eqprop.actions",
     "verify": "eqprop.api",
 }
 """Public name → the module that defines it; for type checkers the imports above are the same list."""
@@ -79,13 +103,25 @@ __all__ = [
     "Transformation",
     "Verdict",
     "__version__",
+    "attention_heads",
+    "channels",
     "check",
+    "combined",
+    "experts",
+    "glu",
     "groups",
     "hidden_units",
     "load",
+    "low_rank",
+    "norm_gain",
+    "norm_scale",
     "parametrize",
     "register",
+    "residual_stream",
     "run",
+    "softmax_shift",
+    "states",
+    "translations",
     "verify",
 ]
 

@@ -176,6 +176,6 @@ def _check_mutant(entry: Entry, mutant: Mutant, where: str, seed: int) -> None:
         seen = f"caught at order {lowest}, by {', '.join(caught)}" if caught else "not caught at all"
         msg = (
             f"{where}: the mutant {mutant.name!r} ({mutant.why}) is {seen}; expected at order {mutant.order} and not "
-            "below. A defect that commutes with the group is invisible: put it elsewhere, or let it depend on the value."
+            "below. A defect that commutes with the group is invisible: move it, or make it depend on the value."
         )
         raise InvalidInput(msg)

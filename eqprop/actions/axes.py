@@ -1,0 +1,99 @@
+"""Where the units lie in a tensor: along an axis, along two, or in a part of one.
+
+An axis is given as
+
+* a number, where the units are one axis;
+* a pair (axis of the copies, axis of the units), for a ``Power``: one copy of the group for each head, say;
+* a pattern that names every axis, as in einops: ``"d_in (copies units)"`` for heads that share an axis,
+  ``"d_in (copies group units)"`` for query heads that come in groups, ``"(height width units) d_out"`` for channels
+  that were flattened. The axes that are moved are called ``units`` and, for a ``Power``, ``copies``; other names are
+  free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import einops
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group
+from eqprop.groups.product import DiscretePower
+from eqprop.trees import is_floating, type_of_leaf
+
+Axis = int | tuple[int, int] | str
+Axes = Mapping[str, Axis]
+"""Path of a parameter, or glob pattern of paths → the axis in each of these tensors."""
+
+Unfolded = tuple[Any, tuple[int, ...], Callable[[Any], Any]]
+"""A tensor in which the units are one axis, these axes, and what folds such a tensor again."""
+
+
+def sizes_of(group: Group) -> dict[str, int]:
+    """The lengths of the axes that a group moves, by their names in patterns."""
+    units = {"units": group.size or 0}
+    return {"copies": group.count, **units} if isinstance(group, DiscretePower) else units
+
+
+def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
+    """The tensor with the units along one axis, that axis (behind the axis of the copies), and the way back.
+
+    Raises:
+        InvalidInput: naming the tensor, for one that is not floating point, an axis that does not exist or does not
+            have the group's size, or a pattern that does not fit.
+    """
+    where = f"{tensor} of shape {np.shape(leaf)}"
+    if not is_floating(leaf):
+        msg = f"{where} is {type_of_leaf(leaf)}: only floating-point tensors move, others stay as they are."
+        raise InvalidInput(msg)
+    leaf = jnp.asarray(leaf)
+    if isinstance(axis, str) and "units" in axis:
+        return _by_pattern(group, leaf, axis, where)
+    return leaf, _checked(group, leaf.shape, axis, where), lambda moved: moved
+
+
+def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
+    sizes = sizes_of(group)
+    flat = " ".join(re.findall(r"[^\s()]+", pattern))
+    names = flat.split()
+    for name in sizes:
+        if names.count(name) != 1:
+            msg = f"{where}: the pattern {pattern!r} names {name!r} {names.count(name)} times; {group!r} needs it once."
+            raise InvalidInput(msg)
+    try:
+        split = einops.rearrange(leaf, f"{pattern} -> {flat}", **sizes)
+    except (einops.EinopsError, RuntimeError) as error:
+        why = str(error).splitlines()[-1].strip()
+        msg = f"{where} does not fit the pattern {pattern!r} with {sizes}: {why}."
+        raise InvalidInput(msg) from error
+    lengths = dict(zip(names, split.shape, strict=True))
+
+    def back(moved: Any) -> Any:
+        return einops.rearrange(moved, f"{flat} -> {pattern}", **lengths)
+
+    return split, tuple(names.index(name) for name in sizes), back
+
+
+def _checked(group: Group, shape: tuple[int, ...], axis: Any, where: str) -> tuple[int, ...]:
+    """The axes, counted from the front, if the tensor has them with the lengths that the group acts on."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    sizes = sizes_of(group)
+    if len(axes) != len(sizes) or not all(isinstance(a, int) for a in axes):
+        expected = "a pair (axis of the copies, axis of the units)" if len(sizes) > 1 else "one axis"
+        msg = f"{where}: the axis is {axis!r}; {group!r} needs {expected}, or a pattern of {' and '.join(sizes)}."
+        raise InvalidInput(msg)
+    if not all(-len(shape) <= a < len(shape) for a in axes):
+        msg = f"{where} has no axis {axis!r}."
+        raise InvalidInput(msg)
+    if len({a % len(shape) for a in axes}) < len(axes):
+        msg = f"{where}: the axis of the copies and the axis of the units are the same in {axis!r}."
+        raise InvalidInput(msg)
+    for a, (what, size) in zip(axes, sizes.items(), strict=True):
+        if shape[a] != size:
+            msg = f"{where} has length {shape[a]} along axis {a}, but {group!r} acts on {size} {what} there."
+            raise InvalidInput(msg)
+    return tuple(a % len(shape) for a in axes)

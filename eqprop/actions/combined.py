@@ -1,0 +1,49 @@
+"""Several transformations of one model at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.product import Product
+from eqprop.transformation import Transformation, unmoved
+
+
+def combined(*transformations: Transformation, name: str = "combined") -> Transformation:
+    """G₁ × … × G_k: an element is a tuple, and each component moves the model in its turn, the last one first.
+
+    The transformations must commute, as they do where they move different layers or different sides of a tensor; the
+    property ``group-laws`` is falsified where they do not.
+
+    Raises:
+        InvalidInput: without transformations, for something else, or for left and right actions together.
+    """
+    if not transformations or not all(isinstance(t, Transformation) for t in transformations):
+        msg = f"combined({name!r}): got {transformations!r}; expected one or more eqprop.Transformation."
+        raise InvalidInput(msg)
+    sides = {t.side for t in transformations}
+    if len(sides) > 1:
+        msg = f"combined({name!r}): left and right actions cannot be combined; write K with K_g K_h = K_gh in all."
+        raise InvalidInput(msg)
+
+    def acting(field: str) -> Any:
+        actions = [getattr(t, field) for t in transformations]
+        if all(action is unmoved for action in actions):
+            return unmoved
+
+        def act(element: Any, point: Any) -> Any:
+            for action, component in reversed(list(zip(actions, element, strict=True))):
+                point = action(component, point)
+            return point
+
+        return act
+
+    return Transformation(
+        Product(*(t.group for t in transformations)),
+        acting("on_params"),
+        acting("on_outputs"),
+        acting("on_inputs"),
+        name=name,
+        side=transformations[0].side,
+        isometry=all(t.isometry for t in transformations),
+    )

@@ -1,0 +1,88 @@
+"""What every declared action is made of: tensors, each moved by an element of the group or by its dual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.actions.axes import Axes, Axis, unfolded
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group
+from eqprop.groups.product import DiscretePower, DiscreteProduct
+from eqprop.transformation import Transformation
+from eqprop.trees import leaf_paths, matching
+
+
+@dataclass(frozen=True)
+class Move:
+    """One declaration: the tensors that a pattern matches are moved along an axis.
+
+    Attributes:
+        pattern: a path, or a glob pattern of paths.
+        axis: of the units in each of them.
+        dual: whether the contragredient element acts, as on tensors that read the units.
+        power: of the element that acts.
+        factor: of a product, which component acts; None where the group is no product.
+    """
+
+    pattern: str
+    axis: Axis
+    dual: bool = False
+    power: float = 1.0
+    factor: int | None = None
+
+
+def moves(axes: Axes | None, *, dual: bool = False, power: float = 1.0, factor: int | None = None) -> tuple[Move, ...]:
+    """A declaration for each entry of a mapping from patterns to axes."""
+    return tuple(Move(pattern, axis, dual, power, factor) for pattern, axis in (axes or {}).items())
+
+
+def declared(group: Group, declarations: Iterable[Move], *, name: str, constructor: str) -> Transformation:
+    """The transformation that moves each declared tensor; a tensor keeps its dtype.
+
+    Raises:
+        InvalidInput: at the first use on parameters, for a pattern that matches nothing, a tensor that is not floating
+            point, an axis that does not exist or does not have the group's size, a tensor that is moved twice along one
+            axis by the same component.
+    """
+    declarations = tuple(declarations)
+    where = f"{constructor}({name!r})"
+
+    def on_params(element: Any, params: Any) -> Any:
+        leaves, treedef = jax.tree.flatten(params)
+        paths = leaf_paths(params)
+        moved: set[tuple[Any, ...]] = set()
+        for move in declarations:
+            acting, its_element = _component(group, element, move)
+            for i in matching(paths, move.pattern, role=where):
+                leaf, axes, back = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}")
+                if (paths[i], axes[-1], move.factor) in moved:
+                    msg = f"{where}: axis {axes[-1]} of {paths[i]!r} is declared twice; name it once."
+                    raise InvalidInput(msg)
+                moved.add((paths[i], axes[-1], move.factor))
+                leaves[i] = back(_moved(acting, its_element, leaf, axes, dual=move.dual))
+        return jax.tree.unflatten(treedef, leaves)
+
+    return Transformation(group, on_params, name=name, side="left", isometry=group.isometry)
+
+
+def _component(group: Group, element: Any, move: Move) -> tuple[Group, Any]:
+    """The group that acts, and its element, to the power that is asked for."""
+    if move.factor is not None:
+        assert isinstance(group, DiscreteProduct), "only products have components"
+        group, element = group.factors[move.factor], element[move.factor]
+    return group, element if move.power == 1 else group.power(element, move.power)
+
+
+def _moved(group: Group, element: Any, leaf: Any, axes: tuple[int, ...], *, dual: bool) -> Any:
+    """The tensor after the move, in its own dtype: a mixed-precision model keeps its mixture."""
+    leaf = jnp.asarray(leaf)
+    if isinstance(group, DiscretePower):
+        moved = group.act_copies(element, leaf, (axes[0], axes[-1]), dual=dual)
+    else:
+        moved = group.act_dual(element, leaf, axes[-1]) if dual else group.act(element, leaf, axes[-1])
+    return moved.astype(leaf.dtype)

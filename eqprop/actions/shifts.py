@@ -1,0 +1,103 @@
+"""Translations: what may be added to tensors without the model noticing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.errors import InvalidInput
+from eqprop.groups.scaling import Translation
+from eqprop.transformation import Transformation
+from eqprop.trees import is_floating, leaf_paths, matching, type_of_leaf
+
+Shape = tuple[int, ...]
+Along = int | tuple[int, int] | None
+"""The axis along which a shift is the same, with the number of its parts, or None where each entry has its own."""
+
+
+def softmax_shift(params: Any, classes: Mapping[str, Along], *, name: str = "softmax-shift") -> Transformation:
+    """W ↦ W + a 1ᵀ, b ↦ b + s 1: the same is added for every class, which a softmax does not see.
+
+    Likewise for what a layer norm subtracts the mean of, and for the logits of a router.
+
+    Args:
+        params: example parameters; the number of shifts follows from their shapes.
+        classes: path or glob pattern → axis of the classes, for each tensor that writes logits; a pair (axis, parts)
+            where that axis has so many parts and the same is added within each (a group norm's groups).
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: for a pattern that matches nothing, a tensor that is not floating point, or an axis that does not
+            exist.
+    """
+    return translations(params, classes, name=name)
+
+
+def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift") -> Transformation:
+    """Tensors ↦ tensors + shifts: each shift is the same along an axis, or each entry has its own.
+
+    The group is Rⁿ, with one coordinate for each shift: tensors in the order of ``params``, entries in theirs.
+
+    Args:
+        params: example parameters.
+        along: path or glob pattern → the axis along which a shift is the same, as in ``softmax_shift``; None where
+            every entry is free (the bias before a batch norm, the key bias of an attention without positions).
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: as ``softmax_shift``.
+    """
+    where = f"translations({name!r})"
+    shapes = _shapes(params, along, where)
+    sizes = {i: prod(shape) for i, (shape, _) in shapes.items()}
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+
+    def on_params(shifts: Any, params: Any) -> Any:
+        leaves, treedef = jax.tree.flatten(params)
+        for i, (shape, full) in shapes.items():
+            leaf = jnp.asarray(leaves[i])
+            shift = jnp.reshape(shifts[starts[i] : starts[i] + sizes[i]], shape)
+            leaves[i] = leaf + jnp.reshape(jnp.broadcast_to(shift, full), leaf.shape).astype(leaf.dtype)
+        return jax.tree.unflatten(treedef, leaves)
+
+    return Transformation(Translation(sum(sizes.values())), on_params, name=name, isometry=True)
+
+
+def _shapes(params: Any, along: Mapping[str, Along], where: str) -> dict[int, tuple[Shape, Shape]]:
+    """For each tensor that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
+    leaves, paths = jax.tree.leaves(params), leaf_paths(params)
+    found: dict[int, tuple[Shape, Shape]] = {}
+    for pattern, axis in along.items():
+        for i in matching(paths, pattern, role=where):
+            tensor = f"{where}: tensor {paths[i]!r} of shape {np.shape(leaves[i])}"
+            if not is_floating(leaves[i]):
+                msg = f"{tensor} is {type_of_leaf(leaves[i])}: only floating-point tensors are shifted."
+                raise InvalidInput(msg)
+            if i in found:
+                msg = f"{tensor} is declared twice; name it once."
+                raise InvalidInput(msg)
+            found[i] = _split(np.shape(leaves[i]), axis, tensor)
+    if not found:
+        msg = f"{where}: no tensor is named; nothing would move."
+        raise InvalidInput(msg)
+    return dict(sorted(found.items()))
+
+
+def _split(shape: Shape, along: Along, tensor: str) -> tuple[Shape, Shape]:
+    if along is None:
+        return shape, shape
+    axis, parts = along if isinstance(along, tuple) else (along, 1)
+    if isinstance(axis, bool) or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
+        msg = f"{tensor} has no axis {axis!r}; expected a number, or None where every entry is free."
+        raise InvalidInput(msg)
+    axis %= len(shape)
+    if not isinstance(parts, int) or parts < 1 or shape[axis] % parts:
+        msg = f"{tensor}: axis {axis} does not split into {parts!r} equal parts."
+        raise InvalidInput(msg)
+    before, after = shape[:axis], shape[axis + 1 :]
+    return (*before, parts, 1, *after), (*before, parts, shape[axis] // parts, *after)

@@ -1,0 +1,65 @@
+"""Hidden units: which tensors write them, which read them."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import jax
+
+from eqprop.actions.axes import Axes
+from eqprop.actions.moves import Move, declared, moves
+from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group
+from eqprop.transformation import Transformation
+
+
+def hidden_units(
+    group: Group,
+    *,
+    writes: Axes | None = None,
+    reads: Axes | None = None,
+    power: float = 1.0,
+    name: str = "hidden-units",
+) -> Transformation:
+    """The transformation that moves hidden units: g on tensors that write them, its dual on those that read them.
+
+    With h = W x and y = A h, g maps W ↦ gW and A ↦ A g⁻¹, so that A W stays what it is. For a layer between that is
+    homogeneous of degree p, σ(c z) = c^p σ(z), ``power=p`` gives the readers a^(−p). Each tensor keeps its dtype.
+
+    Args:
+        group: a group that acts on units: Scaling, Permutation, Sign, SignedPermutation, Orthogonal, Rotation,
+            GeneralLinear, ComplexScaling; or a ``Power`` of one, then axes are pairs (axis of copies, axis of units).
+        writes: path or glob pattern → axis that holds the units, for each tensor that produces them (biases too): a
+            number, a pair, or a pattern such as ``"d_in (copies units)"`` (see ``eqprop.actions.axes``).
+        reads: likewise for each tensor that consumes them.
+        power: the degree p of what lies between; other than 1 only for ``Scaling`` and its ``Power``.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: at once, for no axes at all, a group without an action on units or without real powers; at the
+            first use on parameters, for a pattern that matches nothing, a tensor that is not floating point, an axis
+            that does not exist or does not have the group's size, a tensor that is moved twice along one axis.
+    """
+    declarations = moves(writes) + moves(reads, dual=True, power=power)
+    check_declaration(group, declarations, power, f"hidden_units({name!r})")
+    return declared(group, declarations, name=name, constructor="hidden_units")
+
+
+def check_declaration(group: object, declarations: tuple[Move, ...], power: object, where: str) -> None:
+    """Raise for what is wrong before any parameters are seen."""
+    if not isinstance(group, Group):
+        msg = f"{where}: group is {group!r}; expected a Group such as groups.Scaling(16)."
+        raise InvalidInput(msg)
+    if not declarations:
+        msg = f"{where}: neither writes= nor reads= names a tensor; nothing would move."
+        raise InvalidInput(msg)
+    if group.size is None:
+        msg = f"{where}: {group!r} does not act on hidden units; write on_params yourself."
+        raise InvalidInput(msg)
+    if isinstance(power, bool) or not isinstance(power, int | float) or not math.isfinite(power):
+        msg = f"{where}: power is {power!r}; expected a finite number, the degree p of σ(c z) = c^p σ(z)."
+        raise InvalidInput(msg)
+    if power != 1:
+        # Groups without real powers say so themselves; here, and not at the first use on parameters.
+        jax.eval_shape(partial(group.power, exponent=power), group.identity())
