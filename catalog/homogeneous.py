@@ -68,7 +68,7 @@ def degree_in_parameters(depth: int, of_activation: int) -> int:
 def homogeneous_network(draw: st.DrawFn) -> Pair:
     """A bias-free network with homogeneous activations is homogeneous in its parameters; depth gives the degree."""
     degree = draw(st.sampled_from((1, 2)))
-    drawn = dense_net(draw, homogeneous_activations(degree), bias=False, deepest=4 if degree == 1 else 3)
+    drawn = dense_net(draw, homogeneous_activations(degree), bias=False, deepest=4 if degree == 1 else 3, alive=True)
     p = degree_in_parameters(drawn.depth, degree)
     transformation = Transformation(
         groups.Scaling(1),
@@ -105,7 +105,7 @@ def homogeneous_network(draw: st.DrawFn) -> Pair:
 @st.composite
 def quasi_homogeneous_network(draw: st.DrawFn) -> Pair:
     """With biases, a network is homogeneous of degree L where the bias of layer l scales with the l-th power."""
-    drawn = dense_net(draw, homogeneous_activations(), bias=True)
+    drawn = dense_net(draw, homogeneous_activations(), bias=True, alive=True)
     depth = drawn.depth
 
     def on_params(c: Any, params: Any) -> Any:

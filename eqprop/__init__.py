@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from eqprop.pair import Pair as Pair
     from eqprop.probe import Probe as Probe
     from eqprop.properties import Property as Property
+    from eqprop.registry import entry as entry
     from eqprop.registry import register as register
     from eqprop.replay import check as check
     from eqprop.replay import load as load
     from eqprop.report import Report as Report
+    from eqprop.selfcheck import check_entry as check_entry
     from eqprop.transformation import Transformation as Transformation
     from eqprop.verdict import Outcome as Outcome
     from eqprop.verdict import Verdict as Verdict
@@ -67,7 +69,9 @@ _HOMES = {
     "attention_heads": "eqprop.actions",
     "channels": "eqprop.actions",
     "check": "eqprop.replay",
+    "check_entry": "eqprop.selfcheck",
     "combined": "eqprop.actions",
+    "entry": "eqprop.registry",
     "experts": "eqprop.actions",
     "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
@@ -106,7 +110,9 @@ __all__ = [
     "attention_heads",
     "channels",
     "check",
+    "check_entry",
     "combined",
+    "entry",
     "experts",
     "glu",
     "groups",

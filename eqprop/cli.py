@@ -1,4 +1,4 @@
-"""The command line: ``eqprop verify | list | explain | optimizers | replay``.
+"""The command line: ``eqprop verify | list | explain | new | selfcheck | optimizers | replay``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -218,6 +218,38 @@ def explain(*, name: str) -> int:
     from eqprop.explain import explanation
 
     _echo(explanation(name))
+    return 0
+
+
+@cli.command()
+@click.argument("name")
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder; the current one by default."
+)
+def new(*, name: str, to: Path) -> int:
+    """Write a commented catalog entry that passes as it is, and its test: NAME is kebab-case."""
+    from eqprop.skeleton import write
+
+    entry, test = write(name, to)
+    _echo(f"wrote {entry} and {test}; try them:")
+    enter = "" if to == Path() else f"  cd {to}\n"
+    _echo(f"{enter}  eqprop verify {entry.stem}:{entry.stem}\n  pytest {test.name}")
+    return 0
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def selfcheck(*, names: tuple[str, ...]) -> int:
+    """Check catalog entries themselves: group laws, claims, usable probes, every mutant caught at its order.
+
+    Exit code 2, with the reason, at the first thing that is wrong.
+    """
+    from eqprop.cache import persistent_cache
+    from eqprop.selfcheck import check_entry
+
+    with persistent_cache():
+        for name in names:
+            _echo(str(check_entry(name)))
     return 0
 
 

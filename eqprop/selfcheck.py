@@ -24,12 +24,13 @@ from eqprop.registry import entry as named_entry
 from eqprop.search import Search
 from eqprop.structures import Structure, drive
 from eqprop.subject import Options, Subject
+from eqprop.tally import Tally
 
 LEAST_ARCHITECTURES = 12
 """Distinct ones that the default profile must meet."""
 
 LEAST_USABLE = 0.95
-"""The part of the probes at which each property compares something and settles it."""
+"""The part of the probes that each property must be able to use: it compares something there, and settles it."""
 
 JUDGED, JUDGED_BROKEN = 4, 2
 """Architectures on which the entry, and each mutant, is judged here."""
@@ -42,7 +43,7 @@ class Checked:
     Attributes:
         entry: its name.
         architectures: distinct ones among those that the default profile draws.
-        usable: of each property that applies, the part of its probes that compare something and settle it.
+        usable: of each property that applies, the part of its probes that are usable.
         mutants: the names of those that were caught at their own order and not below.
     """
 
@@ -50,6 +51,12 @@ class Checked:
     architectures: int
     usable: dict[str, float]
     mutants: tuple[str, ...]
+
+    def __str__(self) -> str:
+        least = min(self.usable.items(), key=lambda item: item[1], default=("", 1.0))
+        usable = f", at least {least[1]:.1%} of the probes usable ({least[0]})" if least[0] else ""
+        mutants = f", {len(self.mutants)} mutants caught at their orders" if self.mutants else ""
+        return f"{self.entry}: {self.architectures} architectures{usable}{mutants}"
 
 
 def check_entry(entry: Entry | str, *, mutants: Sequence[str] | None = None, seed: int = 0) -> Checked:
@@ -150,7 +157,7 @@ def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
         msg = f"{where}: {name} is falsified for {pair!r}. `eqprop verify {entry.name}` has the counterexample."
         raise InvalidInput(msg)
     tallies = {name: tally for name, tally in search.tallies.items() if tally.probes}
-    usable = {name: tally.conclusive / tally.probes for name, tally in tallies.items()}
+    usable = {name: _usable(name, tally) for name, tally in tallies.items()}
     for name, part in usable.items():
         if part < LEAST_USABLE:
             tally = tallies[name]
@@ -161,6 +168,15 @@ def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
             )
             raise InvalidInput(msg)
     return usable
+
+
+def _usable(name: str, tally: Tally) -> float:
+    """The part of the probes that compare something and settle it.
+
+    From the second order on the sides may vanish by nature, for a model that is linear in its parameters, say.
+    """
+    unusable = tally.inconclusive + (tally.vacuous if by_name(name).order < 2 else 0)
+    return 1 - unusable / tally.probes
 
 
 def _check_mutant(entry: Entry, mutant: Mutant, where: str, seed: int) -> None:

@@ -55,6 +55,7 @@ def hidden_layer(
     activations: st.SearchStrategy[Activation],
     *,
     least_hidden: int = 1,
+    least_batch: int = 1,
     bias: bool | None = None,
     bias_out: bool | None = None,
     skip: bool = False,
@@ -67,6 +68,7 @@ def hidden_layer(
         draw: of a composite strategy.
         activations: of the hidden layer.
         least_hidden: the smallest number of hidden units.
+        least_batch: the smallest batch; with several units and samples some unit is alive nearly always.
         bias: whether there is a ``b_in``; drawn by default.
         bias_out: whether there is a ``b_out``; drawn by default.
         skip: whether a linear map ``w_skip`` leads past the hidden units.
@@ -79,7 +81,7 @@ def hidden_layer(
     shapes |= {"b_in": (hidden,)} if biased else {}
     shapes |= {"b_out": (d_out,)} if biased_out else {}
     shapes |= {"w_skip": (d_in, d_out)} if skip else {}
-    net = embedded(draw, Block(_hidden(activation), shapes, d_in, d_out))
+    net = embedded(draw, Block(_hidden(activation), shapes, d_in, d_out), leading=(draw(batches(least_batch)),))
     own: dict[str, Hashable] = {
         "activation": activation.name,
         "d_in": d_in,
@@ -121,7 +123,12 @@ class DenseNet(NamedTuple):
 
 
 def dense_net(
-    draw: st.DrawFn, activations: st.SearchStrategy[Activation], *, bias: bool, deepest: int = DEEPEST
+    draw: st.DrawFn,
+    activations: st.SearchStrategy[Activation],
+    *,
+    bias: bool,
+    deepest: int = DEEPEST,
+    alive: bool = False,
 ) -> DenseNet:
     """A dense network of one to ``deepest`` layers with one drawn activation; shrinks to a single 1×1 layer.
 
@@ -130,9 +137,10 @@ def dense_net(
         activations: between the layers.
         bias: whether every layer has one.
         deepest: the largest number of layers.
+        alive: whether layers have two units and batches three samples at least: some ReLU is alive nearly always then.
     """
-    batch = draw(batches())
-    sizes = tuple(draw(st.lists(widths(), min_size=2, max_size=deepest + 1)))
+    batch = draw(batches(3 if alive else 1))
+    sizes = tuple(draw(st.lists(widths(2 if alive else 1), min_size=2, max_size=deepest + 1)))
     activation = draw(activations)
 
     def apply(params: Any, inputs: Any) -> Any:

@@ -58,8 +58,8 @@ def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
 
 def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
     sizes = sizes_of(group)
-    flat = " ".join(re.findall(r"[^\s()]+", pattern))
-    names = flat.split()
+    names: list[str] = re.findall(r"[^\s()]+", pattern)
+    flat = " ".join(names)
     for name in sizes:
         if names.count(name) != 1:
             msg = f"{where}: the pattern {pattern!r} names {name!r} {names.count(name)} times; {group!r} needs it once."
@@ -67,7 +67,7 @@ def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
     try:
         split = einops.rearrange(leaf, f"{pattern} -> {flat}", **sizes)
     except (einops.EinopsError, RuntimeError) as error:
-        why = str(error).splitlines()[-1].strip()
+        why = str(error).splitlines()[-1].strip(" .")
         msg = f"{where} does not fit the pattern {pattern!r} with {sizes}: {why}."
         raise InvalidInput(msg) from error
     lengths = dict(zip(names, split.shape, strict=True))
