@@ -34,7 +34,7 @@ from eqprop.strategies.architectures import hidden_layer
 
 
 def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation]) -> Pair:
-    layer = hidden_layer(draw, activations, least_hidden=2, least_batch=3)
+    layer = hidden_layer(draw, activations, least_hidden=2, least_batch=4)
     transformation = hidden_units(
         groups.Scaling(layer.hidden), writes=layer.writes, reads=layer.reads, name="rescaling"
     )

@@ -31,3 +31,4 @@ from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit
 from eqprop.mutants.usual import usual as usual
+from eqprop.mutants.usual import usual_of_shifts as usual_of_shifts

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from eqprop.mutants.actions import forgets, slips
-from eqprop.mutants.base import Mutant
+from typing import Any
+
+import jax.numpy as jnp
+
+from eqprop.mutants.actions import acting_otherwise, forgets, slips
+from eqprop.mutants.base import Mutant, leaf_at, slug
 from eqprop.mutants.derivatives import (
     backward_bends,
+    backward_drops_term,
     backward_scales,
     backward_straight_through,
+    ramp,
     scaled_gradient,
     second_derivative,
     stopped,
     straight_through,
 )
+from eqprop.pair import Pair
 
 
 def usual(first: str, second: str = "", *, finite: bool = False) -> tuple[Mutant, ...]:
@@ -34,3 +41,32 @@ def usual(first: str, second: str = "", *, finite: bool = False) -> tuple[Mutant
         else (stopped(second), scaled_gradient(first), backward_scales(second))
     )
     return (forgets(second), slips(first), *wrong, second_derivative(first), backward_bends(second))
+
+
+def usual_of_shifts(path: str) -> tuple[Mutant, ...]:
+    """Likewise for W + a 1ᵀ, the same added to all units along the last axis of one tensor.
+
+    What is forgotten, or stopped, as a whole is no defect there, nor is a slip that is the same for all units: each is
+    another shift. Here the last unit is forgotten, and units slip by different amounts.
+    """
+
+    def keeps_last(pair: Pair, element: Any, params: Any, p: str) -> Any:
+        moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
+        return jnp.concatenate([moved[..., :-1], kept[..., -1:]], axis=-1)
+
+    def slips_unevenly(pair: Pair, element: Any, params: Any, p: str) -> Any:
+        moved = leaf_at(pair.transformation.on_params(element, params), p)
+        return moved * (1 + 1e-9 * ramp(moved))
+
+    last, uneven = acting_otherwise(path, keeps_last), acting_otherwise(path, slips_unevenly)
+    return (
+        Mutant("forgets-last-unit", 0, "K leaves the last unit's weights alone", last),
+        Mutant(
+            f"slips-in-{slug(path)}", 0, f"K is off by a relative 1e-9 or less in {path}, more in later units", uneven
+        ),
+        scaled_gradient(path),
+        straight_through(path),
+        backward_drops_term(path),
+        second_derivative(path),
+        backward_bends(path),
+    )

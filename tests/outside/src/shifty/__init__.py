@@ -1,0 +1,1 @@
+"""A package that adds two entries to the catalog of eqprop."""
