@@ -1,0 +1,61 @@
+"""``eqprop new NAME`` writes an entry and a test that pass as they are, and never overwrites."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from eqprop.cli import cli
+from eqprop.errors import InvalidInput
+from eqprop.skeleton import write
+
+pytestmark = pytest.mark.installed
+
+
+def test_it_writes_a_module_and_its_test_named_after_the_entry(tmp_path):
+    assert write("my-symmetry", tmp_path / "new") == (
+        tmp_path / "new" / "my_symmetry.py",
+        tmp_path / "new" / "test_my_symmetry.py",
+    )
+
+
+def test_nothing_is_left_to_fill_in(tmp_path):
+    for path in write("my-symmetry", tmp_path):
+        assert "${" not in path.read_text(encoding="utf-8")
+
+
+def test_the_command_says_what_to_try_next(tmp_path):
+    said = CliRunner().invoke(cli, ["new", "my-symmetry", "--to", str(tmp_path)], standalone_mode=False)
+    assert "eqprop verify my_symmetry:my_symmetry\n  pytest test_my_symmetry.py" in said.output
+
+
+def test_a_file_that_exists_is_not_overwritten(tmp_path):
+    (tmp_path / "test_mine.py").write_text("kept")
+    with pytest.raises(InvalidInput, match=r"test_mine.py exists already; choose another name"):
+        write("mine", tmp_path)
+    assert not (tmp_path / "mine.py").exists()
+    assert (tmp_path / "test_mine.py").read_text() == "kept"
+
+
+@pytest.mark.parametrize("name", ["My Symmetry", "my_symmetry", "../up", ""])
+def test_a_name_that_is_not_kebab_case_is_refused(name, tmp_path):
+    with pytest.raises(InvalidInput, match="expected kebab-case"):
+        write(name, tmp_path)
+
+
+def test_a_name_that_python_cannot_import_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="begins with a letter"):
+        write("3-body", tmp_path)
+
+
+@pytest.mark.slow
+def test_what_it_writes_passes_as_it_is(tmp_path: Path):
+    write("my-symmetry", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_symmetry.py"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 passed" in done.stdout
