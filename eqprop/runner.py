@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.cache import persistent_cache
+from eqprop.cells import applying
 from eqprop.errors import InvalidInput
 from eqprop.ledger import Ledger
 from eqprop.precision import separated_caches
@@ -121,7 +122,7 @@ def run_subjects(
     start = time.perf_counter()
     ledger = Ledger()
     for subject in subjects:
-        ledger.expect(subject.name, [p.name for p in options.properties])
+        ledger.expect(subject.name, [p.name for p in options.properties], applying(subject, options))
 
     def report() -> Report:
         cells = [(subject.name, prop.name) for subject in subjects for prop in options.properties]
