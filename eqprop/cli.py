@@ -203,11 +203,12 @@ def _cpus() -> int:
 @cli.command(name="list")
 @click.option("--match", default="", metavar="TEXT", help="Only names that contain this.")
 @click.option("--order", type=click.IntRange(0, 6), help="Only the properties of this order.")
-def list_(*, match: str, order: int | None) -> int:
+@click.option("--group", default="", metavar="TEXT", help="Only entries on which such a group acts: linear, scaling, …")
+def list_(*, match: str, order: int | None, group: str) -> int:
     """List the catalog's entries, its negative controls, and the properties."""
     from eqprop.explain import listing
 
-    _echo(listing(match, order))
+    _echo(listing(match, order, group))
     return 0
 
 

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from textwrap import indent
 
 from eqprop.errors import InvalidInput
+from eqprop.groups.base import Group
+from eqprop.groups.product import DiscretePower, DiscreteProduct
 from eqprop.properties import HIGHER, LIBRARY, Property
 from eqprop.reference import facts
 from eqprop.registry import Entry, entries
+from eqprop.structures import simplest
 
 
 def explanation(name: str) -> str:
@@ -30,11 +33,9 @@ def explanation(name: str) -> str:
     raise InvalidInput(msg)
 
 
-def _entry_lines(entry: Entry) -> Iterator[str]:
-    yield f"{entry.name}: a {'negative control' if entry.control else 'catalog entry'} ({entry.origin})"
-    if entry.statement:
-        yield indent(entry.statement, "  ")
-    fields = {
+def entry_facts(entry: Entry) -> dict[str, str]:
+    """What is said of a catalog entry, by label; empty where there is nothing to say."""
+    return {
         "action": entry.action,
         "generator": entry.generator,
         "charge": "" if entry.control else entry.charge,
@@ -44,7 +45,13 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
         "reference": entry.reference,
         "falsified": entry.control,
     }
-    yield from _labelled(fields)
+
+
+def _entry_lines(entry: Entry) -> Iterator[str]:
+    yield f"{entry.name}: a {'negative control' if entry.control else 'catalog entry'} ({entry.origin})"
+    if entry.statement:
+        yield indent(entry.statement, "  ")
+    yield from _labelled({"group": group_of(entry), **entry_facts(entry)})
     if entry.mutants:
         yield "  mutants, each caught at its order and not below:"
         width = max(len(mutant.name) for mutant in entry.mutants)
@@ -68,18 +75,32 @@ def _labelled(fields: dict[str, str]) -> Iterator[str]:
             yield from (f"{'':<14}{line.strip()}" for line in others)
 
 
-def listing(match: str = "", order: int | None = None) -> str:
+def group_of(entry: Entry) -> str:
+    """The kind of group that acts, in the simplest pair of an entry: ``Power(GeneralLinear)``."""
+    return _kind(simplest(entry.pairs).transformation.group)
+
+
+def _kind(group: Group) -> str:
+    if isinstance(group, DiscretePower):
+        return f"Power({_kind(group.factor)})"
+    if isinstance(group, DiscreteProduct):
+        return f"Product({', '.join(dict.fromkeys(map(_kind, group.factors)))})"
+    return type(group).__name__
+
+
+def listing(match: str = "", order: int | None = None, group: str = "") -> str:
     """Entries, controls and properties, a line each.
 
     Args:
         match: a part of the names to list.
-        order: lists the properties of one order only, and the mutants' orders are left as they are.
+        order: lists the properties of one order only.
+        group: lists only the entries whose kind of group contains this (``linear``, ``scaling``, ``permutation``).
     """
     found = [e for e in entries().values() if match.lower() in e.name.lower()]
+    if group:
+        found = [e for e in found if group.lower() in group_of(e).lower()]
     chosen = [p for p in LIBRARY if match.lower() in p.name.lower() and order in (None, p.order)]
-    sections = {
-        "properties": [(f"{p.name} (order {p.order})", p.formula) for p in chosen],
-    }
+    sections = {} if group else {"properties": [(f"{p.name} (order {p.order})", p.formula) for p in chosen]}
     if order is None:
         pairs = {
             "catalog": [(e.name, e.action or _first_line(e.statement)) for e in found if not e.control],
@@ -87,7 +108,9 @@ def listing(match: str = "", order: int | None = None) -> str:
         }
         sections = pairs | sections
     if not any(sections.values()):
-        msg = f"nothing is called like {match!r}{'' if order is None else f' and has order {order}'}."
+        which = "" if order is None else f" and has order {order}"
+        which += f" and has a group like {group!r}" if group else ""
+        msg = f"nothing is called like {match!r}{which}."
         raise InvalidInput(msg)
     return "\n\n".join(_section(title, rows) for title, rows in sections.items() if rows)
 

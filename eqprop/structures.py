@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import SkipTest
 
@@ -16,7 +16,7 @@ from hypothesis.errors import HypothesisException, Unsatisfiable
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.losses import DRAWN_LOSSES, Loss, suitable_losses, user_loss
 from eqprop.pair import Pair
-from eqprop.profiles import Profile
+from eqprop.profiles import PROFILES, Profile
 
 LARGEST_SEED = 2**32 - 1
 REPRODUCE = re.compile(r"@reproduce_failure\('(?P<version>[^']+)', b'(?P<blob>[^']*)'\)")
@@ -143,6 +143,19 @@ def drive(
             raise raised[0] from None
         raise InvalidInput(_of_the_strategy(error)) from error
     return None
+
+
+def simplest(pairs: st.SearchStrategy[Pair]) -> Pair:
+    """The simplest pair of a strategy: hypothesis begins with it."""
+    found: list[Pair] = []
+
+    def body(structure: Structure) -> bool:
+        found.append(structure.pair)
+        return False
+
+    once = replace(PROFILES["gate"], name="simplest", examples=1)
+    drive(pairs, body, once, Phase.generate, number=0, digest="simplest")
+    return found[0]
 
 
 NEVER_YIELDS = "the strategy of pairs never yields one: every draw is rejected by a filter or an assume. Loosen them."
