@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.actions import hidden_units
+from eqprop.actions import combined, hidden_units
 from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
@@ -22,6 +23,7 @@ from eqprop.mutants import (
     slips,
     stopped,
     third_derivative,
+    usual,
     wrong_axis,
     wrong_inverse,
 )
@@ -86,3 +88,33 @@ def linear_gl(draw: st.DrawFn) -> Pair:
     transformation = replace(transformation, charge=_charge)
     own = {"d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias}
     return Pair(net.model("linear"), transformation, architecture={**own, **net.architecture})
+
+
+@register(
+    name="deep-linear-gl",
+    reference="Du, Hu & Lee 2018 (arXiv 1806.00900), Thm 2.2; second order after Yang & Ziyin (2512.21447)",
+    action="(W_1, …, W_L) ↦ (W_1 M_1, M_1⁻¹ W_2 M_2, …, M_{L−1}⁻¹ W_L), M_l ∈ GL(n_l)",
+    generator="k_ξ = (W_1 ξ_1, −ξ_1 W_2 + W_2 ξ_2, …, −ξ_{L−1} W_L)",
+    charge="W_lᵀ W_l − W_{l+1} W_{l+1}ᵀ at each interface",
+    hessian="H k_ξ = −Dk_ξᵀ ∇L: flat at critical points",
+    hypotheses=("nothing but linear maps between the layers",),
+    pitfalls="a bottleneck, or layers without full rank, make orbits smaller",
+    mutants=[*usual("block/w0", "block/w1"), wrong_inverse("block/w2")],
+)
+@st.composite
+def deep_linear_gl(draw: st.DrawFn) -> Pair:
+    """Every space between the layers of a deep linear network has a basis change of its own."""
+    sizes = tuple(draw(st.lists(widths(1, 3), min_size=4, max_size=5)))
+    shapes = {f"w{i}": shape for i, shape in enumerate(pairwise(sizes))}
+    net = embedded(draw, Block(_product, shapes, sizes[0], sizes[-1]), most_before=0, most_after=0, residual=False)
+    moves = (
+        hidden_units(groups.GeneralLinear(n), writes={f"block/w{i}": 1}, reads={f"block/w{i + 1}": 0}, name=f"gl{i}")
+        for i, n in enumerate(sizes[1:-1])
+    )
+    return net.pair("deep-linear", combined(*moves, name="gl"), {"widths": sizes})
+
+
+def _product(params: Any, h: Any) -> Any:
+    for name in sorted(params):
+        h = h @ params[name]
+    return h
