@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.actions import hidden_units
+from eqprop.actions import glu
+from eqprop.groups.base import Group
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -21,12 +24,14 @@ from eqprop.mutants import (
     slips,
     stopped,
     straight_through,
+    usual,
     wrong_inverse,
 )
 from eqprop.pair import Pair
 from eqprop.registry import register
-from eqprop.strategies.activations import GELU, IDENTITY, SIGMOID, SILU, Activation
-from eqprop.strategies.surroundings import Block, dense, embedded, widths
+from eqprop.strategies.activations import ABS, GELU, IDENTITY, LEAKY_RELU, RELU, SIGMOID, SILU, Activation
+from eqprop.strategies.surroundings import Block, Embedded, batches, dense, embedded, widths
+from eqprop.transformation import Transformation
 
 GATES = (SILU, GELU, SIGMOID, IDENTITY)
 """SwiGLU, GEGLU, GLU, and the bilinear unit."""
@@ -41,16 +46,32 @@ def _glu(gate: Activation) -> Any:
     return apply
 
 
-def _up_against_down(draw: st.DrawFn, group: Any) -> Pair:
-    d_in, n, d_out = draw(widths()), draw(widths()), draw(widths())
-    gate, bias = draw(st.sampled_from(GATES)), draw(st.booleans())
+class GatedUnit(NamedTuple):
+    """A gated unit in a random network: its size, and what moves, by path."""
+
+    net: Embedded
+    hidden: int
+    up: dict[str, int]
+    gate: dict[str, int]
+    own: dict[str, Hashable]
+
+
+DOWN = {"block/w_down": 0}
+
+
+def _gated_unit(draw: st.DrawFn, gates: tuple[Activation, ...], *, least: int = 1, batch: int = 1) -> GatedUnit:
+    d_in, n, d_out = draw(widths()), draw(widths(least)), draw(widths())
+    gate, bias = draw(st.sampled_from(gates)), draw(st.booleans())
     shapes: dict[str, tuple[int, ...]] = {"w_gate": (d_in, n), "w_up": (d_in, n), "w_down": (n, d_out)}
     shapes |= {"b_gate": (n,), "b_up": (n,), "b_down": (d_out,)} if bias else {}
-    net = embedded(draw, Block(_glu(gate), shapes, d_in, d_out))
-    writes = {"block/w_up": 1} | ({"block/b_up": 0} if bias else {})
-    move = hidden_units(group(n), writes=writes, reads={"block/w_down": 0}, name="up-down")
-    own = {"gate": gate.name, "d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias}
-    return Pair(net.model("glu"), move, architecture={**own, **net.architecture})
+    net = embedded(draw, Block(_glu(gate), shapes, d_in, d_out), leading=(draw(batches(batch)),))
+    up, gated = ({f"block/w_{part}": 1} | ({f"block/b_{part}": 0} if bias else {}) for part in ("up", "gate"))
+    return GatedUnit(net, n, up, gated, {"gate": gate.name, "d_in": d_in, "hidden": n, "d_out": d_out, "bias": bias})
+
+
+def _up_against_down(draw: st.DrawFn, group: Callable[[int], Group]) -> Pair:
+    unit = _gated_unit(draw, GATES)
+    return unit.net.pair("glu", glu(unit.hidden, up=unit.up, down=DOWN, group=group(unit.hidden)), unit.own)
 
 
 def _gate_too(pair: Pair) -> Pair | None:
@@ -123,3 +144,52 @@ def glu_rescaling(draw: st.DrawFn) -> Pair:
 def glu_sign(draw: st.DrawFn) -> Pair:
     """A gated unit is linear in its up-projection: a sign there is undone by the same sign in the down-projection."""
     return _up_against_down(draw, groups.Sign)
+
+
+@register(
+    name="reglu-rescaling",
+    reference="own derivation, after the rescaling of ReLU units (Du, Hu & Lee 2018, arXiv 1806.00900, Thm 2.1)",
+    action="(W_u, b_u) ↦ a (W_u, b_u), (W_g, b_g) ↦ c (W_g, b_g), W_d ↦ W_d / (a c), a, c > 0 for each hidden unit",
+    generator="k_(ξ, η) = (ξ W_u, ξ b_u, η W_g, η b_g, −(ξ + η) W_d)",
+    charge="‖u_i‖² + b_{u,i}² − ‖d_i‖² and ‖g_i‖² + b_{g,i}² − ‖d_i‖² per unit",
+    hessian="H k = −Dkᵀ ∇L with Dk diagonal: flat at critical points",
+    hypotheses=("a positively homogeneous gate: ReLU, leaky ReLU, |z|",),
+    pitfalls="the gate's factor is positive, that of the up-projection may be negative; a closed gate passes trivially",
+    mutants=[*usual("block/w_gate", "block/w_down"), forgets("block/w_up"), wrong_inverse("block/w_down")],
+)
+@st.composite
+def reglu_rescaling(draw: st.DrawFn) -> Pair:
+    """With a homogeneous gate both projections of a gated unit share its size with the down-projection."""
+    unit = _gated_unit(draw, (RELU, ABS, LEAKY_RELU), least=2, batch=4)
+    move = glu(unit.hidden, up=unit.up, down=DOWN, gate=unit.gate, name="gate-up-down")
+    return unit.net.pair("reglu", move, unit.own)
+
+
+def _traded(signs: Any, params: Any) -> Any:
+    """Gate and up-projection trade places in the units with the sign −1."""
+    block = params["block"]
+    moved = dict(block)
+    for kind in ("w", "b") if "b_up" in block else ("w",):
+        up, gate = block[f"{kind}_up"], block[f"{kind}_gate"]
+        trade = jnp.broadcast_to(signs < 0, up.shape)
+        moved |= {f"{kind}_up": jnp.where(trade, gate, up), f"{kind}_gate": jnp.where(trade, up, gate)}
+    return {**params, "block": moved}
+
+
+@register(
+    name="bilinear-glu-swap",
+    reference="own derivation; the bilinear unit: Shazeer 2020 (arXiv 2002.05202)",
+    action="(W_u, b_u) ⇄ (W_g, b_g) in any of the hidden units",
+    generator="none: the group is finite",
+    charge="none: the group is finite",
+    hessian="Kᵀ H(Kθ) K = H(θ) with K a permutation of parameters: the spectrum is kept",
+    hypotheses=("a gate without activation",),
+    pitfalls="the sign and the size of each factor are free as well",
+    mutants=usual("block/w_gate", "block/w_up", finite=True),
+)
+@st.composite
+def bilinear_glu_swap(draw: st.DrawFn) -> Pair:
+    """The two factors of a bilinear unit may trade places."""
+    unit = _gated_unit(draw, (IDENTITY,))
+    swap = Transformation(groups.Sign(unit.hidden), _traded, name="swap", isometry=True)
+    return unit.net.pair("bilinear", swap, unit.own)

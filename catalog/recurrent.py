@@ -23,17 +23,19 @@ from eqprop.mutants import (
     second_derivative,
     slips,
     straight_through,
+    usual,
     wrong_inverse,
 )
 from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import domain, moderate
-from eqprop.strategies.recurrent import GATES, CellKind, recurrent_cells
-from eqprop.strategies.surroundings import embedded
+from eqprop.strategies.recurrent import GATES, CellKind, Recurrent, recurrent_cells
+from eqprop.strategies.surroundings import Embedded, embedded
+from eqprop.transformation import Transformation
 
 
-def _permuted(draw: st.DrawFn, kinds: Sequence[CellKind]) -> Pair:
-    """A cell in a random network; its units trade places in every tensor that writes or reads them."""
+def _cell(draw: st.DrawFn, kinds: Sequence[CellKind]) -> tuple[Recurrent, Embedded]:
+    """A cell in a random network."""
     cell = draw(st.sampled_from(kinds).flatmap(recurrent_cells))
     net = embedded(
         draw,
@@ -43,9 +45,17 @@ def _permuted(draw: st.DrawFn, kinds: Sequence[CellKind]) -> Pair:
         most_after=0,
         residual=cell.readout == "every step",
     )
+    return cell, net
+
+
+TAME = domain(all=moderate)
+
+
+def _permuted(draw: st.DrawFn, kinds: Sequence[CellKind]) -> Pair:
+    """The units trade places in every tensor that writes or reads them."""
+    cell, net = _cell(draw, kinds)
     move = hidden_units(groups.Permutation(cell.hidden), writes=cell.writes, reads=cell.reads, name="permutation")
-    model = net.model(cell.kind, domain=domain(all=moderate))
-    return Pair(model, move, architecture={**cell.architecture, **net.architecture})
+    return net.pair(cell.kind, move, cell.architecture, domain=TAME)
 
 
 def _leaves_gates(gates: slice) -> LeafRule:
@@ -60,7 +70,7 @@ def _leaves_gates(gates: slice) -> LeafRule:
     return rule
 
 
-def _permutes_written_axis_only(pair: Pair, element: Any, params: Any, path: str) -> Any:
+def _moves_written_axis_only(pair: Pair, element: Any, params: Any, path: str) -> Any:
     return pair.transformation.group.act(element, leaf_at(params, path), -1)
 
 
@@ -71,7 +81,7 @@ MUTANTS = (
         "forgets-recurrent-columns",
         0,
         "K permutes what the recurrent kernel writes, not what it reads",
-        acting_otherwise("block/u", _permutes_written_axis_only),
+        acting_otherwise("block/u", _moves_written_axis_only),
     ),
     Mutant(
         "forgets-bias-of-a-gate",
@@ -133,3 +143,46 @@ def lstm_permutation_forgets_a_gate(draw: st.DrawFn) -> Pair:
     broken = acting_otherwise("block/[wub]", _leaves_gates(slice(forget, forget + 1)))(pair)
     assert broken is not None, "every cell has kernels"
     return broken
+
+
+STATE = ("h0", "c0", "p", "d")
+"""What belongs to a unit as a whole: initial states, peepholes, the candidate's own bias."""
+
+
+def _flipped(signs: Any, params: Any) -> Any:
+    """Units change sign: in the candidate that writes them, in the state, and in all that reads them."""
+    block = params["block"]
+    gates = block["w"].shape[-2]
+    is_candidate = jnp.arange(gates)[:, None] == gates - 1
+    shape = (gates, signs.shape[0])
+    written = jnp.where(jnp.broadcast_to(is_candidate, shape), jnp.broadcast_to(signs, shape), 1)
+    moved = {
+        name: block[name] * jnp.broadcast_to(written, block[name].shape) for name in ("w", "u", "b") if name in block
+    }
+    moved["u"] = moved["u"] * signs[:, None, None]
+    moved["w_out"] = block["w_out"] * signs[:, None]
+    moved |= {name: block[name] * jnp.broadcast_to(signs, block[name].shape) for name in STATE if name in block}
+    return {**params, "block": {**block, **moved}}
+
+
+@register(
+    name="recurrent-sign",
+    reference="own derivation, after the sign flips of odd activations (Godfrey et al. 2022, arXiv 2205.14258)",
+    action="(w, u, b) of the candidate ↦ −, u ↦ −u on what it reads, (p, h₀, c₀, A) ↦ −, for any of the units",
+    generator="none: the group is finite",
+    charge="none: the group is finite",
+    hessian="K H(Kθ) K = H(θ) with K diagonal: the spectrum is kept",
+    hypotheses=("an odd candidate (tanh) and an odd squashing of the cell state", "linear peepholes"),
+    pitfalls="the gates' own weights stay where they are; only what they read of the state changes sign",
+    mutants=[
+        *usual("block/u", "block/w_out", finite=True),
+        forgets("block/h0"),
+        Mutant("flips-gates-too", 0, "K flips the gates too", acting_otherwise("block/w", _moves_written_axis_only)),
+    ],
+)
+@st.composite
+def recurrent_sign(draw: st.DrawFn) -> Pair:
+    """A unit of an LSTM or GRU may change sign, if its candidate does, and all that reads its state follows."""
+    cell, net = _cell(draw, ("gru", "lstm"))
+    flip = Transformation(groups.Sign(cell.hidden), _flipped, name="sign", isometry=True)
+    return net.pair(cell.kind, flip, cell.architecture, domain=TAME)

@@ -42,22 +42,27 @@ def balanced(values: np.ndarray) -> np.ndarray:
     return np.copysign(np.clip(size, 0.5, 2.0) * beyond**0.04, values)
 
 
-def told_apart(values: np.ndarray) -> np.ndarray:
-    """The units along the last axis scaled by different factors, so that they are never all equal by chance.
+def told_apart(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The units along an axis scaled by different factors, so that they are never all equal by chance.
 
     A layer norm of equal numbers is 0/√ε: the families of simple numbers would hit that point in every eighth probe.
     """
-    return values * 1.25 ** np.arange(values.shape[-1])
+    factors = 1.25 ** np.arange(values.shape[axis])
+    return np.moveaxis(np.moveaxis(values, axis, -1) * factors, -1, axis)
 
 
 def domain(**of_leaves: Callable[[np.ndarray], np.ndarray]) -> Domain:
-    """Applies each function to the block's parameter of that name, or to all of the model for ``all``, in order."""
+    """Applies each function to the block's parameter of that name, or to all of the model for ``all``, in order.
+
+    A model without a block has its parameters at the top.
+    """
 
     def apply(params: Any) -> Any:
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
+        inside = "block/" if any(path.startswith("block/") for path in paths) else ""
         for name, function in of_leaves.items():
-            for i in matching(paths, "*" if name == "all" else f"block/{name}", role="domain"):
+            for i in matching(paths, "*" if name == "all" else f"{inside}{name}", role="domain"):
                 leaves[i] = function(np.asarray(leaves[i]))
         return jax.tree.unflatten(treedef, leaves)
 

@@ -80,6 +80,50 @@ def Product(*factors: Group) -> DiscreteProduct:  # noqa: N802 - used like the o
     return DiscreteProduct(factors)
 
 
+@dataclass(frozen=True)
+class DiscreteSum(DiscreteProduct):
+    """A product whose factors act side by side, each on its own part of the units. Build it with ``DirectSum``."""
+
+    @property
+    def isometry(self) -> bool:
+        return all(f.isometry for f in self.factors)
+
+    @property
+    def size(self) -> int:
+        return sum(f.size or 0 for f in self.factors)
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return self._side_by_side(element, array, axis, "act")
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self._side_by_side(element, array, axis, "act_dual")
+
+    def _side_by_side(self, element: Any, array: Any, axis: int, how: str) -> Any:
+        starts = np.cumsum([f.size or 0 for f in self.factors])[:-1]
+        parts = jnp.split(jnp.asarray(array), starts, axis=axis)
+        moved = [getattr(f, how)(g, part, axis) for f, g, part in zip(self.factors, element, parts, strict=True)]
+        return jnp.concatenate(moved, axis=axis)
+
+
+@dataclass(frozen=True)
+class LieSum(DiscreteSum, LieProduct):
+    """A direct sum of Lie groups."""
+
+
+def DirectSum(*factors: Group) -> DiscreteSum:  # noqa: N802 - used like the other groups
+    """G₁ ⊕ … ⊕ G_k on the first n₁ units, the next n₂, and so on; a Lie group where every factor is one.
+
+    Raises:
+        InvalidInput: without factors, or with one that is no group or does not act on units.
+    """
+    if not factors or not all(isinstance(f, Group) and f.size is not None for f in factors):
+        msg = f"groups.DirectSum: the factors are {factors!r}; expected one or more groups that act on hidden units."
+        raise InvalidInput(msg)
+    if all(isinstance(f, LieGroup) for f in factors):
+        return LieSum(tuple(f for f in factors if isinstance(f, LieGroup)))
+    return DiscreteSum(factors)
+
+
 def stacked(elements: list[Any]) -> Any:
     """Equal trees joined along a new leading axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *elements)

@@ -1,0 +1,108 @@
+"""Mixtures of experts, and ensembles: several small networks, weighted by a router, by logits or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from hypothesis import strategies as st
+
+from eqprop.strategies.activations import GELU, LEAKY_RELU, SIN, SOFTPLUS, TANH, Activation
+from eqprop.strategies.surroundings import Block, Shape
+
+ACTIVATIONS = (TANH, LEAKY_RELU, GELU, SIN, SOFTPLUS)
+"""None that leaves an expert of one unit dead."""
+
+Weighting = Literal["router", "sigmoid router", "logits", "mean"]
+
+
+@dataclass(frozen=True)
+class Experts:
+    """Σ_e p_e σ(h W_e + b_e) A_e; the defaults are what it shrinks to.
+
+    Attributes:
+        weighting: the p_e: a softmax over h R + r, a sigmoid of it, a softmax of free logits, or 1/count.
+        activation: σ, of all experts.
+        count: of experts, at least 2.
+        d_in: features that enter.
+        hidden: units of each expert.
+        d_out: features that leave.
+        biases: whether experts and router have them.
+    """
+
+    weighting: Weighting
+    activation: Activation
+    count: int = 2
+    d_in: int = 1
+    hidden: int = 1
+    d_out: int = 1
+    biases: bool = False
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Every field, for ``Pair.architecture``."""
+        return {**asdict(self), "activation": self.activation.name}
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Of the parameters."""
+        found: dict[str, Shape] = {
+            "w": (self.count, self.d_in, self.hidden),
+            "a": (self.count, self.hidden, self.d_out),
+        }
+        routed = self.weighting in ("router", "sigmoid router")
+        optional: dict[str, tuple[bool, Shape]] = {
+            "b": (self.biases, (self.count, self.hidden)),
+            "router": (routed, (self.d_in, self.count)),
+            "router_b": (routed and self.biases, (self.count,)),
+            "logits": (self.weighting == "logits", (self.count,)),
+        }
+        return found | {name: shape for name, (present, shape) in optional.items() if present}
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """The axis of the experts in each parameter."""
+        return {f"block/{name}": 1 if name == "router" else 0 for name in self.shapes}
+
+    def block(self) -> Block:
+        """``(…, d_in) → (…, d_out)``."""
+        return Block(self._apply, self.shapes, self.d_in, self.d_out)
+
+    def _apply(self, params: Any, h: Any) -> Any:
+        z = jnp.einsum("...i,eih->...eh", h, params["w"])
+        z = z + jnp.broadcast_to(params["b"], z.shape) if self.biases else z
+        each = jnp.einsum("...eh,eho->...eo", self.activation(z), params["a"])
+        return jnp.sum(jnp.broadcast_to(self._weights(params, h)[..., None], each.shape) * each, axis=-2)
+
+    def _weights(self, params: Any, h: Any) -> Any:
+        shape = (*h.shape[:-1], self.count)
+        if self.weighting == "mean":
+            return jnp.full(shape, 1 / self.count)
+        if self.weighting == "logits":
+            return jnp.broadcast_to(jax.nn.softmax(params["logits"]), shape)
+        routed = jnp.tanh(h) @ params["router"]
+        routed = routed + jnp.broadcast_to(params["router_b"], shape) if self.biases else routed
+        return jax.nn.softmax(routed, axis=-1) if self.weighting == "router" else jax.nn.sigmoid(routed)
+
+
+@st.composite
+def experts(draw: st.DrawFn, weighting: Weighting, *, most: int = 4) -> Experts:
+    """Designs with one kind of weighting; shrinks to two experts of one tanh unit without biases.
+
+    Args:
+        draw: of the strategy.
+        weighting: of the experts.
+        most: the largest number of experts.
+    """
+    width = st.integers(1, 3)
+    return Experts(
+        weighting,
+        draw(st.sampled_from(ACTIVATIONS)),
+        count=draw(st.integers(2, most)),
+        d_in=draw(width),
+        hidden=draw(st.integers(1, 2)),
+        d_out=draw(width),
+        biases=draw(st.booleans()),
+    )
