@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from eqprop import groups
-from eqprop.actions import hidden_units
-from eqprop.groups.base import Group
+from eqprop.actions import attention_heads
 from eqprop.mutants import (
     Mutant,
     backward_bends,
@@ -25,20 +23,24 @@ from eqprop.strategies.attention import Attention, attentions
 from eqprop.strategies.domains import domain, moderate
 from eqprop.strategies.surroundings import batches, embedded
 
+TAME = domain(all=moderate)
 CHARGE_REFERENCE = "charges: Marcotte, Gribonval & Peyré 2025 (arXiv 2506.06194); Hessian: Yang & Ziyin (2512.21447)"
 
 
-def _queries_against_keys(draw: st.DrawFn, attention: Attention, per_head: Group, name: str) -> Pair:
-    """An attention block in a random network; a copy of the group for each head acts on queries, its dual on keys."""
+def _queries_against_keys(draw: st.DrawFn, attention: Attention, *, generic: bool = False) -> Pair:
+    """An attention block in a random network; in each head a group acts on queries and its dual on keys.
+
+    Args:
+        draw: of the entry.
+        attention: the block.
+        generic: whether all invertible matrices are claimed, whatever the positions.
+    """
     net = embedded(draw, attention.block(), leading=(draw(batches()), attention.tokens), most_before=1)
-    model = net.model("attention", domain=domain(all=moderate))
-    queries, keys = {"block/wq": (0, 2)}, {"block/wk": (0, 2)}
-    if attention.biases:
-        queries |= {"block/bq": (0, 1)}
-    if attention.key_biases:
-        keys |= {"block/bk": (0, 1)}
-    move = hidden_units(groups.Power(per_head, attention.heads), writes=queries, reads=keys, name=name)
-    return Pair(model, move, architecture={**attention.architecture, **net.architecture})
+    queries = {"block/wq": (0, 2)} | ({"block/bq": (0, 1)} if attention.biases else {})
+    keys = {"block/wk": (0, 2)} | ({"block/bk": (0, 1)} if attention.key_biases else {})
+    rotary = None if generic else attention.rotary
+    move = attention_heads(attention.heads, attention.key_width, queries=queries, keys=keys, rotary=rotary, name="qk")
+    return net.pair("attention", move, attention.architecture, domain=TAME)
 
 
 def _mutants(bias: str) -> tuple[Mutant, ...]:
@@ -75,8 +77,7 @@ def _mutants(bias: str) -> tuple[Mutant, ...]:
 @st.composite
 def attention_qk(draw: st.DrawFn) -> Pair:
     """Attention depends on queries and keys through q·k alone, which a basis change of each head's key space keeps."""
-    attention = draw(attentions())
-    return _queries_against_keys(draw, attention, groups.GeneralLinear(attention.key_width), "qk-gl")
+    return _queries_against_keys(draw, draw(attentions()))
 
 
 @register(
@@ -96,10 +97,7 @@ def attention_qk(draw: st.DrawFn) -> Pair:
 @st.composite
 def rope_qk(draw: st.DrawFn) -> Pair:
     """In rotary attention a frequency's queries may turn and scale, if its keys turn alike and scale inversely."""
-    attention = draw(attentions(rotary=True))
-    assert attention.rotary is not None, "rotary designs have a layout"
-    per_frequency = groups.ComplexScaling(attention.key_width // 2, attention.rotary)
-    return _queries_against_keys(draw, attention, per_frequency, "rope-complex-scaling")
+    return _queries_against_keys(draw, draw(attentions(rotary=True)))
 
 
 @register(
@@ -111,5 +109,4 @@ def rope_qk(draw: st.DrawFn) -> Pair:
 @st.composite
 def rope_qk_generic_gl(draw: st.DrawFn) -> Pair:
     """The general linear group on rotary queries and keys is claimed, and is none."""
-    attention = draw(attentions(rotary=True))
-    return _queries_against_keys(draw, attention, groups.GeneralLinear(attention.key_width), "qk-gl")
+    return _queries_against_keys(draw, draw(attentions(rotary=True)), generic=True)

@@ -35,6 +35,7 @@ class Attention:
         biases: whether queries, values and the output have biases, and keys with rotary positions. (Without them a key
             bias adds the same to all scores of a query, and the softmax forgets it: its gradient is rounding alone.)
         rotary: which units form the plane that a frequency rotates; None for no rotary embedding.
+        free_key_bias: whether keys have biases without rotary positions, too.
         kernel: ``"fused"`` has a hand-written backward pass and refuses forward mode, as fused kernels do.
     """
 
@@ -49,6 +50,7 @@ class Attention:
     biases: bool = False
     rotary: RotaryLayout | None = None
     kernel: Kernel = "plain"
+    free_key_bias: bool = False
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ class Attention:
     @property
     def key_biases(self) -> bool:
         """Whether keys have biases."""
-        return self.biases and self.rotary is not None
+        return self.biases and (self.rotary is not None or self.free_key_bias)
 
     def block(self) -> Block:
         """``(…, tokens, d_in) → (…, tokens, d_out)`` with parameters wq, wk (heads, d_in, d_k), wv, wo and biases."""
