@@ -11,7 +11,7 @@ from eqprop.mutants import forgets, usual, wrong_inverse
 from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.attention_variants import Variant, variants
-from eqprop.strategies.domains import balanced, domain, moderate
+from eqprop.strategies.domains import balanced, domain, moderate, told_apart
 from eqprop.strategies.surroundings import Embedded, batches, embedded
 
 THEUS = "own derivation, after the case of single heads (Theus et al. 2025, arXiv 2506.22712)"
@@ -135,11 +135,13 @@ def rope_equal_frequencies(draw: st.DrawFn) -> Pair:
 @st.composite
 def qk_norm_scale(draw: st.DrawFn) -> Pair:
     """Attention with normed queries and keys forgets the size of either projection."""
-    design = draw(variants(key_widths=(2, 3), normed=True))
+    design = draw(variants(key_widths=(2, 3), least_in=2, normed=True))
     queries = {"block/wq": 0} | ({"block/bq": 0} if design.biases else {})
     of_queries = norm_scale(design.heads, writes=queries, name="queries")
     move = combined(of_queries, norm_scale(design.groups, writes={"block/wk": 0}, name="keys"), name="scale")
-    return _net(draw, design).pair("qk-norm", move, design.architecture, domain=domain(all=balanced))
+    # Of one feature a norm leaves the sign, and scores that are all equal; so do queries along their keys.
+    apart = domain(all=balanced, wk=told_apart)
+    return _net(draw, design).pair("qk-norm", move, design.architecture, domain=apart)
 
 
 @register(

@@ -117,6 +117,7 @@ def variants(
     groups: int = 1,
     members: int = 1,
     key_widths: tuple[int, int] = (1, 3),
+    least_in: int = 1,
     frequencies: tuple[float, ...] = (),
     normed: bool = False,
     scores: Scores = "softmax",
@@ -129,6 +130,7 @@ def variants(
         groups: the smallest number of heads with keys and values of their own.
         members: the smallest number of query heads in each.
         key_widths: the smallest and the largest width of queries and keys.
+        least_in: the smallest number of features of a token.
         frequencies: of the planes that positions turn.
         normed: whether queries and keys are normed.
         scores: what is made of queries and keys.
@@ -140,9 +142,9 @@ def variants(
         members=draw(st.integers(members, 2)),
         key_width=draw(st.integers(*key_widths)),
         value_width=draw(width),
-        d_in=draw(st.integers(1, 3)),
+        d_in=draw(st.integers(least_in, 3)),
         d_out=draw(width),
-        tokens=draw(st.integers(2, 3)),
+        tokens=draw(st.sampled_from((2, 2, 3))),
         causal=draw(st.booleans()),
         biases=draw(st.booleans()) if biases is None else biases,
         frequencies=frequencies,
