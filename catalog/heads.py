@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
+from eqprop.actions import softmax_shift as softmax_shift_of
 from eqprop.catalog.norms import KUNIN, SHIFT_MUTANTS
 from eqprop.mutants import (
     backward_bends,
@@ -53,14 +53,6 @@ def _focal_loss(classes: int, gamma: int) -> Callable[[Any], Any]:
     return loss
 
 
-def _shifted_rows(shifts: Any, params: Any) -> Any:
-    """W + a 1ᵀ and b + s 1 for shifts (a, s)."""
-    block = params["block"]
-    d_in = block["w"].shape[0]
-    shifted = {"w": block["w"] + shifts[:d_in, None]} | ({"b": block["b"] + shifts[d_in]} if "b" in block else {})
-    return {**params, "block": shifted}
-
-
 @register(
     name="softmax-shift",
     reference=f"{KUNIN}, translation symmetry of softmax; Hessian identity after Yang & Ziyin (2512.21447)",
@@ -78,12 +70,11 @@ def softmax_shift(draw: st.DrawFn) -> Pair:
     d_in, classes, bias = draw(widths(1, 4)), draw(widths(2, 5)), draw(st.booleans())
     shapes = {"w": (d_in, classes)} | ({"b": (classes,)} if bias else {})
     net = embedded(draw, Block(_log_probabilities, shapes, d_in, classes), most_before=1, most_after=0, residual=False)
-    shift = Transformation(groups.Translation(d_in + bias), _shifted_rows, name="shift")
+    shift = softmax_shift_of(net.params, {"block/w": 1} | ({"block/b": 0} if bias else {}))
     gamma = draw(st.integers(1, 2))
     tame = domain(w=small, b=small) if bias else domain(w=small)
-    model = replace(net.model("softmax-head", domain=tame), loss=_focal_loss(classes, gamma))
     own = {"d_in": d_in, "classes": classes, "bias": bias, "gamma": gamma}
-    return Pair(model, shift, architecture={**own, **net.architecture})
+    return net.pair("softmax-head", shift, own, domain=tame, loss=_focal_loss(classes, gamma))
 
 
 def _sample_losses(params: Any, h: Any) -> Any:
@@ -124,6 +115,6 @@ def exponential_margin_bias(draw: st.DrawFn) -> Pair:
     raised = Transformation(
         groups.Translation(1), _raised_margin, on_outputs=lambda s, y: jnp.exp(-s) * y, name="margin-bias"
     )
-    model = replace(net.model("margin", domain=domain(all=moderate)), loss=jnp.mean if averaged else jnp.sum)
+    loss = jnp.mean if averaged else jnp.sum
     own = {"d_in": d_in, "averaged": averaged}
-    return Pair(model, raised, architecture={**own, **net.architecture})
+    return net.pair("margin", raised, own, domain=domain(all=moderate), loss=loss)

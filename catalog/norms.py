@@ -5,32 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax.numpy as jnp
 from hypothesis import strategies as st
 
-from eqprop import groups
-from eqprop.actions import hidden_units
-from eqprop.model import Model
+from eqprop.actions import combined, norm_scale, residual_stream, softmax_shift, translations
 from eqprop.mutants import (
-    Mutant,
-    acting_otherwise,
     backward_bends,
     backward_drops_term,
     backward_scales,
     forgets,
-    leaf_at,
-    ramp,
+    forgets_part,
+    leaks_into,
     scaled_gradient,
     second_derivative,
     slips,
     stopped,
-    straight_through,
     third_derivative,
+    usual,
+    usual_of_shifts,
     wrong_inverse,
 )
 from eqprop.pair import Pair
 from eqprop.registry import register
-from eqprop.strategies.domains import at_least_a_tenth, domain, small, told_apart
+from eqprop.strategies.domains import Domain, at_least_a_tenth, balanced, domain, small, told_apart
 from eqprop.strategies.norms import Normalised, batch_norms, group_norms
 from eqprop.strategies.surroundings import Block, Embedded, embedded
 from eqprop.transformation import Transformation
@@ -66,45 +62,60 @@ KUNIN = "Kunin et al. 2021, Neural Mechanics (arXiv 2012.04728)"
 @st.composite
 def batchnorm_scale_with_epsilon(draw: st.DrawFn) -> Pair:
     """A feature behind a batch norm keeps its value when its weights are scaled by c and its ε by c²."""
-    norm = draw(batch_norms())
-    net = embedded(draw, norm.block(), leading=(draw(st.integers(2, 4)),), most_before=1)
-
-    def on_params(c: Any, params: Any) -> Any:
-        block = params["block"]
-        return {**params, "block": {**block, "w": block["w"] * c, "epsilon": block["epsilon"] * c**2}}
-
-    scale = Transformation(groups.Scaling(norm.width), on_params, name="scale")
-    model = net.model("batch-norm", domain=domain(all=small, epsilon=at_least_a_tenth))
-    return Pair(model, scale, architecture={**norm.architecture, **net.architecture})
+    norm, net = _batch_normed(draw)
+    scale = norm_scale(norm.width, writes={"block/w": 1}, epsilon={"block/epsilon": 0}, name="scale")
+    tame = domain(all=small, epsilon=at_least_a_tenth)
+    return net.pair("batch-norm", scale, norm.architecture, domain=tame)
 
 
-def _keeps_last_unit(pair: Pair, element: Any, params: Any, path: str) -> Any:
-    moved, kept = leaf_at(pair.transformation.on_params(element, params), path), leaf_at(params, path)
-    return jnp.concatenate([moved[..., :-1], kept[..., -1:]], axis=-1)
+def _batch_normed(draw: st.DrawFn, **options: Any) -> tuple[Normalised, Embedded]:
+    """A batch norm in a random network, with two samples or more."""
+    norm = draw(batch_norms(**options))
+    return norm, embedded(draw, norm.block(), leading=(draw(st.integers(2, 4)),), most_before=1)
 
 
-def _slips_unevenly(pair: Pair, element: Any, params: Any, path: str) -> Any:
-    moved = leaf_at(pair.transformation.on_params(element, params), path)
-    return moved * (1 + 1e-9 * ramp(moved))
-
-
-SHIFT_MUTANTS = (
-    Mutant(
-        "forgets-last-unit", 0, "K leaves the last unit's weights alone", acting_otherwise("block/w", _keeps_last_unit)
-    ),
-    Mutant(
-        "slips-in-w",
-        0,
-        "K is off by a relative 1e-9 or less in block/w, by more in later units",
-        acting_otherwise("block/w", _slips_unevenly),
-    ),
-    scaled_gradient("block/w"),
-    straight_through("block/w"),
-    backward_drops_term("block/w"),
-    second_derivative("block/w"),
-    backward_bends("block/w"),
-    third_derivative("block/w"),
+@register(
+    name="batchnorm-scale",
+    reference=f"{KUNIN}, scale symmetry of batch norm",
+    action="W ↦ W c, one factor c > 0 per feature",
+    generator="k_ξ = W ξ, ξ diagonal",
+    charge="‖w_i‖² per feature",
+    hessian="H k_ξ = −∇_W L ξ: indefinite where the gradient is not 0",
+    hypotheses=("statistics of the batch (training mode)", "ε = 0", "three samples or more"),
+    pitfalls="with ε > 0 it holds up to O(ε / variance) only; two samples of a feature are mapped to ±1",
+    mutants=[*usual("block/w")[1:], forgets_part("block/w")],
 )
+@st.composite
+def batchnorm_scale(draw: st.DrawFn) -> Pair:
+    """A feature behind a batch norm without ε keeps its value when its weights are scaled."""
+    norm = draw(batch_norms(epsilon=0.0))
+    norm = replace(norm, d_in=norm.d_in + 1)
+    net = embedded(draw, norm.block(), leading=(draw(st.integers(3, 4)),), most_before=0)
+    move = norm_scale(norm.width, writes={"block/w": 1}, name="scale")
+    return net.pair("batch-norm", move, norm.architecture, domain=domain(all=balanced))
+
+
+@register(
+    name="batchnorm-bias-shift",
+    reference=f"own derivation, after {KUNIN}, translation symmetry",
+    action="b ↦ b + β on the bias before the norm, together with batchnorm-scale-with-epsilon on the weights",
+    generator="k_(β, ξ) = (β, W ξ, 2 ε ξ) on (b, W, ε)",
+    charge="b, besides ½‖w_i‖² + ε_i² per feature",
+    hessian="H (β, 0) = 0 everywhere: every direction of b is flat",
+    hypotheses=("statistics of the batch (training mode)", "any ε"),
+    pitfalls="the gradient of b vanishes: alone the claim would compare rounding; it is verified with the scale",
+    mutants=[*usual("block/w", "block/epsilon"), leaks_into("block/b")],
+)
+@st.composite
+def batchnorm_bias_shift(draw: st.DrawFn) -> Pair:
+    """A bias before a batch norm is taken off again with the mean."""
+    norm, net = _batch_normed(draw, bias=True)
+    scale = norm_scale(norm.width, writes={"block/w": 1}, epsilon={"block/epsilon": 0}, name="scale")
+    move = combined(translations(net.params, {"block/b": None}), scale, name="shift-and-scale")
+    return net.pair("batch-norm", move, norm.architecture, domain=domain(all=small, epsilon=at_least_a_tenth))
+
+
+SHIFT_MUTANTS = (*usual_of_shifts("block/w"), third_derivative("block/w"))
 """Of W + a 1ᵀ. A forgotten bias or a stopped tensor is no defect: each tensor's shift is a symmetry by itself."""
 
 
@@ -127,32 +138,21 @@ def layernorm_shift(draw: st.DrawFn) -> Pair:
     norm = draw(group_norms(least_in=2))
     net = embedded(draw, norm.block())
 
-    def on_params(shifts: Any, params: Any) -> Any:
-        block = params["block"]
-        per_unit = jnp.repeat(jnp.reshape(shifts, (-1, norm.groups)), norm.group_width, axis=1)
-        shifted = {"w": block["w"] + per_unit[: norm.d_in]}
-        if norm.bias:
-            shifted["b"] = block["b"] + per_unit[norm.d_in]
-        return {**params, "block": {**block, **shifted}}
-
-    shift = Transformation(groups.Translation((norm.d_in + norm.bias) * norm.groups), on_params, name="shift")
-    return Pair(_apart(norm, net), shift, architecture={**norm.architecture, **net.architecture})
+    axes = {"block/w": (1, norm.groups)} | ({"block/b": (0, norm.groups)} if norm.bias else {})
+    return Pair(
+        _apart(norm, net), softmax_shift(net.params, axes), architecture={**norm.architecture, **net.architecture}
+    )
 
 
-def _apart(norm: Normalised, net: Embedded) -> Model:
-    """The model, probed where no two features of the norm are equal."""
-    apart = domain(w=told_apart, b=told_apart) if norm.bias else domain(w=told_apart)
-    return net.model("layer-norm", domain=apart)
+def _apart(norm: Normalised) -> Domain:
+    """Where no two features of the norm are equal."""
+    return domain(w=told_apart, b=told_apart) if norm.bias else domain(w=told_apart)
 
 
 def _scaled_groups(norm: Normalised) -> Transformation:
     """(W, b) ↦ (W c, b c), one factor for each group of features."""
-
-    def on_params(c: Any, params: Any) -> Any:
-        block, per_unit = params["block"], jnp.repeat(c, norm.group_width)
-        return {**params, "block": {**block, "w": block["w"] * per_unit, "b": block["b"] * per_unit}}
-
-    return Transformation(groups.Scaling(norm.groups), on_params, name="scale")
+    writes = {"block/w": "d_in (units members)", "block/b": "(units members)"}
+    return norm_scale(norm.groups, writes=writes, name="scale")
 
 
 @register(
@@ -181,8 +181,7 @@ def layernorm_scale(draw: st.DrawFn) -> Pair:
     """A layer norm without ε, and each group of such a group norm, forgets the scale of what it normalises."""
     norm = draw(group_norms(epsilons=(0.0,), bias=True))
     net = embedded(draw, norm.block())
-    model = _apart(norm, net)
-    return Pair(model, _scaled_groups(norm), architecture={**norm.architecture, **net.architecture})
+    return net.pair("layer-norm", _scaled_groups(norm), norm.architecture, domain=_apart(norm))
 
 
 @register(
@@ -196,8 +195,7 @@ def layernorm_scale_any_epsilon(draw: st.DrawFn) -> Pair:
     """The scale symmetry of a layer norm is claimed exact at the ε > 0 that every library uses."""
     norm = draw(group_norms(bias=True))
     net = embedded(draw, norm.block())
-    model = _apart(norm, net)
-    return Pair(model, _scaled_groups(norm), architecture={**norm.architecture, **net.architecture})
+    return net.pair("layer-norm", _scaled_groups(norm), norm.architecture, domain=_apart(norm))
 
 
 @register(
@@ -215,6 +213,5 @@ def layernorm_rotation(draw: st.DrawFn) -> Pair:
     block = Block(lambda params, h: inner.apply(params, h) @ params["w_out"], shapes, norm.d_in, d_out)
     net = embedded(draw, block)
     writes = {"block/w": 1} | ({"block/b": 0} if norm.bias else {})
-    rotate = hidden_units(groups.Orthogonal(norm.width), writes=writes, reads={"block/w_out": 0}, name="rotation")
-    own = {**norm.architecture, "d_out": d_out}
-    return Pair(_apart(norm, net), rotate, architecture={**own, **net.architecture})
+    rotate = residual_stream(norm.width, writes=writes, reads={"block/w_out": 0}, norm="rms", name="rotation")
+    return net.pair("layer-norm", rotate, {**norm.architecture, "d_out": d_out}, domain=_apart(norm))

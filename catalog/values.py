@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import attention_heads, combined, experts, translations
-from eqprop.mutants import Mutant, forgets, usual, wrong_inverse
+from eqprop.mutants import Mutant, forgets, leaks_into, usual, wrong_inverse
 from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.attention import Attention, attentions
@@ -80,17 +79,6 @@ def attention_head_permutation(draw: st.DrawFn) -> Pair:
     return net.pair("attention", move, attention.architecture, domain=TAME)
 
 
-def _leaks_key_bias(pair: Pair) -> Pair:
-    """The forward pass is exact, and a gradient reaches the key bias that should not."""
-    model = pair.model
-
-    def apply(params: Any, inputs: Any) -> Any:
-        bias = params["block"]["bk"]
-        return model.apply(params, inputs) + 1e-3 * jnp.sum(bias - jax.lax.stop_gradient(bias))
-
-    return pair.replaced(model=replace(model, apply=apply))
-
-
 def _shifts_queries(pair: Pair) -> Pair:
     """The shift of the key bias is added to the queries' bias as well."""
     move = pair.transformation
@@ -118,7 +106,7 @@ def _shifts_queries(pair: Pair) -> Pair:
     mutants=[
         *usual("block/wv", "block/wo"),
         Mutant("shifts-queries-too", 0, "K adds the shift to the queries' bias as well", _shifts_queries),
-        Mutant("leaks-into-the-key-bias", 1, "a gradient reaches the key bias", _leaks_key_bias),
+        leaks_into("block/bk"),
     ],
 )
 @st.composite

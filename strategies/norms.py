@@ -8,7 +8,7 @@ from typing import Any, Literal
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
-from eqprop.strategies.surroundings import Block
+from eqprop.strategies.surroundings import Block, shifted
 
 NormKind = Literal["batch", "layer"]
 
@@ -24,6 +24,11 @@ def batch_norm(z: Any, epsilon: Any) -> Any:
     return standardised(z, tuple(range(z.ndim - 1)), epsilon)
 
 
+def rms_norm(z: Any, epsilon: float = 0.0) -> Any:
+    """z divided by the root of its mean square over the features."""
+    return z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True) + epsilon)
+
+
 def group_norm(z: Any, groups: int, epsilon: Any) -> Any:
     """Each example over the features of a group; one group is a layer norm."""
     split = jnp.reshape(z, (*z.shape[:-1], groups, -1))
@@ -35,13 +40,13 @@ class Normalised:
     """z = h w (+ b), normalised, then (* gain + shift): what is drawn to build the block; it shrinks to the defaults.
 
     Attributes:
-        kind: of the norm; ``"batch"`` keeps one ε for each feature among the parameters, as ``epsilon``.
+        kind: of the norm.
         d_in: features that enter.
         groups: that the features of z are split into; 1 for batch and layer norms.
         group_width: features in a group; from 3 on for a layer norm, because it maps two numbers to ±1.
         bias: whether z has one.
         affine: whether a gain and a shift follow.
-        epsilon: of a layer or group norm.
+        epsilon: of the norm; None for a batch norm that has one for each feature among its parameters.
     """
 
     kind: NormKind = "layer"
@@ -50,7 +55,7 @@ class Normalised:
     group_width: int = 3
     bias: bool = False
     affine: bool = False
-    epsilon: float = 1e-5
+    epsilon: float | None = 1e-5
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -65,33 +70,33 @@ class Normalised:
     def block(self) -> Block:
         """``(…, d_in) → (…, width)`` with parameters w, and b, epsilon, gain, shift where they exist."""
         shapes: dict[str, tuple[int, ...]] = {"w": (self.d_in, self.width)}
-        optional = {"b": self.bias, "epsilon": self.kind == "batch", "gain": self.affine, "shift": self.affine}
+        optional = {"b": self.bias, "epsilon": self.epsilon is None, "gain": self.affine, "shift": self.affine}
         shapes |= {name: (self.width,) for name, present in optional.items() if present}
         return Block(self._apply, shapes, self.d_in, self.width)
 
     def _apply(self, params: Any, h: Any) -> Any:
         z = h @ params["w"]
         if self.bias:
-            z = z + params["b"]
-        if self.kind == "batch":
-            z = batch_norm(z, params["epsilon"])
-        else:
-            z = group_norm(z, self.groups, self.epsilon)
-        return z * params["gain"] + params["shift"] if self.affine else z
+            z = shifted(z, params["b"])
+        epsilon = params["epsilon"] if self.epsilon is None else self.epsilon
+        z = batch_norm(z, epsilon) if self.kind == "batch" else group_norm(z, self.groups, epsilon)
+        return shifted(z * jnp.broadcast_to(params["gain"], z.shape), params["shift"]) if self.affine else z
 
 
 @st.composite
-def batch_norms(draw: st.DrawFn) -> Normalised:
+def batch_norms(draw: st.DrawFn, *, epsilon: float | None = None, bias: bool = False) -> Normalised:
     """Linear maps with a batch norm behind them, without a bias, as is usual: the batch mean removes it.
 
     A bias far larger than what the samples differ by would round those differences away in steps of its own last place,
-    the same in every perturbed copy: an error that no rounding floor sees.
+    the same in every perturbed copy: an error that no rounding floor sees. With ``bias`` it must be kept small.
     """
     return Normalised(
         kind="batch",
         d_in=draw(st.integers(1, 4)),
         group_width=draw(st.integers(1, 4)),
+        bias=bias,
         affine=draw(st.booleans()),
+        epsilon=epsilon,
     )
 
 

@@ -3,6 +3,7 @@
 from eqprop.mutants.actions import LeafRule as LeafRule
 from eqprop.mutants.actions import acting_otherwise as acting_otherwise
 from eqprop.mutants.actions import forgets as forgets
+from eqprop.mutants.actions import forgets_part as forgets_part
 from eqprop.mutants.actions import misapplies as misapplies
 from eqprop.mutants.actions import misapplies_to_outputs as misapplies_to_outputs
 from eqprop.mutants.actions import slips as slips
@@ -19,6 +20,7 @@ from eqprop.mutants.derivatives import backward_drops_term as backward_drops_ter
 from eqprop.mutants.derivatives import backward_scales as backward_scales
 from eqprop.mutants.derivatives import backward_straight_through as backward_straight_through
 from eqprop.mutants.derivatives import entering_through as entering_through
+from eqprop.mutants.derivatives import leaks_into as leaks_into
 from eqprop.mutants.derivatives import ramp as ramp
 from eqprop.mutants.derivatives import scaled_gradient as scaled_gradient
 from eqprop.mutants.derivatives import second_derivative as second_derivative

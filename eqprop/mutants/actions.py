@@ -54,6 +54,21 @@ def forgets(path: str, *, name: str = "") -> Mutant:
     )
 
 
+def forgets_part(path: str, *, name: str = "") -> Mutant:
+    """K leaves the first entries along the first axis of these tensors where they are.
+
+    For tensors that may be moved or not as a whole: a scale, or a shift, that is a symmetry of each tensor by itself.
+    """
+
+    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+        moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
+        return jnp.concatenate([kept[:1], moved[1:]])
+
+    return Mutant(
+        name or f"forgets-part-of-{slug(path)}", 0, f"K leaves a part of {path} alone", acting_otherwise(path, rule)
+    )
+
+
 def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
     """K moves the tensors of this path too far: K θ + relative·(K θ − θ), so that what K leaves alone stays exact."""
 

@@ -63,6 +63,27 @@ def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
     )
 
 
+def leaks_into(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
+    """The outputs have a derivative δ in each number of a tensor that they do not depend on; their values are exact.
+
+    For tensors whose gradient vanishes: there is nothing to stop or to scale.
+    """
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        if path not in float_paths(model.params):
+            return None
+
+        def apply(params: Any, inputs: Any) -> Any:
+            leaf = leaf_at(params, path)
+            leaked = delta * jnp.sum(leaf - jax.lax.stop_gradient(leaf))
+            return jax.tree.map(lambda y: y + leaked, model.apply(params, inputs))
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    return Mutant(name or f"leaks-into-{slug(path)}", 1, f"a gradient reaches {path}, on which nothing depends", change)
+
+
 def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
     """The derivative of w + ½δ·r·w² behind the value w, as a straight-through estimator has; r as before.
 

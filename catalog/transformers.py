@@ -1,0 +1,96 @@
+"""Whole transformers: the classes of symmetries that are known for them, each on all blocks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import strategies as st
+
+from eqprop.actions import attention_heads, combined, experts, hidden_units, residual_stream
+from eqprop.groups import Permutation
+from eqprop.mutants import forgets, usual, wrong_inverse
+from eqprop.pair import Pair
+from eqprop.registry import register
+from eqprop.strategies.domains import domain, moderate, told_apart
+from eqprop.strategies.streams import Stream, transformers
+from eqprop.transformation import Transformation
+
+THEUS = "Theus et al. 2025 (arXiv 2506.22712): the class; composed over blocks and second order: own derivation"
+TAME = domain(all=moderate, embed=told_apart)
+
+
+def _pair(design: Stream, move: Transformation) -> Pair:
+    return design.net().pair("transformer", move, design.architecture, domain=TAME)
+
+
+def _permutations(design: Stream) -> Iterator[Transformation]:
+    """Of the heads and of the hidden units, block by block."""
+    for i in range(design.blocks):
+        block = f"blocks/{i}"
+        yield experts(design.heads, {f"{block}/w[qkvo]": 0}, name=f"heads{i}")
+        writes = {f"{block}/w_in": 1} | ({f"{block}/b_in": 0} if design.biases else {})
+        units = Permutation(design.hidden)
+        yield hidden_units(units, writes=writes, reads={f"{block}/w_out": 0}, name=f"units{i}")
+
+
+@register(
+    name="transformer-permutation",
+    reference=THEUS,
+    action="in every block heads trade places in W_Q, W_K, W_V, W_O, and hidden units in W_in, b_in, W_out",
+    generator="none: the group is finite",
+    charge="none: the group is finite",
+    hessian="Kᵀ H(Kθ) K = H(θ) with K orthogonal: the spectrum is kept, eigenvectors are permuted",
+    hypotheses=("heads of one size", "one activation for all hidden units of a block"),
+    pitfalls="blocks do not trade places: they act one after the other",
+    mutants=[*usual("blocks/0/wq", "blocks/0/w_out", finite=True), forgets("blocks/0/wo"), forgets("blocks/0/b_in")],
+)
+@st.composite
+def transformer_permutation(draw: st.DrawFn) -> Pair:
+    """The heads and the hidden units of every block of a transformer may trade places."""
+    design = draw(transformers(heads=2))
+    return _pair(design, combined(*_permutations(design), name="permutation"))
+
+
+@register(
+    name="transformer-orthogonal",
+    reference=f"{THEUS}; Ashkboos et al. 2024, SliceGPT (2401.15024)",
+    action="writers (E, W_O, W_out, b_out) ↦ · Rᵀ, readers (W_Q, W_K, W_V, W_in, U) ↦ R ·, R ∈ O(d)",
+    generator="k_ξ: writers · ξᵀ, readers ξ ·, ξ antisymmetric",
+    charge="none: Dk_ξ is antisymmetric",
+    hessian="H k_ξ = −Dk_ξᵀ ∇L; K is orthogonal: the spectrum is kept along the orbit",
+    hypotheses=("RMSNorm without gains in front of every reader",),
+    pitfalls="one reader or writer that is forgotten breaks it, a norm's gain or a LayerNorm as well",
+    mutants=[*usual("blocks/0/w_out", "unembed", finite=True), forgets("blocks/0/wk"), forgets("blocks/0/wo")],
+)
+@st.composite
+def transformer_orthogonal(draw: st.DrawFn) -> Pair:
+    """The whole stream of a transformer with RMSNorm may be rotated, from the embedding to the unembedding."""
+    design = draw(transformers())
+    return _pair(design, residual_stream(design.width, writes=design.writes, reads=design.reads, norm="rms"))
+
+
+def _circuits(design: Stream) -> Iterator[Transformation]:
+    """Queries against keys, and values against outputs, in every head of every block."""
+    for i in range(design.blocks):
+        block = f"blocks/{i}"
+        queries, keys, values = ({f"{block}/w{kind}": (0, 2)} for kind in "qkv")
+        yield attention_heads(design.heads, 2, queries=queries, keys=keys, name=f"qk{i}")
+        yield attention_heads(design.heads, 2, values=values, outputs={f"{block}/wo": (0, 1)}, name=f"vo{i}")
+
+
+@register(
+    name="transformer-invertible",
+    reference=f"{THEUS}; da Silva, Dangel & Oh 2025 (2505.05409)",
+    action="in every head of every block (W_Q, W_K) ↦ (W_Q Mᵀ, W_K M⁻¹), (W_V, W_O) ↦ (W_V Nᵀ, N⁻ᵀ W_O), M, N ∈ GL",
+    generator="k_(ξ, η) = (W_Q ξᵀ, −W_K ξ, W_V ηᵀ, −ηᵀ W_O) in every head",
+    charge="W_QᵀW_Q − W_KᵀW_K and W_VᵀW_V − W_O W_Oᵀ in every head",
+    hessian="H k = −Dkᵀ ∇L: flat at critical points",
+    hypotheses=("no rotary positions and no norm on queries or keys",),
+    pitfalls="rotary positions leave a complex number for each frequency in place of M",
+    mutants=[*usual("blocks/0/wq", "blocks/0/wk"), forgets("blocks/0/wv"), wrong_inverse("blocks/0/wo")],
+)
+@st.composite
+def transformer_invertible(draw: st.DrawFn) -> Pair:
+    """Every head of every block keeps both of its circuits under basis changes of its own."""
+    design = draw(transformers())
+    return _pair(design, combined(*_circuits(design), name="invertible"))
