@@ -4,6 +4,8 @@ from eqprop.groups.base import Group as Group
 from eqprop.groups.base import LieGroup as LieGroup
 from eqprop.groups.complex import ComplexLinear as ComplexLinear
 from eqprop.groups.conformance import check_laws as check_laws
+from eqprop.groups.discrete import Cyclic as Cyclic
+from eqprop.groups.discrete import Integers as Integers
 from eqprop.groups.discrete import Permutation as Permutation
 from eqprop.groups.discrete import Sign as Sign
 from eqprop.groups.discrete import SignedPermutation as SignedPermutation

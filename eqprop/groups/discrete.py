@@ -160,3 +160,75 @@ class SignedPermutation(SizedGroup):
 
     def act_dual(self, element: Any, array: Any, axis: int) -> Any:
         return self.act(element, array, axis)
+
+
+@dataclass(frozen=True)
+class Integers(SizedGroup):
+    """Zⁿ under addition: whole numbers of periods. Elements are integer arrays of n. No action on hidden units.
+
+    Drawn numbers reach from ±1 in one coordinate to ±3 in all.
+    """
+
+    def identity(self) -> Any:
+        return np.zeros(self.n, dtype=np.int32)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return first + second
+
+    def inverse(self, element: Any) -> Any:
+        return -element
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        element = self.identity()
+        if self.n == 0:
+            return element
+        if reach >= 0.5:
+            element = rng.integers(-3, 4, self.n).astype(np.int32)
+        element[rng.integers(self.n)] = rng.choice(np.array([-1, 1], dtype=np.int32))
+        return element
+
+    def simple(self) -> Iterable[Any]:
+        for direction in unit_vectors(self.n):
+            yield direction.astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Cyclic(SizedGroup):
+    """Z/n: shifts of n places in a ring. Elements are integer arrays of shape (); act moves unit i to place i + s."""
+
+    @property
+    def trivial(self) -> bool:
+        return self.n < 2
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def identity(self) -> Any:
+        return np.zeros((), dtype=np.int32)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        return (first + second) % max(self.n, 1)
+
+    def inverse(self, element: Any) -> Any:
+        return -element % max(self.n, 1)
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        if self.trivial:
+            return self.identity()
+        farthest = max(1, round(reach * (self.n - 1)))
+        return np.asarray(rng.integers(1, farthest + 1), dtype=np.int32)
+
+    def simple(self) -> Iterable[Any]:
+        for shift in range(1, self.n):
+            yield np.asarray(shift, dtype=np.int32)
+
+    def act(self, element: Any, array: Any, axis: int) -> Any:
+        return jnp.roll(array, element, axis=axis)
+
+    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+        return self.act(element, array, axis)
