@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from eqprop.mutants import (
     stopped,
     straight_through,
     third_derivative,
+    usual,
     wrong_axis,
     wrong_inverse,
     wrong_power,
@@ -33,19 +35,19 @@ from eqprop.strategies.activations import Activation, homogeneous_activations, s
 from eqprop.strategies.architectures import hidden_layer
 
 
-def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation]) -> Pair:
+def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation], *, power: int = 1) -> Pair:
     layer = hidden_layer(draw, activations, least_hidden=2, least_batch=4)
     transformation = hidden_units(
-        groups.Scaling(layer.hidden), writes=layer.writes, reads=layer.reads, name="rescaling"
+        groups.Scaling(layer.hidden), writes=layer.writes, reads=layer.reads, power=power, name="rescaling"
     )
-    transformation = replace(transformation, charge=_charge)
-    return Pair(layer.net.model("hidden-layer"), transformation, architecture=layer.architecture)
+    transformation = replace(transformation, charge=partial(_charge, power))
+    return layer.net.pair("hidden-layer", transformation, layer.architecture)
 
 
-def _charge(algebra: Any, params: Any) -> Any:
-    """½ Σ ξ (‖w‖² + b² − ‖a‖²) over the hidden units."""
+def _charge(power: int, algebra: Any, params: Any) -> Any:
+    """½ Σ ξ (‖w‖² + b² − p ‖a‖²) over the hidden units."""
     block = params["block"]
-    squares = jnp.sum(block["w_in"] ** 2, axis=0) - jnp.sum(block["w_out"] ** 2, axis=1)
+    squares = jnp.sum(block["w_in"] ** 2, axis=0) - power * jnp.sum(block["w_out"] ** 2, axis=1)
     return 0.5 * jnp.dot(algebra, squares + block["b_in"] ** 2 if "b_in" in block else squares)
 
 
@@ -86,6 +88,23 @@ def _charge(algebra: Any, params: Any) -> Any:
 def relu_rescaling(draw: st.DrawFn) -> Pair:
     """A hidden unit whose activation is positively homogeneous may be scaled up if its readers are scaled down."""
     return _rescaled(draw, homogeneous_activations())
+
+
+@register(
+    name="relu-power-rescaling",
+    reference="own derivation, after relu-rescaling (Du, Hu & Lee 2018, arXiv 1806.00900, Thm 2.1)",
+    action="(w, b, a) ↦ (c w, c b, a / c^p) for each hidden unit, c > 0",
+    generator="k_ξ = (ξ w, ξ b, −p ξ a)",
+    charge="‖w‖² + b² − p ‖a‖² for each unit",
+    hessian="H k_ξ = −(ξ ∇_w L, ξ ∇_b L, −p ξ ∇_a L): flat at critical points",
+    hypotheses=("σ(cz) = c^p σ(z) for c > 0: the square of a ReLU",),
+    pitfalls="for p = 2 the second derivative jumps at the kink",
+    mutants=[*usual("block/w_in", "block/w_out"), wrong_power("block/w_out"), misstates_charge()],
+)
+@st.composite
+def relu_power_rescaling(draw: st.DrawFn) -> Pair:
+    """What a unit with a homogeneous activation of degree p is scaled by is divided out with its p-th power."""
+    return _rescaled(draw, homogeneous_activations(2), power=2)
 
 
 @register(

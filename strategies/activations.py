@@ -74,6 +74,9 @@ GELU_TANH = Activation("gelu-tanh", jax.nn.gelu, mirror="skip")
 SILU = Activation("silu", jax.nn.silu, mirror="skip")
 SOFTPLUS = Activation("softplus", jax.nn.softplus, mirror="skip")
 
+EXP = Activation("exp", jnp.exp)
+"""Not among ``ACTIVATIONS``: it overflows in networks that are drawn without regard to it."""
+
 ACTIVATIONS = (
     IDENTITY,
     TANH,
