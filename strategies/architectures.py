@@ -54,8 +54,10 @@ def hidden_layer(
     draw: st.DrawFn,
     activations: st.SearchStrategy[Activation],
     *,
+    least_in: int = 1,
     least_hidden: int = 1,
     least_batch: int = 1,
+    most_before: int = 1,
     bias: bool | None = None,
     bias_out: bool | None = None,
     skip: bool = False,
@@ -67,13 +69,15 @@ def hidden_layer(
     Args:
         draw: of a composite strategy.
         activations: of the hidden layer.
+        least_in: the smallest number of features that enter.
         least_hidden: the smallest number of hidden units.
         least_batch: the smallest batch; with several units and samples some unit is alive nearly always.
+        most_before: the largest number of layers before it.
         bias: whether there is a ``b_in``; drawn by default.
         bias_out: whether there is a ``b_out``; drawn by default.
         skip: whether a linear map ``w_skip`` leads past the hidden units.
     """
-    d_in, hidden, d_out = draw(widths()), draw(widths(least_hidden)), draw(widths())
+    d_in, hidden, d_out = draw(widths(least_in)), draw(widths(least_hidden)), draw(widths())
     activation = draw(activations)
     biased = draw(st.booleans()) if bias is None else bias
     biased_out = draw(st.booleans()) if bias_out is None else bias_out
@@ -81,7 +85,12 @@ def hidden_layer(
     shapes |= {"b_in": (hidden,)} if biased else {}
     shapes |= {"b_out": (d_out,)} if biased_out else {}
     shapes |= {"w_skip": (d_in, d_out)} if skip else {}
-    net = embedded(draw, Block(_hidden(activation), shapes, d_in, d_out), leading=(draw(batches(least_batch)),))
+    net = embedded(
+        draw,
+        Block(_hidden(activation), shapes, d_in, d_out),
+        leading=(draw(batches(least_batch)),),
+        most_before=most_before,
+    )
     own: dict[str, Hashable] = {
         "activation": activation.name,
         "d_in": d_in,

@@ -128,6 +128,9 @@ def conv_nets(
     poolings: tuple[Pooling, ...] = ("none", "max", "mean"),
     least_channels: int = 1,
     least_batch: int = 1,
+    least_size: int = 1,
+    head: Head | None = None,
+    depthwise: bool | None = None,
 ) -> ConvNet:
     """Designs; shrinks to one channel, a kernel of one, a signal of two, no bias, no pooling.
 
@@ -137,8 +140,11 @@ def conv_nets(
         poolings: to choose from.
         least_channels: the smallest number of hidden channels.
         least_batch: the smallest batch.
+        least_size: the smallest kernel.
+        head: the last layer; drawn by default.
+        depthwise: whether there is a depthwise convolution; drawn by default.
     """
-    size = draw(st.integers(1, 2))
+    size = draw(st.integers(least_size, 2))
     return ConvNet(
         draw(activations),
         c_in=draw(st.integers(1, 2)),
@@ -150,6 +156,6 @@ def conv_nets(
         bias=draw(st.booleans()),
         padding=draw(st.sampled_from(("valid", "circular"))),
         pooling=draw(st.sampled_from(poolings)),
-        depthwise=draw(st.booleans()),
-        head=draw(st.sampled_from(("conv", "dense", "global"))),
+        depthwise=draw(st.booleans()) if depthwise is None else depthwise,
+        head=draw(st.sampled_from(("conv", "dense", "global"))) if head is None else head,
     )

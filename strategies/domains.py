@@ -51,6 +51,12 @@ def told_apart(values: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.moveaxis(np.moveaxis(values, axis, -1) * factors, -1, axis)
 
 
+def skewed(values: np.ndarray) -> np.ndarray:
+    """Matrices whose columns point in different directions, even where all of their numbers are drawn alike."""
+    i, j = np.arange(values.shape[-2])[:, None], np.arange(values.shape[-1])[None, :]
+    return values * 1.25 ** (i * j)
+
+
 def domain(**of_leaves: Callable[[np.ndarray], np.ndarray]) -> Domain:
     """Applies each function to the block's parameter of that name, or to all of the model for ``all``, in order.
 

@@ -19,10 +19,12 @@ from eqprop.mutants.derivatives import backward_bends as backward_bends
 from eqprop.mutants.derivatives import backward_drops_term as backward_drops_term
 from eqprop.mutants.derivatives import backward_scales as backward_scales
 from eqprop.mutants.derivatives import backward_straight_through as backward_straight_through
+from eqprop.mutants.derivatives import bent_outputs as bent_outputs
 from eqprop.mutants.derivatives import entering_through as entering_through
 from eqprop.mutants.derivatives import leaks_into as leaks_into
 from eqprop.mutants.derivatives import ramp as ramp
 from eqprop.mutants.derivatives import scaled_gradient as scaled_gradient
+from eqprop.mutants.derivatives import scaled_outputs as scaled_outputs
 from eqprop.mutants.derivatives import second_derivative as second_derivative
 from eqprop.mutants.derivatives import stopped as stopped
 from eqprop.mutants.derivatives import straight_through as straight_through

@@ -42,6 +42,34 @@ def entering_through(path: str, operation: Operation) -> Change:
     return change
 
 
+def leaving_through(operation: Operation) -> Change:
+    """The model with an operation on every output, where it leaves the forward pass."""
+
+    def change(pair: Pair) -> Pair:
+        model = pair.model
+        return pair.replaced(
+            model=replace(model, apply=lambda params, inputs: jax.tree.map(operation, model.apply(params, inputs)))
+        )
+
+    return change
+
+
+def scaled_outputs(delta: float = 1e-3, *, name: str = "scales-gradient-of-outputs") -> Mutant:
+    """The derivative of the outputs is multiplied by 1 + δ·r, entry by entry.
+
+    For transformations of data, K = id: a defect in a parameter is the same at both points there.
+    """
+    operation = with_derivative(lambda y, t: t * (1 + delta * ramp(y)))
+    why = f"the derivative of the outputs is scaled by up to 1 + {delta:g}, entry by entry"
+    return Mutant(name, 1, why, leaving_through(operation))
+
+
+def bent_outputs(delta: float = 1e-2, *, name: str = "bends-outputs") -> Mutant:
+    """Outputs and first derivative exact; the second derivative has δ·r times a product of first ones too much."""
+    why = "value and gradient are exact, the second derivative of the outputs is not"
+    return Mutant(name, 2, why, leaving_through(with_derivative(_bent(delta))))
+
+
 def stopped(path: str, *, name: str = "") -> Mutant:
     """No gradient reaches the tensors of this path.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -44,7 +45,8 @@ def _hessian_along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
 def _along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
     k = point.k.value
     if point.transformation.moves_inputs:
-        gradient = point.near(lambda both: _gradient_at(point, both), point.with_inputs(point.f).at)
+        loss = point.loss  # what it remembers of the probe is not to be traced inside of the gradient
+        gradient = point.near(lambda both: _gradient_at(point, loss, both), point.with_inputs(point.f).at)
         hk = gradient.push((k, point.chi))
     else:
         hk = point.gradient.push(k)
@@ -53,9 +55,9 @@ def _along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
     return hk, drift, rate, uncancelled(point.gradient.push, k, point.theta)
 
 
-def _gradient_at(point: Point, both: tuple[object, tuple[object, ...]]) -> object:
+def _gradient_at(point: Point, loss: Callable[[Any], Any], both: tuple[object, tuple[object, ...]]) -> object:
     theta, floats = both
-    return point.near(lambda at: point.f(at, point.join_inputs(floats)), theta).gradient_of(point.loss).value
+    return point.near(lambda at: point.f(at, point.join_inputs(floats)), theta).gradient_of(loss).value
 
 
 def _hessian_generator(point: Point) -> Sides:
