@@ -9,14 +9,17 @@ from eqprop.actions import hidden_units
 from eqprop.groups.base import Group
 from eqprop.pair import Pair
 from eqprop.registry import register
-from eqprop.strategies.activations import LEAKY_RELU, TANH, Activation
-from eqprop.strategies.asymmetric import asymmetric_layers
+from eqprop.strategies.activations import IDENTITY, LEAKY_RELU, TANH, Activation
+from eqprop.strategies.asymmetric import Kind, asymmetric_layers
 from eqprop.strategies.domains import balanced, domain
 
-LIM = "negative control; Lim et al. 2024 (arXiv 2405.20231): networks without parameter symmetries"
+LIM = "Lim et al. 2024 (arXiv 2405.20231)"
+FIXED_WEIGHTS = f"negative control; {LIM}: networks with fixed weights"
+FIXED_GATE = f"negative control; {LIM}: networks with a fixed matrix in their activation"
+OWN = f"negative control; own derivation, after {LIM}"
 
 
-def _claimed(draw: st.DrawFn, kind: str, activation: Activation, group: type[Group]) -> Pair:
+def _claimed(draw: st.DrawFn, kind: Kind, activation: Activation, group: type[Group]) -> Pair:
     """A symmetry of the plain hidden layer, claimed of the asymmetric one."""
     hidden, net = draw(asymmetric_layers(kind, activation))
     writes = {"block/w_in": 1, "block/b_in": 0}
@@ -26,43 +29,43 @@ def _claimed(draw: st.DrawFn, kind: str, activation: Activation, group: type[Gro
 
 @register(
     name="frozen-weights-permutation",
-    reference=LIM,
+    reference=FIXED_WEIGHTS,
     action="as neuron-permutation",
-    control="a frozen matrix beside the trained one gives every unit a place of its own",
+    control="one weight of every unit is a constant, and stays behind when the units trade places",
 )
 @st.composite
 def frozen_weights_permutation(draw: st.DrawFn) -> Pair:
-    """Hidden units with frozen weights besides the trained ones are permuted."""
+    """Hidden units that each have one fixed weight are permuted."""
     return _claimed(draw, "weights", TANH, groups.Permutation)
 
 
 @register(
     name="frozen-weights-rescaling",
-    reference=LIM,
+    reference=FIXED_WEIGHTS,
     action="as relu-rescaling",
-    control="the trained weights are scaled, and the frozen ones are not",
+    control="the trained weights of a unit are scaled, and the fixed one is not",
 )
 @st.composite
 def frozen_weights_rescaling(draw: st.DrawFn) -> Pair:
-    """Hidden units with frozen weights besides the trained ones are rescaled."""
+    """Hidden units that each have one fixed weight are rescaled."""
     return _claimed(draw, "weights", LEAKY_RELU, groups.Scaling)
 
 
 @register(
     name="frozen-weights-sign",
-    reference=LIM,
+    reference=FIXED_WEIGHTS,
     action="as odd-mirror, signs only",
-    control="the trained weights change sign, and the frozen ones do not",
+    control="the trained weights of a unit change sign, and the fixed one does not",
 )
 @st.composite
 def frozen_weights_sign(draw: st.DrawFn) -> Pair:
-    """Hidden units with frozen weights besides the trained ones change sign."""
+    """Hidden units that each have one fixed weight change sign."""
     return _claimed(draw, "weights", TANH, groups.Sign)
 
 
 @register(
     name="own-activations-permutation",
-    reference=LIM,
+    reference=OWN,
     action="as neuron-permutation",
     control="every unit has an activation of its own",
 )
@@ -74,7 +77,7 @@ def own_activations_permutation(draw: st.DrawFn) -> Pair:
 
 @register(
     name="own-activations-rescaling",
-    reference=LIM,
+    reference=OWN,
     action="as relu-rescaling",
     control="the waves that are added to the activations are not homogeneous",
 )
@@ -82,3 +85,39 @@ def own_activations_permutation(draw: st.DrawFn) -> Pair:
 def own_activations_rescaling(draw: st.DrawFn) -> Pair:
     """Hidden units with different activations are rescaled."""
     return _claimed(draw, "activations", LEAKY_RELU, groups.Scaling)
+
+
+@register(
+    name="own-activations-sign",
+    reference=OWN,
+    action="as odd-mirror, signs only",
+    control="the waves that are added to the odd activation are even",
+)
+@st.composite
+def own_activations_sign(draw: st.DrawFn) -> Pair:
+    """Hidden units with different activations change sign."""
+    return _claimed(draw, "activations", TANH, groups.Sign)
+
+
+@register(
+    name="fixed-gate-permutation",
+    reference=FIXED_GATE,
+    action="as neuron-permutation",
+    control="the fixed matrix of the gate does not commute with permutations",
+)
+@st.composite
+def fixed_gate_permutation(draw: st.DrawFn) -> Pair:
+    """Hidden units z that pass as z ∘ sigmoid(z F) with a fixed matrix F are permuted."""
+    return _claimed(draw, "gate", IDENTITY, groups.Permutation)
+
+
+@register(
+    name="fixed-gate-rescaling",
+    reference=FIXED_GATE,
+    action="as relu-rescaling",
+    control="the gate sees the sizes of all units",
+)
+@st.composite
+def fixed_gate_rescaling(draw: st.DrawFn) -> Pair:
+    """Hidden units z that pass as z ∘ sigmoid(z F) with a fixed matrix F are rescaled."""
+    return _claimed(draw, "gate", IDENTITY, groups.Scaling)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 from hypothesis import strategies as st
 
 from eqprop.actions import experts as permuted
@@ -11,7 +12,7 @@ from eqprop.actions import softmax_shift
 from eqprop.mutants import forgets, usual, usual_of_shifts, wrong_inverse
 from eqprop.pair import Pair
 from eqprop.registry import register
-from eqprop.strategies.domains import domain, moderate, small, told_apart
+from eqprop.strategies.domains import domain, moderate, skewed, small, told_apart
 from eqprop.strategies.experts import Experts, experts
 from eqprop.strategies.surroundings import embedded
 
@@ -80,21 +81,29 @@ def expert_permutation_forgets_router(draw: st.DrawFn) -> Pair:
     generator="k_ξ = a 1ᵀ, constant",
     charge="row sums of R (one for each feature)",
     hessian="H k_ξ = 0 everywhere",
-    hypotheses=("a softmax router",),
-    pitfalls="a z-loss breaks it, and so does a router of sigmoids",
+    hypotheses=("a softmax router, over all experts or over those with the largest logits",),
+    pitfalls="a z-loss breaks it, and so does a router of sigmoids; with top-k routing the model jumps at ties",
     mutants=usual_of_shifts("block/router"),
 )
 @st.composite
 def router_shift(draw: st.DrawFn) -> Pair:
-    """A softmax router forgets what is added to the logits of all experts alike."""
-    design = draw(experts("router", most=3))
+    """A softmax router forgets what is added to the logits of all experts alike, which never changes who is chosen."""
+    design = draw(experts("router", most=3, top=True))
     return _router_shifted(draw, design)
 
 
 def _router_shifted(draw: st.DrawFn, design: Experts) -> Pair:
     net = embedded(draw, design.block(), most_before=1, most_after=0, residual=False)
     move = softmax_shift(net.params, {"block/router": 1}, name="router-shift")
-    return net.pair("experts", move, design.architecture, domain=domain(all=moderate, router=small, a=APART))
+    return net.pair("experts", move, design.architecture, domain=domain(all=moderate, router=_off_ties, a=APART))
+
+
+def _off_ties(router: np.ndarray) -> np.ndarray:
+    """Small, and such that no two experts have the same logit, even where features of size 1 cancel in each of them.
+
+    Rounding would choose the largest logits there.
+    """
+    return told_apart(skewed(small(router)))
 
 
 @register(

@@ -83,7 +83,8 @@ def _batch_normed(draw: st.DrawFn, **options: Any) -> tuple[Normalised, Embedded
     hessian="H k_ξ = −∇_W L ξ: indefinite where the gradient is not 0",
     hypotheses=("statistics of the batch (training mode)", "ε = 0", "three samples or more"),
     pitfalls="with ε > 0 it holds up to O(ε / variance) only; two samples of a feature are mapped to ±1",
-    mutants=[*usual("block/w")[1:], forgets_part("block/w")],
+    # A gradient that is stopped altogether is orthogonal to W, too.
+    mutants=[forgets_part("block/w"), slips("block/w"), *usual("block/w")[3:]],
 )
 @st.composite
 def batchnorm_scale(draw: st.DrawFn) -> Pair:
@@ -137,11 +138,8 @@ def layernorm_shift(draw: st.DrawFn) -> Pair:
     # only one, it is the same in every perturbed copy (a moves on its own grid), and no floor sees it.
     norm = draw(group_norms(least_in=2))
     net = embedded(draw, norm.block())
-
     axes = {"block/w": (1, norm.groups)} | ({"block/b": (0, norm.groups)} if norm.bias else {})
-    return Pair(
-        _apart(norm, net), softmax_shift(net.params, axes), architecture={**norm.architecture, **net.architecture}
-    )
+    return net.pair("layer-norm", softmax_shift(net.params, axes), norm.architecture, domain=_apart(norm))
 
 
 def _apart(norm: Normalised) -> Domain:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import strategies as st
 
 from eqprop.actions import residual_stream
@@ -9,21 +11,32 @@ from eqprop.mutants import Mutant, acting_otherwise, forgets, leaf_at, usual, wr
 from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import Domain, balanced, domain, told_apart
-from eqprop.strategies.streams import Stream, streams
+from eqprop.strategies.streams import Norm, Stream, streams
 
 ASHKBOOS = "Ashkboos et al. 2024, SliceGPT (arXiv 2401.15024)"
 SECOND = "second order after Yang & Ziyin (2512.21447)"
-TAME = domain(all=balanced, embed=told_apart)
-"""Features that are alike cancel in a reader to the last bit, and leave rounding alone."""
 
 
-def _moved(design: Stream, *, tame: Domain = TAME, claimed: str = "") -> Pair:
+def _tame(design: Stream) -> Domain:
+    """Where nothing cancels to the last bit, which would leave rounding alone.
+
+    Features of the stream are told apart; so are tokens and positions, which add up to 0 where they are opposite, and
+    the rows of what reads a layer norm: its features sum to 0, and a reader that is alike in all of them returns 0.
+    """
+    layer = design.norm == "layer"
+    of_leaves = {"all": told_apart if layer else balanced, "embed": told_apart}
+    of_leaves |= {"positions": lambda values: 0.75 * values} if design.ends != "dense" else {}
+    of_leaves |= {"blocks/*/gain": told_apart} if design.gains else {}
+    of_leaves |= dict.fromkeys(design.reads, partial(told_apart, axis=-2)) if layer else {}
+    return domain(**of_leaves)
+
+
+def _moved(design: Stream, *, claimed: Norm | None = None) -> Pair:
     """The stream with what its norm leaves, or with what another norm would."""
     net = design.net()
     norm = claimed or design.norm
-    reads = None if norm == "layer" else design.reads
-    move = residual_stream(design.width, writes=design.writes, reads=reads, norm=norm, params=net.params)  # pyright: ignore[reportArgumentType]
-    return net.pair("stream", move, design.architecture, domain=tame)
+    move = residual_stream(design.width, writes=design.writes, reads=design.reads, norm=norm, params=net.params)
+    return net.pair("stream", move, design.architecture, domain=_tame(design))
 
 
 ROTATION = {
@@ -79,8 +92,7 @@ def rmsnorm_rotation(draw: st.DrawFn) -> Pair:
 @st.composite
 def rotation_with_gains(draw: st.DrawFn) -> Pair:
     """A stream is rotated before the gains of its norms are folded into the readers."""
-    apart = domain(all=balanced, **{"blocks/*/gain": told_apart})
-    return _moved(draw(streams(norm="rms", least_width=2, gains=True)), tame=apart)
+    return _moved(draw(streams(norm="rms", least_width=2, gains=True)))
 
 
 def _shifts_unevenly(pair: Pair, element: object, params: object, path: str) -> object:
@@ -105,7 +117,7 @@ def _shifts_unevenly(pair: Pair, element: object, params: object, path: str) -> 
 @st.composite
 def prenorm_shift(draw: st.DrawFn) -> Pair:
     """Behind layer norms, what is added to all features of a stream alike is taken off again."""
-    return _moved(draw(streams(norm="layer", least_width=3, epsilons=(1e-2, 1e-5))), tame=domain(all=told_apart))
+    return _moved(draw(streams(norm="layer", least_width=3, epsilons=(1e-2, 1e-5))))
 
 
 @register(
@@ -118,7 +130,7 @@ def prenorm_shift(draw: st.DrawFn) -> Pair:
 def prenorm_shift_unnormed_reader(draw: st.DrawFn) -> Pair:
     """The shift of a pre-norm stream is claimed without a norm in front of the unembedding."""
     design = draw(streams(norm="layer", least_width=3, epsilons=(1e-2,), final_norm=False))
-    return _moved(design, tame=domain(all=told_apart))
+    return _moved(design)
 
 
 # -- tokens at both ends ----------------------------------------------------------------------------------------------
@@ -174,7 +186,7 @@ def tied_embedding_rotation(draw: st.DrawFn) -> Pair:
 def tied_embedding_shift(draw: st.DrawFn) -> Pair:
     """What a layer norm returns sums to 0, so that a tied embedding does not see a shift of itself either."""
     design = draw(streams(norm="layer", least_width=3, epsilons=(1e-2, 1e-5), ends="tied"))
-    return _moved(design, tame=domain(all=told_apart))
+    return _moved(design)
 
 
 @register(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
 from eqprop.actions import attention_heads, combined, experts, hidden_units, residual_stream
-from eqprop.groups import Permutation
-from eqprop.mutants import forgets, usual, wrong_inverse
+from eqprop.catalog.folding import BETWEEN_MODELS, usual_of_conversions
+from eqprop.catalog.widening import in_copies, positive_shares
+from eqprop.groups import Permutation, Translation
+from eqprop.mutants import Mutant, acting_otherwise, forgets, leaf_at, usual, wrong_inverse
 from eqprop.pair import Pair
 from eqprop.registry import register
+from eqprop.strategies.activations import homogeneous_activations
+from eqprop.strategies.conversions import Function, conversion
 from eqprop.strategies.domains import domain, moderate, told_apart
 from eqprop.strategies.streams import Stream, transformers
 from eqprop.transformation import Transformation
@@ -94,3 +100,47 @@ def transformer_invertible(draw: st.DrawFn) -> Pair:
     """Every head of every block keeps both of its circuits under basis changes of its own."""
     design = draw(transformers())
     return _pair(design, combined(*_circuits(design), name="invertible"))
+
+
+def _split(units: tuple[int, ...]) -> Function:
+    """K: in each block one unit in two copies, by positive shares of its weights and bias."""
+    convert = [in_copies(positive_shares, unit, {"w_in": 1, "b_in": 0}, {"w_out": 0}) for unit in units]
+
+    def split(element: Any, params: Any) -> Any:
+        blocks = [convert[i](element[i : i + 1], block) for i, block in enumerate(params["blocks"])]
+        return {**params, "blocks": blocks}
+
+    return split
+
+
+def _keeps_whole(path: str, what: str) -> Mutant:
+    """The first copy keeps all of this tensor."""
+
+    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+        moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
+        return moved.at[..., : kept.shape[-1]].set(kept)
+
+    return Mutant(f"keeps-whole-{what}", 0, f"the first copy keeps the whole {what}", acting_otherwise(path, rule))
+
+
+@register(
+    name="transformer-semi-permutation",
+    reference=THEUS,
+    action="in every block a hidden unit (w, b, a) ↦ (α w, α b, a), ((1 − α) w, (1 − α) b, a), 0 < α < 1",
+    **BETWEEN_MODELS,
+    hypotheses=("σ(cz) = c σ(z) for c > 0, so that σ(z) = σ(α z) + σ((1 − α) z)",),
+    pitfalls="weights of copies are positive and sum to 1; GELU and SiLU, usual in transformers, allow no split",
+    mutants=[
+        _keeps_whole("blocks/0/w_in", "weights"),
+        _keeps_whole("blocks/0/b_in", "bias"),
+        *usual_of_conversions("blocks/0/w_in", "blocks/0/w_out"),
+    ],
+)
+@st.composite
+def transformer_semi_permutation(draw: st.DrawFn) -> Pair:
+    """In every block of a transformer a homogeneous unit may be split in two by weights that sum to 1."""
+    design = replace(draw(transformers()), activation=draw(homogeneous_activations()))
+    units = tuple(draw(st.integers(0, design.hidden - 1)) for _ in range(design.blocks))
+    target = replace(design, hidden=design.hidden + 1).net().apply
+    own, group = {**design.architecture, "units": units}, Translation(design.blocks)
+    return conversion("split-units", design.net(), target, _split(units), own, group=group, domain=TAME)

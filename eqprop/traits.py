@@ -187,7 +187,9 @@ class _Survey:
 
         length, pushed, changed = _run(self.over_rows(row), elements, one, other, tangents)
         affine = bool((changed <= RECOGNISED * pushed).all())
-        return affine, affine and bool((np.abs(pushed - length) <= RECOGNISED * length).all())
+        # A conversion to a model of more parameters may keep lengths: DKᵀ DK = 1, and DK DKᵀ is a projection.
+        square = self.source.size == self.image.size
+        return affine, affine and square and bool((np.abs(pushed - length) <= RECOGNISED * length).all())
 
     def _span(self, group: LieGroup) -> np.ndarray:
         """The algebra in flat coordinates, of which it may be a part (antisymmetric matrices): orthonormal rows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -43,13 +44,21 @@ class Block:
     d_out: int
 
 
+def _alone(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return apply
+
+
 class Embedded(NamedTuple):
-    """A model's function, example parameters, example inputs, and what was drawn (hashable values)."""
+    """A model's function, example parameters, example inputs, and what was drawn (hashable values).
+
+    ``around`` puts another block's function, of the same widths, into the same surroundings.
+    """
 
     apply: Callable[[Any, Any], Any]
     params: dict[str, Any]
     inputs: Any
     architecture: dict[str, Hashable]
+    around: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]] = _alone
 
     def model(self, name: str, *, domain: Callable[[Any], Any] | None = None) -> Model:
         """The model; its example numbers carry shapes only (``trained`` is off), but lie in ``domain`` as probes do."""
@@ -178,15 +187,16 @@ def embedded(
         "outer activation": activation.name,
         "residual": skip,
     }
-    return Embedded(_surrounded(block, activation, skip=skip), params, inputs, architecture)
+    around = partial(_surrounded, activation=activation, skip=skip)
+    return Embedded(around(block.apply), params, inputs, architecture, around)
 
 
-def _surrounded(block: Block, activation: Activation, *, skip: bool) -> Callable[[Any, Any], Any]:
+def _surrounded(block: Callable[[Any, Any], Any], activation: Activation, *, skip: bool) -> Callable[[Any, Any], Any]:
     def apply(params: Any, inputs: Any) -> Any:
         h = inputs
         for layer in params["before"]:
             h = activation(dense(layer, h))
-        inside = block.apply(params["block"], h)
+        inside = block(params["block"], h)
         h = h + inside if skip else inside
         for layer in params["after"]:
             h = dense(layer, activation(h))

@@ -29,6 +29,8 @@ SIZED = (
     groups.ComplexScaling,
 )
 COMPOSITES = {
+    "trivial": groups.Trivial(),
+    "product-with-the-trivial-group": groups.Product(groups.Trivial(), groups.Sign(2)),
     "complex-scaling-in-halves": groups.ComplexScaling(3, "halves"),
     "product-of-lie-groups": groups.Product(groups.Scaling(2), groups.Translation(3)),
     "product-with-a-discrete-factor": groups.Product(groups.Scaling(2), groups.Permutation(3)),
@@ -52,6 +54,14 @@ def test_the_check_leaves_the_configuration_of_jax_as_it_was() -> None:
     with pytest.raises(InvalidInput):
         check_laws(AlwaysTheIdentity(2))
     assert jnp.asarray(1.0).dtype == before
+
+
+def test_the_trivial_group_draws_its_one_element() -> None:
+    group = groups.Trivial()
+    rng = np.random.default_rng(0)
+    assert group.trivial
+    assert not list(group.simple())
+    assert np.array_equal(group.sample(rng, 1.0), group.identity())
 
 
 @pytest.mark.parametrize("seed", range(5))

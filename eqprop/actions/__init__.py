@@ -7,11 +7,11 @@ from eqprop.actions.blocks import channels as channels
 from eqprop.actions.blocks import experts as experts
 from eqprop.actions.blocks import glu as glu
 from eqprop.actions.blocks import low_rank as low_rank
-from eqprop.actions.blocks import norm_gain as norm_gain
-from eqprop.actions.blocks import norm_scale as norm_scale
-from eqprop.actions.blocks import residual_stream as residual_stream
 from eqprop.actions.blocks import states as states
 from eqprop.actions.combined import combined as combined
+from eqprop.actions.norms import norm_gain as norm_gain
+from eqprop.actions.norms import norm_scale as norm_scale
+from eqprop.actions.norms import residual_stream as residual_stream
 from eqprop.actions.shifts import softmax_shift as softmax_shift
 from eqprop.actions.shifts import translations as translations
 from eqprop.actions.units import hidden_units as hidden_units

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import einops
 import jax.numpy as jnp
@@ -29,8 +30,22 @@ Axis = int | tuple[int, int] | str
 Axes = Mapping[str, Axis]
 """Path of a parameter, or glob pattern of paths → the axis in each of these tensors."""
 
-Unfolded = tuple[Any, tuple[int, ...], Callable[[Any], Any]]
-"""A tensor in which the units are one axis, these axes, and what folds such a tensor again."""
+
+class Unfolded(NamedTuple):
+    """A tensor in which the units are one axis.
+
+    Attributes:
+        tensor: the unfolded one.
+        axes: of the units in it, behind the axis of the copies.
+        folded: folds such a tensor again.
+        place: where the units lie in the tensor as it was: along which axis, and how far apart on it. Two declarations
+            move the same units if they say the same place.
+    """
+
+    tensor: Any
+    axes: tuple[int, ...]
+    folded: Callable[[Any], Any]
+    place: tuple[int, int]
 
 
 def sizes_of(group: Group) -> dict[str, int]:
@@ -40,7 +55,7 @@ def sizes_of(group: Group) -> dict[str, int]:
 
 
 def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
-    """The tensor with the units along one axis, that axis (behind the axis of the copies), and the way back.
+    """The tensor with the units along one axis of their own.
 
     Raises:
         InvalidInput: naming the tensor, for one that is not floating point, an axis that does not exist or does not
@@ -53,13 +68,17 @@ def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
     leaf = jnp.asarray(leaf)
     if isinstance(axis, str) and "units" in axis:
         return _by_pattern(group, leaf, axis, where)
-    return leaf, _checked(group, leaf.shape, axis, where), lambda moved: moved
+    axes = _checked(group, leaf.shape, axis, where)
+    return Unfolded(leaf, axes, lambda moved: moved, (axes[-1], 1))
 
 
 def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
     sizes = sizes_of(group)
-    names: list[str] = re.findall(r"[^\s()]+", pattern)
+    names = _names(pattern)
     flat = " ".join(names)
+    if "..." in names:
+        msg = f"{where}: the pattern {pattern!r} leaves axes out; name every axis."
+        raise InvalidInput(msg)
     for name in sizes:
         if names.count(name) != 1:
             msg = f"{where}: the pattern {pattern!r} names {name!r} {names.count(name)} times; {group!r} needs it once."
@@ -72,10 +91,23 @@ def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
         raise InvalidInput(msg) from error
     lengths = dict(zip(names, split.shape, strict=True))
 
-    def back(moved: Any) -> Any:
-        return einops.rearrange(moved, f"{flat} -> {pattern}", **lengths)
+    def folded(moved: Any) -> Any:
+        named = {name: length for name, length in lengths.items() if name.isidentifier()}  # "1" is no name
+        return einops.rearrange(moved, f"{flat} -> {pattern}", **named)
 
-    return split, tuple(names.index(name) for name in sizes), back
+    return Unfolded(split, tuple(names.index(name) for name in sizes), folded, _place(pattern, lengths))
+
+
+def _names(pattern: str) -> list[str]:
+    return re.findall(r"[^\s()]+", pattern)
+
+
+def _place(pattern: str, lengths: Mapping[str, int]) -> tuple[int, int]:
+    """The axis on which a pattern has the units, and the number of entries from one unit to the next."""
+    axes = [_names(axis) for axis in re.findall(r"\([^()]*\)|[^\s()]+", pattern)]
+    axis = next(i for i, names in enumerate(axes) if "units" in names)
+    inner = axes[axis][axes[axis].index("units") + 1 :]
+    return axis, prod(lengths[name] for name in inner)
 
 
 def _checked(group: Group, shape: tuple[int, ...], axis: Any, where: str) -> tuple[int, ...]:

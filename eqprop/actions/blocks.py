@@ -1,4 +1,4 @@
-"""The usual blocks of networks, by the names of their tensors: attention heads, gated units, norms, streams, states.
+"""The usual blocks of networks, by the names of their tensors: attention heads, gated units, experts, channels, states.
 
 Each constructor says which group acts, and on which side of which tensors; ``hidden_units`` does the rest. Axes are
 given as there: a number, a pair (axis of the copies, axis of the units), or a pattern such as
@@ -8,11 +8,10 @@ given as there: a number, a pair (axis of the copies, axis of the units), or a p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from eqprop.actions.axes import Axes
+from eqprop.actions.axes import Axes, Axis
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.actions.shifts import softmax_shift
 from eqprop.actions.units import hidden_units
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
@@ -86,7 +85,13 @@ def glu(
         group: what acts on the units where the gate stays: Scaling by default; Sign and Permutation (with the gate
             among ``up``) are others.
         name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: for tensors that are not named (a factor would not be divided out), or a group beside ``gate``.
     """
+    if not (up and down) or (gate is not None and not gate):
+        msg = f"glu({name!r}): up is {up!r}, down is {down!r}, gate is {gate!r}; name tensors in each that is given."
+        raise InvalidInput(msg)
     if gate is None:
         return hidden_units(Scaling(hidden) if group is None else group, writes=up, reads=down, name=name)
     if group is not None:
@@ -130,7 +135,7 @@ def states(
     *,
     inputs: Axes | None = None,
     outputs: Axes | None = None,
-    recurrent: Mapping[str, tuple[int, int]] | None = None,
+    recurrent: Mapping[str, tuple[Axis, Axis]] | None = None,
     name: str = "states",
 ) -> Transformation:
     """A change of basis of a state s' = A s + B x, y = C s: B ↦ g B, A ↦ g A g⁻¹, C ↦ C g⁻¹.
@@ -140,10 +145,21 @@ def states(
             A stays as it is), Permutation(n) and Sign(n) where a nonlinearity allows these.
         inputs: what writes the state: B, biases, the initial state.
         outputs: what reads it: C.
-        recurrent: path or glob pattern → (axis that writes, axis that reads), for A.
+        recurrent: path or glob pattern → (axis that writes, axis that reads), for A; where gates share a kernel one of
+            them is a pattern, as in ``("(gates units) hidden", 1)``.
         name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: for an A without a pair of axes, or one that is named among the inputs or outputs too.
     """
     both = recurrent or {}
+    for pattern, axes in both.items():
+        if not isinstance(axes, tuple) or len(axes) != 2:
+            msg = f"states({name!r}): recurrent[{pattern!r}] is {axes!r}; expected (axis that writes, axis that reads)."
+            raise InvalidInput(msg)
+        if pattern in {**(inputs or {}), **(outputs or {})}:
+            msg = f"states({name!r}): {pattern!r} is among recurrent and inputs or outputs; name it once."
+            raise InvalidInput(msg)
     written = {**(inputs or {}), **{pattern: axes[0] for pattern, axes in both.items()}}
     read = {**(outputs or {}), **{pattern: axes[1] for pattern, axes in both.items()}}
     return hidden_units(group, writes=written, reads=read, name=name)
@@ -164,76 +180,11 @@ def channels(
         count: how many.
         writes: the kernel (its axis of output channels), and the bias.
         reads: the next kernel (its axis of input channels); of a dense layer behind a flattened image, a pattern such
-            as ``"(pixels units) d_out"``; kernels of a depthwise convolution between are neither.
+            as ``"(pixels units) d_out"``. A depthwise kernel between commutes with scalings and signs and is neither;
+            permutations move it, among ``writes``.
         group: Permutation(count), Sign(count) or what else acts on channels.
         power: as in ``hidden_units``.
         name: used in reports and test ids.
     """
     acting = Scaling(count) if group is None else group
     return hidden_units(acting, writes=writes, reads=reads, power=power, name=name)
-
-
-def norm_gain(features: int, *, gains: Axes, reads: Axes, name: str = "norm-gain") -> Transformation:
-    """The gain of a norm against the layer behind it: (γ, β) ↦ c (γ, β), W ↦ W / c, a factor for each feature.
-
-    Args:
-        features: of the norm.
-        gains: the gain, and the shift where there is one.
-        reads: all that reads the normalised features.
-        name: used in reports and test ids.
-    """
-    return hidden_units(Scaling(features), writes=gains, reads=reads, name=name)
-
-
-def norm_scale(factors: int, *, writes: Axes, epsilon: Axes | None = None, name: str = "norm-scale") -> Transformation:
-    """The scale of what is normalised: (W, b) ↦ c (W, b), which a norm with ε = 0 removes; with ε ↦ c² ε any norm does.
-
-    Args:
-        factors: how many there are: one for each feature of a batch norm, one for each group of a group norm (then
-            axes are patterns such as ``"d_in (units members)"``), one for each row of a weight norm.
-        writes: all that is added up before the norm.
-        epsilon: the norm's ε, where it is among the parameters.
-        name: used in reports and test ids.
-    """
-    declarations = [*moves(writes), *moves(epsilon, power=2.0)]
-    return declared(Scaling(factors), declarations, name=name, constructor="norm_scale")
-
-
-def residual_stream(
-    width: int,
-    *,
-    writes: Axes,
-    reads: Axes | None = None,
-    norm: Literal["none", "rms", "layer"] = "none",
-    params: Any = None,
-    name: str = "stream",
-) -> Transformation:
-    """The stream of a residual network, of which the norm in front of its readers leaves a group.
-
-    Without norms a basis change M ∈ GL(width) of every writer, and its inverse in every reader; with RMSNorm (gains
-    folded) a rotation or reflection; with LayerNorm before every reader the same may be added to all features of any
-    writer.
-
-    Args:
-        width: of the stream.
-        writes: every tensor that is added to the stream, embeddings and output biases included.
-        reads: every tensor that reads it. One that writes as well (a tied embedding, with ``norm="rms"``) is named
-            among the writers only: an orthogonal map is its own dual.
-        norm: in front of every reader.
-        params: example parameters, for ``norm="layer"``: the number of shifts follows from their shapes.
-        name: used in reports and test ids.
-    """
-    if norm == "layer":
-        if params is None:
-            msg = f"residual_stream({name!r}): norm='layer' needs params=, whose shapes say how many shifts there are."
-            raise InvalidInput(msg)
-        plain = {pattern: axis for pattern, axis in writes.items() if isinstance(axis, int)}
-        if len(plain) < len(writes):
-            msg = f"residual_stream({name!r}): with norm='layer' axes are numbers; got {dict(writes)!r}."
-            raise InvalidInput(msg)
-        return softmax_shift(params, plain, name=name)
-    if norm not in ("none", "rms"):
-        msg = f"residual_stream({name!r}): norm is {norm!r}; expected 'none', 'rms' or 'layer'."
-        raise InvalidInput(msg)
-    group = GeneralLinear(width) if norm == "none" else Orthogonal(width)
-    return hidden_units(group, writes=writes, reads=reads, name=name)

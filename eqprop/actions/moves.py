@@ -59,12 +59,12 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, construct
         for move in declarations:
             acting, its_element = _component(group, element, move)
             for i in matching(paths, move.pattern, role=where):
-                leaf, axes, back = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}")
-                if (paths[i], axes[-1], move.factor) in moved:
-                    msg = f"{where}: axis {axes[-1]} of {paths[i]!r} is declared twice; name it once."
+                units = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}")
+                if (paths[i], units.place, move.factor) in moved:
+                    msg = f"{where}: axis {units.place[0]} of {paths[i]!r} is declared twice; name it once."
                     raise InvalidInput(msg)
-                moved.add((paths[i], axes[-1], move.factor))
-                leaves[i] = back(_moved(acting, its_element, leaf, axes, dual=move.dual))
+                moved.add((paths[i], units.place, move.factor))
+                leaves[i] = units.folded(_moved(acting, its_element, units.tensor, units.axes, dual=move.dual))
         return jax.tree.unflatten(treedef, leaves)
 
     return Transformation(group, on_params, name=name, side="left", isometry=group.isometry)

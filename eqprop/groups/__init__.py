@@ -9,6 +9,7 @@ from eqprop.groups.discrete import Integers as Integers
 from eqprop.groups.discrete import Permutation as Permutation
 from eqprop.groups.discrete import Sign as Sign
 from eqprop.groups.discrete import SignedPermutation as SignedPermutation
+from eqprop.groups.discrete import Trivial as Trivial
 from eqprop.groups.linear import GeneralLinear as GeneralLinear
 from eqprop.groups.linear import Orthogonal as Orthogonal
 from eqprop.groups.linear import Rotation as Rotation

@@ -54,7 +54,7 @@ class Group(ABC):
 
     @property
     def trivial(self) -> bool:
-        """Whether e is the only element, so that there is nothing to verify."""
+        """Whether e is the only element: there is nothing to verify then, but for a conversion between two models."""
         return False
 
     @property

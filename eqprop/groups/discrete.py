@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.groups.base import SizedGroup
+from eqprop.groups.base import Group, SizedGroup
 from eqprop.groups.scaling import along, unit_vectors
 
 
@@ -232,3 +232,26 @@ class Cyclic(SizedGroup):
 
     def act_dual(self, element: Any, array: Any, axis: int) -> Any:
         return self.act(element, array, axis)
+
+
+@dataclass(frozen=True)
+class Trivial(Group):
+    """The group of one element, an empty array: for conversions between models that leave nothing to choose."""
+
+    @property
+    def trivial(self) -> bool:
+        return True
+
+    def identity(self) -> Any:
+        return np.zeros(0, dtype=np.int32)
+
+    def compose(self, first: Any, second: Any) -> Any:
+        del second
+        return first
+
+    def inverse(self, element: Any) -> Any:
+        return element
+
+    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+        del rng, reach
+        return self.identity()

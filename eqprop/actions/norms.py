@@ -1,0 +1,118 @@
+"""What norms leave free: their gains, the scale of what they normalise, and the stream that they stand on.
+
+Axes are given as for ``hidden_units``; each constructor raises ``InvalidInput`` as it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from eqprop.actions.axes import Axes
+from eqprop.actions.moves import declared, moves
+from eqprop.actions.shifts import softmax_shift
+from eqprop.errors import InvalidInput
+from eqprop.groups.linear import GeneralLinear, Orthogonal
+from eqprop.groups.scaling import Scaling
+from eqprop.transformation import Transformation
+from eqprop.trees import leaf_paths, matching
+
+
+def norm_gain(features: int, *, gains: Axes, reads: Axes, name: str = "norm-gain") -> Transformation:
+    """The gain of a norm against the layer behind it: (γ, β) ↦ c (γ, β), W ↦ W / c, a factor for each feature.
+
+    Args:
+        features: of the norm.
+        gains: the gain, and the shift where there is one.
+        reads: all that reads the normalised features.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: without gains or without readers: a factor that nothing divides out is no symmetry.
+    """
+    if not gains or not reads:
+        msg = f"norm_gain({name!r}): give gains= and reads=; a factor that nothing divides out is no symmetry."
+        raise InvalidInput(msg)
+    return declared(Scaling(features), [*moves(gains), *moves(reads, dual=True)], name=name, constructor="norm_gain")
+
+
+def norm_scale(factors: int, *, writes: Axes, epsilon: Axes | None = None, name: str = "norm-scale") -> Transformation:
+    """The scale of what is normalised: (W, b) ↦ c (W, b), which a norm with ε = 0 removes; with ε ↦ c² ε any norm does.
+
+    Args:
+        factors: how many there are: one for each feature of a batch norm, one for each group of a group norm (then
+            axes are patterns such as ``"d_in (units members)"``), one for each row of a weight norm.
+        writes: all that is added up before the norm.
+        epsilon: the norm's ε, where it is among the parameters.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: without writers: nothing would be scaled.
+    """
+    if not writes:
+        msg = f"norm_scale({name!r}): writes= names no tensor; nothing would be scaled."
+        raise InvalidInput(msg)
+    declarations = [*moves(writes), *moves(epsilon, power=2.0)]
+    return declared(Scaling(factors), declarations, name=name, constructor="norm_scale")
+
+
+def residual_stream(
+    width: int,
+    *,
+    writes: Axes,
+    reads: Axes | None = None,
+    norm: Literal["none", "rms", "layer"] = "none",
+    params: Any = None,
+    name: str = "stream",
+) -> Transformation:
+    """The stream of a residual network, of which the norm in front of its readers leaves a group.
+
+    Without norms a basis change M ∈ GL(width) of every writer, and its inverse in every reader; with RMSNorm (gains
+    folded) a rotation or reflection; with LayerNorm before every reader the same may be added to all features of any
+    writer.
+
+    Args:
+        width: of the stream.
+        writes: every tensor that is added to the stream, embeddings and output biases included.
+        reads: every tensor that reads it. One that writes as well (a tied embedding, with ``norm="rms"``) is named
+            among the writers only: an orthogonal map is its own dual. With ``norm="layer"`` readers stay as they are.
+        norm: in front of every reader.
+        params: example parameters, for ``norm="layer"``: the number of shifts follows from their shapes.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: without writers, for a norm that is none of these; with ``norm="layer"`` at once for what is wrong
+            with a tensor or an axis, otherwise at the first use on parameters.
+    """
+    where = f"residual_stream({name!r})"
+    if not writes:
+        msg = f"{where}: writes= names no tensor; nothing would move."
+        raise InvalidInput(msg)
+    if norm == "layer":
+        return softmax_shift(params, _features(width, writes, params, where), name=name)
+    if norm not in ("none", "rms"):
+        msg = f"{where}: norm is {norm!r}; expected 'none', 'rms' or 'layer'."
+        raise InvalidInput(msg)
+    group = GeneralLinear(width) if norm == "none" else Orthogonal(width)
+    return declared(group, [*moves(writes), *moves(reads, dual=True)], name=name, constructor="residual_stream")
+
+
+def _features(width: int, writes: Axes, params: Any, where: str) -> dict[str, int]:
+    """The axes of the features, which must be numbers, and as long as the stream is wide."""
+    if params is None:
+        msg = f"{where}: norm='layer' needs params=, whose shapes say how many shifts there are."
+        raise InvalidInput(msg)
+    plain = {pattern: axis for pattern, axis in writes.items() if isinstance(axis, int)}
+    if len(plain) < len(writes):
+        msg = f"{where}: with norm='layer' axes are numbers; got {dict(writes)!r}."
+        raise InvalidInput(msg)
+    leaves, paths = jax.tree.leaves(params), leaf_paths(params)
+    for pattern, axis in plain.items():
+        for i in matching(paths, pattern, role=where):
+            shape = np.shape(leaves[i])
+            if -len(shape) <= axis < len(shape) and shape[axis] != width:
+                msg = f"{where}: {paths[i]!r} of shape {shape} has not the stream's {width} features along axis {axis}."
+                raise InvalidInput(msg)
+    return plain
