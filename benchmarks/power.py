@@ -1,10 +1,13 @@
 """Power: every mutant of the catalog against every property, and how readable and how quick the counterexamples are.
 
     python -m benchmarks.power            # the kill matrix
+    python -m benchmarks.power --costly   # of all properties, trajectories and spectra included
     python -m benchmarks.power --shrink   # with counterexamples: readability and shrinking time
     python -m benchmarks.power --write    # also keep the matrix, in eqprop/kills.json, for the reference
+    python -m benchmarks.power --new      # only mutants that the matrix does not have
 
-A mutant counts as caught where a property of its own order is falsified and none of a lower order.
+A mutant counts as caught where a property of its own order is falsified and none of a lower order. Without ``--costly``
+the costly properties are asked only where no other catches it; what the matrix has of them stays.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import os
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from string import ascii_letters, digits
@@ -28,25 +32,19 @@ from eqprop.cache import persistent_cache
 from eqprop.counterexample import Counterexample
 from eqprop.mutants import Mutant
 from eqprop.profiles import PROFILES
-from eqprop.properties import LIBRARY, by_name
+from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry, entries
 from eqprop.sampling import READABLE
 from eqprop.search import Search
 from eqprop.subject import Options, Subject
 
-ARCHITECTURES = 5
+ARCHITECTURES = 3
 MOST_UNITS = 2
 MOST_NUMBERS = 16
 LETTERS = ascii_letters + digits
 """A property each, in the order of the library."""
 
-PROFILE = replace(
-    PROFILES["gate"],
-    name="power",
-    architectures=ARCHITECTURES,
-    examples=3 * ARCHITECTURES,
-    costly_batches=1,
-)
+PROFILE = PROFILES["gate"].budgeted(ARCHITECTURES, name="power", costly_batches=1)
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,13 @@ class Trial:
         return self.lowest == self.order
 
 
-def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False) -> Trial:
+def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False, costly: bool = True) -> Trial:
     """Search one mutant on a few architectures; every falsified property is recorded, blocked or not."""
     name = f"{entry.name}[{mutant.name}]"
     subject = Subject(name, mutant.of(entry.pairs), target=f"catalog:{name}")
-    search = Search(subject, Options(PROFILE, seed=seed, judge_blocked=True))
-    search.explore()
+    search = _explored(subject, LIBRARY if costly else CORE, seed)
+    if not costly and not Trial(entry.name, mutant.name, mutant.order, frozenset(search.violations)).caught:
+        search = _explored(subject, LIBRARY, seed)
     killers = frozenset(search.violations)
     found: list[Counterexample] = []
     seconds: list[float] = []
@@ -87,12 +86,17 @@ def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False) 
     return Trial(entry.name, mutant.name, mutant.order, killers, tuple(found), tuple(seconds))
 
 
-def named_trial(cell: tuple[str, str], seed: int, shrink: bool) -> Trial:
+def _explored(subject: Subject, properties: tuple[Property, ...], seed: int) -> Search:
+    search = Search(subject, Options(PROFILE, seed=seed, properties=properties, judge_blocked=True))
+    search.explore()
+    return search
+
+
+def named_trial(cell: tuple[str, str], seed: int, shrink: bool, costly: bool) -> Trial:
     """One cell in a worker process; what it returns is plain data."""
     chosen = entries()[cell[0]]
-    mutant = next(m for m in chosen.mutants if m.name == cell[1])
     with persistent_cache():
-        return trial(chosen, mutant, seed=seed, shrink=shrink)
+        return trial(chosen, chosen.mutant(cell[1]), seed=seed, shrink=shrink, costly=costly)
 
 
 def is_readable(found: Counterexample) -> bool:
@@ -113,6 +117,8 @@ def _whole_numbers(drawn: object) -> list[int]:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--costly", is_flag=True, help="Judge the costly properties as well, whatever catches the mutant.")
+@click.option("--new", is_flag=True, help="Only mutants that the matrix does not have.")
 @click.option("--shrink", is_flag=True, help="Also shrink, and report readability and time.")
 @click.option("--match", default="", help="Only entries whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
@@ -120,34 +126,44 @@ def _whole_numbers(drawn: object) -> list[int]:
     "--write", is_flag=True, help="Also keep what was found in eqprop/kills.json, and the rest as it is there."
 )
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
-def main(*, shrink: bool, match: str, seed: int, write: bool, jobs: int) -> None:
+def main(*, costly: bool, new: bool, shrink: bool, match: str, seed: int, write: bool, jobs: int) -> None:
     """Print the matrix property × mutant."""
     columns = dict(zip(LETTERS, LIBRARY, strict=False))
     for letter, prop in columns.items():
         click.echo(f"{letter}  {prop.name} (order {prop.order})")
     click.echo()
     cells = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
+    known = {kill.cell for kill in kills.kills()} if new else frozenset[tuple[str, str]]()
+    cells = [cell for cell in cells if cell not in known]
     trials: list[Trial] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for t in pool.map(named_trial, cells, [seed] * len(cells), [shrink] * len(cells)):
+        for t in pool.map(partial(named_trial, seed=seed, shrink=shrink, costly=costly), cells):
             row = "".join(letter if prop.name in t.killers else "·" for letter, prop in columns.items())
             mark = "caught" if t.caught else f"NOT CAUGHT at its order (lowest: {t.lowest})"
             click.echo(f"{row}  order {t.order}  {t.entry}: {t.mutant}  {mark}")
             trials.append(t)
     _summary(trials, shrink=shrink)
     if write:
-        _write(trials)
+        _write(trials, costly=costly)
     if not all(t.caught for t in trials):
         raise SystemExit(1)
 
 
-def _write(trials: list[Trial]) -> None:
+def _write(trials: list[Trial], *, costly: bool) -> None:
     """Keep the kill matrix in the package: what was measured anew, and of the rest what is still in the catalog."""
     file = Path(eqprop.__file__).with_name(kills.FILE)
-    new = [kills.Kill(t.entry, t.mutant, t.order, tuple(sorted(t.killers))) for t in trials]
+    kept = {} if costly else {kill.cell: _costly_of(kill) for kill in kills.kills()}
+    new = [
+        kills.Kill(t.entry, t.mutant, t.order, tuple(sorted(t.killers | kept.get((t.entry, t.mutant), frozenset()))))
+        for t in trials
+    ]
     matrix = kills.updated(kills.kills(), new, kills.own_cells())
     file.write_text(kills.written(matrix), encoding="utf-8")
     click.echo(f"{file}: {len(matrix)} of {len(kills.own_cells())} mutants")
+
+
+def _costly_of(kill: kills.Kill) -> frozenset[str]:
+    return frozenset(name for name in kill.falsified if by_name(name).costly)
 
 
 def _summary(trials: list[Trial], *, shrink: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eqprop.errors import InvalidInput
 
@@ -23,6 +24,8 @@ class Profile:
         name: as in ``--profile``.
         examples: how many structures hypothesis draws for a pair.
         architectures: how many distinct ones of them are compiled.
+        first_order: on how many of these the properties of first order are judged as well, besides those of order 0.
+        second_order: on how many of these all properties are, whatever their order.
         probes: evaluated on each.
         costly_batches: how many batches the costly properties are judged on (trajectories, quadratures, spectra): every
             fourth one, at most so many.
@@ -34,11 +37,33 @@ class Profile:
     name: str
     examples: int
     architectures: int
+    first_order: int
+    second_order: int
     probes: int
     costly_batches: int
     costly_probes: int
     shrinks: int
     fixed_seed: bool
+
+    def highest_order(self, place: int) -> float:
+        """Up to which order properties are judged on an architecture, by its place among them: evenly spread."""
+        if self._among(self.second_order, place):
+            return inf
+        return 1 if self._among(self.first_order, place) else 0
+
+    def _among(self, chosen: int, place: int) -> bool:
+        return place * chosen % self.architectures < chosen
+
+    def budgeted(self, architectures: int, **changes: Any) -> Profile:
+        """The same for another number of architectures, all of which are judged in full.
+
+        Args:
+            architectures: how many.
+            changes: of other fields.
+        """
+        each = -(-self.examples // self.architectures)
+        full = {"architectures": architectures, "first_order": architectures, "second_order": architectures}
+        return replace(self, **{**full, "examples": architectures * each, **changes})
 
     def hypothesis_settings(self, *phases: Phase) -> settings:
         """The settings of a search with these phases; the example database serves those that shrink or reuse."""
@@ -65,9 +90,9 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("gate", 36, 12, 64, costly_batches=2, costly_probes=8, shrinks=60, fixed_seed=True),
-        Profile("explore", 120, 40, 128, costly_batches=10, costly_probes=16, shrinks=120, fixed_seed=False),
-        Profile("deep", 900, 300, 256, costly_batches=75, costly_probes=32, shrinks=300, fixed_seed=False),
+        Profile("gate", 36, 12, 6, 3, 64, costly_batches=1, costly_probes=16, shrinks=60, fixed_seed=True),
+        Profile("explore", 120, 40, 40, 40, 128, costly_batches=10, costly_probes=16, shrinks=120, fixed_seed=False),
+        Profile("deep", 900, 300, 300, 300, 256, costly_batches=75, costly_probes=32, shrinks=300, fixed_seed=False),
     )
 }
 

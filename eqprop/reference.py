@@ -11,11 +11,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
+from eqprop.effort import COSTLY_EVERY
 from eqprop.kills import Kill, kills
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, Property
 from eqprop.registry import entries
-from eqprop.search import COSTLY_EVERY
 
 COMMAND = "python -m eqprop.reference > docs/properties.md"
 
@@ -133,12 +133,18 @@ floors. `eqprop explain NAME` shows the same of one property.
 - **Kills** are defects that were planted in the catalog's pairs, all properties judged on each, blocked or not:
   `entry[mutant]`. "Before" is meant in the order of this page's contents, those that others imply last.
 - **Costly** properties run a trajectory, a quadrature or a Krylov space. They are judged on one batch in
-  {COSTLY_EVERY}, beginning with the second, up to a number that the profile sets (of a large model on one):
+  {COSTLY_EVERY}, beginning with the second, up to a number that the profile sets (of a large model on one).
+- Of the **architectures** of a search all are judged at order 0, and some at the first order or in full, which takes
+  longer to compile; in full, too, where one is drawn again. A property that compared nothing yet is judged again:
 """
-    yield "| profile | architectures | probes on each | batches for costly properties | probes on each of these |"
-    yield "|---|---|---|---|---|"
+    yield (
+        "| profile | architectures | of these to first order | in full | probes on each "
+        "| batches for costly properties | probes on each of these |"
+    )
+    yield "|---|---|---|---|---|---|---|"
     for p in PROFILES.values():
-        yield f"| `{p.name}` | {p.architectures} | {p.probes} | at most {p.costly_batches} | {p.costly_probes} |"
+        judged = f"{p.architectures} | {p.first_order} | {p.second_order} | {p.probes}"
+        yield f"| `{p.name}` | {judged} | at most {p.costly_batches} | {p.costly_probes} |"
     yield ""
 
 

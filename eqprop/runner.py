@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +62,7 @@ def make_options(
         if architectures < 1:
             msg = f"the number of architectures is {architectures}; expected at least 1."
             raise InvalidInput(msg)
-        per_architecture = -(-budget.examples // budget.architectures)
-        budget = replace(budget, architectures=architectures, examples=architectures * per_architecture)
+        budget = budget.budgeted(architectures)
     if seed is None:
         seed = GATE_SEED if budget.fixed_seed else secrets.randbelow(LARGEST_SEED)
     if not 0 <= seed <= LARGEST_SEED:

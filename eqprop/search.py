@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import Phase
 
 from eqprop import narrate
-from eqprop.compiling import LARGE
 from eqprop.counterexample import Counterexample
+from eqprop.effort import Effort
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import Program, applicable
 from eqprop.judging import Judge, Violation, confirmed
@@ -28,14 +28,6 @@ from eqprop.tally import Tally
 from eqprop.trial import unexpected
 from eqprop.validation import check_pair
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Series, Verdict
-
-AFTER_FALSIFICATION = 3
-"""How many further architectures are compiled once something is falsified: other cells of a broken pair matter less."""
-
-COSTLY_EVERY = 4
-"""Batches between two on which the costly properties are judged, too; the first is the second one, because hypothesis
-begins with the smallest architecture."""
-
 
 Listener = Callable[[Progress], None]
 
@@ -89,11 +81,8 @@ class Search:
         self.judge = Judge(subject, options)
         self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
-        self._batches = 0
-        self._costly_batches = 0
+        self._effort = Effort(options.profile, self.asked, self.tallies)
         self._first: Structure | None = None
-        self._architectures: set[Hashable] = set()
-        self._left = options.profile.architectures
         self._checked = False
         self._failure: Exception | None = None
 
@@ -120,8 +109,8 @@ class Search:
         if self._first is None:
             msg = f"{self.subject.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
-        if not self._costly_batches:
-            self._explore(self._first, [prop for prop in self.asked if prop.costly])
+        if not self._effort.costly_batches:
+            self._explore(self._first, self._effort.all_costly())
 
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
@@ -132,7 +121,7 @@ class Search:
         for prop in self.asked:
             found = self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
             if found is not None:
-                self._left = min(self._left, AFTER_FALSIFICATION)
+                self._effort.spare()
 
     def _recalled(self, structure: Structure, prop: Property) -> bool:
         self._check(structure.pair)
@@ -161,26 +150,13 @@ class Search:
 
     def _explore_one(self, structure: Structure) -> None:
         """Judge all properties on a structure, within the budget of architectures."""
-        pair = structure.pair
-        if pair.key not in self._architectures:
-            if self._left == 0:
-                return
-            self._left -= 1
-            self._check(pair)
-            self._architectures.add(pair.key)
+        if not self._effort.admits(structure.pair):
+            return
+        self._check(structure.pair)
         self._first = self._first or structure
-        self._explore(structure, [prop for prop in self.asked if not prop.costly])
-        if self._costly_due(pair):
-            self._costly_batches += 1
-            self._explore(structure, [prop for prop in self.asked if prop.costly])
-        self._batches += 1
-        probes = max(tally.probes for tally in self.tallies.values())
-        self.tell(Progress(self.subject.name, "searching", len(self._architectures), probes))
-
-    def _costly_due(self, pair: Pair) -> bool:
-        """Whether the costly properties are judged on this batch: every fourth, and once only for a large model."""
-        most = 1 if pair.model.param_leaves.size >= LARGE else self.options.profile.costly_batches
-        return self._batches % COSTLY_EVERY == 1 and self._costly_batches < most
+        self._explore(structure, self._effort.cheap(structure.pair))
+        self._explore(structure, self._effort.costly(structure.pair))
+        self.tell(Progress(self.subject.name, "searching", self._effort.architectures, self._effort.probes))
 
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None
@@ -221,7 +197,7 @@ class Search:
             if found.size:
                 falsified.add(name)
                 self.violations.setdefault(name, Violation(structure, probes.at(found[0])))
-                self._left = min(self._left, AFTER_FALSIFICATION)
+                self._effort.spare()
             if self._property(name).series and name not in self.series:
                 self._keep_series(program, name, probes, judged)
         return frozenset(falsified)
@@ -282,7 +258,7 @@ class Search:
 
     def counterexample(self, prop: Property) -> Counterexample:
         """The violation of one property on the smallest structure, with its numbers made readable."""
-        self.tell(Progress(self.subject.name, "shrinking", len(self._architectures), shrinking=prop.name))
+        self.tell(Progress(self.subject.name, "shrinking", self._effort.architectures, shrinking=prop.name))
         first = self.violations[prop.name]
         smallest = self._smallest(prop)
         program = self.judge.program(smallest.structure, (prop,))

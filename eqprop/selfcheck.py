@@ -7,7 +7,7 @@ architectures, and be able to fail: each of its mutants is caught at its own ord
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import Phase
 from hypothesis import strategies as st
@@ -90,13 +90,7 @@ def check_entry(entry: Entry | str, *, mutants: Sequence[str] | None = None, see
 
 
 def _profile(architectures: int) -> Profile:
-    return replace(
-        PROFILES["gate"],
-        name="selfcheck",
-        examples=3 * architectures,
-        architectures=architectures,
-        costly_batches=1,
-    )
+    return PROFILES["gate"].budgeted(architectures, name="selfcheck", costly_batches=1)
 
 
 def _explored(subject: Subject, architectures: int, properties: Sequence[Property], seed: int) -> Search:

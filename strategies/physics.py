@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from string import ascii_lowercase
 from typing import Any
 
@@ -14,7 +14,7 @@ from eqprop.strategies.surroundings import Embedded, Shape, examples
 
 
 def energy(
-    apply: Callable[[Any, Any], Any], shapes: dict[str, Shape], couplings: Shape, drawn: dict[str, Hashable]
+    apply: Callable[[Any, Any], Any], shapes: dict[str, Shape], couplings: Shape, drawn: Mapping[str, Hashable]
 ) -> Embedded:
     """A model of energies: one for each sample of the couplings, which have a leading axis for these."""
     params, inputs = examples(shapes, couplings)

@@ -57,7 +57,7 @@ class Embedded(NamedTuple):
     apply: Callable[[Any, Any], Any]
     params: dict[str, Any]
     inputs: Any
-    architecture: dict[str, Hashable]
+    architecture: Mapping[str, Hashable]
     around: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]] = _alone
 
     def model(self, name: str, *, domain: Callable[[Any], Any] | None = None) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from math import inf
 
 import jax
 import jax.numpy as jnp
@@ -198,6 +199,59 @@ def test_a_property_that_does_not_apply_says_why():
     (verdict,) = searched(names=("tangent-kernel-covariance",))
     assert verdict.outcome is Outcome.NOT_APPLICABLE
     assert "isometry=True" in verdict.reason
+
+
+# -- how much of each architecture is judged --------------------------------------------------------------------------
+
+
+def of_order(order, sides=None, **changes):
+    return planted(sides or holds, f"order-{order}", order=order, costly=False, **changes)
+
+
+def test_of_twelve_architectures_six_are_judged_to_first_order_and_three_in_full():
+    profile = replace(PROFILES["gate"], examples=200, probes=4)
+    verdicts = search(Subject("net", nets()), Options(profile, properties=tuple(map(of_order, range(3)))))
+    assert [v.architectures for v in verdicts] == [12, 6, 3]
+
+
+def test_the_architectures_that_are_judged_in_full_are_spread_over_the_search():
+    orders = [PROFILES["gate"].highest_order(place) for place in range(12)]
+    assert orders == [inf, 0, 1, 0, inf, 0, 1, 0, inf, 0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["explore", "deep"])
+def test_the_longer_profiles_judge_every_architecture_in_full(name):
+    profile = PROFILES[name]
+    assert {profile.highest_order(place) for place in range(profile.architectures)} == {inf}
+
+
+def test_an_architecture_that_is_drawn_again_is_judged_in_full():
+    two = st.integers(1, 2).map(lambda width: build(width, 2, 1, 2, ""))
+    profile = replace(PROFILES["gate"], probes=4)
+    verdicts = search(Subject("net", two), Options(profile, properties=tuple(map(of_order, range(3)))))
+    assert [v.architectures for v in verdicts] == [2, 2, 2]
+
+
+def test_a_property_that_is_asked_alone_is_judged_on_every_architecture():
+    profile = replace(PROFILES["gate"], examples=200, probes=4)
+    (verdict,) = search(Subject("net", nets()), Options(profile, properties=(of_order(2),)))
+    assert verdict.architectures == 12
+
+
+def of_wide_nets(point):
+    """Both sides vanish for one hidden unit."""
+    wide = float(point.theta[2].shape[0] > 1)
+    return (of_numbers(wide, wide, wide),)
+
+
+@pytest.mark.parametrize("costly", [False, True])
+def test_a_property_that_compared_nothing_yet_is_judged_again_on_later_architectures(costly):
+    narrow_first = st.integers(0, 40).map(lambda seed: build(1 + seed, 2 if 10 < seed < 16 else 1, 1, 2, ""))
+    silent = replace(of_order(2, of_wide_nets), costly=costly)
+    profile = replace(PROFILES["gate"], examples=200, architectures=40, first_order=1, second_order=1, probes=4)
+    verdict = search(Subject("net", narrow_first), Options(profile, properties=(of_order(0), silent)))[1]
+    assert verdict.outcome is Outcome.HOLDS
+    assert 1 < verdict.architectures < 40
 
 
 # -- the functions ----------------------------------------------------------------------------------------------------
