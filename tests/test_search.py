@@ -240,7 +240,7 @@ def test_a_property_that_is_asked_alone_is_judged_on_every_architecture():
 
 def of_wide_nets(point):
     """Both sides vanish for one hidden unit."""
-    wide = float(point.theta[2].shape[0] > 1)
+    wide = float(point.theta[2].shape[1] > 1)
     return (of_numbers(wide, wide, wide),)
 
 
