@@ -73,7 +73,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--seed", type=int, help="Of the search; the same seed gives the same verdicts.")
-@click.option("--profile", type=click.Choice(["gate", "explore", "deep"]), default="gate", show_default=True)
+@click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="gate", show_default=True)
 @click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
 @click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")

@@ -28,7 +28,7 @@ class Profile:
         second_order: on how many of these all properties are, whatever their order.
         probes: evaluated on each.
         costly_batches: how many batches the costly properties are judged on (trajectories, quadratures, spectra): every
-            fourth one, at most so many.
+            fourth one, at most so many. With 0 they are judged where they are asked for by name.
         costly_probes: evaluated in each of these.
         shrinks: how many smaller architectures the shrinker may compile.
         fixed_seed: whether runs without an explicit seed repeat each other.
@@ -90,6 +90,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
+        Profile("quick", 9, 3, 2, 1, 64, costly_batches=0, costly_probes=8, shrinks=60, fixed_seed=True),
         Profile("gate", 36, 12, 6, 3, 64, costly_batches=1, costly_probes=16, shrinks=60, fixed_seed=True),
         Profile("explore", 120, 40, 40, 40, 128, costly_batches=10, costly_probes=16, shrinks=120, fixed_seed=False),
         Profile("deep", 900, 300, 300, 300, 256, costly_batches=75, costly_probes=32, shrinks=300, fixed_seed=False),

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "verify this: a catalog entry, 'catalog', or package.module:attribute (repeatable)"
     group.addoption("--eqprop", action="append", metavar="TARGET", help=text)
     group.addoption("--eqprop-seed", type=int, metavar="N", help="of the search; wins over everything, CI or not")
-    group.addoption("--eqprop-profile", metavar="NAME", help="gate (default), explore or deep")
+    group.addoption("--eqprop-profile", metavar="NAME", help="quick, gate (default), explore or deep")
     group.addoption("--eqprop-precision", choices=("float64", "model"), help="float64 (default) or the model's own")
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")
 

@@ -14,7 +14,7 @@ from eqprop.errors import InvalidInput
 from eqprop.ledger import Ledger
 from eqprop.precision import separated_caches
 from eqprop.profiles import GATE_SEED, profile_named
-from eqprop.properties import KNOWN, LIBRARY, Property, by_name
+from eqprop.properties import CORE, KNOWN, LIBRARY, Property, by_name
 from eqprop.report import Report
 from eqprop.search import ignore, search
 from eqprop.structures import LARGEST_SEED
@@ -49,7 +49,7 @@ def make_options(
         profile: a profile's name.
         seed: of the run; without one the profile decides whether runs repeat each other.
         precision: ``"float64"`` or ``"model"``.
-        properties: names (or properties) to verify; all of the library by default.
+        properties: names (or properties) to verify; all of the library by default, or (in ``quick``) its cheap part.
         save: the folder for counterexample files.
         architectures: how many distinct ones are probed, instead of the profile's number.
         optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
@@ -75,12 +75,14 @@ def make_options(
         profile=budget,
         seed=seed,
         precision="model" if precision == "model" else "float64",
-        properties=_chosen(properties, optimizer),
+        properties=_chosen(properties, optimizer, LIBRARY if budget.costly_batches else CORE),
         save=save,
     )
 
 
-def _chosen(properties: Iterable[str | Property] | None, optimizer: Any) -> tuple[Property, ...]:
+def _chosen(
+    properties: Iterable[str | Property] | None, optimizer: Any, usual: tuple[Property, ...]
+) -> tuple[Property, ...]:
     """In the order of the library; properties that are not of the library come last.
 
     Those of the optimiser are added, unless some of them are asked for by name.
@@ -91,7 +93,7 @@ def _chosen(properties: Iterable[str | Property] | None, optimizer: Any) -> tupl
 
         of_optimizer = {p.name: p for p in properties_of(optimizer)}
     if properties is None:
-        return (*LIBRARY, *of_optimizer.values())
+        return (*usual, *of_optimizer.values())
     given = list(properties)
     if of_optimizer.keys().isdisjoint(p for p in given if isinstance(p, str)):
         given += of_optimizer.values()
