@@ -19,6 +19,8 @@ CONTINUOUS = (
     groups.Rotation(3),
     groups.GeneralLinear(3),
     groups.ComplexScaling(3),
+    groups.ComplexLinear(2),
+    groups.DirectSum(groups.GeneralLinear(2), groups.Scaling(1)),
     groups.Power(groups.GeneralLinear(2), 2),
     groups.Product(groups.Scaling(2), groups.Rotation(2)),
 )
@@ -51,6 +53,17 @@ def test_singular_values_of_general_linear_stay_within_a_thousandth_and_a_thousa
 def test_general_linear_draws_both_signs_of_the_determinant() -> None:
     determinants = np.linalg.det(drawn(groups.GeneralLinear(3)))
     assert 0.1 < np.mean(determinants < 0) < 0.9
+
+
+def test_shifts_of_a_ring_reach_every_place() -> None:
+    assert set(drawn(groups.Cyclic(5)).tolist()) >= {1, 2, 3, 4}
+
+
+def test_whole_numbers_of_periods_reach_from_one_in_one_coordinate_to_three_in_all() -> None:
+    elements = np.abs(drawn(groups.Integers(3)))
+    assert elements.max() == 3
+    assert (elements.sum(axis=1) == 1).any()
+    assert (elements > 0).all(axis=1).any()
 
 
 @pytest.mark.parametrize("kind", [groups.Scaling, groups.ComplexScaling])

@@ -27,10 +27,17 @@ SIZED = (
     groups.Rotation,
     groups.GeneralLinear,
     groups.ComplexScaling,
+    groups.ComplexLinear,
+    groups.Integers,
 )
 COMPOSITES = {
     "trivial": groups.Trivial(),
     "product-with-the-trivial-group": groups.Product(groups.Trivial(), groups.Sign(2)),
+    "cyclic-1": groups.Cyclic(1),
+    "cyclic-4": groups.Cyclic(4),
+    "complex-linear-in-halves": groups.ComplexLinear(2, "halves"),
+    "direct-sum-of-linear-groups": groups.DirectSum(groups.GeneralLinear(2), groups.Scaling(1)),
+    "direct-sum-with-a-discrete-factor": groups.DirectSum(groups.Orthogonal(2), groups.Permutation(3)),
     "complex-scaling-in-halves": groups.ComplexScaling(3, "halves"),
     "product-of-lie-groups": groups.Product(groups.Scaling(2), groups.Translation(3)),
     "product-with-a-discrete-factor": groups.Product(groups.Scaling(2), groups.Permutation(3)),

@@ -12,6 +12,7 @@ from eqprop import groups
 from eqprop.actions import hidden_units
 from eqprop.errors import InvalidInput
 from eqprop.groups import Group
+from eqprop.groups.base import SizedGroup
 
 WIDTH = 4
 LINEAR = (
@@ -24,6 +25,10 @@ LINEAR = (
     groups.GeneralLinear(WIDTH),
     groups.ComplexScaling(WIDTH // 2),
     groups.ComplexScaling(WIDTH // 2, "halves"),
+    groups.ComplexLinear(WIDTH // 2),
+    groups.ComplexLinear(WIDTH // 2, "halves"),
+    groups.Cyclic(WIDTH),
+    groups.DirectSum(groups.GeneralLinear(WIDTH - 1), groups.Scaling(1)),
 )
 RELU = (groups.Scaling(WIDTH), groups.Permutation(WIDTH))
 ODD = (groups.Sign(WIDTH), groups.SignedPermutation(WIDTH), groups.Permutation(WIDTH))
@@ -163,7 +168,7 @@ def test_a_tensor_may_write_and_read_along_different_axes() -> None:
     np.testing.assert_array_equal(image["w"], [[1.0, 0.5], [2.0, 1.0]])
 
 
-@pytest.mark.parametrize("kind", [type(group) for group in LINEAR if not isinstance(group, groups.ComplexScaling)])
+@pytest.mark.parametrize("kind", sorted({type(group) for group in LINEAR if isinstance(group, SizedGroup)}, key=str))
 def test_a_layer_of_width_zero_is_moved_to_itself(kind: Any) -> None:
     group = kind(0)
     params, _ = example(np.random.default_rng(0), width=0)

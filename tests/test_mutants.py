@@ -62,6 +62,27 @@ def test_forgets_leaves_one_tensor_alone_and_moves_the_others():
     np.testing.assert_array_equal(got["w"], CORRECT["w"])
 
 
+def test_forgets_part_leaves_the_first_entries_of_a_tensor_alone():
+    got = moved(mutants.forgets_part("a"))
+    np.testing.assert_array_equal(got["a"], [A[0], CORRECT["a"][1]])
+    np.testing.assert_array_equal(got["w"], CORRECT["w"])
+
+
+def test_what_a_shift_forgets_is_the_last_unit_of_the_last_axis():
+    forgets_last, slips_unevenly = mutants.usual_of_shifts("w")[:2]
+    np.testing.assert_array_equal(moved(forgets_last)["w"], np.stack([CORRECT["w"][:, 0], W[:, 1]], axis=1))
+    slipped = moved(slips_unevenly)["w"] / CORRECT["w"] - 1
+    np.testing.assert_allclose(slipped, 1e-9 * RAMP, rtol=1e-5)  # 1 + 1e-9 keeps seven digits of what it adds
+
+
+@pytest.mark.parametrize("finite", [False, True])
+def test_the_usual_mutants_are_of_every_order_and_of_different_names(finite: bool):
+    usual = mutants.usual("w", "a", finite=finite)
+    assert [mutant.order for mutant in usual] == sorted(mutant.order for mutant in usual)
+    assert {mutant.order for mutant in usual} == {0, 1, 2}
+    assert len({mutant.name for mutant in usual}) == len(usual)
+
+
 def test_slips_moves_too_far_by_the_given_part():
     got = moved(mutants.slips("w", relative=0.25))
     np.testing.assert_array_equal(got["w"], CORRECT["w"] + 0.25 * (CORRECT["w"] - W))
@@ -116,6 +137,10 @@ DERIVATIVE_MUTANTS = {
     "backward_drops_term": mutants.backward_drops_term("w"),
     "backward_scales": mutants.backward_scales("w", 0.5),
     "backward_bends": mutants.backward_bends("w", 0.5),
+    "backward_straight_through": mutants.backward_straight_through("w", 0.5),
+    "leaks_into": mutants.leaks_into("w", 0.5),
+    "scaled_outputs": mutants.scaled_outputs(0.5),
+    "bent_outputs": mutants.bent_outputs(0.5),
 }
 
 
@@ -134,6 +159,10 @@ def test_the_forward_pass_of_a_derivative_mutant_is_exact(name: str):
         ("backward_drops_term", 3 * W**2 * np.array([[0, 1], [1, 1]])),
         ("backward_scales", 3 * W**2 * (1 + 0.5 * RAMP)),
         ("backward_bends", 3 * W**2),
+        ("backward_straight_through", 3 * W**2 * (1 + 0.5 * RAMP * W)),
+        ("leaks_into", 3 * W**2 + 0.5),
+        ("scaled_outputs", 3 * W**2 * 1.5),
+        ("bent_outputs", 3 * W**2),
     ],
 )
 def test_the_gradient_of_a_derivative_mutant_is_what_it_says(name: str, expected: np.ndarray):
@@ -145,6 +174,12 @@ def test_the_second_derivative_of_a_bent_operation_is_off_by_the_gradient_times_
     gradient = jax.grad(on_w(DERIVATIVE_MUTANTS[name]))
     _, pull = jax.vjp(gradient, W)
     np.testing.assert_array_equal(pull(np.ones_like(W))[0], 6 * W + 3 * W**2 * 0.5 * RAMP)
+
+
+def test_the_second_derivative_of_bent_outputs_is_off_by_a_product_of_first_ones():
+    gradient = jax.grad(on_w(DERIVATIVE_MUTANTS["bent_outputs"]))
+    _, pull = jax.vjp(gradient, W)
+    np.testing.assert_array_equal(pull(np.ones_like(W))[0], 6 * W + 0.5 * 3 * W**2 * np.sum(3 * W**2))
 
 
 def test_backward_rules_refuse_forward_mode_as_fused_kernels_do():
