@@ -88,8 +88,14 @@ def equal(a: Any, b: Any) -> bool:
     first, second = jax.tree.leaves(a), jax.tree.leaves(b)
     if jax.tree.structure(a) != jax.tree.structure(b):
         return False
-    pairs = ((np.asarray(x), np.asarray(y)) for x, y in zip(first, second, strict=True))
+    pairs = ((_entries(x), _entries(y)) for x, y in zip(first, second, strict=True))
     return all(x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()) for x, y in pairs)  # noqa: PLR0124
+
+
+def _entries(leaf: Any) -> np.ndarray:
+    """As a NumPy array; the keys of random numbers as the numbers they are made of."""
+    key = isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if key else leaf)
 
 
 def short(value: Any) -> str:

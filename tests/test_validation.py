@@ -113,6 +113,13 @@ def test_a_model_that_cannot_be_verified_is_named_with_what_it_did(apply, messag
     assert message in found
 
 
+def test_a_model_with_a_dropout_mask_from_a_fixed_key_is_verified():
+    key = jax.random.key(0)
+    mask = lambda x: x * jax.random.bernoulli(key, 0.5, x.shape)  # noqa: E731
+    dropped = pair_of(lambda p, x: mask(jax.nn.relu(x @ p["w"])) @ p["v"])
+    assert eqprop.run(dropped, properties=["equivariance", "gradient-covariance"]).ok
+
+
 def test_a_model_without_a_derivative_is_told_what_to_use():
     with pytest.raises(NotDifferentiable, match=r"use lax\.scan"):
         check_pair(pair_of(unbounded_loop), "float64")

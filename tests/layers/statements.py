@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import eqprop
+from eqprop.precision import Precision
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, by_name
 from eqprop.search import search
@@ -23,14 +25,16 @@ BATCH, D_IN, UNITS, D_OUT, TIME, HEADS, WIDTH = 3, 2, 3, 2, 3, 2, 2
 BRIEF = PROFILES["gate"].budgeted(1, name="layers", examples=2)
 """One architecture, two losses or scales: what a library's layer computes is not drawn."""
 
+QUICK = {"dense, rescaled", "linear, rescaled", "layer norm, shift"}
+
 _rng = np.random.default_rng(0)
 FEATURES = _rng.standard_normal((BATCH, D_IN))
 TOKENS = _rng.standard_normal((BATCH, TIME, D_IN))
 
 
-def holds(pair: eqprop.Pair) -> None:
+def holds(pair: eqprop.Pair, precision: Precision = "float64") -> None:
     """All properties of first and second order that are judged at every probe hold, and compare something."""
-    verdicts = search(Subject("layer", st.just(pair)), Options(BRIEF, properties=CORE))
+    verdicts = search(Subject("layer", st.just(pair)), Options(BRIEF, precision=precision, properties=CORE))
     outcomes = {verdict.property.name: (verdict.outcome, verdict.reason) for verdict in verdicts}
     accepted = {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
     assert all(outcome in accepted for outcome, _ in outcomes.values()), outcomes
@@ -44,7 +48,7 @@ def breaks(pair: eqprop.Pair) -> float:
     assert verdict.outcome is Outcome.FALSIFIED, (verdict.outcome, verdict.reason)
     found = verdict.counterexample
     assert found is not None
-    assert f"residual  {found.residual:.2e}" in str(found)
+    assert f"residual  {found.residual:.3g}" in str(found)
     return found.residual / max(abs(found.lhs), abs(found.rhs))
 
 
@@ -52,6 +56,11 @@ def growth(sizes: Mapping[float, float]) -> float:
     """The power with which a size grows with ε, from the smallest to the largest."""
     (low, least), (high, most) = min(sizes.items()), max(sizes.items())
     return float(np.log(most / least) / np.log(high / low))
+
+
+def cases(exact: Mapping[str, Build]) -> list[Any]:
+    """The names of a library's cases; all but the quick ones are marked slow."""
+    return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in exact]
 
 
 def keyed(params: Any) -> dict[str, Any]:

@@ -23,7 +23,20 @@ from eqprop.actions import (
 )
 from eqprop.groups.base import Group
 from eqprop.transformation import Transformation
-from tests.layers.statements import D_IN, D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, growth, holds
+from tests.layers.statements import (
+    D_IN,
+    D_OUT,
+    FEATURES,
+    HEADS,
+    TOKENS,
+    UNITS,
+    WIDTH,
+    Build,
+    breaks,
+    cases,
+    growth,
+    holds,
+)
 
 eqx = pytest.importorskip("equinox")
 KEY = jax.random.key(0)
@@ -95,7 +108,7 @@ def whole(name: str) -> dict[str, str]:
     return {f"attention/{name}_proj/weight": "(units width) d_in", f"attention/{name}_proj/bias": "(units width)"}
 
 
-def recurrent(cell: Any, start: Any, biases: Mapping[str, Any]) -> eqprop.Pair:
+def recurrent(cell: Any, carries: int, biases: Mapping[str, Any]) -> eqprop.Pair:
     move = states(
         groups.Permutation(UNITS),
         inputs={"cell/weight_ih": "(gates units) d_in", **biases},
@@ -104,13 +117,14 @@ def recurrent(cell: Any, start: Any, biases: Mapping[str, Any]) -> eqprop.Pair:
     )
 
     def apply(made: Mapping[str, Any], sample: Any) -> Any:
+        zeros = jnp.zeros(UNITS, sample.dtype)
+        start = (zeros, zeros) if carries == 2 else zeros
         state, _ = jax.lax.scan(lambda state, x: (made["cell"](x, state), None), start, sample)
         return made["head"](state[0] if isinstance(state, tuple) else state)
 
     return pair({"cell": cell(D_IN, UNITS, key=KEY), "head": head()}, TOKENS, move, apply)
 
 
-ZEROS = jnp.zeros(UNITS)
 EXACT: dict[str, Build] = {
     "linear, permuted": lambda: pair(
         {"dense": dense(), "tanh": jnp.tanh, "head": head()}, FEATURES, units(groups.Permutation(UNITS))
@@ -148,8 +162,8 @@ EXACT: dict[str, Build] = {
             },
         )
     ),
-    "LSTM, units": lambda: recurrent(eqx.nn.LSTMCell, (ZEROS, ZEROS), {"cell/bias": "(gates units)"}),
-    "GRU, units": lambda: recurrent(eqx.nn.GRUCell, ZEROS, {"cell/bias": "(gates units)", "cell/bias_n": 0}),
+    "LSTM, units": lambda: recurrent(eqx.nn.LSTMCell, 2, {"cell/bias": "(gates units)"}),
+    "GRU, units": lambda: recurrent(eqx.nn.GRUCell, 1, {"cell/bias": "(gates units)", "cell/bias_n": 0}),
 }
 
 
@@ -157,7 +171,7 @@ def _mean(signal: Any) -> Any:
     return jnp.mean(signal, axis=1)
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", cases(EXACT))
 def test_a_layer_of_equinox_has_its_symmetry(name: str) -> None:
     holds(EXACT[name]())
 
@@ -169,4 +183,4 @@ def scaled(epsilon: float) -> eqprop.Pair:
 
 
 def test_a_layer_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-7, 1e-4)}) == pytest.approx(1, abs=0.35)
+    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)

@@ -25,7 +25,7 @@ from eqprop.actions import (
     translations,
 )
 from eqprop.transformation import Transformation
-from tests.layers.statements import D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, growth, holds
+from tests.layers.statements import D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, cases, growth, holds
 
 nn = pytest.importorskip("flax.linen")
 
@@ -156,9 +156,13 @@ EXACT: dict[str, Build] = {
 }
 
 
-@pytest.mark.parametrize("name", EXACT)
+RECURRENT = {"LSTM, units", "GRU, units"}
+"""Their initial states have the type of the parameters as declared, float32, whatever the parameters are."""
+
+
+@pytest.mark.parametrize("name", cases(EXACT))
 def test_a_layer_of_linen_has_its_symmetry(name: str) -> None:
-    holds(EXACT[name]())
+    holds(EXACT[name](), "float64" if name not in RECURRENT else "model")
 
 
 def scaled(epsilon: float) -> eqprop.Pair:
@@ -168,7 +172,7 @@ def scaled(epsilon: float) -> eqprop.Pair:
 
 
 def test_a_batch_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-7, 1e-4)}) == pytest.approx(1, abs=0.35)
+    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)
 
 
 def test_a_layer_that_computes_in_float32_is_held_to_float32_and_says_so() -> None:

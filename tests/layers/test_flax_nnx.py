@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 import eqprop
@@ -24,7 +25,20 @@ from eqprop.actions import (
 )
 from eqprop.groups.base import Group
 from eqprop.transformation import Transformation
-from tests.layers.statements import D_IN, D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, growth, holds
+from tests.layers.statements import (
+    D_IN,
+    D_OUT,
+    FEATURES,
+    HEADS,
+    TOKENS,
+    UNITS,
+    WIDTH,
+    Build,
+    breaks,
+    cases,
+    growth,
+    holds,
+)
 
 nnx = pytest.importorskip("flax.nnx")
 
@@ -46,12 +60,18 @@ class Stack(nnx.Module):
 def pair(layers: Mapping[str, Any], inputs: Any, move: Transformation | Callable[[Any], Transformation]) -> eqprop.Pair:
     """A stack, and a transformation or what makes one of its parameters."""
     graph, params, rest = nnx.split(Stack(layers), nnx.Param, ...)
+    with jax.enable_x64(True):  # running statistics as precise as what they are taken of
+        rest = jax.tree.map(_in_float64, rest)
 
     def apply(params: Any, x: Any) -> Any:
-        return nnx.merge(graph, params, rest)(x)
+        return nnx.merge(graph, params, rest, copy=True)(x)  # the layer changes its statistics in place
 
     chosen = move if isinstance(move, Transformation) else move(params)
     return eqprop.Pair(eqprop.Model(apply, params, inputs, name="nnx"), chosen)
+
+
+def _in_float64(leaf: Any) -> Any:
+    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def rngs() -> Any:
@@ -115,7 +135,7 @@ def gated(biases: Mapping[str, Any]) -> Transformation:
 
 EXACT: dict[str, Build] = {
     "linear, permuted": lambda: pair(
-        {"dense": dense(), "tanh": jax.numpy.tanh, "head": head()}, FEATURES, units(groups.Permutation(UNITS))
+        {"dense": dense(), "tanh": jnp.tanh, "head": head()}, FEATURES, units(groups.Permutation(UNITS))
     ),
     "linear, rescaled": lambda: pair(
         {"dense": dense(), "relu": jax.nn.relu, "head": head()}, FEATURES, units(groups.Scaling(UNITS))
@@ -165,9 +185,13 @@ EXACT: dict[str, Build] = {
 }
 
 
-@pytest.mark.parametrize("name", EXACT)
+RECURRENT = {"LSTM, units", "GRU, units"}
+"""Their initial states have the type of the parameters as declared, float32, whatever the parameters are."""
+
+
+@pytest.mark.parametrize("name", cases(EXACT))
 def test_a_layer_of_nnx_has_its_symmetry(name: str) -> None:
-    holds(EXACT[name]())
+    holds(EXACT[name](), "float64" if name not in RECURRENT else "model")
 
 
 def scaled(epsilon: float) -> eqprop.Pair:
@@ -176,4 +200,4 @@ def scaled(epsilon: float) -> eqprop.Pair:
 
 
 def test_a_batch_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-7, 1e-4)}) == pytest.approx(1, abs=0.35)
+    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)

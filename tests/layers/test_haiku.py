@@ -47,7 +47,8 @@ hk = pytest.importorskip("haiku")
 def pair(net: Callable[[Any], Any], inputs: Any, move: Transformation | Callable[[Any], Transformation]) -> eqprop.Pair:
     """A network, and a transformation or what makes one of its parameters."""
     transformed = hk.transform_with_state(net)
-    made, state = transformed.init(jax.random.key(0), jnp.asarray(inputs))  # in float32, as Haiku does by default
+    with jax.enable_x64(True):  # or running statistics are float32, and the floors those of float32
+        made, state = transformed.init(jax.random.key(0), inputs)
     params = keyed(made)
 
     def apply(params: Any, x: Any) -> Any:
@@ -120,14 +121,18 @@ def recurrent(core: Callable[..., Any], move: Transformation) -> eqprop.Pair:
 def lstm_units() -> Transformation:
     """By hand: one tensor has the rows of the inputs, and below them those of the state."""
 
+    group = groups.Permutation(UNITS)
+
+    def gates(order: Any, array: Any) -> Any:
+        return group.act(order, array.reshape(*array.shape[:-1], 4, UNITS), array.ndim).reshape(array.shape)
+
     def on_params(order: Any, params: Any) -> Any:
         w, b = params["cell/linear"]["w"], params["cell/linear"]["b"]
-        rows = jnp.concatenate([jnp.arange(D_IN), D_IN + order])
-        gates = jnp.concatenate([gate * UNITS + order for gate in range(4)])
-        moved = {"w": w[rows][:, gates], "b": b[gates]}
-        return {**params, "cell/linear": moved, "head": {**params["head"], "w": params["head"]["w"][order]}}
+        rows = jnp.concatenate([w[:D_IN], group.act(order, w[D_IN:], 0)])
+        read = {**params["head"], "w": group.act_dual(order, params["head"]["w"], 0)}
+        return {**params, "cell/linear": {"w": gates(order, rows), "b": gates(order, b)}, "head": read}
 
-    return Transformation(groups.Permutation(UNITS), on_params, name="lstm-units")
+    return Transformation(group, on_params, name="lstm-units")
 
 
 EXACT: dict[str, Build] = {
@@ -182,7 +187,7 @@ EXACT: dict[str, Build] = {
 }
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", cases(EXACT))
 def test_a_layer_of_haiku_has_its_symmetry(name: str) -> None:
     holds(EXACT[name]())
 
@@ -193,4 +198,4 @@ def scaled(epsilon: float) -> eqprop.Pair:
 
 
 def test_a_batch_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-7, 1e-4)}) == pytest.approx(1, abs=0.35)
+    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)
