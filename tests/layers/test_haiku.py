@@ -36,6 +36,7 @@ from tests.layers.statements import (
     WIDTH,
     Build,
     breaks,
+    cases,
     growth,
     holds,
     keyed,
