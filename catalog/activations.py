@@ -95,7 +95,7 @@ def _turns_whole(pair: Pair, element: Any, params: Any, path: str) -> Any:
     mutants=[
         *usual("block/b_in", "block/w_out", finite=True)[:1],
         Mutant("turns-twice", 0, "K shifts b by twice as much", acting_otherwise("block/b_in", _turns_whole)),
-        *usual("block/w_in", "block/w_out", finite=True)[2:],
+        *usual("block/b_in", "block/w_out", finite=True)[2:],
     ],
 )
 @st.composite

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis import strategies as st
 
 from eqprop.evaluation import Program, applicable
+from eqprop.kills import kills
 from eqprop.losses import SQUARED_ERROR
 from eqprop.mutants import Mutant
 from eqprop.pair import Pair
-from eqprop.properties import CORE
+from eqprop.properties import CORE, by_name
 from eqprop.registry import Entry, entries
 from eqprop.structures import simplest
 
@@ -27,15 +28,18 @@ ENTRIES = {name: entry for name, entry in entries().items() if not entry.control
 CONTROLS = {name: entry for name, entry in entries().items() if entry.control}
 
 
-def by_core(mutant: Mutant) -> bool:
-    """Whether a property that is not costly is about what this mutant breaks."""
-    return mutant.order <= 2 and "alike" not in mutant.name
+CAUGHT = {kill.cell: {by_name(name) for name in kill.falsified} for kill in kills()}
+
+
+def by_core(entry: str, mutant: Mutant) -> bool:
+    """Whether a property that is not costly catches this mutant."""
+    return any(prop in CORE and prop.order == mutant.order for prop in CAUGHT.get((entry, mutant.name), ()))
 
 
 MUTANTS = [
     pytest.param(entry, mutants[i % len(mutants)].name, id=f"{name}-{mutants[i % len(mutants)].name}")
     for i, (name, entry) in enumerate(ENTRIES.items())
-    for mutants in [sorted(filter(by_core, entry.mutants), key=lambda mutant: mutant.order)]
+    for mutants in [sorted((m for m in entry.mutants if by_core(name, m)), key=lambda mutant: mutant.order)]
 ]
 """One of each entry, of another place in it each time, so that every order has its share."""
 MOST_PARAMETERS = 48
