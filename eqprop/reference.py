@@ -130,8 +130,9 @@ floors. `eqprop explain NAME` shows the same of one property.
 - **Blocked** is a property that rests on a falsified one: it is not implied any more, so nothing is said of it.
 - **Implied by**: these properties together imply it, so that no defect is caught by it alone. It is verified because
   it says in one line what they mean for its case.
-- **Kills** are defects that were planted in the catalog's pairs: `entry[mutant]`. On each the properties up to its order
-  were judged, blocked or not, the costly ones and those of higher orders on a part. "Before" is meant in the order of this page's contents, those that others imply last.
+- **Kills** are defects that were planted in the catalog's pairs: `entry[mutant]`. On each the properties up to its
+  order were judged, blocked or not; the costly ones and those of higher orders on a part. "Before" is meant in the
+  order of this page's contents, those that others imply last.
 - **Costly** properties run a trajectory, a quadrature or a Krylov space. They are judged on one batch in
   {COSTLY_EVERY}, beginning with the second, up to a number that the profile sets (of a large model on one).
 - Of the **architectures** of a search all are judged at order 0, and some at the first order or in full, which takes
