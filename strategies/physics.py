@@ -72,7 +72,7 @@ def particles(draw: st.DrawFn, *, softened: bool) -> tuple[int, int, float, Embe
         return charges @ (squares + 1 if softened else squares) ** (power / 2)
 
     pairs = count * (count - 1) // 2
-    drawn = {"particles": count, "dimension": dimension, "power": power, "samples": samples}
+    drawn = {"particles": count, "dimension": dimension, "power": power, "samples": samples, "softened": softened}
     net = energy(apply, {"positions": (count, dimension)}, (samples, pairs), drawn)
     return count, dimension, power, net
 

@@ -115,7 +115,7 @@ def test_epsilon_is_added_to_the_variance():
 
 
 def test_a_norm_block_has_the_parameters_that_were_asked_for():
-    block = Normalised(kind="batch", d_in=2, group_width=3, bias=True, affine=True).block()
+    block = Normalised(kind="batch", d_in=2, group_width=3, bias=True, affine=True, epsilon=None).block()
     assert block.shapes == {"w": (2, 3), "b": (3,), "epsilon": (3,), "gain": (3,), "shift": (3,)}
     assert Normalised(d_in=2, groups=2).block().shapes == {"w": (2, 6)}
 

@@ -83,7 +83,7 @@ def test_run_reports_progress_of_every_pair(searching):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"profile": "fast"}, "the profiles are: gate, explore, deep"),
+        ({"profile": "fast"}, "the profiles are: quick, gate, explore, deep"),
         ({"seed": -1}, "the seed is -1; expected a number from 0"),
         ({"precision": "float8"}, "expected one of: float64, model"),
         ({"properties": ["noethr"]}, "no property is called 'noethr'; the properties are: group-laws"),

@@ -121,7 +121,7 @@ def test_surroundings_are_drawn_with_every_depth_width_batch_and_activation():
     assert {len(a["widths after"]) for a in found} == {1, 2}
     assert {w for a in found for w in a["widths before"]} == set(range(1, 7))
     assert {a["leading"] for a in found} == {(1,), (2,), (3,), (4,)}
-    assert {a["outer activation"] for a in found} == {"identity", "tanh", "relu", "gelu", "softplus"}
+    assert {a["outer activation"] for a in found} == {"identity", "tanh", "leaky-relu", "gelu", "softplus"}
     for key in ("outer bias", "residual"):
         assert 60 < sum(a[key] for a in found) < 240
 
