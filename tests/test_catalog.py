@@ -42,8 +42,9 @@ MUTANTS = [
     for mutants in [sorted((m for m in entry.mutants if by_core(name, m)), key=lambda mutant: mutant.order)]
 ]
 """One of each entry, of another place in it each time, so that every order has its share."""
-MOST_PARAMETERS = 48
-"""Of the smallest pair: a transformer has embeddings, two norms, a head and a hidden layer, however small it is."""
+LARGER = {"transformer": 46, "lstm": 26, "recurrent": 20, "tied-embedding-shift": 15}
+"""The smallest pairs of which have more parameters: embeddings, norms, heads and a hidden layer; four gates."""
+MOST_PARAMETERS = 12
 QUICK = settings(database=None, max_examples=500, suppress_health_check=list(HealthCheck))
 PROBES = 48
 
@@ -118,7 +119,8 @@ def test_an_entry_draws_at_least_twenty_different_architectures(entry: Entry):
 
 @pytest.mark.parametrize("entry", entries().values(), ids=entries())
 def test_an_entry_shrinks_to_a_model_of_a_few_parameters(entry: Entry):
-    assert simplest(entry.pairs).model.param_leaves.size <= MOST_PARAMETERS
+    most = next((most for start, most in LARGER.items() if entry.name.startswith(start)), MOST_PARAMETERS)
+    assert simplest(entry.pairs).model.param_leaves.size <= most
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
@@ -38,7 +39,6 @@ from tests.layers.statements import (
     holds,
 )
 
-eqx = pytest.importorskip("equinox")
 KEY = jax.random.key(0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
+from flax import linen as nn
 
 import eqprop
 from eqprop import groups
@@ -26,8 +27,6 @@ from eqprop.actions import (
 )
 from eqprop.transformation import Transformation
 from tests.layers.statements import D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, cases, growth, holds
-
-nn = pytest.importorskip("flax.linen")
 
 
 class Stack(nn.Module):

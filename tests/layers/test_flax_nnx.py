@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
+from flax import nnx
 
 import eqprop
 from eqprop import groups
@@ -39,8 +40,6 @@ from tests.layers.statements import (
     growth,
     holds,
 )
-
-nnx = pytest.importorskip("flax.nnx")
 
 
 class Stack(nnx.Module):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import pytest
@@ -41,8 +42,6 @@ from tests.layers.statements import (
     holds,
     keyed,
 )
-
-hk = pytest.importorskip("haiku")
 
 
 def pair(net: Callable[[Any], Any], inputs: Any, move: Transformation | Callable[[Any], Transformation]) -> eqprop.Pair:
