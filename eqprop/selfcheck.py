@@ -25,6 +25,7 @@ from eqprop.search import Search
 from eqprop.structures import Structure, drive
 from eqprop.subject import Options, Subject
 from eqprop.tally import Tally
+from eqprop.verdict import Verdict
 
 LEAST_ARCHITECTURES = 12
 """Distinct ones that the default profile must meet."""
@@ -82,11 +83,11 @@ def check_entry(entry: Entry | str, *, mutants: Sequence[str] | None = None, see
         if found.control:
             _check_control(found, where, seed)
             return Checked(found.name, architectures, {}, ())
-        usable = _check_claims(found, where, seed)
+        parts = _check_claims(found, where, seed)
     chosen = found.mutants if mutants is None else tuple(found.mutant(name) for name in mutants)
     for mutant in chosen:
         _check_mutant(found, mutant, where, seed)
-    return Checked(found.name, architectures, usable, tuple(mutant.name for mutant in chosen))
+    return Checked(found.name, architectures, parts, tuple(mutant.name for mutant in chosen))
 
 
 def _profile(architectures: int) -> Profile:
@@ -151,8 +152,8 @@ def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
         msg = f"{where}: {name} is falsified for {pair!r}. `eqprop verify {entry.name}` has the counterexample."
         raise InvalidInput(msg)
     tallies = {name: tally for name, tally in search.tallies.items() if tally.probes}
-    usable = {name: _usable(name, tally) for name, tally in tallies.items()}
-    for name, part in usable.items():
+    parts = {name: usable(name, tally) for name, tally in tallies.items()}
+    for name, part in parts.items():
         if part < LEAST_USABLE:
             tally = tallies[name]
             msg = (
@@ -161,16 +162,20 @@ def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
                 "the parameters where the model is well conditioned (Model.domain), and off what makes the claim empty."
             )
             raise InvalidInput(msg)
-    return usable
+    return parts
 
 
-def _usable(name: str, tally: Tally) -> float:
-    """The part of the probes that compare something and settle it.
+def usable(name: str, seen: Tally | Verdict) -> float:
+    """The part of a property's probes that compare something and settle it.
 
     From the second order on the sides may vanish by nature, for a model that is linear in its parameters, say.
+
+    Args:
+        name: of the property.
+        seen: with its numbers of ``probes``, of which some are ``inconclusive`` or ``vacuous``; at least one.
     """
-    unusable = tally.inconclusive + (tally.vacuous if by_name(name).order < 2 else 0)
-    return 1 - unusable / tally.probes
+    unusable = seen.inconclusive + (seen.vacuous if by_name(name).order < 2 else 0)
+    return 1 - unusable / seen.probes
 
 
 def _check_mutant(entry: Entry, mutant: Mutant, where: str, seed: int) -> None:

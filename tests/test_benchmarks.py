@@ -11,10 +11,11 @@ import pytest
 
 from eqprop import rounding
 from eqprop.registry import entries
+from eqprop.verdict import Outcome, PairName, PropertyName, Verdict
 
-charges, cost, nets, obvious, planted, power, soak, speed = (
+charges, cost, entry_lines, nets, obvious, planted, power, soak, speed, vacuity = (
     import_module(f"benchmarks.{name}")
-    for name in ("charges", "cost", "nets", "obvious", "planted", "power", "soak", "speed")
+    for name in ("charges", "cost", "entry_lines", "nets", "obvious", "planted", "power", "soak", "speed", "vacuity")
 )
 
 pytestmark = pytest.mark.checkout
@@ -128,3 +129,57 @@ def test_charges_of_linear_layers_are_followed_while_the_loss_halves():
 def test_a_pair_that_moves_its_outputs_has_no_conserved_charge():
     assert charges.conserving(charges.drawn(entries()["linear-gl"], 1)[0])
     assert not charges.conserving(charges.drawn(entries()["homogeneous-network"], 1)[0])
+
+
+def verdict(prop: str, order: int, *, inconclusive: int = 0, vacuous: int = 0, architectures: int = 12) -> Verdict:
+    numbers = {"probes": 100, "inconclusive": inconclusive, "vacuous": vacuous, "architectures": architectures}
+    return Verdict(PairName("a"), PropertyName(prop, order), Outcome.HOLDS, **numbers)
+
+
+def test_what_a_claim_compares_least_is_the_core_property_with_the_most_unsettled_or_empty_probes():
+    row = vacuity.rows_of(
+        [verdict("equivariance", 0, inconclusive=2), verdict("noether", 1, inconclusive=1, vacuous=3)]
+    )
+    assert row[0].least == ("noether", pytest.approx(0.96))
+    assert row[0].passed
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        verdict("noether", 1, vacuous=6),
+        verdict("gradient-covariance", 1, vacuous=100),
+        verdict("hessian-covariance", 2, inconclusive=6),
+        verdict("equivariance", 0, architectures=11),
+    ],
+    ids=["generators that move nothing", "gradients that vanish", "probes that settle nothing", "few architectures"],
+)
+def test_a_claim_falls_short_with(short):
+    assert not vacuity.rows_of([short])[0].passed
+
+
+def test_sides_of_second_order_may_vanish():
+    assert vacuity.rows_of([verdict("hessian-generator", 2, vacuous=100)])[0].passed
+
+
+def test_an_entry_is_its_function_its_decorator_and_what_only_it_uses():
+    text = """
+@register("one")
+def one():
+    return helper() + shared()
+
+
+def helper():
+
+    return 1
+
+
+@register("two")
+def two():
+    return shared()
+
+
+def shared():
+    return 2
+"""
+    assert entry_lines.lines_of_entries(text) == {"one": 5, "two": 3}
