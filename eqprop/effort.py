@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from math import inf
 
 from eqprop.compiling import LARGE
@@ -71,21 +71,31 @@ class Effort:
         cheap, order = [prop for prop in self._asked if not prop.costly], self._orders[pair.key]
         return [prop for prop in cheap if prop.order <= order or self._silent(prop)] or cheap
 
-    def costly(self, pair: Pair) -> list[Property]:
-        """The costly properties, on some batches (one for a large model); on later ones those that are silent."""
+    def costly(self, pair: Pair) -> list[list[Property]]:
+        """The costly properties, on some batches (one for a large model); on later ones those that are silent.
+
+        In parts, each for a program of its own: XLA's time grows faster than the program (docs/decisions.md).
+        """
         if self._batches % COSTLY_EVERY != 2:
             return []
         most = 1 if pair.model.param_leaves.size >= LARGE else self._profile.costly_batches
         if self.costly_batches < most:
             return self.all_costly()
-        return [prop for prop in self._asked if prop.costly and self._silent(prop)]
+        return _parts(prop for prop in self._asked if prop.costly and self._silent(prop))
 
-    def all_costly(self) -> list[Property]:
-        """The costly properties, for a batch more."""
+    def all_costly(self) -> list[list[Property]]:
+        """The costly properties in their parts, for a batch more."""
         self.costly_batches += 1
-        return [prop for prop in self._asked if prop.costly]
+        return _parts(prop for prop in self._asked if prop.costly)
 
     def _silent(self, prop: Property) -> bool:
         """Whether a property was judged and settled nothing yet: both sides may vanish on some architectures."""
         tally = self._tallies[prop.name]
         return tally.probes > 0 and tally.conclusive == 0
+
+
+def _parts(properties: Iterable[Property]) -> list[list[Property]]:
+    """Those of first order (trajectories, mostly), and the others."""
+    given = list(properties)
+    parts = [prop for prop in given if prop.order < 2], [prop for prop in given if prop.order >= 2]
+    return [part for part in parts if part]

@@ -110,7 +110,8 @@ class Search:
             msg = f"{self.subject.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
         if not self._effort.costly_batches:
-            self._explore(self._first, self._effort.all_costly())
+            for asked in self._effort.all_costly():
+                self._explore(self._first, asked)
 
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
@@ -154,8 +155,8 @@ class Search:
             return
         self._check(structure.pair)
         self._first = self._first or structure
-        self._explore(structure, self._effort.cheap(structure.pair))
-        self._explore(structure, self._effort.costly(structure.pair))
+        for asked in (self._effort.cheap(structure.pair), *self._effort.costly(structure.pair)):
+            self._explore(structure, asked)
         self.tell(Progress(self.subject.name, "searching", self._effort.architectures, self._effort.probes))
 
     def _blocked(self, prop: Property) -> bool:
