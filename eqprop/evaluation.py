@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from eqprop import measuring, rounding
@@ -23,6 +22,7 @@ from eqprop.precision import Precision, garbage_kept, numbers_context
 from eqprop.probe import Probe
 from eqprop.properties.base import Property
 from eqprop.rounding import Judgement, Measured
+from eqprop.rows import Layout, flat, in_chunks, joined, one_by_one
 from eqprop.sampling import probes_of
 from eqprop.store import Slot
 from eqprop.traits import traits_of
@@ -32,25 +32,6 @@ PROBES = 64
 
 NUMBERS_PER_CALL = 500_000
 """Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the leaves of a property's sides lie in the flat vectors that a program returns."""
-
-    names: tuple[str, ...]
-    starts: np.ndarray
-    shapes: tuple[tuple[int, ...], ...]
-
-    def as_json(self) -> list[Any]:
-        """In plain values."""
-        return [self.names, self.starts.tolist(), self.shapes]
-
-    @staticmethod
-    def from_json(values: list[Any]) -> Layout:
-        """What ``as_json`` gave."""
-        names, starts, shapes = values
-        return Layout(tuple(names), np.array(starts, dtype=int), tuple(tuple(shape) for shape in shapes))
 
 
 @dataclass(frozen=True)
@@ -164,7 +145,7 @@ class Program:
         except NotImplementedError as error:
             if is_reverse_only(error):
                 raise
-            self._over_rows = _one_by_one
+            self._over_rows = one_by_one
             return trace()
 
     def _trace_of_sides(self) -> tuple[Any, Any]:
@@ -202,16 +183,14 @@ class Program:
             lhs = [leaf for part in parts for leaf in part.lhs]
             rhs = [leaf for part in parts for leaf in part.rhs]
             names = tuple(name for part in parts for name in part.names)
-            shapes = tuple(tuple(jnp.shape(leaf)) for leaf in lhs)
-            starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
-            self.layouts[prop.name] = Layout(names, starts, shapes)
+            self.layouts[prop.name] = Layout.of(names, lhs)
             scales = [scale for part in parts for scale in part.scales]
             found[prop.name] = (lhs, rhs, scales, [error for part in parts for error in part.errors])
         return found
 
     def _row(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Any, ...]]:
         """``_sides``, each as one flat vector."""
-        return {name: tuple(map(_flat, sides)) for name, sides in self._sides(probe, properties).items()}
+        return {name: tuple(map(flat, sides)) for name, sides in self._sides(probe, properties).items()}
 
     def draw(self, rng: np.random.Generator, count: int) -> Probe:
         """A batch of probes with the fields that this program reads, in its precision."""
@@ -225,8 +204,8 @@ class Program:
     def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
         """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
         with numbers_context(self.precision):
-            chunks = _in_chunks(rows, *self._sides_call(rows.count))
-        return {name: _joined([chunk[name] for chunk in chunks], rows.count) for name in self.layouts}
+            chunks = in_chunks(rows, *self._sides_call(rows.count))
+        return {name: joined([chunk[name] for chunk in chunks], rows.count) for name in self.layouts}
 
     def measure(self, rows: Probe, copies: int) -> dict[str, Measured]:
         """What each property's sides say at every probe of the rows, each followed by its copies."""
@@ -246,9 +225,9 @@ class Program:
         else:
             in_groups = rows.at(measuring.groups(probes, copies, self.copies))
         with numbers_context(self.precision):
-            chunks = _in_chunks(in_groups, self._call, self.rows // held)
+            chunks = in_chunks(in_groups, self._call, self.rows // held)
         return {
-            name: measuring.combined(_joined([chunk[name] for chunk in chunks], in_groups.count), probes)
+            name: measuring.combined(joined([chunk[name] for chunk in chunks], in_groups.count), probes)
             for name in self.layouts
         }
 
@@ -286,7 +265,7 @@ class Program:
                 groups = measuring.groups(probes.count, copies, self.copies)
                 signs = signs.reshape(-1, TABLE)
                 measured = [jax.tree.map(lambda found: found[None], noisy(rows.at(g), signs[g])[name]) for g in groups]
-                combined = measuring.combined(_joined(measured, len(groups)), probes.count)
+                combined = measuring.combined(joined(measured, len(groups)), probes.count)
                 return rounding.judgement(combined, self.eps[name])
             chunks = [
                 noisy(rows.at(slice(start, start + 1 + copies)), signs[i])[name]
@@ -315,44 +294,9 @@ class Program:
         one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
         lhs, rhs, *_ = self.evaluate(one)[name]
         layout = self.layouts[name]
-        return Comparison(layout.names, tuple(_leaves(lhs[0], layout)), tuple(_leaves(rhs[0], layout)))
+        return Comparison(layout.names, tuple(layout.leaves(lhs[0])), tuple(layout.leaves(rhs[0])))
 
 
 def applicable(pair: Pair, properties: Sequence[Property]) -> tuple[Property, ...]:
     """The properties whose hypotheses the pair meets."""
     return tuple(prop for prop in properties if prop.why_not(pair) is None)
-
-
-def _one_by_one(row: Callable[..., Any]) -> Callable[..., Any]:
-    """What ``jax.vmap`` computes, without a batching rule for any operation."""
-    return lambda *rows: jax.lax.map(lambda arguments: row(*arguments), rows)
-
-
-def _flat(leaves: list[Any]) -> Any:
-    if not leaves:
-        return jnp.zeros((0,))
-    return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
-
-
-def _in_chunks(rows: Probe, call: Callable[[Probe], Any], held: int) -> list[dict[str, tuple[Any, ...]]]:
-    """What a program says about ``held`` rows at a time; the last ones are filled up by repeating the last row."""
-    total = rows.count
-    chunks: list[dict[str, tuple[Any, ...]]] = []
-    for start in range(0, total, held):
-        stop = start + held
-        picked = slice(start, stop) if stop <= total else np.minimum(np.arange(start, stop), total - 1)
-        chunks.append(call(rows.at(picked)))
-    return chunks
-
-
-def _joined(chunks: list[tuple[Any, ...]], total: int) -> tuple[np.ndarray, ...]:
-    joined: list[np.ndarray] = []
-    for fields in zip(*chunks, strict=True):
-        arrays = [np.asarray(field, dtype=np.float64) for field in fields]
-        joined.append((np.concatenate(arrays) if len(arrays) > 1 else arrays[0])[:total])
-    return tuple(joined)
-
-
-def _leaves(flat: np.ndarray, layout: Layout) -> Iterator[np.ndarray]:
-    for i, shape in enumerate(layout.shapes):
-        yield flat[layout.starts[i] : layout.starts[i + 1]].reshape(shape)

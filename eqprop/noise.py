@@ -28,11 +28,13 @@ INLINED = frozenset({
     "pjit", "jit", "closed_call", "core_call", "remat", "checkpoint", "remat2", "custom_jvp_call", "custom_vjp_call",
     "custom_vjp_call_jaxpr",
 })  # fmt: skip
-"""Operations that only wrap a program; loops and branches are run as they are, and their results get the noise."""
-
+"""Operations that only wrap a program."""
 
 TABLE = 1021
 """How many signs a row has; results take theirs from it in turn, from a new place each time."""
+
+TURN = 97
+"""By how many places the table is turned from one round of a loop to the next."""
 
 
 def with_rounding_noise(function: Callable[[Any], Any], example: Any) -> Callable[[Any, Any], Any]:
@@ -67,6 +69,10 @@ class _Noise:
         signs = row[self.start : self.start + value.size].reshape(value.shape).astype(value.dtype)
         return value * (1 + float(jnp.finfo(value.dtype).eps) * signs)
 
+    def turned(self, round_: Any) -> _Noise:
+        """For a round of a loop, whose number is traced."""
+        return _Noise(jnp.roll(self.signs, TURN * round_))
+
 
 def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
     jaxpr = closed.jaxpr if hasattr(closed, "consts") else closed
@@ -84,12 +90,55 @@ def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
 
 
 def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
-    name = equation.primitive.name
+    name, parameters = equation.primitive.name, equation.params
     if name in INLINED:
-        inner = next(equation.params[key] for key in INNER if key in equation.params)
-        return _run(inner, given, noise)
-    bound = equation.primitive.get_bind_params(equation.params)
+        return _run(next(parameters[key] for key in INNER if key in parameters), given, noise)
+    if name in CONTROL:
+        return CONTROL[name](parameters, given, noise)
+    bound = equation.primitive.get_bind_params(parameters)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)
     results = list(found) if equation.primitive.multiple_results else [found]
     return results if name in EXACT else [noise(result) for result in results]
+
+
+def _scan(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
+    consts, first, rows = _cut(given, parameters["num_consts"], parameters["num_carry"])
+
+    def advance(state: tuple[Any, list[Any]], row: list[Any]) -> Any:
+        round_, carried = state
+        results = _run(parameters["jaxpr"], [*consts, *carried, *row], noise.turned(round_))
+        carried, seen, _ = _cut(results, len(first), len(results) - len(first))
+        return (round_ + 1, carried), seen
+
+    (_, last), seen = jax.lax.scan(
+        advance, (0, first), rows, length=parameters["length"], reverse=parameters["reverse"]
+    )
+    return [*last, *seen]
+
+
+def _while(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
+    asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
+
+    def goes_on(state: tuple[Any, list[Any]]) -> Any:
+        return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *state[1])[0]
+
+    def advance(state: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+        round_, carried = state
+        return round_ + 1, _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
+
+    return jax.lax.while_loop(goes_on, advance, (0, first))[1]
+
+
+def _cond(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
+    index, *operands = given
+    branches = [lambda *those, branch=branch: _run(branch, list(those), noise) for branch in parameters["branches"]]
+    return jax.lax.switch(index, branches, *operands)
+
+
+CONTROL = {"scan": _scan, "while": _while, "cond": _cond}
+"""Loops and branches: there is noise in every round, and in the branch that is taken."""
+
+
+def _cut(values: list[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:
+    return values[:first], values[first : first + second], values[first + second :]

@@ -150,6 +150,37 @@ def test_a_result_larger_than_the_table_of_signs_gets_noise_throughout():
     np.testing.assert_array_equal(noisy, 1 + EPS)
 
 
+def test_each_round_of_a_loop_rounds_in_its_own_way():
+    def products(x: Any) -> Any:
+        return jax.lax.scan(lambda _, row: (None, row * 1.0), None, jnp.ones((50, 4)) * x)[1]
+
+    signs = np.random.default_rng(2).choice([-1.0, 1.0], TABLE)
+    rounds = np.asarray(with_rounding_noise(products, np.ones(()))(np.ones(()), signs))
+    assert len(np.unique(rounds, axis=0)) > 10
+
+
+def in_scan(f: Any, x: Any) -> Any:
+    return jax.lax.scan(lambda _, once: (f(once), None), jnp.zeros_like(x), x[None])[0]
+
+
+def in_while(f: Any, x: Any) -> Any:
+    return jax.lax.while_loop(lambda state: state[0] < 1, lambda state: (state[0] + 1, f(x)), (0, jnp.zeros_like(x)))[1]
+
+
+def in_branch(f: Any, x: Any) -> Any:
+    return jax.lax.cond(x[0] > 0, f, lambda x: x, x)
+
+
+@pytest.mark.parametrize("within", [in_scan, in_while, in_branch])
+def test_what_a_loop_or_a_branch_absorbs_is_seen(within: Any):
+    def lost(x: Any) -> Any:
+        return (1e18 * x + 3.3) - 1e18 * x
+
+    noisy = with_rounding_noise(lambda x: within(lost, x), np.ones(1))
+    found = [float(noisy(np.ones(1), signs)[0]) for signs in np.random.default_rng(0).choice([-1.0, 1.0], (8, TABLE))]
+    assert len(set(found)) > 1
+
+
 def absorbed(p: Any, x: Any) -> Any:
     """d, if it were not lost between u·v and itself."""
     return (p["u"] * p["v"] + p["d"]) - p["u"] * p["v"] + 0 * x

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -21,138 +20,27 @@ from eqprop.compiling import LARGE, compiler_options
 from eqprop.groups.base import LieGroup
 from eqprop.properties import hypotheses
 from eqprop.traits import Subspace, Traits, traits_of
+from tests.trait_pairs import (
+    about_a_centre,
+    centred,
+    conversion,
+    cubic,
+    general_linear,
+    made,
+    margin,
+    pair,
+    permutation,
+    rescaling,
+    rotation,
+    sheared,
+    shift_and_scale,
+    translation,
+    two_layers,
+    weight_norm,
+)
 
-X = np.ones((3, 2))
 ROUNDING = 1e-12
 """Orthonormal rows from an SVD of some twenty rows of size 1: a few hundred units in the last place."""
-
-# -- pairs ------------------------------------------------------------------------------------------------------------
-
-
-def pair(apply: Any, params: Any, group: Any, act: Any, *rest: Any, inputs: Any = X, **more: Any) -> eqprop.Pair:
-    model = eqprop.Model(apply, params, inputs, trained=False)
-    return eqprop.Pair(model, eqprop.Transformation(group, act, *rest), **more)
-
-
-def two_layers(group: Any, activation: Any = lambda z: z, *, d_in: int = 2, n: int = 3, d_out: int = 2) -> eqprop.Pair:
-    model = eqprop.Model(
-        lambda p, x: activation(x @ p["w1"]) @ p["w2"],
-        {"w1": np.ones((d_in, n)), "w2": np.ones((n, d_out))},
-        np.ones((3, d_in)),
-        trained=False,
-    )
-    return eqprop.Pair(model, eqprop.hidden_units(group, writes={"w1": 1}, reads={"w2": 0}))
-
-
-def rescaling() -> eqprop.Pair:
-    return two_layers(groups.Scaling(3), jax.nn.relu)
-
-
-def general_linear() -> eqprop.Pair:
-    return two_layers(groups.GeneralLinear(3))
-
-
-def rotation() -> eqprop.Pair:
-    return two_layers(groups.Rotation(3))
-
-
-def permutation() -> eqprop.Pair:
-    return two_layers(groups.Permutation(3), jnp.tanh)
-
-
-def centred(b: Any) -> Any:
-    return b - jnp.mean(b, axis=1, keepdims=True)
-
-
-def translation() -> eqprop.Pair:
-    return pair(
-        lambda b, x: x @ centred(b), np.ones((2, 3)), groups.Translation(2), lambda t, b: b + jnp.tile(t[:, None], 3)
-    )
-
-
-def shift_and_scale() -> eqprop.Pair:
-    """Three rows are scaled, two are translated."""
-
-    def act(g: Any, p: Any) -> Any:
-        return {"b": p["b"] + jnp.tile(g[0][:, None], 3), "w": p["w"] * g[1][:, None]}
-
-    def apply(p: Any, x: Any) -> Any:
-        unit = p["w"] / jnp.linalg.norm(p["w"], axis=1, keepdims=True)
-        return x @ centred(p["b"]) @ unit
-
-    group = groups.Product(groups.Translation(2), groups.Scaling(3))
-    return pair(apply, {"b": np.ones((2, 3)), "w": np.ones((3, 2))}, group, act)
-
-
-def weight_norm() -> eqprop.Pair:
-    def apply(p: Any, x: Any) -> Any:
-        return (x @ p["v"]) * (p["gain"] / jnp.linalg.norm(p["v"]))
-
-    params = {"gain": np.ones(()), "v": np.ones((2, 3))}
-    return pair(apply, params, groups.Scaling(1), lambda a, p: {**p, "v": p["v"] * a[0]})
-
-
-def cubic() -> eqprop.Pair:
-    return pair(
-        lambda p, x: (x @ p["w1"]) ** 2 @ p["w2"],
-        {"w1": np.ones((2, 3)), "w2": np.ones((3, 2))},
-        groups.Scaling(1),
-        lambda a, p: jax.tree.map(lambda leaf: leaf * a[0], p),
-        lambda a, y: y * a[0] ** 3,
-    )
-
-
-def margin() -> eqprop.Pair:
-    return pair(
-        lambda p, x: jnp.exp(x @ p["w"] - p["b"]),
-        {"b": np.ones(()), "w": np.ones(2)},
-        groups.Translation(1),
-        lambda t, p: {**p, "b": p["b"] + t[0]},
-        lambda t, y: y * jnp.exp(-t[0]),
-    )
-
-
-def sheared() -> eqprop.Pair:
-    """K nonlinear: f depends on p + q² alone."""
-
-    def act(g: Any, p: Any) -> Any:
-        return {"p": p["p"] + p["q"] ** 2 - (g * p["q"]) ** 2, "q": g * p["q"]}
-
-    params = {"p": np.ones(2), "q": np.ones(2)}
-    return pair(lambda p, x: x @ (p["p"] + p["q"] ** 2), params, groups.Scaling(2), act)
-
-
-def about_a_centre() -> eqprop.Pair:
-    """Rays from (−1, −2): k = θ + c is affine, neither linear nor constant."""
-    centre = np.array([1.0, 2.0])
-
-    def apply(p: Any, x: Any) -> Any:
-        return x @ ((p + centre) / jnp.linalg.norm(p + centre))
-
-    return pair(apply, np.ones(2), groups.Scaling(1), lambda a, p: a[0] * (p + centre) - centre)
-
-
-def conversion() -> eqprop.Pair:
-    target = eqprop.Model(lambda p, x: x @ p["v"], {"v": np.ones((2, 3))}, X)
-
-    def fold(a: Any, p: Any) -> Any:
-        return {"v": p["gain"][:, None] * p["w"] * a[None]}
-
-    params = {"gain": np.ones(2), "w": np.ones((2, 3))}
-    apply = lambda p, x: (x * p["gain"][None]) @ p["w"]  # noqa: E731
-    return pair(apply, params, groups.Scaling(3), fold, lambda a, y: y * a[None], target=target)
-
-
-def scaled_inputs() -> eqprop.Pair:
-    return pair(
-        lambda p, x: jnp.tanh(x @ p),
-        np.ones((2, 3)),
-        groups.Scaling(2),
-        lambda a, p: p / a[:, None],
-        lambda a, y: y,
-        lambda a, x: x * a[None],
-    )
-
 
 FLAGS = {
     #                  K affine, orthogonal; k affine, linear
@@ -200,9 +88,6 @@ SPECIAL = {
     permutation: [],
     conversion: [],
 }
-
-made = cache(lambda make: make())
-"""One pair object for each way to make one, whose traits are worked out once."""
 
 LIE = [make for make, (size, *_) in DIMENSIONS.items() if size]
 
@@ -534,69 +419,3 @@ def test_the_users_precision_is_the_same_afterwards(before: bool):
     with jax.enable_x64(before):
         traits_of(rescaling())
         assert jax.config.values["jax_enable_x64"] == before
-
-
-# -- hypotheses -------------------------------------------------------------------------------------------------------
-
-
-def isometric() -> eqprop.Pair:
-    return two_layers(groups.Rotation(3))
-
-
-def with_charge() -> eqprop.Pair:
-    here = weight_norm()
-    act, charge = here.transformation.on_params, lambda xi, p: xi[0] * jnp.sum(p["v"] ** 2) / 2
-    return here.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act, charge=charge))
-
-
-def two_units() -> eqprop.Pair:
-    return two_layers(groups.Permutation(2), jnp.tanh, n=2)
-
-
-CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
-    # hypothesis: (where it is met, where it is not, what is then said)
-    hypotheses.continuous: ([rescaling, rotation], permutation, r"Permutation\(n=3\) is discrete"),
-    hypotheses.discrete: ([permutation], rescaling, r"Scaling\(n=3\) is continuous"),
-    hypotheses.one_model: ([rescaling], conversion, "between two models"),
-    hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
-    hypotheses.still_inputs: ([cubic], scaled_inputs, "moves the inputs"),
-    hypotheses.isometric: ([isometric], rescaling, "isometry=True"),
-    hypotheses.closed_form: ([with_charge], weight_norm, "charge="),
-    hypotheses.with_involutions: ([permutation], rescaling, r"of Scaling\(n=3\) is its own inverse"),
-    hypotheses.permutes_units: ([permutation], two_units, r"three or more units; the group is Permutation\(n=2\)"),
-    hypotheses.affine_action: ([rescaling, permutation, translation], sheared, "K is not affine"),
-    hypotheses.orthogonal_action: ([rotation, permutation, translation], rescaling, "DK_g is not orthogonal"),
-    hypotheses.affine_generator: ([rescaling, about_a_centre], sheared, "the generator is not affine"),
-    hypotheses.changing_generator: ([rescaling, shift_and_scale], translation, "every generator is constant"),
-    hypotheses.constant_generator: ([translation, shift_and_scale], rescaling, "Dk_ξ = 0 for no ξ"),
-    hypotheses.charged: ([rescaling, general_linear, translation], rotation, "symmetric for no ξ"),
-    hypotheses.turning: ([rotation, general_linear, translation], rescaling, "antisymmetric for no ξ"),
-    hypotheses.scale_invariant: ([weight_norm, shift_and_scale], cubic, "scales a block of parameters and leaves"),
-    hypotheses.homogeneous: ([cubic], weight_norm, "scales all parameters and multiplies"),
-    hypotheses.exponential: ([margin], translation, "translates parameters and multiplies"),
-    hypotheses.aligned: ([weight_norm, cubic, margin], rescaling, "scales parameters, or multiplies the outputs"),
-    hypotheses.no_scaling: ([rescaling, cubic], weight_norm, "a scale-invariant block"),
-    hypotheses.linear_or_constant: ([rescaling, translation], about_a_centre, "neither linear nor constant"),
-}
-
-
-def test_every_hypothesis_is_among_those_tested():
-    of_module = {
-        f for _, f in inspect.getmembers(hypotheses, inspect.isfunction) if f.__module__ == hypotheses.__name__
-    }
-    assert set(CASES) == of_module
-
-
-@pytest.mark.parametrize("hypothesis", CASES)
-def test_a_hypothesis_that_is_met_says_nothing_and_one_that_is_not_names_the_group_or_the_trait(
-    hypothesis: Callable[[eqprop.Pair], str | None],
-):
-    met, unmet, reason = CASES[hypothesis]
-    assert [hypothesis(made(make)) for make in met] == [None] * len(met)
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(hypothesis(made(unmet)))
-
-
-@pytest.mark.parametrize("hypothesis", CASES)
-def test_a_hypothesis_opens_with_what_explain_says_of_it(hypothesis: Callable[[eqprop.Pair], str | None]):
-    assert str(hypothesis.__doc__).startswith("Hypothesis: ")

@@ -1,0 +1,94 @@
+"""What each hypothesis of a property says of pairs that meet it and of pairs that do not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.properties import hypotheses
+from tests.trait_pairs import (
+    about_a_centre,
+    conversion,
+    cubic,
+    general_linear,
+    made,
+    margin,
+    permutation,
+    rescaling,
+    rotation,
+    scaled_inputs,
+    sheared,
+    shift_and_scale,
+    translation,
+    two_layers,
+    weight_norm,
+)
+
+
+def isometric() -> eqprop.Pair:
+    return two_layers(groups.Rotation(3))
+
+
+def with_charge() -> eqprop.Pair:
+    here = weight_norm()
+    act, charge = here.transformation.on_params, lambda xi, p: xi[0] * jnp.sum(p["v"] ** 2) / 2
+    return here.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act, charge=charge))
+
+
+def two_units() -> eqprop.Pair:
+    return two_layers(groups.Permutation(2), jnp.tanh, n=2)
+
+
+CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
+    # hypothesis: (where it is met, where it is not, what is then said)
+    hypotheses.continuous: ([rescaling, rotation], permutation, r"Permutation\(n=3\) is discrete"),
+    hypotheses.discrete: ([permutation], rescaling, r"Scaling\(n=3\) is continuous"),
+    hypotheses.one_model: ([rescaling], conversion, "between two models"),
+    hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
+    hypotheses.still_inputs: ([cubic], scaled_inputs, "moves the inputs"),
+    hypotheses.isometric: ([isometric], rescaling, "isometry=True"),
+    hypotheses.closed_form: ([with_charge], weight_norm, "charge="),
+    hypotheses.with_involutions: ([permutation], rescaling, r"of Scaling\(n=3\) is its own inverse"),
+    hypotheses.permutes_units: ([permutation], two_units, r"three or more units; the group is Permutation\(n=2\)"),
+    hypotheses.affine_action: ([rescaling, permutation, translation], sheared, "K is not affine"),
+    hypotheses.orthogonal_action: ([rotation, permutation, translation], rescaling, "DK_g is not orthogonal"),
+    hypotheses.affine_generator: ([rescaling, about_a_centre], sheared, "the generator is not affine"),
+    hypotheses.changing_generator: ([rescaling, shift_and_scale], translation, "every generator is constant"),
+    hypotheses.constant_generator: ([translation, shift_and_scale], rescaling, "Dk_ξ = 0 for no ξ"),
+    hypotheses.charged: ([rescaling, general_linear, translation], rotation, "symmetric for no ξ"),
+    hypotheses.turning: ([rotation, general_linear, translation], rescaling, "antisymmetric for no ξ"),
+    hypotheses.scale_invariant: ([weight_norm, shift_and_scale], cubic, "scales a block of parameters and leaves"),
+    hypotheses.homogeneous: ([cubic], weight_norm, "scales all parameters and multiplies"),
+    hypotheses.exponential: ([margin], translation, "translates parameters and multiplies"),
+    hypotheses.aligned: ([weight_norm, cubic, margin], rescaling, "scales parameters, or multiplies the outputs"),
+    hypotheses.no_scaling: ([rescaling, cubic], weight_norm, "a scale-invariant block"),
+    hypotheses.linear_or_constant: ([rescaling, translation], about_a_centre, "neither linear nor constant"),
+}
+
+
+def test_every_hypothesis_is_among_those_tested():
+    of_module = {
+        f for _, f in inspect.getmembers(hypotheses, inspect.isfunction) if f.__module__ == hypotheses.__name__
+    }
+    assert set(CASES) == of_module
+
+
+@pytest.mark.parametrize("hypothesis", CASES)
+def test_a_hypothesis_that_is_met_says_nothing_and_one_that_is_not_names_the_group_or_the_trait(
+    hypothesis: Callable[[eqprop.Pair], str | None],
+):
+    met, unmet, reason = CASES[hypothesis]
+    assert [hypothesis(made(make)) for make in met] == [None] * len(met)
+    with pytest.raises(AssertionError, match=reason):
+        raise AssertionError(hypothesis(made(unmet)))
+
+
+@pytest.mark.parametrize("hypothesis", CASES)
+def test_a_hypothesis_opens_with_what_explain_says_of_it(hypothesis: Callable[[eqprop.Pair], str | None]):
+    assert str(hypothesis.__doc__).startswith("Hypothesis: ")
