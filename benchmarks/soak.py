@@ -117,11 +117,12 @@ def soak(name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITEC
 
 def batch(count: Count, structure: Structure, probes: int) -> None:
     """Judge a batch of probes on one structure: most of them with the core, some of every fourth with the others."""
-    costly = probes // COSTLY_PART if count.batches % COSTLY_EVERY == 1 else 0
+    core, costly = (applicable(structure.pair, asked) for asked in (CORE, COSTLY))
+    part = probes // COSTLY_PART if costly and count.batches % COSTLY_EVERY == 1 else 0
     count.batches += 1
-    for asked, some in ((CORE, probes - costly), (COSTLY, costly)):
+    for properties, some in ((core, probes - part), (costly, part)):
         if some > 0:
-            judge(count, structure, applicable(structure.pair, asked), some)
+            judge(count, structure, properties, some)
     count.worst = max(count.worst_at.values(), default=0.0)
     count.architectures.add(structure.pair.key)
 
@@ -201,8 +202,12 @@ def counts_of(wanted: dict[str, int], *, seed: int, jobs: int) -> Iterator[Count
     """Soak every entry, each in a worker process of its own choosing; counts come as they are finished."""
     context = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     with ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=context) as pool:
-        futures = [pool.submit(soak, name, probes, seed) for name, probes in wanted.items() if probes]
+        futures = {pool.submit(soak, name, probes, seed): name for name, probes in wanted.items() if probes}
         for future in as_completed(futures):
+            if error := future.exception():
+                pool.shutdown(wait=False, cancel_futures=True)  # said now, not when all others are through
+                error.add_note(f"The soak of {futures[future]} failed.")
+                raise error
             yield future.result()
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.mutants import (
+    Mutant,
     backward_bends,
     backward_scales,
     forgets,
@@ -31,6 +32,25 @@ WRONG_DEGREE = misapplies_to_outputs(
 )
 
 
+WEIGHTS = "layers/0/w"
+
+
+def _mutants(path: str) -> list[Mutant]:
+    """Defects of K in one tensor of the first layer, and of derivatives there and in its weights."""
+    return [
+        forgets(path),
+        WRONG_DEGREE,
+        wrong_power(path),
+        *(slips(slipping) for slipping in dict.fromkeys((WEIGHTS, path))),
+        stopped(WEIGHTS),
+        scaled_gradient(path),
+        straight_through(WEIGHTS),
+        backward_scales(WEIGHTS),
+        second_derivative(path),
+        backward_bends(WEIGHTS),
+    ]
+
+
 def degree_in_parameters(depth: int, of_activation: int) -> int:
     """The degree p of a bias-free network of this depth: a layer adds 1, an activation of degree d multiplies by d."""
     degree = 1
@@ -51,18 +71,7 @@ def degree_in_parameters(depth: int, of_activation: int) -> int:
     hessian="∇²f·θ = (p − 1) ∇f; for the loss, H θ + ∇L = Jᵀ ∇(p⟨∇ℓ, y⟩)",
     hypotheses=("no biases", "every activation homogeneous of one degree", "no residual connections"),
     pitfalls="the loss is not equivariant, only f is; biases and skip connections break it",
-    mutants=[
-        forgets("layers/0/w"),
-        WRONG_DEGREE,
-        wrong_power("layers/0/w"),
-        slips("layers/0/w"),
-        stopped("layers/0/w"),
-        scaled_gradient("layers/0/w"),
-        straight_through("layers/0/w"),
-        backward_scales("layers/0/w"),
-        second_derivative("layers/0/w"),
-        backward_bends("layers/0/w"),
-    ],
+    mutants=_mutants(WEIGHTS),
 )
 @st.composite
 def homogeneous_network(draw: st.DrawFn) -> Pair:
@@ -88,19 +97,7 @@ def homogeneous_network(draw: st.DrawFn) -> Pair:
     hessian="∇²f·Λθ = (L − Λ) ∇f",
     hypotheses=("every activation homogeneous of degree 1", "no residual connections"),
     pitfalls="skip connections break it, because the branches would have different degrees",
-    mutants=[
-        forgets("layers/0/b"),
-        WRONG_DEGREE,
-        wrong_power("layers/0/b"),
-        slips("layers/0/w"),
-        slips("layers/0/b"),
-        stopped("layers/0/w"),
-        scaled_gradient("layers/0/b"),
-        straight_through("layers/0/w"),
-        backward_scales("layers/0/w"),
-        second_derivative("layers/0/b"),
-        backward_bends("layers/0/w"),
-    ],
+    mutants=_mutants("layers/0/b"),
 )
 @st.composite
 def quasi_homogeneous_network(draw: st.DrawFn) -> Pair:

@@ -48,6 +48,18 @@ def test_a_soak_of_a_wrong_claim_fails_and_says_where():
     assert any(detail.startswith("equivariance at output") for detail in count.details)
 
 
+@pytest.mark.slow
+def test_a_soak_of_an_entry_to_which_no_costly_property_applies_gives_all_its_probes_to_the_core():
+    count = soak.soak("graph-node-permutation", 16, 0, 8)
+    assert count.probes == count.judged_at["equivariance"] == 16
+
+
+def test_a_soak_that_fails_says_at_which_entry():
+    with pytest.raises(KeyError) as raised:
+        list(soak.counts_of({"no-such-entry": 1}, seed=0, jobs=1))
+    assert raised.value.__notes__ == ["The soak of no-such-entry failed."]
+
+
 def test_a_soak_with_too_many_inconclusive_or_missing_probes_does_not_pass():
     assert soak.Count("e", 100, probes=100, inconclusive=2).passed
     assert not soak.Count("e", 100, probes=100, inconclusive=3).passed
