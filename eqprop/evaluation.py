@@ -24,7 +24,7 @@ from eqprop.properties.base import Property
 from eqprop.rounding import Judgement, Measured
 from eqprop.rows import Layout, flat, in_chunks, joined, one_by_one
 from eqprop.sampling import probes_of
-from eqprop.store import Slot
+from eqprop.store import Slot, keepable
 from eqprop.traits import traits_of
 
 PROBES = 64
@@ -124,7 +124,7 @@ class Program:
         found = {name: max(of_sides) for name, of_sides in units.items()}
         self.eps = {name: eps for name, (eps, _) in found.items()}
         self.lowest = {name: lowest for name, (_, lowest) in found.items()}
-        if slot is not None and not self.large:
+        if slot is not None and not self.large and keepable(traced.jaxpr):
             rows = self._rows_like(self.rows)
             layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
             facts = {"careful": self.careful, "eps": self.eps, "lowest": self.lowest, "layouts": layouts}

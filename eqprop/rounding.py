@@ -19,6 +19,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.jaxprs import inner_programs
 from eqprop.probe import Probe
 
 MARGIN = 30.0
@@ -242,17 +243,11 @@ def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Unit]:
 
 def _inner_units(equation: Any) -> Iterator[Unit]:
     """The precision of every variable in the programs that an operation holds."""
-    for inner in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_jaxpr):
-        if _is_jaxpr(inner):
-            jaxpr = getattr(inner, "jaxpr", inner)
-            yield from map(_unit, (*jaxpr.invars, *jaxpr.constvars))
-            for nested in jaxpr.eqns:
-                yield from map(_unit, nested.outvars)
-                yield from _inner_units(nested)
-
-
-def _is_jaxpr(value: Any) -> bool:
-    return hasattr(value, "eqns")
+    for inner in inner_programs(equation):
+        yield from map(_unit, (*inner.invars, *inner.constvars))
+        for nested in inner.eqns:
+            yield from map(_unit, nested.outvars)
+            yield from _inner_units(nested)
 
 
 def _unit(variable: Any) -> Unit:

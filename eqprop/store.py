@@ -23,11 +23,19 @@ import jax
 from jax import export
 
 from eqprop.cache import active_folder
+from eqprop.jaxprs import primitives
 from eqprop.probe import Probe
 
 PACKAGES = ("eqprop", "eqprop.strategies", "eqprop.catalog")
 IRRELEVANT = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache")
 """Settings of JAX that do not change what is traced: those of its own cache."""
+
+LAPACK = frozenset({
+    "cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr", "schur",
+    "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve",
+})  # fmt: skip
+"""Operations that call it. Its kernels are made ready where they are lowered; a process that only loads them crashed
+(jaxlib 0.8)."""
 
 Facts = dict[str, Any]
 
@@ -69,17 +77,16 @@ class Slot:
     def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Any]:
         """Write a program, and return it as it will be found again.
 
-        Nothing is written where the disk refuses, or where the program calls LAPACK.
+        Nothing is written where the disk refuses.
 
         Args:
-            jitted: the program.
+            jitted: the program, which must be ``keepable``.
             argument: the shapes and dtypes of what it takes.
             facts: about it, in values that JSON has.
         """
         exported = export.export(jitted)(argument)
         path = self.path
-        # LAPACK's kernels are made ready where they are lowered; a process that only loads them crashed (jaxlib 0.8).
-        if path is not None and "lapack_" not in exported.mlir_module():
+        if path is not None:
             part = path.with_name(f"{path.name}.{os.getpid()}")
             try:
                 part.write_bytes(json.dumps(facts).encode() + b"\n" + exported.serialize())
@@ -87,6 +94,11 @@ class Slot:
             except OSError:
                 part.unlink(missing_ok=True)
         return exported.call
+
+
+def keepable(program: Any) -> bool:
+    """Whether a traced program may be loaded by a process that has not lowered it: it calls no LAPACK."""
+    return LAPACK.isdisjoint(primitives(program))
 
 
 def _surroundings() -> str:

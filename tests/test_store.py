@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -18,7 +19,7 @@ from eqprop.losses import SQUARED_ERROR
 from eqprop.pair import Pair
 from eqprop.properties import CORE
 from eqprop.registry import Entry, entries, entry
-from eqprop.store import Slot
+from eqprop.store import Slot, keepable
 from eqprop.targets import as_subjects, resolve
 
 
@@ -101,6 +102,30 @@ def test_a_program_that_calls_lapack_is_traced_by_every_process(folder):
     with persistent_cache():
         assert program(pair_of("linear-gl"), Slot(("it",))).eps
     assert not kept(folder)
+
+
+X = np.eye(3) + 0.1
+DECOMPOSITIONS = {
+    "cholesky": jnp.linalg.cholesky,
+    "eig": jnp.linalg.eigvals,
+    "eigh": jnp.linalg.eigh,
+    "hessenberg": jax.scipy.linalg.hessenberg,
+    "inverse": jnp.linalg.inv,
+    "lu": jax.scipy.linalg.lu_factor,
+    "qr": jnp.linalg.qr,
+    "schur": jax.scipy.linalg.schur,
+    "solve": lambda x: jnp.linalg.solve(x, x),
+    "svd": jnp.linalg.svd,
+    "triangular": lambda x: jax.scipy.linalg.solve_triangular(x, x),
+    "inside a loop": lambda x: jax.lax.fori_loop(0, 2, lambda _, y: jnp.linalg.inv(y), x),
+    "none": lambda x: jnp.tanh(x @ x),
+}
+
+
+@pytest.mark.parametrize("name", DECOMPOSITIONS)
+def test_whether_a_program_calls_lapack_is_seen_from_its_operations(name: str):
+    traced = jax.jit(DECOMPOSITIONS[name]).trace(X)
+    assert keepable(traced.jaxpr) == ("lapack_" not in traced.lower().as_text()) == (name == "none")
 
 
 def test_another_version_of_the_source_is_another_slot(folder, monkeypatch):
