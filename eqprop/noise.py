@@ -54,24 +54,38 @@ def with_rounding_noise(function: Callable[[Any], Any], example: Any) -> Callabl
 
 
 class _Noise:
-    """1 ± eps for each entry of each result, the signs from a table of them."""
+    """1 ± eps for each entry of each result, the signs from a table of them.
 
-    def __init__(self, signs: Any) -> None:
+    By operations of ``jax.lax``: those of ``jax.numpy`` wrap programs of their own, which take their time to trace.
+    """
+
+    def __init__(self, signs: Any, start: int = 0) -> None:
         self.signs = signs
-        self.start = 0
+        self.start = start
+        self._factors: dict[Any, Any] = {}
 
     def __call__(self, value: Any) -> Any:
         if not jnp.issubdtype(value.dtype, jnp.floating) or value.size == 0:
             return value
         self.start = (self.start + 331) % TABLE
         repeats = (self.start + value.size) // TABLE + 1
-        row = self.signs if repeats == 1 else jnp.tile(self.signs, repeats)
-        signs = row[self.start : self.start + value.size].reshape(value.shape).astype(value.dtype)
-        return value * (1 + float(jnp.finfo(value.dtype).eps) * signs)
+        row = jax.lax.concatenate([self._of(value.dtype)] * repeats, 0)
+        factors = jax.lax.slice(row, (self.start,), (self.start + value.size,))
+        return jax.lax.mul(value, jax.lax.reshape(factors, value.shape))
+
+    def _of(self, dtype: Any) -> Any:
+        """The table of factors for results of this type."""
+        if dtype not in self._factors:
+            self._factors[dtype] = 1 + float(jnp.finfo(dtype).eps) * jnp.asarray(self.signs, dtype)
+        return self._factors[dtype]
 
     def turned(self, round_: Any) -> _Noise:
         """For a round of a loop, whose number is traced."""
         return _Noise(jnp.roll(self.signs, TURN * round_))
+
+    def apart(self) -> _Noise:
+        """For a branch: what is worked out inside of it stays there."""
+        return _Noise(self.signs, self.start)
 
 
 def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
@@ -132,7 +146,7 @@ def _while(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[
 
 def _cond(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
     index, *operands = given
-    branches = [lambda *those, branch=branch: _run(branch, list(those), noise) for branch in parameters["branches"]]
+    branches = [lambda *those, b=branch: _run(b, list(those), noise.apart()) for branch in parameters["branches"]]
     return jax.lax.switch(index, branches, *operands)
 
 
