@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import jax
 
 FAST_COMPILATION = {
@@ -13,9 +11,6 @@ FAST_COMPILATION = {
     "xla_llvm_disable_expensive_passes": True,
 }
 """Six times less compilation for programs that run some hundred times (measured: docs/decisions.md)."""
-
-FASTER_COMPILATION = {**FAST_COMPILATION, "xla_cpu_opt_preset": 2}
-"""A fifth less again for large programs: XLA's own preset of that name, which its older versions do not know."""
 
 LARGE = 2_000
 """From this many parameters on, running a program takes longer than compiling it, and its sides stay inside it."""
@@ -32,16 +27,4 @@ def compiler_options(*, long: bool = False) -> dict[str, bool | int] | None:
     """XLA options, known to the CPU compiler only, for programs that run some hundred times or (``long``) longer."""
     if jax.default_backend() != "cpu":
         return None
-    return dict(FAST_EXECUTION if long else _fast_compilation())
-
-
-@cache
-def _fast_compilation() -> dict[str, bool | int]:
-    """The fastest that this version of XLA knows: it refuses options that it does not."""
-    try:
-        jax.jit(lambda: 0).lower().compile(compiler_options=dict(FASTER_COMPILATION))
-    except jax.errors.JaxRuntimeError as error:
-        if "No such compile option" not in str(error):
-            raise
-        return FAST_COMPILATION
-    return FASTER_COMPILATION
+    return dict(FAST_EXECUTION if long else FAST_COMPILATION)

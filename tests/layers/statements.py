@@ -25,7 +25,8 @@ BATCH, D_IN, UNITS, D_OUT, TIME, HEADS, WIDTH = 3, 2, 3, 2, 3, 2, 2
 BRIEF = PROFILES["gate"].budgeted(1, name="layers", examples=2)
 """One architecture, two losses or scales: what a library's layer computes is not drawn."""
 
-QUICK = {"dense, rescaled", "linear, rescaled", "layer norm, shift"}
+QUICK = {"dense, rescaled", "linear, rescaled", "layer norm, shift", "GRU, units"}
+"""Those that run by default; recurrent ones do so in float32, which nothing else here does."""
 
 _rng = np.random.default_rng(0)
 FEATURES = _rng.standard_normal((BATCH, D_IN))
