@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import jax
 
 FAST_COMPILATION = {
@@ -22,9 +25,29 @@ a time, so that a seed gives the same numbers on every machine."""
 FAST_EXECUTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
 """Three times the compilation, half the running time (measured: docs/decisions.md)."""
 
+REFUSED = "INVALID_ARGUMENT"
+"""The status that XLA gives to an option that it does not know, or to a value that it does not take."""
+
 
 def compiler_options(*, long: bool = False) -> dict[str, bool | int] | None:
-    """XLA options, known to the CPU compiler only, for programs that run some hundred times or (``long``) longer."""
+    """XLA options, known to the CPU compiler only, for programs that run some hundred times or (``long``) longer.
+
+    Those that the installed XLA has: it drops and adds some with each release.
+    """
     if jax.default_backend() != "cpu":
         return None
-    return dict(FAST_EXECUTION if long else FAST_COMPILATION)
+    wanted = FAST_EXECUTION if long else FAST_COMPILATION
+    return {name: value for name, value in wanted.items() if accepted(name, value=value)}
+
+
+@cache
+def accepted(name: str, *, value: bool | int) -> bool:
+    """Whether the installed XLA takes an option: it is asked once in a process, with a program that does nothing."""
+    nothing: Any = jax.jit(lambda: 0).lower()
+    try:
+        nothing.compile(compiler_options={name: value})
+    except jax.errors.JaxRuntimeError as error:
+        if REFUSED not in str(error):
+            raise
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -21,6 +21,22 @@ def primitives(program: Any) -> Iterator[str]:
         yield equation.primitive.name
         for inner in inner_programs(equation):
             yield from primitives(inner)
+
+
+def scan_counts(equation: Any) -> tuple[int, int]:
+    """How many operands of a scan are constants of its body, and how many are carried; the others go row by row.
+
+    Read off the shapes, which have an axis more outside of the body where they go row by row: how the operation itself
+    writes it down differs between releases of JAX.
+    """
+    body = next(inner_programs(equation))
+    rows = _with_an_axis_more(equation.invars, body.invars)
+    carried = len(body.outvars) - _with_an_axis_more(equation.outvars, body.outvars)
+    return len(body.invars) - rows - carried, carried
+
+
+def _with_an_axis_more(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+    return sum(len(a.aval.shape) > len(b.aval.shape) for a, b in zip(outside, inside, strict=True))
 
 
 def _is_jaxpr(value: Any) -> bool:

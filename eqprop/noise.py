@@ -15,6 +15,8 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 
+from eqprop.jaxprs import scan_counts
+
 EXACT = frozenset({
     "neg", "sign", "abs", "max", "min", "transpose", "reshape", "broadcast_in_dim", "squeeze", "concatenate", "slice",
     "dynamic_slice", "dynamic_update_slice", "gather", "pad", "rev", "select_n", "copy", "copy_p", "stop_gradient",
@@ -108,7 +110,7 @@ def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     if name in INLINED:
         return _run(next(parameters[key] for key in INNER if key in parameters), given, noise)
     if name in CONTROL:
-        return CONTROL[name](parameters, given, noise)
+        return CONTROL[name](equation, given, noise)
     bound = equation.primitive.get_bind_params(parameters)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)
@@ -116,8 +118,9 @@ def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     return results if name in EXACT else [noise(result) for result in results]
 
 
-def _scan(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
-    consts, first, rows = _cut(given, parameters["num_consts"], parameters["num_carry"])
+def _scan(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    parameters = equation.params
+    consts, first, rows = _cut(given, *scan_counts(equation))
 
     def advance(state: tuple[Any, list[Any]], row: list[Any]) -> Any:
         round_, carried = state
@@ -131,7 +134,8 @@ def _scan(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[A
     return [*last, *seen]
 
 
-def _while(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
+def _while(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    parameters = equation.params
     asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
 
     def goes_on(state: tuple[Any, list[Any]]) -> Any:
@@ -144,9 +148,9 @@ def _while(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[
     return jax.lax.while_loop(goes_on, advance, (0, first))[1]
 
 
-def _cond(parameters: dict[str, Any], given: list[Any], noise: _Noise) -> list[Any]:
+def _cond(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     index, *operands = given
-    branches = [lambda *those, b=branch: _run(b, list(those), noise.apart()) for branch in parameters["branches"]]
+    branches = [lambda *those, b=branch: _run(b, list(those), noise.apart()) for branch in equation.params["branches"]]
     return jax.lax.switch(index, branches, *operands)
 
 

@@ -235,4 +235,5 @@ def test_a_genuine_violation_survives_the_noise_and_correct_code_stays_below(err
     assert settled.sum() > 4
     assert plain.suspect[settled].any() == genuine
     assert noisy.suspect[settled].any() == genuine
-    np.testing.assert_array_equal(plain.residual, noisy.residual)
+    # The same numbers but for how XLA joins a product and a sum in either program.
+    np.testing.assert_allclose(plain.residual, noisy.residual, rtol=0, atol=4 * np.finfo(float).eps)
