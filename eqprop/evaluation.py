@@ -158,7 +158,10 @@ class Program:
         return of_groups, of_groups.trace(self._rows_like(self.rows // held, held))
 
     def _rows_like(self, *axes: int) -> Probe:
-        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), leaf.dtype), self._example)
+        def like(leaf: np.ndarray) -> Any:
+            return jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+        return jax.tree.map(like, self._example)
 
     @cached_property
     def _large_sides_call(self) -> Callable[[Probe], Any]:
