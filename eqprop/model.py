@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from eqprop.arguments import flag, function_of, name_of
 from eqprop.trees import Partition
 
 
@@ -27,6 +28,10 @@ class Model:
             and in their neighbourhood.
         domain: maps arbitrary real parameters into the set where the model is defined (a variance made positive, say);
             elementwise in NumPy, because a leading axis of probes is present. Identity by default.
+
+    Raises:
+        InvalidInput: for a function that is none or takes other arguments, a name that is no text, a ``trained`` that
+            is neither True nor False. What the functions do is looked at where the model is verified.
     """
 
     apply: Callable[[Any, Any], Any]
@@ -36,6 +41,15 @@ class Model:
     name: str = "model"
     trained: bool = True
     domain: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        what = f"model {name_of(self.name, 'Model')!r}"
+        function_of(self.apply, ("params", "inputs"), f"{what}: apply")
+        if self.loss is not None:
+            function_of(self.loss, ("outputs",), f"{what}: loss")
+        if self.domain is not None:
+            function_of(self.domain, ("params",), f"{what}: domain")
+        flag(self.trained, f"{what}: trained")
 
     @cached_property
     def param_leaves(self) -> Partition:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from eqprop.arguments import got, mapping_of, name_of, short
 from eqprop.errors import InvalidInput
 from eqprop.model import Model
 from eqprop.transformation import Transformation
@@ -26,7 +27,7 @@ class Pair:
         known_failures: property name → reason, for cells that are expected to be falsified.
 
     Raises:
-        InvalidInput: where a field has the wrong type, or a conversion claims to be a group acting on one space.
+        InvalidInput: where a field has the wrong type, a known failure has no reason, or what was drawn has no hash.
     """
 
     model: Model
@@ -42,13 +43,20 @@ class Pair:
             ("transformation", self.transformation, Transformation),
         ):
             if not isinstance(value, kind):
-                msg = f"Pair: {label} is {value!r}; expected an eqprop.{kind.__name__}."
+                msg = f"Pair: {label} is {short(value)}; expected an eqprop.{kind.__name__}."
                 raise InvalidInput(msg)
         if self.target is not None and not isinstance(self.target, Model):
-            msg = f"Pair: target is {self.target!r}; expected an eqprop.Model or None."
+            msg = f"Pair: target is {short(self.target)}; expected an eqprop.Model or None."
             raise InvalidInput(msg)
         if not self.name:
             object.__setattr__(self, "name", f"{self.model.name}/{self.transformation.name}")
+        what = f"Pair {name_of(self.name, 'Pair')!r}"
+        mapping_of(self.architecture, "{'width': 16}", f"{what}: architecture")
+        for key, value in self.architecture.items():
+            if not _hashable(value):
+                msg = f"{what}: architecture[{key!r}] is {got(value)}, which has no hash; write a tuple, or its repr."
+                raise InvalidInput(msg)
+        check_known_failures(self.known_failures, f"{what}: known_failures")
 
     @property
     def image(self) -> Model:
@@ -69,3 +77,24 @@ class Pair:
     def __repr__(self) -> str:
         drawn = f", {', '.join(f'{k}={v!r}' for k, v in self.architecture.items())}" if self.architecture else ""
         return f"Pair({self.name!r}{drawn})"
+
+
+def _hashable(value: object) -> bool:
+    """Whether it really has a hash: a tuple of lists claims to."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def check_known_failures(known: Mapping[str, str], what: str) -> None:
+    """Known failures are texts, each with a reason: nobody else knows why a cell was expected to fail.
+
+    Raises:
+        InvalidInput: for what is no mapping, or an empty reason.
+    """
+    for name, reason in mapping_of(known, "{'noether': 'why it fails'}", what).items():
+        if not isinstance(reason, str) or not reason.strip():
+            msg = f"{what}[{name!r}] is {got(reason)}; expected the reason, as a text that is not empty."
+            raise InvalidInput(msg)

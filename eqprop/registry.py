@@ -13,8 +13,9 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
+from eqprop.arguments import kebab_case
 from eqprop.errors import InvalidInput
-from eqprop.mutants import Mutant, kebab_case
+from eqprop.mutants import Mutant
 from eqprop.pair import Pair
 
 ENTRY_POINTS = "eqprop.catalog"

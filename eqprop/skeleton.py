@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from eqprop.arguments import kebab_case
 from eqprop.errors import InvalidInput
-from eqprop.mutants import kebab_case
 
 TEMPLATES = {"{module}.py": "entry.py.txt", "test_{module}.py": "test.py.txt"}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from eqprop.arguments import flag, function_of, name_of, one_of, short
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 
@@ -38,7 +39,8 @@ class Transformation:
             needed (charges are built from the generator) but checked.
 
     Raises:
-        InvalidInput: for a group that is none, an action that is not callable, or a side that is neither.
+        InvalidInput: for a group that is none, a function that is none or takes other arguments, a side that is
+            neither, a name that is no text.
     """
 
     group: Group
@@ -51,20 +53,16 @@ class Transformation:
     charge: Callable[[Any, Any], Any] | None = None
 
     def __post_init__(self) -> None:
+        what = f"Transformation {name_of(self.name, 'Transformation')!r}"
         if not isinstance(self.group, Group):
-            msg = f"Transformation {self.name!r}: group is {self.group!r}; expected a Group such as groups.Scaling(16)."
+            msg = f"{what}: group is {short(self.group)}; expected a Group such as groups.Scaling(16)."
             raise InvalidInput(msg)
         for field in ("on_params", "on_outputs", "on_inputs"):
-            if not callable(getattr(self, field)):
-                got = getattr(self, field)
-                msg = f"Transformation {self.name!r}: {field} is {got!r}; expected a function of (element, tree)."
-                raise InvalidInput(msg)
-        if self.charge is not None and not callable(self.charge):
-            msg = f"Transformation {self.name!r}: charge is {self.charge!r}; expected a function of (algebra, params)."
-            raise InvalidInput(msg)
-        if self.side not in ("left", "right"):
-            msg = f"Transformation {self.name!r}: side is {self.side!r}; expected 'left' or 'right'."
-            raise InvalidInput(msg)
+            function_of(getattr(self, field), ("element", field[3:]), f"{what}: {field}")
+        if self.charge is not None:
+            function_of(self.charge, ("algebra", "params"), f"{what}: charge")
+        one_of(self.side, ("left", "right"), f"{what}: side")
+        flag(self.isometry, f"{what}: isometry")
 
     @property
     def moves_outputs(self) -> bool:

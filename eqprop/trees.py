@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
 
 type_of_leaf = jnp.result_type
@@ -34,14 +36,31 @@ def matching(paths: tuple[str, ...], pattern: str, *, role: str) -> tuple[int, .
     """Positions of the paths that a glob pattern matches; ``*`` also crosses ``/``, and every path matches itself.
 
     Raises:
-        InvalidInput: where nothing matches, so that a misspelt path is never a silent no-op.
+        InvalidInput: where nothing matches, so that a misspelt path is never a silent no-op; where a path with special
+            characters in it matches others, too.
     """
     exact = tuple(i for i, path in enumerate(paths) if path == pattern)
-    found = exact or tuple(i for i, path in enumerate(paths) if fnmatchcase(path, pattern))
-    if not found:
-        msg = f"{role}: no parameter matches {pattern!r}. The paths are: {', '.join(paths) or '(none)'}."
+    globbed = tuple(i for i, path in enumerate(paths) if fnmatchcase(path, pattern))
+    others = [paths[i] for i in globbed if i not in exact]
+    if exact and others:
+        msg = (
+            f"{role}: {pattern!r} is the path of a parameter and, as a pattern, matches {', '.join(others)} as well. "
+            f"Write {_literal(pattern)!r} for the one; or rename it."
+        )
         raise InvalidInput(msg)
-    return found
+    if not exact and not globbed:
+        close = suggestion(pattern, paths)
+        msg = (
+            f"{role}: no parameter matches {pattern!r}.{f' {close}' if close else ''} The paths are: "
+            f"{', '.join(paths) or '(none)'}."
+        )
+        raise InvalidInput(msg)
+    return exact or globbed
+
+
+def _literal(path: str) -> str:
+    """The pattern that matches this path only: special characters in brackets."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 @dataclass(frozen=True)

@@ -399,13 +399,13 @@ def test_one_tensor_may_be_written_along_a_shared_axis_and_read_along_another():
             lambda: glu(2, up=UP, down=DOWN, gate=GATE, group=groups.Sign(2)),
             r"with gate= the group is Scaling × Scaling; leave out group=Sign\(n=2\)",
         ),
-        (lambda: low_rank(2, writes={}), r"'low-rank'\): neither writes= nor reads= names a tensor"),
-        (lambda: experts(2, {}), r"'experts'\): neither"),
-        (lambda: channels(2, writes={}), r"'channels'\): neither"),
+        (lambda: low_rank(2, writes={}), r"'low-rank'\): no tensor is named by writes= or reads="),
+        (lambda: experts(2, {}), r"'experts'\): no tensor is named by axes="),
+        (lambda: channels(2, writes={}), r"'channels'\): no tensor"),
         (lambda: channels(2, writes={"w": 0}, group=groups.Sign(2), power=2), "Sign.* has no real powers"),
         (lambda: channels(2, writes={"w": 0}, group=groups.Translation(2)), "does not act on hidden units"),
-        (lambda: states(groups.Scaling(2)), r"'states'\): neither"),
-        (lambda: states(groups.Scaling(2), recurrent={"a": 1}), r"recurrent\['a'\] is 1; expected \(axis that writes"),  # pyright: ignore[reportArgumentType]
+        (lambda: states(groups.Scaling(2)), r"'states'\): no tensor is named by inputs= or recurrent= or outputs="),
+        (lambda: states(groups.Scaling(2), recurrent={"a": 1}), r"recurrent\['a'\] is 1 \(int\); expected \(axis that"),  # pyright: ignore[reportArgumentType]
         (lambda: states(groups.Scaling(2), inputs={"a": 0}, recurrent={"a": (0, 1)}), "'a' is among recurrent and"),
         (lambda: states(groups.Scaling(2), outputs={"a": 0}, recurrent={"a": (0, 1)}), "'a' is among recurrent and"),
     ],

@@ -329,9 +329,11 @@ def test_a_product_without_groups_is_refused(factors: Any) -> None:
         groups.Product(*factors)
 
 
-@pytest.mark.parametrize(("factor", "count"), [(3, 2), (groups.Sign(1), 0)])
-def test_a_power_of_nothing_is_refused(factor: Any, count: int) -> None:
-    with pytest.raises(InvalidInput, match=r"groups\.Power: got"):
+@pytest.mark.parametrize(
+    ("factor", "count", "message"), [(3, 2, "the factor is 3; expected a group"), (groups.Sign(1), 0, "count is 0")]
+)
+def test_a_power_of_nothing_is_refused(factor: Any, count: int, message: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"groups\.Power: {message}"):
         groups.Power(factor, count)
 
 

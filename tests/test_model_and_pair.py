@@ -72,7 +72,7 @@ def test_core_types_are_frozen(thing):
         (lambda: eqprop.Pair(model(), "scaling"), "expected an eqprop.Transformation"),
         (lambda: eqprop.Pair(model(), scaling(), target=3), "Pair: target is 3; expected an eqprop.Model or None"),
         (lambda: eqprop.Transformation(3, on_params=apply), "group is 3; expected a Group such as groups.Scaling"),
-        (lambda: scaling(on_outputs=3), "on_outputs is 3; expected a function"),
+        (lambda: scaling(on_outputs=3), r"on_outputs is 3 \(int\); expected a function"),
         (lambda: scaling(side="both"), "side is 'both'; expected 'left' or 'right'"),
     ],
 )

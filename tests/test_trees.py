@@ -68,7 +68,7 @@ PATHS = ("a/w", "a/b", "b/w", "w[0]", "w0")
         ("*w", (0, 2)),
         ("a/*", (0, 1)),
         ("?/w", (0, 2)),
-        ("w[0]", (3,)),
+        ("w[[]0]", (3,)),
         ("w[0-9]", (4,)),
         ("*", (0, 1, 2, 3, 4)),
     ],
@@ -78,7 +78,7 @@ def test_a_pattern_names_the_paths_it_matches_and_a_path_itself(pattern: str, po
 
 
 def test_a_pattern_is_case_sensitive_and_a_misspelt_one_lists_the_paths() -> None:
-    with pytest.raises(InvalidInput, match=r"reads: no parameter matches 'A/w'. The paths are: a/w, a/b, b/w"):
+    with pytest.raises(InvalidInput, match=r"reads: no parameter matches 'A/w'. .*The paths are: a/w, a/b, b/w"):
         matching(PATHS, "A/w", role="reads")
 
 

@@ -21,6 +21,7 @@ import einops
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import as_index, got, mapping_of
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 from eqprop.groups.product import DiscretePower
@@ -29,6 +30,40 @@ from eqprop.trees import is_floating, type_of_leaf
 Axis = int | tuple[int, int] | str
 Axes = Mapping[str, Axis]
 """Path of a parameter, or glob pattern of paths → the axis in each of these tensors."""
+
+
+def axes_of(axes: Any, what: str) -> dict[str, Axis]:
+    """The declaration of one role, its axes as Python's own numbers; nothing where the role is left out.
+
+    Args:
+        axes: a mapping from paths to axes, or None.
+        what: the role, as in ``"hidden_units('mlp'): writes"``.
+
+    Raises:
+        InvalidInput: for a list of paths, a key that is no text, an axis that is no number, pair or pattern.
+    """
+    if axes is None:
+        return {}
+    return {
+        path: axis_of(axis, f"{what}[{path!r}]") for path, axis in mapping_of(axes, "{'w1': 1, 'b1': 0}", what).items()
+    }
+
+
+def axis_of(axis: Any, what: str) -> Axis:
+    """An axis as users write it, NumPy's whole numbers included.
+
+    Raises:
+        InvalidInput: for anything else; True and False are no axes.
+    """
+    if isinstance(axis, str):
+        return axis
+    pair = isinstance(axis, tuple) and len(axis) == 2
+    numbers = [as_index(a) for a in (axis if pair else (axis,))]
+    found = [number for number in numbers if number is not None]
+    if len(found) < len(numbers):
+        msg = f"{what} is {got(axis)}; expected the number of an axis, a pair of them (copies, units), or a pattern."
+        raise InvalidInput(msg)
+    return (found[0], found[1]) if pair else found[0]
 
 
 class Unfolded(NamedTuple):
@@ -114,7 +149,7 @@ def _checked(group: Group, shape: tuple[int, ...], axis: Any, where: str) -> tup
     """The axes, counted from the front, if the tensor has them with the lengths that the group acts on."""
     axes = axis if isinstance(axis, tuple) else (axis,)
     sizes = sizes_of(group)
-    if len(axes) != len(sizes) or not all(isinstance(a, int) for a in axes):
+    if isinstance(axis, str) or len(axes) != len(sizes):
         expected = "a pair (axis of the copies, axis of the units)" if len(sizes) > 1 else "one axis"
         msg = f"{where}: the axis is {axis!r}; {group!r} needs {expected}, or a pattern of {' and '.join(sizes)}."
         raise InvalidInput(msg)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from eqprop.actions.axes import Axes, Axis
+from eqprop.actions.axes import Axes, Axis, axes_of
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.actions.units import hidden_units
+from eqprop.actions.units import units_between
+from eqprop.arguments import got, mapping_of, one_of, whole_number
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 from eqprop.groups.discrete import Permutation
@@ -59,17 +60,22 @@ def attention_heads(
     Raises:
         InvalidInput: unless queries and keys are given, or values and outputs, and not both.
     """
-    circuits = [(queries, keys), (values, outputs)]
-    given = [pair for pair in circuits if pair[0] or pair[1]]
-    if len(given) != 1 or not all(given[0]):
-        msg = f"attention_heads({name!r}): give queries= and keys=, or values= and outputs=; combined(…) joins them."
+    where = f"attention_heads({name!r})"
+    circuits = [({"queries": queries}, {"keys": keys}), ({"values": values}, {"outputs": outputs})]
+    given = [(writes, reads) for writes, reads in circuits if any((*writes.values(), *reads.values()))]
+    if len(given) != 1 or not all((*given[0][0].values(), *given[0][1].values())):
+        msg = f"{where}: give queries= and keys=, or values= and outputs=; combined(…) joins them."
         raise InvalidInput(msg)
+    heads = whole_number(heads, f"{where}: heads is", least=1)
+    width = whole_number(width, f"{where}: width is")
     if rotary is not None and (values or width % 2):
-        msg = f"attention_heads({name!r}): rotary= turns pairs of units of queries and keys; the width is {width!r}."
+        msg = f"{where}: rotary= turns pairs of units of queries and keys; the width is {width!r}."
         raise InvalidInput(msg)
+    if rotary is not None:
+        one_of(rotary, ("interleaved", "halves"), f"{where}: rotary")
     usual = GeneralLinear(width) if rotary is None else ComplexScaling(width // 2, rotary)
-    (writes, reads), per_head = given[0], usual if group is None else group
-    return hidden_units(Power(per_head, heads), writes=writes, reads=reads, name=name)
+    per_head = usual if group is None else group
+    return units_between(*given[0], Power(per_head, heads), name=name, constructor="attention_heads")
 
 
 def glu(
@@ -89,18 +95,22 @@ def glu(
     Raises:
         InvalidInput: for tensors that are not named (a factor would not be divided out), or a group beside ``gate``.
     """
+    where = f"glu({name!r})"
     if not (up and down) or (gate is not None and not gate):
-        msg = f"glu({name!r}): up is {up!r}, down is {down!r}, gate is {gate!r}; name tensors in each that is given."
+        msg = f"{where}: up is {up!r}, down is {down!r}, gate is {gate!r}; name tensors in each that is given."
         raise InvalidInput(msg)
+    scaling = Scaling(whole_number(hidden, f"{where}: hidden is"))
     if gate is None:
-        return hidden_units(Scaling(hidden) if group is None else group, writes=up, reads=down, name=name)
+        acting = scaling if group is None else group
+        return units_between({"up": up}, {"down": down}, acting, name=name, constructor="glu")
     if group is not None:
-        msg = f"glu({name!r}): with gate= the group is Scaling × Scaling; leave out group={group!r}."
+        msg = f"{where}: with gate= the group is Scaling × Scaling; leave out group={group!r}."
         raise InvalidInput(msg)
     both: list[Move] = []
-    for factor, written in enumerate((up, gate)):
-        both += [*moves(written, factor=factor), *moves(down, dual=True, factor=factor)]
-    return declared(Product(Scaling(hidden), Scaling(hidden)), both, name=name, constructor="glu")
+    for factor, (role, written) in enumerate({"up": up, "gate": gate}.items()):
+        both += moves(written, f"{where}: {role}", factor=factor)
+        both += moves(down, f"{where}: down", dual=True, factor=factor)
+    return declared(Product(scaling, scaling), both, name=name, where=where)
 
 
 def low_rank(
@@ -115,8 +125,9 @@ def low_rank(
         group: what acts instead.
         name: used in reports and test ids.
     """
-    usual = GeneralLinear(rank) if reads else Orthogonal(rank)
-    return hidden_units(usual if group is None else group, writes=writes, reads=reads, name=name)
+    rank = whole_number(rank, f"low_rank({name!r}): rank is")
+    acting = group if group is not None else GeneralLinear(rank) if reads else Orthogonal(rank)
+    return units_between({"writes": writes}, {"reads": reads}, acting, name=name, constructor="low_rank")
 
 
 def experts(count: int, axes: Axes, *, name: str = "experts") -> Transformation:
@@ -127,7 +138,8 @@ def experts(count: int, axes: Axes, *, name: str = "experts") -> Transformation:
         axes: path or glob pattern → the axis of the experts, the router's included.
         name: used in reports and test ids.
     """
-    return hidden_units(Permutation(count), writes=axes, name=name)
+    acting = Permutation(whole_number(count, f"experts({name!r}): count is"))
+    return units_between({"axes": axes}, {}, acting, name=name, constructor="experts")
 
 
 def states(
@@ -152,17 +164,24 @@ def states(
     Raises:
         InvalidInput: for an A without a pair of axes, or one that is named among the inputs or outputs too.
     """
-    both = recurrent or {}
+    where = f"states({name!r})"
+    both = {} if recurrent is None else mapping_of(recurrent, "{'a': (0, 1)}", f"{where}: recurrent")
+    once = {**axes_of(inputs, f"{where}: inputs"), **axes_of(outputs, f"{where}: outputs")}
     for pattern, axes in both.items():
         if not isinstance(axes, tuple) or len(axes) != 2:
-            msg = f"states({name!r}): recurrent[{pattern!r}] is {axes!r}; expected (axis that writes, axis that reads)."
+            msg = f"{where}: recurrent[{pattern!r}] is {got(axes)}; expected (axis that writes, axis that reads)."
             raise InvalidInput(msg)
-        if pattern in {**(inputs or {}), **(outputs or {})}:
-            msg = f"states({name!r}): {pattern!r} is among recurrent and inputs or outputs; name it once."
+        if pattern in once:
+            msg = f"{where}: {pattern!r} is among recurrent and inputs or outputs; name it once."
             raise InvalidInput(msg)
-    written = {**(inputs or {}), **{pattern: axes[0] for pattern, axes in both.items()}}
-    read = {**(outputs or {}), **{pattern: axes[1] for pattern, axes in both.items()}}
-    return hidden_units(group, writes=written, reads=read, name=name)
+    written, read = ({pattern: axes[side] for pattern, axes in both.items()} for side in (0, 1))
+    return units_between(
+        {"inputs": inputs, "recurrent": written},
+        {"outputs": outputs, "recurrent": read},
+        group,
+        name=name,
+        constructor="states",
+    )
 
 
 def channels(
@@ -186,5 +205,6 @@ def channels(
         power: as in ``hidden_units``.
         name: used in reports and test ids.
     """
-    acting = Scaling(count) if group is None else group
-    return hidden_units(acting, writes=writes, reads=reads, power=power, name=name)
+    acting = group if group is not None else Scaling(whole_number(count, f"channels({name!r}): count is"))
+    roles = ({"writes": writes}, {"reads": reads})
+    return units_between(*roles, acting, power=power, name=name, constructor="channels")

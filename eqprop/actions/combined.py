@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqprop.arguments import got
 from eqprop.errors import InvalidInput
 from eqprop.groups.product import Product
 from eqprop.transformation import Transformation, unmoved
@@ -18,8 +19,13 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
     Raises:
         InvalidInput: without transformations, for something else, or for left and right actions together.
     """
-    if not transformations or not all(isinstance(t, Transformation) for t in transformations):
-        msg = f"combined({name!r}): got {transformations!r}; expected one or more eqprop.Transformation."
+    wrong = next((t for t in transformations if not isinstance(t, Transformation)), None)
+    if not transformations or wrong is not None:
+        given = "nothing" if wrong is None else got(wrong)
+        msg = (
+            f"combined({name!r}): got {given}; expected one or more eqprop.Transformation, each as an argument of its "
+            "own."
+        )
         raise InvalidInput(msg)
     sides = {t.side for t in transformations}
     if len(sides) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.actions.axes import Axes, Axis, unfolded
+from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 from eqprop.groups.product import DiscretePower, DiscreteProduct
@@ -36,13 +36,32 @@ class Move:
     factor: int | None = None
 
 
-def moves(axes: Axes | None, *, dual: bool = False, power: float = 1.0, factor: int | None = None) -> tuple[Move, ...]:
-    """A declaration for each entry of a mapping from patterns to axes."""
-    return tuple(Move(pattern, axis, dual, power, factor) for pattern, axis in (axes or {}).items())
+def moves(
+    axes: Axes | None, what: str, *, dual: bool = False, power: float = 1.0, factor: int | None = None
+) -> tuple[Move, ...]:
+    """A declaration for each entry of a mapping from patterns to axes.
+
+    Args:
+        axes: the mapping; None declares nothing.
+        what: the role in messages, as in ``"hidden_units('mlp'): writes"``.
+        dual: as in ``Move``.
+        power: as in ``Move``.
+        factor: as in ``Move``.
+
+    Raises:
+        InvalidInput: for what is no such mapping.
+    """
+    return tuple(Move(pattern, axis, dual, power, factor) for pattern, axis in axes_of(axes, what).items())
 
 
-def declared(group: Group, declarations: Iterable[Move], *, name: str, constructor: str) -> Transformation:
+def declared(group: Group, declarations: Iterable[Move], *, name: str, where: str) -> Transformation:
     """The transformation that moves each declared tensor; a tensor keeps its dtype.
+
+    Args:
+        group: that acts.
+        declarations: what moves.
+        name: of the transformation.
+        where: the constructor in messages, as in ``"hidden_units('mlp')"``.
 
     Raises:
         InvalidInput: at the first use on parameters, for a pattern that matches nothing, a tensor that is not floating
@@ -50,7 +69,6 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, construct
             axis by the same component.
     """
     declarations = tuple(declarations)
-    where = f"{constructor}({name!r})"
 
     def on_params(element: Any, params: Any) -> Any:
         leaves, treedef = jax.tree.flatten(params)

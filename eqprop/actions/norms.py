@@ -10,9 +10,10 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from eqprop.actions.axes import Axes
+from eqprop.actions.axes import Axes, axes_of
 from eqprop.actions.moves import declared, moves
-from eqprop.actions.shifts import softmax_shift
+from eqprop.actions.shifts import shifted
+from eqprop.arguments import one_of, whole_number
 from eqprop.errors import InvalidInput
 from eqprop.groups.linear import GeneralLinear, Orthogonal
 from eqprop.groups.scaling import Scaling
@@ -32,10 +33,13 @@ def norm_gain(features: int, *, gains: Axes, reads: Axes, name: str = "norm-gain
     Raises:
         InvalidInput: without gains or without readers: a factor that nothing divides out is no symmetry.
     """
+    where = f"norm_gain({name!r})"
     if not gains or not reads:
-        msg = f"norm_gain({name!r}): give gains= and reads=; a factor that nothing divides out is no symmetry."
+        msg = f"{where}: give gains= and reads=; a factor that nothing divides out is no symmetry."
         raise InvalidInput(msg)
-    return declared(Scaling(features), [*moves(gains), *moves(reads, dual=True)], name=name, constructor="norm_gain")
+    scaling = Scaling(whole_number(features, f"{where}: features is"))
+    declarations = [*moves(gains, f"{where}: gains"), *moves(reads, f"{where}: reads", dual=True)]
+    return declared(scaling, declarations, name=name, where=where)
 
 
 def norm_scale(factors: int, *, writes: Axes, epsilon: Axes | None = None, name: str = "norm-scale") -> Transformation:
@@ -51,11 +55,13 @@ def norm_scale(factors: int, *, writes: Axes, epsilon: Axes | None = None, name:
     Raises:
         InvalidInput: without writers: nothing would be scaled.
     """
+    where = f"norm_scale({name!r})"
     if not writes:
-        msg = f"norm_scale({name!r}): writes= names no tensor; nothing would be scaled."
+        msg = f"{where}: writes= names no tensor; nothing would be scaled."
         raise InvalidInput(msg)
-    declarations = [*moves(writes), *moves(epsilon, power=2.0)]
-    return declared(Scaling(factors), declarations, name=name, constructor="norm_scale")
+    scaling = Scaling(whole_number(factors, f"{where}: factors is"))
+    declarations = [*moves(writes, f"{where}: writes"), *moves(epsilon, f"{where}: epsilon", power=2.0)]
+    return declared(scaling, declarations, name=name, where=where)
 
 
 def residual_stream(
@@ -90,13 +96,12 @@ def residual_stream(
     if not writes:
         msg = f"{where}: writes= names no tensor; nothing would move."
         raise InvalidInput(msg)
-    if norm == "layer":
-        return softmax_shift(params, _features(width, writes, params, where), name=name)
-    if norm not in ("none", "rms"):
-        msg = f"{where}: norm is {norm!r}; expected 'none', 'rms' or 'layer'."
-        raise InvalidInput(msg)
+    width = whole_number(width, f"{where}: width is")
+    if one_of(norm, ("none", "rms", "layer"), f"{where}: norm") == "layer":
+        return shifted(params, _features(width, writes, params, where), name=name, where=where)
     group = GeneralLinear(width) if norm == "none" else Orthogonal(width)
-    return declared(group, [*moves(writes), *moves(reads, dual=True)], name=name, constructor="residual_stream")
+    declarations = [*moves(writes, f"{where}: writes"), *moves(reads, f"{where}: reads", dual=True)]
+    return declared(group, declarations, name=name, where=where)
 
 
 def _features(width: int, writes: Axes, params: Any, where: str) -> dict[str, int]:
@@ -104,7 +109,7 @@ def _features(width: int, writes: Axes, params: Any, where: str) -> dict[str, in
     if params is None:
         msg = f"{where}: norm='layer' needs params=, whose shapes say how many shifts there are."
         raise InvalidInput(msg)
-    plain = {pattern: axis for pattern, axis in writes.items() if isinstance(axis, int)}
+    plain = {path: axis for path, axis in axes_of(writes, f"{where}: writes").items() if isinstance(axis, int)}
     if len(plain) < len(writes):
         msg = f"{where}: with norm='layer' axes are numbers; got {dict(writes)!r}."
         raise InvalidInput(msg)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import as_index, mapping_of, short
 from eqprop.errors import InvalidInput
 from eqprop.groups.scaling import Translation
 from eqprop.transformation import Transformation
@@ -35,7 +36,7 @@ def softmax_shift(params: Any, classes: Mapping[str, Along], *, name: str = "sof
         InvalidInput: for a pattern that matches nothing, a tensor that is not floating point, or an axis that does not
             exist.
     """
-    return translations(params, classes, name=name)
+    return shifted(params, classes, name=name, where=f"softmax_shift({name!r})")
 
 
 def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift") -> Transformation:
@@ -52,13 +53,24 @@ def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift"
     Raises:
         InvalidInput: as ``softmax_shift``.
     """
-    where = f"translations({name!r})"
+    return shifted(params, along, name=name, where=f"translations({name!r})")
+
+
+def shifted(params: Any, along: Mapping[str, Along], *, name: str, where: str) -> Transformation:
+    """``translations`` under the name of the constructor that the user called, so that messages speak of it."""
     shapes = _shapes(params, along, where)
     sizes = {i: prod(shape) for i, (shape, _) in shapes.items()}
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+    form = _form(params)
 
     def on_params(shifts: Any, params: Any) -> Any:
         leaves, treedef = jax.tree.flatten(params)
+        if _form(params) != form:
+            msg = (
+                f"{where} was made for other parameters, {_text(form)}, and is used on {_text(_form(params))}. Pass "
+                "the model's own example."
+            )
+            raise InvalidInput(msg)
         for i, (shape, full) in shapes.items():
             leaf = jnp.asarray(leaves[i])
             shift = jnp.reshape(shifts[starts[i] : starts[i] + sizes[i]], shape)
@@ -68,11 +80,19 @@ def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift"
     return Transformation(Translation(sum(sizes.values())), on_params, name=name, isometry=True)
 
 
+def _form(params: Any) -> dict[str, Shape]:
+    return dict(zip(leaf_paths(params), map(np.shape, jax.tree.leaves(params)), strict=True))
+
+
+def _text(form: Mapping[str, Shape]) -> str:
+    return ", ".join(f"{path} {shape}" for path, shape in form.items()) or "without any tensor"
+
+
 def _shapes(params: Any, along: Mapping[str, Along], where: str) -> dict[int, tuple[Shape, Shape]]:
     """For each tensor that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
     leaves, paths = jax.tree.leaves(params), leaf_paths(params)
     found: dict[int, tuple[Shape, Shape]] = {}
-    for pattern, axis in along.items():
+    for pattern, axis in mapping_of(along, "{'w_out': 1, 'b_out': 0}", f"{where}: the tensors").items():
         for i in matching(paths, pattern, role=where):
             tensor = f"{where}: tensor {paths[i]!r} of shape {np.shape(leaves[i])}"
             if not is_floating(leaves[i]):
@@ -91,13 +111,17 @@ def _shapes(params: Any, along: Mapping[str, Along], where: str) -> dict[int, tu
 def _split(shape: Shape, along: Along, tensor: str) -> tuple[Shape, Shape]:
     if along is None:
         return shape, shape
-    axis, parts = along if isinstance(along, tuple) else (along, 1)
-    if isinstance(axis, bool) or not isinstance(axis, int) or not -len(shape) <= axis < len(shape):
-        msg = f"{tensor} has no axis {axis!r}; expected a number, or None where every entry is free."
+    given = along if isinstance(along, tuple) and len(along) == 2 else (along, 1)
+    axis, parts = map(as_index, given)
+    if axis is None or not -len(shape) <= axis < len(shape):
+        msg = (
+            f"{tensor} has no axis {short(given[0])}; expected a number, a pair (axis, parts), or None where every "
+            "entry is free."
+        )
         raise InvalidInput(msg)
     axis %= len(shape)
-    if not isinstance(parts, int) or parts < 1 or shape[axis] % parts:
-        msg = f"{tensor}: axis {axis} does not split into {parts!r} equal parts."
+    if parts is None or parts < 1 or shape[axis] % parts:
+        msg = f"{tensor}: axis {axis} does not split into {short(given[1])} equal parts."
         raise InvalidInput(msg)
     before, after = shape[:axis], shape[axis + 1 :]
     return (*before, parts, 1, *after), (*before, parts, shape[axis] // parts, *after)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
+from numbers import Real
 
 import jax
 
 from eqprop.actions.axes import Axes
 from eqprop.actions.moves import Move, declared, moves
+from eqprop.arguments import as_index, got, short
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 from eqprop.transformation import Transformation
@@ -41,24 +44,58 @@ def hidden_units(
             first use on parameters, for a pattern that matches nothing, a tensor that is not floating point, an axis
             that does not exist or does not have the group's size, a tensor that is moved twice along one axis.
     """
-    declarations = moves(writes) + moves(reads, dual=True, power=power)
-    check_declaration(group, declarations, power, f"hidden_units({name!r})")
-    return declared(group, declarations, name=name, constructor="hidden_units")
+    return units_between(
+        {"writes": writes}, {"reads": reads}, group, power=power, name=name, constructor="hidden_units"
+    )
 
 
-def check_declaration(group: object, declarations: tuple[Move, ...], power: object, where: str) -> None:
+def units_between(
+    writes: Mapping[str, Axes | None],
+    reads: Mapping[str, Axes | None],
+    group: Group,
+    *,
+    name: str,
+    constructor: str,
+    power: float = 1.0,
+) -> Transformation:
+    """``hidden_units`` under the names that a constructor has for the two roles, so that messages speak of them.
+
+    Args:
+        writes: role → tensors, for each role that writes.
+        reads: likewise.
+        group: as in ``hidden_units``.
+        name: as in ``hidden_units``.
+        constructor: what the user called.
+        power: as in ``hidden_units``.
+    """
+    where = f"{constructor}({name!r})"
+    power = _degree(power, where)
+    declarations = [move for role, axes in writes.items() for move in moves(axes, f"{where}: {role}")]
+    declarations += [m for role, axes in reads.items() for m in moves(axes, f"{where}: {role}", dual=True, power=power)]
+    roles = " or ".join(f"{role}=" for role in dict.fromkeys((*writes, *reads)))
+    _check_declaration(group, declarations, power, where, roles)
+    return declared(group, declarations, name=name, where=where)
+
+
+def _degree(power: object, where: str) -> float:
+    """The degree as Python's own number, NumPy's included; a whole one stays whole."""
+    if isinstance(power, bool) or not isinstance(power, Real) or not math.isfinite(power):
+        msg = f"{where}: power is {got(power)}; expected a finite number, the degree p of σ(c z) = c^p σ(z)."
+        raise InvalidInput(msg)
+    whole = as_index(power)
+    return float(power) if whole is None else whole
+
+
+def _check_declaration(group: object, declarations: Sequence[Move], power: float, where: str, roles: str) -> None:
     """Raise for what is wrong before any parameters are seen."""
     if not isinstance(group, Group):
-        msg = f"{where}: group is {group!r}; expected a Group such as groups.Scaling(16)."
+        msg = f"{where}: group is {short(group)}; expected a Group such as groups.Scaling(16)."
         raise InvalidInput(msg)
     if not declarations:
-        msg = f"{where}: neither writes= nor reads= names a tensor; nothing would move."
+        msg = f"{where}: no tensor is named by {roles}; nothing would move."
         raise InvalidInput(msg)
     if group.size is None:
         msg = f"{where}: {group!r} does not act on hidden units; write on_params yourself."
-        raise InvalidInput(msg)
-    if isinstance(power, bool) or not isinstance(power, int | float) or not math.isfinite(power):
-        msg = f"{where}: power is {power!r}; expected a finite number, the degree p of σ(c z) = c^p σ(z)."
         raise InvalidInput(msg)
     if power != 1:
         # Groups without real powers say so themselves; here, and not at the first use on parameters.

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from eqprop.arguments import whole_number
 from eqprop.errors import InvalidInput
 
 Element = Any
@@ -148,16 +149,8 @@ class SizedGroup(Group):
     n: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n", whole_number(self.n, type(self).__name__))
+        object.__setattr__(self, "n", whole_number(self.n, f"groups.{type(self).__name__}: size is"))
 
     @property
     def trivial(self) -> bool:
         return self.n == 0
-
-
-def whole_number(size: int, group: str) -> int:
-    """The size of a group, if it is a whole number of at least 0."""
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
-        msg = f"groups.{group}: size is {size!r}; expected a whole number, 0 or more."
-        raise InvalidInput(msg)
-    return int(size)

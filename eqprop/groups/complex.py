@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.errors import InvalidInput
+from eqprop.arguments import one_of
 from eqprop.groups.base import LieGroup, SizedGroup
 from eqprop.groups.linear import GeneralLinear, matrix_exponential, multiply_along
 
@@ -31,9 +31,7 @@ class ComplexLinear(SizedGroup, LieGroup):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.layout not in ("interleaved", "halves"):
-            msg = f"groups.ComplexLinear: layout is {self.layout!r}; expected 'interleaved' or 'halves'."
-            raise InvalidInput(msg)
+        one_of(self.layout, ("interleaved", "halves"), "groups.ComplexLinear: layout")
 
     @property
     def size(self) -> int:

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import short, whole_number
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group, LieGroup, whole_number
+from eqprop.groups.base import Group, LieGroup
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def Product(*factors: Group) -> DiscreteProduct:  # noqa: N802 - used like the o
         InvalidInput: without factors, or with one that is no group.
     """
     if not factors or not all(isinstance(f, Group) for f in factors):
-        msg = f"groups.Product: the factors are {factors!r}; expected one or more groups."
+        msg = f"groups.Product: the factors are {short(factors)}; expected one or more groups, each as an argument."
         raise InvalidInput(msg)
     if all(isinstance(f, LieGroup) for f in factors):
         return LieProduct(tuple(f for f in factors if isinstance(f, LieGroup)))
@@ -117,7 +118,7 @@ def DirectSum(*factors: Group) -> DiscreteSum:  # noqa: N802 - used like the oth
         InvalidInput: without factors, or with one that is no group or does not act on units.
     """
     if not factors or not all(isinstance(f, Group) and f.size is not None for f in factors):
-        msg = f"groups.DirectSum: the factors are {factors!r}; expected one or more groups that act on hidden units."
+        msg = f"groups.DirectSum: the factors are {short(factors)}; expected groups that act on hidden units."
         raise InvalidInput(msg)
     if all(isinstance(f, LieGroup) for f in factors):
         return LieSum(tuple(f for f in factors if isinstance(f, LieGroup)))
@@ -212,7 +213,8 @@ def Power(factor: Group, count: int) -> DiscretePower:  # noqa: N802 - used like
     Raises:
         InvalidInput: where the factor is no group or the count is not at least 1.
     """
-    if not isinstance(factor, Group) or whole_number(count, "Power") < 1:
-        msg = f"groups.Power: got {factor!r} and count {count!r}; expected a group and a whole number from 1."
+    if not isinstance(factor, Group):
+        msg = f"groups.Power: the factor is {short(factor)}; expected a group, and how many copies: Power(Sign(3), 2)."
         raise InvalidInput(msg)
+    count = whole_number(count, "groups.Power: count is", least=1)
     return LiePower(factor, count) if isinstance(factor, LieGroup) else DiscretePower(factor, count)

@@ -11,7 +11,6 @@ from eqprop.mutants.actions import wrong_axis as wrong_axis
 from eqprop.mutants.actions import wrong_inverse as wrong_inverse
 from eqprop.mutants.actions import wrong_power as wrong_power
 from eqprop.mutants.base import Mutant as Mutant
-from eqprop.mutants.base import kebab_case as kebab_case
 from eqprop.mutants.base import leaf_at as leaf_at
 from eqprop.mutants.base import slug as slug
 from eqprop.mutants.base import with_leaf as with_leaf

@@ -20,26 +20,12 @@ from typing import Any, Literal
 import jax
 from hypothesis.strategies import SearchStrategy
 
+from eqprop.arguments import function_of, got, kebab_case
 from eqprop.errors import InvalidInput
 from eqprop.pair import Pair
 from eqprop.trees import is_floating, leaf_paths
 
 Change = Callable[[Pair], Pair | None]
-KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def kebab_case(name: object, *, what: str) -> str:
-    """The name, if it is words of lower-case letters and digits joined by hyphens.
-
-    Raises:
-        InvalidInput: otherwise. Names are test ids and command-line arguments.
-    """
-    if not isinstance(name, str) or not KEBAB_CASE.fullmatch(name):
-        msg = (
-            f"{what}: the name is {name!r}; expected kebab-case such as 'relu-rescaling' (a-z, 0-9 and single hyphens)."
-        )
-        raise InvalidInput(msg)
-    return name
 
 
 @dataclass(frozen=True)
@@ -60,13 +46,17 @@ class Mutant:
 
     def __post_init__(self) -> None:
         kebab_case(self.name, what="Mutant")
-        if self.order not in (0, 1, 2, 3):
-            msg = f"Mutant {self.name!r}: order is {self.order!r}; expected 0, 1, 2 or 3."
+        if isinstance(self.order, bool) or self.order not in (0, 1, 2, 3):
+            msg = f"Mutant {self.name!r}: order is {got(self.order)}; expected 0, 1, 2 or 3."
             raise InvalidInput(msg)
+        function_of(self.change, ("pair",), f"Mutant {self.name!r}: change")
 
     def broken(self, pair: Pair) -> Pair | None:
         """The pair with this defect, renamed, its architecture kept; None where it cannot carry the defect."""
         changed = self.change(pair)
+        if changed is not None and not isinstance(changed, Pair):
+            msg = f"Mutant {self.name!r}: change gave {got(changed)}; expected the broken eqprop.Pair, or None."
+            raise InvalidInput(msg)
         return None if changed is None else changed.replaced(name=f"{pair.name}[{self.name}]")
 
     def only(self, carries: Callable[[Pair], bool]) -> Mutant:

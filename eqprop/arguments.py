@@ -1,0 +1,163 @@
+"""What users write as plain arguments: names, numbers, functions, mappings. What is wrong with one is said in one line.
+
+Imports neither JAX nor hypothesis.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from eqprop.errors import InvalidInput
+
+KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def short(value: object) -> str:
+    """A repr that fits a line; the type alone where the repr raises."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - whatever a user's own repr raises, it is not what is wrong here
+        return f"a {type(value).__name__}"
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def got(value: object) -> str:
+    """A value with its type, for what has the wrong one."""
+    return short(value) if value is None else f"{short(value)} ({type(value).__name__})"
+
+
+def suggestion(name: object, known: Iterable[str], *, otherwise: str = "") -> str:
+    """``Did you mean …?`` for a name that is close to known ones; else what is said otherwise."""
+    names = {text.lower(): text for text in known}
+    close = difflib.get_close_matches(str(name).lower(), names, n=3)
+    return f"Did you mean {' or '.join(names[text] for text in close)}?" if close else otherwise
+
+
+def name_of(name: object, what: str) -> str:
+    """A name that can be shown in a line, be a test id, and be asked for on a command line.
+
+    Raises:
+        InvalidInput: for what is no text, is empty, or has characters that are not printed.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        msg = f"{what}: name is {got(name)}; expected a text of printable characters such as 'my-mlp'."
+        raise InvalidInput(msg)
+    return name
+
+
+def kebab_case(name: object, *, what: str) -> str:
+    """The name, if it is words of lower-case letters and digits joined by hyphens.
+
+    Raises:
+        InvalidInput: otherwise. Names are test ids and command-line arguments.
+    """
+    if not isinstance(name, str) or not KEBAB_CASE.fullmatch(name):
+        msg = (
+            f"{what}: the name is {short(name)}; expected kebab-case such as 'relu-rescaling' (a-z, 0-9 and single "
+            "hyphens)."
+        )
+        raise InvalidInput(msg)
+    return name
+
+
+def as_index(value: Any) -> int | None:
+    """The whole number that a value is, NumPy's included; None for anything else, and for booleans."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # NumPy's booleans, and arrays of several numbers
+        return None
+
+
+def whole_number(value: Any, what: str, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number in a range, NumPy's included.
+
+    Args:
+        value: what was given.
+        what: the thing with its verb, as in ``"groups.Scaling: size is"``.
+        least: the smallest that is allowed.
+        most: the largest; None for any.
+
+    Raises:
+        InvalidInput: for anything else; booleans are none.
+    """
+    number = as_index(value)
+    if number is None or number < least or (most is not None and number > most):
+        to = "or more" if most is None else f"to {most}"
+        msg = f"{what} {short(value)}; expected a whole number, {least} {to}."
+        raise InvalidInput(msg)
+    return number
+
+
+def flag(value: Any, what: str) -> bool:
+    """True or False; a text such as ``"no"`` would count as True.
+
+    Raises:
+        InvalidInput: for anything else.
+    """
+    if not isinstance(value, bool):
+        msg = f"{what} is {got(value)}; expected True or False."
+        raise InvalidInput(msg)
+    return value
+
+
+def one_of(value: Any, known: Iterable[str], what: str) -> str:
+    """One of a few known texts.
+
+    Raises:
+        InvalidInput: otherwise, naming all.
+    """
+    *others, last = known
+    if not isinstance(value, str) or value not in (*others, last):
+        msg = f"{what} is {short(value)}; expected {', '.join(map(repr, others))} or {last!r}."
+        raise InvalidInput(msg)
+    return value
+
+
+def function_of(value: Any, arguments: tuple[str, ...], what: str) -> Any:
+    """A function that can be called with so many arguments, as far as Python knows its signature.
+
+    Raises:
+        InvalidInput: for what cannot be called, or takes another number of arguments.
+    """
+    shown = ", ".join(arguments)
+    if not callable(value):
+        msg = f"{what} is {got(value)}; expected a function of ({shown})."
+        raise InvalidInput(msg)
+    try:
+        # What a wrapper takes, not what it wraps: functools.wraps shows the signature of the function inside.
+        inspect.signature(value, follow_wrapped=False).bind(*arguments)
+    except TypeError as error:
+        msg = f"{what} cannot be called with ({shown}): {error}."
+        raise InvalidInput(msg) from error
+    except ValueError:  # what is built into Python or JAX may have no signature to look at
+        pass
+    return value
+
+
+def mapping_of(value: Any, example: str, what: str) -> Mapping[Any, Any]:
+    """A mapping whose keys are texts.
+
+    Args:
+        value: what was given.
+        example: what one looks like, as Python.
+        what: the thing, as in ``"Pair 'p': known_failures"``.
+
+    Raises:
+        InvalidInput: for a list, a set, a text or None, and for a key that is no text.
+    """
+    if not isinstance(value, Mapping):
+        msg = f"{what} is {got(value)}; expected a mapping such as {example}."
+        raise InvalidInput(msg)
+    for key in value:  # pyright: ignore[reportUnknownVariableType] - what is asked is what its keys are
+        if not isinstance(key, str):
+            msg = f"{what} has the key {got(key)}; expected texts, as in {example}."
+            raise InvalidInput(msg)
+    return value  # pyright: ignore[reportUnknownVariableType]
