@@ -11,9 +11,10 @@ import jax
 import numpy as np
 
 from eqprop import measuring, rounding
+from eqprop.batching import multiply_adds, over_rows
 from eqprop.calculus import is_reverse_only
 from eqprop.casting import cast_probe, output_shapes
-from eqprop.compiling import HOT, LARGE, compiler_options
+from eqprop.compiling import HOT, LARGE, MULTIPLY_ADDS, compiler_options
 from eqprop.losses import Loss
 from eqprop.noise import TABLE, with_rounding_noise
 from eqprop.pair import Pair
@@ -22,7 +23,7 @@ from eqprop.precision import Precision, garbage_kept, numbers_context
 from eqprop.probe import Probe
 from eqprop.properties.base import Property
 from eqprop.rounding import Judgement, Measured
-from eqprop.rows import Layout, flat, in_chunks, joined, one_by_one
+from eqprop.rows import Layout, flat, in_chunks, joined
 from eqprop.sampling import probes_of
 from eqprop.store import Slot, keepable
 from eqprop.traits import traits_of
@@ -83,11 +84,11 @@ class Program:
         self.needed = frozenset[str]().union(*(p.needs for p in self.properties))
         self.layouts: dict[str, Layout] = {}
         self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, ...]]]] = {}
-        self._over_rows: Callable[[Callable[..., Any]], Callable[..., Any]] = jax.vmap
         self._cold: Any = None  # the lowered program, until it has run long enough to be compiled once more
         self._ran = 0
         size = max(pair.model.param_leaves.size, 1)
         self.large = size >= LARGE
+        self._work = size  # of a row: parameters, and what else takes as long
         self.copies = rounding.COPIES_LARGE if self.large else rounding.COPIES
         self.rows = int(np.clip(NUMBERS_PER_CALL // size, 1, (probes or PROBES) * (1 + rounding.COPIES)))
         if self.large:
@@ -114,6 +115,7 @@ class Program:
             return False
         call, facts = kept
         self.careful, self.eps, self.lowest = facts["careful"], facts["eps"], facts["lowest"]
+        self._work = facts["work"]
         self.layouts = {name: Layout.from_json(layout) for name, layout in facts["layouts"].items()}
         self._call = self._compiled(jax.jit(call).trace(self._rows_like(self.rows)))
         return True
@@ -124,38 +126,28 @@ class Program:
         found = {name: max(of_sides) for name, of_sides in units.items()}
         self.eps = {name: eps for name, (eps, _) in found.items()}
         self.lowest = {name: lowest for name, (_, lowest) in found.items()}
+        self._work = self.pair.model.param_leaves.size + multiply_adds(traced.jaxpr) // (MULTIPLY_ADDS * self.rows)
         if slot is not None and not self.large and keepable(traced.jaxpr):
             rows = self._rows_like(self.rows)
             layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
             facts = {"careful": self.careful, "eps": self.eps, "lowest": self.lowest, "layouts": layouts}
+            facts |= {"work": self._work}
             traced = jax.jit(slot.keep(jitted, rows, facts)).trace(rows)
         self._call = self._compiled(traced)
 
     def _compiled(self, traced: Any) -> Callable[[Probe], Any]:
         lowered = traced.lower()
-        if not self.large:
+        long = self.large or self.rows * self._work > HOT
+        if not long:
             self._cold = lowered
-        return lowered.compile(compiler_options=compiler_options(long=self.large))
+        return lowered.compile(compiler_options=compiler_options(long=long))
 
     def _traced(self) -> tuple[Any, Any]:
-        """The program over all rows, jitted and traced; row after row where some operation cannot be batched."""
-        trace = self._trace_of_measurements if self.large else self._trace_of_sides
-        try:
-            return trace()
-        except NotImplementedError as error:
-            if is_reverse_only(error):
-                raise
-            self._over_rows = one_by_one
-            return trace()
-
-    def _trace_of_sides(self) -> tuple[Any, Any]:
-        of_rows = jax.jit(self._over_rows(self._row))
-        return of_rows, of_rows.trace(self._rows_like(1 if self.large else self.rows))
-
-    def _trace_of_measurements(self) -> tuple[Any, Any]:
+        """The program over all rows, jitted and traced."""
+        if not self.large:
+            return over_rows(self._row, self._rows_like(self.rows))
         held = 1 + self.copies
-        of_groups = jax.jit(self._over_rows(measuring.measuring(self._sides, held)))
-        return of_groups, of_groups.trace(self._rows_like(self.rows // held, held))
+        return over_rows(measuring.measuring(self._sides, held), self._rows_like(self.rows // held, held))
 
     def _rows_like(self, *axes: int) -> Probe:
         def like(leaf: np.ndarray) -> Any:
@@ -166,13 +158,13 @@ class Program:
     @cached_property
     def _large_sides_call(self) -> Callable[[Probe], Any]:
         """The program that returns whole sides of a large model, a row at a time: compiled when needed."""
-        return self._compiled(self._trace_of_sides()[1])
+        return self._compiled(over_rows(self._row, self._rows_like(1))[1])
 
     def _sides_call(self, rows: int) -> tuple[Callable[[Probe], Any], int]:
         """The program that returns whole sides, and how many rows it takes; compiled to run fast where it runs long."""
         if self.large:
             return self._large_sides_call, 1
-        self._ran += rows * self.pair.model.param_leaves.size
+        self._ran += rows * self._work
         if self._cold is not None and self._ran > HOT:
             self._call, self._cold = self._cold.compile(compiler_options=compiler_options(long=True)), None
         return self._call, self.rows
@@ -263,30 +255,31 @@ class Program:
         signs = rng.choice(np.array([-1.0, 1.0]), (probes.count, 1 + copies, TABLE))
         signs[:, 0] = 0.0
         with numbers_context(self.precision):
-            noisy = self._noisy_program(name, rows.at(0))
+            groups = measuring.groups(probes.count, copies, self.copies if self.large else copies)
+            signs = signs.reshape(-1, TABLE)
+            noisy = self._noisy_program(name, rows.at(groups[0]), signs[groups[0]])
             if self.large:
-                groups = measuring.groups(probes.count, copies, self.copies)
-                signs = signs.reshape(-1, TABLE)
                 measured = [jax.tree.map(lambda found: found[None], noisy(rows.at(g), signs[g])[name]) for g in groups]
                 combined = measuring.combined(joined(measured, len(groups)), probes.count)
                 return rounding.judgement(combined, self.eps[name])
-            chunks = [
-                noisy(rows.at(slice(start, start + 1 + copies)), signs[i])[name]
-                for i, start in enumerate(range(0, rows.count, 1 + copies))
-            ]
+            chunks = [noisy(rows.at(group), signs[group])[name] for group in groups]
         lhs, rhs, scales, errors = (
             np.stack([np.asarray(chunk[i], dtype=np.float64) for chunk in chunks]) for i in range(4)
         )
         measured = rounding.measure(lhs, rhs, scales, self.layouts[name].starts, errors)
         return rounding.judgement(measured, self.eps[name])
 
-    def _noisy_program(self, name: str, example: Probe) -> Callable[[Probe, Any], dict[str, tuple[Any, ...]]]:
+    def _noisy_program(self, name: str, rows: Probe, signs: Any) -> Callable[..., dict[str, tuple[Any, ...]]]:
         if name not in self._noisy:
             alone = (self._property(name),)
             row = self._sides if self.large else self._row
-            noisy = with_rounding_noise(lambda probe: row(probe, alone), example)
-            over = measuring.measuring(noisy, 1 + self.copies) if self.large else self._over_rows(noisy)
-            self._noisy[name] = jax.jit(over, compiler_options=compiler_options())
+            noisy = with_rounding_noise(lambda probe: row(probe, alone), rows.at(0))
+            if self.large:
+                traced: Any = jax.jit(measuring.measuring(noisy, 1 + self.copies)).trace(rows, signs)
+            else:
+                traced = over_rows(noisy, rows, signs)[1]
+            long = multiply_adds(traced.jaxpr) > MULTIPLY_ADDS * HOT
+            self._noisy[name] = traced.lower().compile(compiler_options=compiler_options(long=long))
         return self._noisy[name]
 
     def _property(self, name: str) -> Property:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.batching import batched
 from eqprop.calculus import Tree, add, inner, norm, scaled, zeros_like
 
 # -- integrals --------------------------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
     nodes, weights, smooth, ends = _kronrod()
 
     def of_piece(start: Any, width: Any) -> tuple[Tree, Tree]:
-        values = jax.vmap(function)(start + width * nodes.astype(start.dtype))
+        values = batched(function)(start + width * nodes.astype(start.dtype))
         total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
         return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
 
@@ -188,11 +189,11 @@ def collocation(
     def one_step(y: Tree, _: None) -> tuple[Tree, tuple[Tree, Any]]:
         def improve(_: Any, found: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
             at = states(y, found[1])
-            return at, jax.vmap(field)(at)
+            return at, batched(field)(at)
 
         flat = _repeated(y, stages)
         at, slopes = jax.lax.fori_loop(0, ITERATIONS, improve, (flat, _repeated(zeros_like(y), stages)))
-        seen = jax.vmap(observe)(at, slopes, states(y, slopes))
+        seen = batched(observe)(at, slopes, states(y, slopes))
         end = jax.tree.map(lambda a, k: a + step * jnp.tensordot(weights.astype(k.dtype), k, 1), y, slopes)
         sums = jax.tree.map(lambda leaf: step * jnp.tensordot(weights.astype(leaf.dtype), leaf, 1), seen)
         return end, (end, sums)

@@ -15,12 +15,17 @@ def inner_programs(equation: Any) -> Iterator[Any]:
             yield getattr(inner, "jaxpr", inner)
 
 
+def equations(program: Any, rounds: int = 1) -> Iterator[tuple[Any, int]]:
+    """Every operation of a program and of those inside it, and how often it runs: as far as loops say so, else once."""
+    for equation in program.eqns:
+        yield equation, rounds
+        for inner in inner_programs(equation):
+            yield from equations(inner, rounds * equation.params.get("length", 1))
+
+
 def primitives(program: Any) -> Iterator[str]:
     """The name of every operation of a program, and of those inside it."""
-    for equation in program.eqns:
-        yield equation.primitive.name
-        for inner in inner_programs(equation):
-            yield from primitives(inner)
+    return (equation.primitive.name for equation, _ in equations(program))
 
 
 def scan_counts(equation: Any) -> tuple[int, int]:

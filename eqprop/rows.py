@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -48,11 +47,6 @@ def flat(leaves: Sequence[Any]) -> Any:
     if not leaves:
         return jnp.zeros((0,))
     return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
-
-
-def one_by_one(row: Callable[..., Any]) -> Callable[..., Any]:
-    """What ``jax.vmap`` computes, without a batching rule for any operation."""
-    return lambda *rows: jax.lax.map(lambda arguments: row(*arguments), rows)
 
 
 def in_chunks(rows: Probe, call: Callable[[Probe], Any], held: int) -> list[dict[str, tuple[Any, ...]]]:

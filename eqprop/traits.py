@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from eqprop.batching import batched, one_by_one
 from eqprop.calculus import generator, inner, norm, subtract, zeros_like
 from eqprop.casting import output_shapes
 from eqprop.compiling import LARGE, compiler_options
@@ -144,7 +145,7 @@ class _Survey:
         self.rng = np.random.default_rng(SEED)
         self.source, self.image = pair.model.param_leaves, pair.image.param_leaves
         # Where rows are long they are taken one after the other.
-        self.over_rows = _mapped if self.source.size >= LARGE else jax.vmap
+        self.over_rows = one_by_one if self.source.size >= LARGE else batched
 
     def act(self, element: Any, theta: Any) -> Any:
         """K on the floating-point leaves."""
@@ -252,7 +253,7 @@ class _Survey:
             lengths = [norm(tree) for tree in (u, once, subtract(once, u), subtract(twice, once))]
             return (*lengths, jnp.sqrt(skew), rate, off, norm(field(theta)))
 
-        found = _run(jax.vmap(row) if self.source.size < LARGE else _mapped(row), stacked, theta, u, y)
+        found = _run(self.over_rows(row), stacked, theta, u, y)
         return tuple(
             filter(None, (_special_of(a, *row) for a, row in zip(candidates, np.stack(found, 1), strict=True)))
         )
@@ -282,10 +283,6 @@ def _null_space(rows: np.ndarray, span: np.ndarray, scale: float) -> Subspace:
     _, values, vectors = np.linalg.svd(rows)
     null = vectors[np.count_nonzero(values > RECOGNISED * np.sqrt(len(rows)) * scale) :]
     return Subspace(size, null @ span)
-
-
-def _mapped(row: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *rows: jax.lax.map(lambda one: row(*one), rows)
 
 
 def _run(function: Callable[..., Any], *arguments: Any) -> tuple[np.ndarray, ...]:
