@@ -104,6 +104,7 @@ def falsified(entry: Entry, order: int, size: float, dtype: str) -> frozenset[st
         Subject(f"{entry.name}-{order}-{size}", pairs), Options(PROFILE, precision=precision, properties=CORE)
     )  # pyright: ignore[reportArgumentType]
     search.explore()
+    search.expect_evaluated()
     return frozenset(search.violations)
 
 

@@ -93,6 +93,7 @@ def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False, 
 def _explored(subject: Subject, properties: tuple[Property, ...], seed: int) -> Search:
     search = Search(subject, Options(PROFILE, seed=seed, properties=properties, judge_blocked=True))
     search.explore()
+    search.expect_evaluated()
     return search
 
 

@@ -65,6 +65,15 @@ def is_reverse_only(error: Exception) -> bool:
     return "custom_vjp" in str(error) or "custom_lin" in str(error)
 
 
+NO_DERIVATIVE = ("not support JVP", "ifferentiation rule", "Transpose rule", "Linearization rule", "Reverse-mode diff")
+"""What JAX says of an operation (a callback, a loop of unknown length) that has no derivative."""
+
+
+def has_no_derivative(error: Exception) -> bool:
+    """Whether JAX refused a program because some operation in it has no derivative."""
+    return isinstance(error, NotImplementedError | ValueError) and any(words in str(error) for words in NO_DERIVATIVE)
+
+
 def allows_forward(f: Callable[[Tree], Tree], at: Tree) -> bool:
     """Whether forward mode goes through f: no ``custom_vjp`` rule lies on the way of the tangents."""
     jaxpr = jax.make_jaxpr(lambda at, u: jax.jvp(f, (at,), (u,))[1])(at, at)

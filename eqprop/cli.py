@@ -90,7 +90,12 @@ def cli() -> None:
     show_default=True,
     help="Folder for counterexamples, which `eqprop replay` reads.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Show every property, not only those of failing pairs.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Show every property, with its worst resolution, not only those of failing pairs.",
+)
 def verify(
     *,
     targets: tuple[str, ...],
@@ -166,9 +171,9 @@ def _run(subjects: list[Subject], options: Options, *, jobs: int, json: bool, ve
 
 
 def _print_report(report: Report) -> None:
-    from eqprop.overview import failures_of
+    from eqprop.failures import failure_blocks
 
-    for block in failures_of(report):
+    for block in failure_blocks(report.verdicts, report.missing):
         _echo(f"\n{block}")
     _echo(f"\n{report.summary()}")
 

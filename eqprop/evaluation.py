@@ -55,6 +55,7 @@ class Program:
         careful: whether the model is known to be reverse-only; found out where it is not said.
         probes: how many probes a call holds where the model is small; ``PROBES`` by default.
         slot: where the traced program is kept between runs; None keeps none.
+        compiled: False traces and lowers the program only, for what that raises.
 
     Attributes:
         careful: whether a reverse-only derivative rule was met.
@@ -76,6 +77,7 @@ class Program:
         careful: bool = False,
         probes: int | None = None,
         slot: Slot | None = None,
+        compiled: bool = True,
     ) -> None:
         self.pair = pair
         self.properties = tuple(properties)
@@ -86,6 +88,7 @@ class Program:
         self._noisy: dict[str, Callable[[Probe, Any], dict[str, tuple[Any, ...]]]] = {}
         self._cold: Any = None  # the lowered program, until it has run long enough to be compiled once more
         self._ran = 0
+        self._finished = compiled
         size = max(pair.model.param_leaves.size, 1)
         self.large = size >= LARGE
         self._work = size  # of a row: parameters, and what else takes as long
@@ -137,6 +140,8 @@ class Program:
 
     def _compiled(self, traced: Any) -> Callable[[Probe], Any]:
         lowered = traced.lower()
+        if not self._finished:
+            return _unfinished
         long = self.large or self.rows * self._work > HOT
         if not long:
             self._cold = lowered
@@ -291,6 +296,12 @@ class Program:
         lhs, rhs, *_ = self.evaluate(one)[name]
         layout = self.layouts[name]
         return Comparison(layout.names, tuple(layout.leaves(lhs[0])), tuple(layout.leaves(rhs[0])))
+
+
+def _unfinished(rows: Probe) -> Any:
+    del rows
+    msg = "a program that was only traced cannot be run"
+    raise AssertionError(msg)
 
 
 def applicable(pair: Pair, properties: Sequence[Property]) -> tuple[Property, ...]:

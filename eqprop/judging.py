@@ -15,16 +15,13 @@ from eqprop.losses import Loss
 from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.properties import KNOWN, Property
-from eqprop.rounding import Judgement
 from eqprop.store import Slot
 from eqprop.structures import Structure
 from eqprop.subject import Options, Subject
+from eqprop.suspicion import Batch, looked_into
 
 PROGRAMS_KEPT = 24
 """Compiled programs held at once: those of a search's recent architectures."""
-
-SUSPECTS_CONFIRMED = 8
-"""How many suspected probes of a batch are confirmed at most; one is enough to falsify."""
 
 SMALL = 10_000
 """Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
@@ -66,15 +63,7 @@ class Judge:
         loss = self._loss(structure)
         key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
         if key not in self._programs:
-            program = Program(
-                structure.pair,
-                properties,
-                loss,
-                self.options.precision,
-                careful=self._careful,
-                probes=self._probes(properties),
-                slot=self._slot(key, properties),
-            )
+            program = self._built(structure.pair, properties, loss, slot=self._slot(key, properties))
             self._careful = program.careful
             self._programs[key] = program
             while len(self._programs) > PROGRAMS_KEPT:
@@ -82,29 +71,43 @@ class Judge:
         self._programs.move_to_end(key)
         return self._programs[key]
 
+    def _built(
+        self, pair: Pair, properties: Sequence[Property], loss: Loss, *, slot: Slot | None = None, compiled: bool = True
+    ) -> Program:
+        return Program(
+            pair,
+            properties,
+            loss,
+            self.options.precision,
+            careful=self._careful,
+            probes=self._probes(properties),
+            slot=slot,
+            compiled=compiled,
+        )
+
+    def trace(self, structure: Structure, prop: Property) -> None:
+        """Trace one property on a structure, for what that raises."""
+        self._built(structure.pair, (prop,), self._loss(structure), compiled=False)
+
     def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
         known = self.subject.built_in and set(properties) <= set(KNOWN)
         return Slot((*key, self._probes(properties), self.options.precision)) if known else None
 
+    def judged(self, structure: Structure, properties: Sequence[Property]) -> Batch:
+        """What some properties say at a batch of probes, in one program."""
+        program = self.program(structure, properties)
+        rng = np.random.default_rng(structure.seed)
+        probes = program.draw(rng, self.batch(structure.pair, properties))
+        return Batch(structure, program, probes, program.judge(probes, rng), rng)
+
     def violates(self, structure: Structure, prop: Property) -> Violation | None:
         """Whether a batch on this structure violates one property; only that property is compiled."""
-        program = self.program(structure, (prop,))
-        rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self.batch(structure.pair, (prop,)))
-        judged = program.judge(probes, rng)[prop.name]
-        found = confirmed(program, prop.name, probes, judged, rng)
-        return Violation(structure, probes.at(found[0])) if found.size else None
+        batch = self.judged(structure, (prop,))
+        _, found = looked_into(batch, prop.name, under_noise=False)
+        return Violation(structure, batch.probes.at(found[0])) if found.size else None
 
     def stands_out(self, violation: Violation, prop: Property) -> bool:
         """Whether a violation is more than rounding inside the program makes."""
         program = self.program(violation.structure, (prop,))
         batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
         return bool(program.under_noise(prop.name, batch, np.random.default_rng(self.options.seed)).suspect[0])
-
-
-def confirmed(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> np.ndarray:
-    """The first suspected probes of a batch that still violate the property under many fresh perturbations."""
-    suspects = np.flatnonzero(judged.suspect)[:SUSPECTS_CONFIRMED]
-    if not suspects.size:
-        return suspects
-    return suspects[program.confirmed(name, probes.at(suspects), rng)]

@@ -61,6 +61,7 @@ def counterexample(
     before: Probe,
     seed: int,
     save: Path | None,
+    notes: tuple[str, ...] = (),
 ) -> Counterexample:
     """The counterexample at a (shrunk) probe.
 
@@ -74,6 +75,7 @@ def counterexample(
         before: the probe as it was found, before shrinking.
         seed: of the search.
         save: the folder for its file; None saves none.
+        notes: what else there is to say of it.
     """
     batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
     arrays = {
@@ -106,7 +108,7 @@ def counterexample(
         code="",
         numbers=numbers,
         shrunk=_shrunk(before, probe),
-        notes=(*_notes(program, prop, batch), *not_saved),
+        notes=(*notes, *_notes(program, prop, batch), *not_saved),
         replay=_replay_line(target, subject, prop, seed, file),
         file=file,
         recipe=recipe,

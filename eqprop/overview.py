@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from eqprop.report import Report
 from eqprop.verdict import Outcome, Verdict
 
 GRAVEST = (
@@ -35,8 +34,9 @@ class Overview:
         pair: the pair's name.
         outcome: of its worst cell.
         culprits: names of the properties with that outcome, where it is a failure.
+        whole: whether all cells have that outcome, for one reason.
         held: for each order, how many properties hold of those that apply.
-        resolution: the worst among the properties that hold.
+        resolution: the median over probes, of the property that holds with the coarsest.
         probes: of the property that was probed most.
         architectures: likewise.
         seconds: spent on the pair.
@@ -45,6 +45,7 @@ class Overview:
     pair: str
     outcome: Outcome
     culprits: tuple[str, ...]
+    whole: bool
     held: tuple[str, ...]
     resolution: float
     probes: int
@@ -55,11 +56,12 @@ class Overview:
     def of(cls, verdicts: Sequence[Verdict]) -> Overview:
         """The overview of one pair's verdicts, at least one."""
         outcome = min((v.outcome for v in verdicts), key=GRAVEST.index)
-        resolutions = [v.worst_resolution for v in verdicts if v.outcome is Outcome.HOLDS]
+        resolutions = [v.resolution for v in verdicts if v.outcome is Outcome.HOLDS]
         return cls(
             pair=verdicts[0].pair.name,
             outcome=outcome,
             culprits=tuple(v.property.name for v in verdicts if v.outcome is outcome and not v.accepted),
+            whole=len({(v.outcome, v.reason) for v in verdicts}) == 1,
             held=tuple(_held([v for v in verdicts if v.property.order == order]) for order in ORDERS),
             resolution=max((r for r in resolutions if not math.isnan(r)), default=math.nan),
             probes=max(v.probes for v in verdicts),
@@ -74,8 +76,8 @@ class Overview:
 
     @property
     def worth_details(self) -> bool:
-        """Whether its cells tell more than its line: those of an error all have the same reason."""
-        return not self.accepted and self.outcome is not Outcome.ERROR
+        """Whether its cells tell more than its line: those of a pair that cannot be run all have the same reason."""
+        return not self.accepted and not (self.whole and self.outcome is Outcome.ERROR)
 
     def line(self, width: int) -> str:
         """Columns as in ``header``; ``width`` is that of the name."""
@@ -92,7 +94,7 @@ class Overview:
         """The outcome, and which properties have it where it is a failure."""
         if self.accepted:
             return str(self.outcome)
-        if self.outcome is Outcome.ERROR:
+        if self.whole and self.outcome is Outcome.ERROR:
             return "error"
         first, *others = self.culprits
         more = f" and {len(others)} more" if others else ""
@@ -113,7 +115,7 @@ def overviews(verdicts: Iterable[Verdict]) -> list[Overview]:
 
 
 def header(width: int) -> str:
-    """The headings above overviews: held/applicable by order, worst resolution, architectures, probes, time."""
+    """The headings above overviews: held/applicable by order, resolution, architectures, probes, time."""
     orders = " ".join(f"{f'ord {order}':>5}" for order in ORDERS)
     return f"{'pair':<{width}} {orders} {'resoln':>8} {'archs':>5} {'probes':>7} {'time':>7}  outcome"
 
@@ -134,42 +136,32 @@ def number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.0e}"
 
 
-def cell_line(verdict: Verdict, width: int = 26) -> str:
-    """One cell: property, order, outcome, resolution, probes, reason."""
-    numbers = f"{number(verdict.worst_resolution):>8} {verdict.probes:>7}"
+def cell_line(verdict: Verdict, width: int = 26, *, reason: str | None = None) -> str:
+    """One cell: property, order, median and worst resolution, probes, outcome, and its reason (or a text for it)."""
+    numbers = f"{number(verdict.resolution):>8} (worst {number(verdict.worst_resolution):>5}) {verdict.probes:>7}"
     line = f"  {verdict.property.name:<{width}} {verdict.property.order} {numbers}  {verdict.outcome}"
-    return f"{line}: {verdict.reason}" if verdict.reason else line
+    said = _said_of(verdict) if reason is None else reason
+    return f"{line}: {said}" if said else line
+
+
+def _said_of(verdict: Verdict) -> str:
+    cleared = (
+        f"at {verdict.cleared} probes the sides differed by rounding inside the program" if verdict.cleared else ""
+    )
+    return "; ".join(filter(None, (verdict.reason, cleared)))
 
 
 def cell_lines(verdicts: Iterable[Verdict]) -> list[tuple[Outcome, str]]:
-    """A line for each cell; those that do not apply come last, a line for each reason."""
+    """A line for each cell; a reason is told once. Those that do not apply come last, a line for each reason."""
     asked: list[tuple[Outcome, str]] = []
-    reasons: dict[str, list[str]] = {}
+    idle: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
     for verdict in verdicts:
+        name = verdict.property.name
         if verdict.outcome is Outcome.NOT_APPLICABLE:
-            reasons.setdefault(verdict.reason, []).append(verdict.property.name)
+            idle.setdefault(verdict.reason, []).append(name)
         else:
-            asked.append((verdict.outcome, cell_line(verdict)))
-    idle = Outcome.NOT_APPLICABLE
-    return [*asked, *((idle, f"  {idle}: {reason}: {', '.join(names)}") for reason, names in reasons.items())]
-
-
-def failures_of(report: Report) -> list[str]:
-    """What failed: every counterexample; then the reasons of the other cells, those of one pair and reason together."""
-    blocks = [str(v.counterexample) for v in report.failures if v.counterexample]
-    grouped: dict[tuple[str, Outcome, str], list[str]] = {}
-    for v in report.failures:
-        if not v.counterexample:
-            grouped.setdefault((v.pair.name, v.outcome, v.reason), []).append(v.property.name)
-    lines = [_reason(pair, outcome, reason, names) for (pair, outcome, reason), names in grouped.items()]
-    unverified: dict[str, list[str]] = {}
-    for pair, name in report.missing:
-        unverified.setdefault(pair, []).append(name)
-    lines += [f"missing: {pair}: expected and not verified: {', '.join(names)}" for pair, names in unverified.items()]
-    return [*blocks, "\n".join(lines)] if lines else blocks
-
-
-def _reason(pair: str, outcome: Outcome, reason: str, names: list[str]) -> str:
-    # An error is about the whole pair; other outcomes are about single properties.
-    which = "" if outcome is Outcome.ERROR else f": {', '.join(names)}"
-    return f"{outcome}: {pair}{which}: {reason}" if reason else f"{outcome}: {pair}{which}"
+            told_at = first.setdefault(verdict.reason, name) if verdict.reason else name
+            asked.append((verdict.outcome, cell_line(verdict, reason=None if told_at == name else f"as {told_at}")))
+    outcome = Outcome.NOT_APPLICABLE
+    return [*asked, *((outcome, f"  {outcome}: {reason}: {', '.join(names)}") for reason, names in idle.items())]

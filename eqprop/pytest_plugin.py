@@ -215,7 +215,7 @@ def pytest_runtest_makereport(
 
 def _properties(verdict: Verdict) -> list[tuple[str, object]]:
     record = verdict.to_record() | {"counterexample": None}
-    shown = {name: record[name] for name in ("pair", "property", "outcome", "worst_resolution", "probes")}
+    shown = {name: record[name] for name in ("pair", "property", "outcome", "resolution", "worst_resolution", "probes")}
     return [*((f"eqprop.{name}", value) for name, value in shown.items()), (RECORD, json.dumps(record))]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eqprop.failures import failure_blocks
 from eqprop.verdict import Outcome, Verdict
 
 
@@ -60,15 +61,8 @@ class Report:
         return f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells}{missing} {how}"
 
     def failures_text(self) -> str:
-        """Counterexamples and reasons of everything that failed, then the summary."""
-        blocks = [str(v.counterexample) for v in self.failures if v.counterexample]
-        blocks += [
-            f"{v.outcome}: {v.property.name} for {v.pair.name}: {v.reason}"
-            for v in self.failures
-            if not v.counterexample
-        ]
-        blocks += [f"missing: {name} for {pair} was expected and not verified" for pair, name in self.missing]
-        return "\n\n".join([*blocks, self.summary()])
+        """Counterexamples and reasons of everything that failed, what has one cause once, then the summary."""
+        return "\n\n".join([*failure_blocks(self.verdicts, self.missing), self.summary()])
 
     def to_json(self) -> str:
         """The whole report as JSON text."""

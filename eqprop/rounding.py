@@ -117,6 +117,17 @@ class Judgement:
         """Not a number, infinite, or so ill-conditioned that a gross error would pass."""
         return ~self.vacuous & (~self.finite | ~(self.resolution < GROSS))
 
+    def at(self, which: np.ndarray) -> Judgement:
+        """What is said of some of the probes."""
+        return Judgement(**{name: value[which] for name, value in vars(self).items()})
+
+    def replaced(self, which: np.ndarray, closer: Judgement) -> Judgement:
+        """This judgement with another one in the place of what it says at some of the probes."""
+        fields = {name: np.copy(value) for name, value in vars(self).items()}
+        for name, value in fields.items():
+            value[which] = getattr(closer, name)
+        return Judgement(**fields)
+
 
 def judgement(measured: Measured, eps: float) -> Judgement:
     """Judge one property from what was read off its sides.

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from hypothesis import Phase
 
-from eqprop import narrate
 from eqprop.counterexample import Counterexample
+from eqprop.culprits import Failure, separated
 from eqprop.effort import Effort
 from eqprop.errors import InvalidInput
-from eqprop.evaluation import Program, applicable
-from eqprop.judging import Judge, Violation, confirmed
+from eqprop.judging import Judge, Violation
 from eqprop.pair import Pair
 from eqprop.precision import separated_caches
-from eqprop.probe import Probe
 from eqprop.properties import Property
 from eqprop.rounding import Judgement
 from eqprop.settle import Evidence, blocker, settled
-from eqprop.simplify import simplified
+from eqprop.shrinking import Shrinker
 from eqprop.structures import Minimal, Structure, drive
 from eqprop.subject import Options, Subject
+from eqprop.suspicion import Batch, looked_into
 from eqprop.tally import Tally
 from eqprop.trial import unexpected
 from eqprop.validation import check_pair
@@ -76,7 +76,10 @@ class Search:
         self.tallies = {prop.name: Tally() for prop in options.properties}
         self.violations: dict[str, Violation] = {}
         self.why_not: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
+        self.untold: dict[str, str] = {}
         self._applied: set[str] = set()
+        self._refused: defaultdict[Hashable, set[str]] = defaultdict(set)  # by pair: what could not be evaluated
         self.known: dict[str, str] = dict(subject.known_failures)
         self.judge = Judge(subject, options)
         self.series: dict[str, Series] = {}
@@ -92,10 +95,17 @@ class Search:
         """Explore, then shrink what was falsified and is not blocked, then settle every cell."""
         self._recall()
         self.explore()
-        shrunk = {prop.name: self.counterexample(prop) for prop in self.to_shrink()}
+        shrunk = {prop.name: self._told(prop) for prop in self.to_shrink()}
         why_not = {name: reason for name, reason in self.why_not.items() if name not in self._applied}
         evidence = Evidence(
-            self.subject.control, self.tallies, self.violations.keys(), why_not, self.known, self.series
+            control=self.subject.control,
+            tallies=self.tallies,
+            violated=self.violations.keys(),
+            why_not=why_not,
+            known=self.known,
+            series=self.series,
+            errors=self.errors,
+            untold=self.untold,
         )
         return tuple(
             settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
@@ -113,6 +123,17 @@ class Search:
             for asked in self._effort.all_costly():
                 self._explore(self._first, asked)
 
+    def expect_evaluated(self) -> None:
+        """For who reads ``violations`` and no verdicts.
+
+        Raises:
+            InvalidInput: where some property could not be evaluated, with the reason of each.
+        """
+        if self.errors:
+            told = "; ".join(f"{name}: {reason}" for name, reason in self.errors.items())
+            msg = f"{self.subject.name}: some properties cannot be evaluated: {told}"
+            raise InvalidInput(msg)
+
     def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
         named = f"{self.subject.target}/{self.subject.name}/{digest}"
         return drive(self.subject.pairs, body, self.options.profile, *phases, number=self.options.seed, digest=named)
@@ -126,13 +147,17 @@ class Search:
 
     def _recalled(self, structure: Structure, prop: Property) -> bool:
         self._check(structure.pair)
-        if prop.why_not(structure.pair) is not None:
+        try:
+            if prop.why_not(structure.pair) is not None:
+                return False
+            violation = self.judge.violates(structure, prop)
+            stands = violation is not None and self.judge.stands_out(violation, prop)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises is said of this property alone
+            self._refuse(structure.pair, prop.name, Failure.of(error))
             return False
-        violation = self.judge.violates(structure, prop)
-        if violation is None or not self.judge.stands_out(violation, prop):
-            return False
-        self.violations.setdefault(prop.name, violation)
-        return True
+        if violation is not None and stands:
+            self.violations.setdefault(prop.name, violation)
+        return stands
 
     # -- exploring ----------------------------------------------------------------------------------------------------
 
@@ -164,15 +189,41 @@ class Search:
 
     def _explore(self, structure: Structure, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
-        properties = applicable(structure.pair, asked)
-        self.why_not |= {p.name: str(p.why_not(structure.pair)) for p in asked if p not in properties}
-        self._applied |= {prop.name for prop in properties}
+        properties = self._applicable(structure.pair, asked)
         if not self.options.judge_blocked:
             properties = tuple(prop for prop in properties if not (prop.costly and self._blocked(prop)))
         if properties:
-            falsified = self._judged(structure, self.judge.program(structure, properties))
+            falsified = self._judged(structure, properties)
             found = self._explored.setdefault(self._key(structure), {})
-            found.update((prop.name, prop.name in falsified) for prop in properties)
+            unsettled = self._refused[structure.pair.key]
+            found.update((p.name, p.name in falsified) for p in properties if p.name not in unsettled)
+
+    def _applicable(self, pair: Pair, asked: Sequence[Property]) -> tuple[Property, ...]:
+        """The properties whose hypotheses the pair meets, without those that cannot be evaluated on it."""
+        met: list[Property] = []
+        for prop in asked:
+            if prop.name in self._refused[pair.key]:
+                continue
+            try:
+                reason = prop.why_not(pair)
+            except Exception as error:  # noqa: BLE001 - whatever an action raises is said of this property alone
+                self._refuse(pair, prop.name, Failure.of(error))
+                continue
+            if reason is None:
+                met.append(prop)
+                self._applied.add(prop.name)
+            else:
+                self.why_not[prop.name] = reason
+        return tuple(met)
+
+    def _refuse(self, pair: Pair, name: str, failure: Failure) -> None:
+        """A property cannot be evaluated on a pair: it is not asked there again, and its cell says why."""
+        self._refused[pair.key].add(name)
+        if failure.undefined:
+            self._applied.discard(name)
+            self.why_not[name] = failure.reason
+        else:
+            self.errors[name] = failure.reason
 
     def _check(self, pair: Pair) -> None:
         """Validate the first pair of the search; the others come from the same hand."""
@@ -181,32 +232,46 @@ class Search:
             self.known |= pair.known_failures
             self._checked = True
 
-    def _judged(self, structure: Structure, program: Program) -> frozenset[str]:
+    def _judged(self, structure: Structure, properties: Sequence[Property]) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""
-        rng = np.random.default_rng(structure.seed)
-        probes = program.draw(rng, self.judge.batch(structure.pair, program.properties))
+        batches, failed = separated(
+            properties,
+            lambda together: self.judge.judged(structure, together),
+            lambda prop: self.judge.trace(structure, prop),
+        )
+        for name, failure in failed.items():
+            self._refuse(structure.pair, name, failure)
         falsified: set[str] = set()
-        for name, judged in program.judge(probes, rng).items():
-            self.tallies[name].add(judged, structure.pair.key, program.lowest[name])
-            # What rests on a falsified property is not reported, so its violations need no closer look.
-            blocked = self._blocked(self._property(name))
-            found = np.flatnonzero(judged.suspect) if blocked else confirmed(program, name, probes, judged, rng)
-            if found.size and name not in self.violations and not blocked:
-                closer = program.under_noise(name, probes.at(found), rng)
-                self.tallies[name].inconclusive += int(closer.inconclusive.sum())
-                found = found[closer.suspect]
-            if found.size:
-                falsified.add(name)
-                self.violations.setdefault(name, Violation(structure, probes.at(found[0])))
-                self._effort.spare()
-            if self._property(name).series and name not in self.series:
-                self._keep_series(program, name, probes, judged)
+        for batch in batches:
+            for name in batch.judged:
+                try:
+                    self._settle(batch, name, falsified)
+                except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
+                    self._refuse(structure.pair, name, Failure.of(error))
         return frozenset(falsified)
 
-    def _keep_series(self, program: Program, name: str, probes: Probe, judged: Judgement) -> None:
+    def _settle(self, batch: Batch, name: str, falsified: set[str]) -> None:
+        """Look into one property's suspects and tally what is left of them."""
+        judged, prop = batch.judged[name], self._property(name)
+        # What rests on a falsified property is not reported, so its violations need no closer look.
+        if self._blocked(prop):
+            found = np.flatnonzero(judged.suspect)
+        else:
+            judged, found = looked_into(batch, name, under_noise=name not in self.violations)
+        cleared = int((batch.judged[name].suspect & ~judged.suspect).sum())
+        pair, lowest = batch.structure.pair, batch.program.lowest[name]
+        self.tallies[name].add(judged, pair.key, lowest, cleared=cleared)
+        if found.size:
+            falsified.add(name)
+            self.violations.setdefault(name, Violation(batch.structure, batch.probes.at(found[0])))
+            self._effort.spare()
+        if prop.series and name not in self.series:
+            self._keep_series(batch, name, judged)
+
+    def _keep_series(self, batch: Batch, name: str, judged: Judgement) -> None:
         conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
         if conclusive.size:
-            sides = program.compare(name, probes.at(conclusive[0]))
+            sides = batch.program.compare(name, batch.probes.at(conclusive[0]))
             found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
             self.series[name] = Series(sides.names[0], found, predicted)
 
@@ -225,56 +290,20 @@ class Search:
         falsified = [p for p in self.options.properties if p.name in self.violations]
         return [p for p in falsified if not blocker(p, self.violations.keys()) and p.name not in self.known]
 
-    def _smallest(self, prop: Property) -> Violation:
-        """The violation on the smallest structure that hypothesis finds within the budget of compilations."""
-        answers: dict[Hashable, Violation | None] = {}
-        compiled: set[Hashable] = set()
-
-        def fails(structure: Structure) -> bool:
-            key = self._key(structure)
-            if self._explored.get(key, {}).get(prop.name) is False:
-                return False
-            if key not in answers:
-                fresh = structure.pair.key not in compiled
-                spent = fresh and len(compiled) >= self.options.profile.shrinks
-                if spent or prop.why_not(structure.pair) is not None:
-                    answers[key] = None
-                else:
-                    compiled.add(structure.pair.key)
-                    answers[key] = self.judge.violates(structure, prop)
-            return answers[key] is not None
-
-        minimal = self._drive(fails, Phase.reuse, Phase.generate, Phase.shrink, digest=prop.name)
-        if minimal is None:
-            return self.violations[prop.name]
-        violation = answers[self._key(minimal.structure)]
-        assert violation is not None, "hypothesis reports only structures that the body called failing"
-        return replace(violation, blob=minimal.blob)
-
-    def _blob(self, structure: Structure) -> str:
-        """What rebuilds a structure that exploring came across: the same seed comes across it again."""
-        key = self._key(structure)
-        found = self._drive(lambda s: self._key(s) == key, Phase.generate, digest="explore")
-        return found.blob if found is not None else ""
-
     def counterexample(self, prop: Property) -> Counterexample:
         """The violation of one property on the smallest structure, with its numbers made readable."""
         self.tell(Progress(self.subject.name, "shrinking", self._effort.architectures, shrinking=prop.name))
-        first = self.violations[prop.name]
-        smallest = self._smallest(prop)
-        program = self.judge.program(smallest.structure, (prop,))
-        probe = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
-        if not self.judge.stands_out(Violation(smallest.structure, probe), prop):
-            smallest, probe = first, first.probe
-            program = self.judge.program(first.structure, (prop,))
-        return narrate.counterexample(
-            program,
-            prop,
-            probe.only(prop.needs),
-            target=self.subject.target,
-            subject=self.subject.name,
-            blob=smallest.blob or self._blob(smallest.structure),
-            before=first.probe.only(prop.needs),
-            seed=self.options.seed,
-            save=self.options.save,
-        )
+
+        def passes(structure: Structure) -> bool:
+            return self._explored.get(self._key(structure), {}).get(prop.name) is False
+
+        shrinker = Shrinker(self.subject, self.options, self.judge, self._drive, passes, self._key)
+        return shrinker.counterexample(prop, self.violations[prop.name])
+
+    def _told(self, prop: Property) -> Counterexample | None:
+        """The counterexample; a falsification is not lost where it cannot be shown."""
+        try:
+            return self.counterexample(prop)
+        except Exception as error:  # noqa: BLE001 - the violation was confirmed before
+            self.untold[prop.name] = f"its counterexample cannot be shown ({unexpected(error)})"
+            return None

@@ -99,6 +99,7 @@ def _explored(subject: Subject, architectures: int, properties: Sequence[Propert
     search = Search(subject, options)
     with separated_caches("float64"):
         search.explore()
+    search.expect_evaluated()
     return search
 
 

@@ -22,6 +22,8 @@ class Evidence:
         why_not: property name → why it applied to no pair.
         known: property name → reason, for failures that are expected.
         series: property name → what a property about a trajectory was about.
+        errors: property name → why it could not be evaluated on some pair.
+        untold: property name → why its violation has no counterexample to show.
     """
 
     control: str
@@ -30,6 +32,8 @@ class Evidence:
     why_not: Mapping[str, str]
     known: Mapping[str, str]
     series: Mapping[str, Series]
+    errors: Mapping[str, str]
+    untold: Mapping[str, str]
 
 
 def blocker(prop: Property, violated: Collection[str]) -> str | None:
@@ -60,6 +64,7 @@ def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Count
         probes=tally.probes,
         inconclusive=tally.inconclusive,
         vacuous=tally.vacuous,
+        cleared=tally.cleared,
         architectures=len(tally.architectures),
         precision=", ".join(sorted(tally.precisions)),
         counterexample=counterexample,
@@ -71,13 +76,19 @@ def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
     name, tally = prop.name, evidence.tallies[prop.name]
     if evidence.control:
         return _control_outcome(evidence, name)
-    if tally.probes == 0 and name in evidence.why_not and name not in evidence.violated:
+    if tally.probes == 0 and name in evidence.why_not and name not in (*evidence.violated, *evidence.errors):
         return Outcome.NOT_APPLICABLE, evidence.why_not[name]
     blocked_by = blocker(prop, evidence.violated)
     if blocked_by:
         return Outcome.BLOCKED, f"rests on {blocked_by}, which was falsified"
     if name in evidence.violated:
-        return (Outcome.KNOWN_FAILURE, evidence.known[name]) if name in evidence.known else (Outcome.FALSIFIED, "")
+        return (
+            (Outcome.KNOWN_FAILURE, evidence.known[name])
+            if name in evidence.known
+            else (Outcome.FALSIFIED, evidence.untold.get(name, ""))
+        )
+    if name in evidence.errors:
+        return Outcome.ERROR, evidence.errors[name]
     if name in evidence.known:
         return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
     if prop.nowhere and tally.probes and tally.vacuous == tally.probes:
@@ -92,4 +103,6 @@ def _control_outcome(evidence: Evidence, name: str) -> tuple[Outcome, str]:
         return Outcome.NOT_APPLICABLE, "a negative control is asked for the premise only"
     if name in evidence.violated:
         return Outcome.KNOWN_FAILURE, evidence.control
+    if name in evidence.errors:
+        return Outcome.ERROR, evidence.errors[name]
     return Outcome.UNEXPECTED_PASS, f"a negative control must be falsified: {evidence.control}"

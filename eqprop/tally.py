@@ -21,6 +21,7 @@ class Tally:
     inconclusive: int = 0
     not_finite: int = 0
     vacuous: int = 0
+    cleared: int = 0
     floors: float = 0.0
     residual: float = 0.0
     floor: float = float("nan")
@@ -28,8 +29,9 @@ class Tally:
     architectures: set[Hashable] = field(default_factory=set[Hashable])
     precisions: set[str] = field(default_factory=set[str])
 
-    def add(self, judged: Judgement, architecture: Hashable, precision: str) -> None:
-        """Count a batch."""
+    def add(self, judged: Judgement, architecture: Hashable, precision: str, *, cleared: int = 0) -> None:
+        """Count a batch, in which a closer look cleared so many probes of a suspicion."""
+        self.cleared += cleared
         self.probes += len(judged.finite)
         self.inconclusive += int(judged.inconclusive.sum())
         self.not_finite += int((~judged.finite).sum())

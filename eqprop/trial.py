@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import dropwhile, takewhile
 from typing import Any
 
 import jax
@@ -14,14 +15,36 @@ from eqprop.trees import is_floating
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
 PYTHON_CONTROL_FLOW = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
-LONGEST = 300
+LONGEST = 2000
+"""Of a reason: beyond it come dumps of whole programs, and nothing that a person reads."""
+
+TRACEBACK = "Traceback (most recent call last)"
 
 
 def unexpected(error: BaseException) -> str:
-    """One line for an error that nothing here foresaw: its first, without the advice and the notes that follow."""
-    lines = str(error).strip().splitlines()
-    text = lines[0].rstrip(" .:;,") if lines else "no message"
+    """One line for an error that nothing here foresaw, without the advice and the notes that follow."""
+    text = _telling(str(error).strip().splitlines()).rstrip(" .:;,") or "no message"
     return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+
+
+def _telling(lines: list[str]) -> str:
+    """The first line; a list that it announces as well; of a traceback of another thread its last line, which says why.
+
+    XLA puts the whole traceback of a callback into its message.
+    """
+    if not lines:
+        return ""
+    head, *rest = lines
+    if TRACEBACK in head:
+        return f"{head.partition(TRACEBACK)[0]}{_raised(rest)}"
+    listed = list(takewhile(str.strip, rest)) if head.rstrip().endswith(":") else []
+    return " ".join([head, *(line.strip() for line in listed)])
+
+
+def _raised(lines: list[str]) -> str:
+    """Of the lines of a traceback the last paragraph, which says what was raised: places in files are indented."""
+    told = dropwhile(lambda line: line.startswith(" "), lines)
+    return " ".join(line.strip() for line in takewhile(str.strip, told))
 
 
 def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:

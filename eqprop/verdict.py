@@ -74,6 +74,7 @@ class Verdict:
         probes: how many were judged.
         inconclusive: how many of them settled nothing.
         vacuous: at how many both sides and all their terms vanished.
+        cleared: at how many the sides seemed to differ, and a closer look found rounding inside the program.
         architectures: how many distinct ones were probed.
         precision: the lowest floating precision in the traced programs.
         seconds: spent on the pair's search; the cells of a pair share one search and all say its time.
@@ -92,6 +93,7 @@ class Verdict:
     probes: int = 0
     inconclusive: int = 0
     vacuous: int = 0
+    cleared: int = 0
     architectures: int = 0
     precision: str = ""
     seconds: float = 0.0

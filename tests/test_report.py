@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from eqprop.counterexample import Counterexample
-from eqprop.overview import Overview, cell_line, cell_lines, failures_of, fitted, header, name_width, overviews
+from eqprop.failures import failure_blocks
+from eqprop.overview import Overview, cell_line, cell_lines, fitted, header, name_width, overviews
 from eqprop.report import Report
 from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Series, Verdict
 
@@ -105,9 +106,11 @@ def test_a_counterexample_says(part):
 
 def test_an_overview_counts_what_holds_by_order_among_what_applies():
     cells = [
-        verdict("equivariance", order=0, worst_resolution=1e-12, probes=768, architectures=12, seconds=4.0),
+        verdict(
+            "equivariance", order=0, resolution=1e-13, worst_resolution=1e-9, probes=768, architectures=12, seconds=4.0
+        ),
         verdict("noether", Outcome.NOT_APPLICABLE),
-        verdict("gradient-covariance", worst_resolution=1e-10),
+        verdict("gradient-covariance", resolution=1e-10, worst_resolution=1e-3),
         verdict("hessian-covariance", Outcome.INCONCLUSIVE, order=2),
     ]
     overview = Overview.of(cells)
@@ -156,9 +159,13 @@ def test_a_cell_line_gives_the_reason():
     assert cell_line(verdict(outcome=Outcome.BLOCKED, reason="rests on x")).endswith("blocked: rests on x")
 
 
+def failures_of(*verdicts, missing=()):
+    return failure_blocks(verdicts, missing)
+
+
 def test_failures_of_one_pair_with_one_reason_are_told_together():
     blocked = [verdict(name, Outcome.BLOCKED, reason="rests on noether") for name in ("a", "b")]
-    shown = failures_of(Report((FALSIFIED, *blocked), missing=(("relu", "c"), ("relu", "d"))))
+    shown = failures_of(FALSIFIED, *blocked, missing=(("relu", "c"), ("relu", "d")))
     assert shown[0] == str(COUNTEREXAMPLE)
     assert shown[1].splitlines() == [
         "blocked: relu: a, b: rests on noether",
@@ -166,13 +173,42 @@ def test_failures_of_one_pair_with_one_reason_are_told_together():
     ]
 
 
-def test_an_error_is_told_once_for_a_pair():
+def test_of_many_failures_with_one_reason_three_are_named():
+    vague = [verdict(name, Outcome.INCONCLUSIVE, reason="it is NaN") for name in "abcdefg"]
+    assert failures_of(*vague) == ["inconclusive: relu: a, b, c and 4 others: it is NaN"]
+    assert Report(tuple(vague)).failures_text().count("it is NaN") == 1
+
+
+def test_an_error_of_every_cell_is_told_once_for_a_pair():
     errors = tuple(verdict(name, Outcome.ERROR, reason="apply raises") for name in ("a", "b"))
-    assert failures_of(Report(errors)) == ["error: relu: apply raises"]
+    assert failures_of(*errors) == ["error: relu: apply raises"]
+
+
+def test_an_error_of_some_cells_names_them():
+    cells = [verdict("a"), verdict("b", Outcome.ERROR, reason="no rule")]
+    assert failures_of(*cells) == ["error: relu: b: no rule"]
+    overview = Overview.of(cells)
+    assert overview.result == "error: b"
+    assert overview.worth_details
+
+
+def test_a_reason_is_told_once_among_the_cells():
+    cells = [verdict(name, Outcome.ERROR, reason="no rule") for name in ("a", "b")]
+    assert [line.rpartition("  ")[2] for _, line in cell_lines(cells)] == ["error: no rule", "error: as a"]
+
+
+def test_a_cell_line_has_the_median_and_the_worst_resolution():
+    assert "1e-13 (worst 1e-09)" in cell_line(verdict(resolution=1e-13, worst_resolution=1e-9))
+
+
+def test_a_cell_line_says_what_a_closer_look_cleared():
+    assert cell_line(verdict(cleared=2)).endswith(
+        "holds: at 2 probes the sides differed by rounding inside the program"
+    )
 
 
 def test_a_report_without_failures_has_nothing_to_tell():
-    assert failures_of(Report((replace(FALSIFIED, outcome=Outcome.HOLDS),))) == []
+    assert failures_of(replace(FALSIFIED, outcome=Outcome.HOLDS)) == []
 
 
 def test_cells_that_do_not_apply_are_listed_last_by_reason():

@@ -161,6 +161,7 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
         search = Search(_subject(column), Options(profile=PROFILE, properties=properties, save=save))
         try:
             search.explore()
+            search.expect_evaluated()
             answers = {prop.name: _answer(search, prop) for prop in properties}
             broken = next((prop for prop in (step, trajectory) if prop.name in search.violations), None)
             counterexample = search.counterexample(broken) if broken else None
