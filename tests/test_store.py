@@ -99,9 +99,22 @@ def test_a_disk_that_refuses_costs_the_file_and_not_the_program(folder, monkeypa
 
 
 def test_a_program_that_calls_lapack_is_traced_by_every_process(folder):
+    pair = pair_of("relu-rescaling")
+    whitened = eqprop.Model(
+        lambda p, x: (y := pair.model.apply(p, x)) @ jnp.linalg.inv(jnp.eye(y.shape[-1]) + y.T @ y),
+        pair.model.params,
+        pair.model.inputs,
+    )
     with persistent_cache():
-        assert program(pair_of("linear-gl"), Slot(("it",))).eps
+        assert program(pair.replaced(model=whitened), Slot(("it",))).eps
     assert not kept(folder)
+
+
+@pytest.mark.parametrize("name", ["linear-gl", "rope-equal-frequencies"])
+def test_basis_changes_call_no_lapack_and_are_kept(name, folder):
+    with persistent_cache():
+        assert program(pair_of(name), Slot(("it",))).eps
+    assert len(kept(folder)) == 1
 
 
 X = np.eye(3) + 0.1

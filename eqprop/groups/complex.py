@@ -11,6 +11,7 @@ import numpy as np
 
 from eqprop.arguments import one_of
 from eqprop.groups.base import LieGroup, SizedGroup
+from eqprop.groups.inverse import inverse_matrix
 from eqprop.groups.linear import GeneralLinear, matrix_exponential, multiply_along
 
 Layout = Literal["interleaved", "halves"]
@@ -45,7 +46,7 @@ class ComplexLinear(SizedGroup, LieGroup):
         return jnp.stack([a @ c - b @ d, a @ d + b @ c])
 
     def inverse(self, element: Any) -> Any:
-        return _parts(jnp.linalg.inv(_real_form(element)))
+        return _parts(inverse_matrix(_real_form(element)))
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         # A real matrix of moderate condition, with an imaginary part that leaves it invertible.
@@ -64,7 +65,7 @@ class ComplexLinear(SizedGroup, LieGroup):
         return multiply_along(self._matrix(_real_form(element)), array, axis)
 
     def act_dual(self, element: Any, array: Any, axis: int) -> Any:
-        dual = jnp.swapaxes(jnp.linalg.inv(_real_form(element)), -1, -2)
+        dual = jnp.swapaxes(inverse_matrix(_real_form(element)), -1, -2)
         return multiply_along(self._matrix(dual), array, axis)
 
     def _matrix(self, real_form: Any) -> Any:

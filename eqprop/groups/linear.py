@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.groups.base import LieGroup, SizedGroup
+from eqprop.groups.inverse import inverse_matrix
 
 FARTHEST_CONDITION = 1e6
 
@@ -173,7 +174,7 @@ class GeneralLinear(MatrixGroup):
     """GL(n): invertible matrices, drawn with condition numbers from near 1 to 1e6 and either sign of determinant."""
 
     def inverse(self, element: Any) -> Any:
-        return jnp.linalg.inv(element)
+        return inverse_matrix(element)
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         left, right = rotation(rng, self.n, reach), rotation(rng, self.n, reach)

@@ -1,9 +1,4 @@
-"""Dense linear algebra for small matrices out of JAX's own operations, without LAPACK.
-
-A program in which several loops solved batches of linear systems by ``jnp.linalg.solve`` stood still for good on two
-cores, without using either, in each of three runs (jaxlib 0.10.2, CPU). Which of its calls wait for which is not known:
-two such loops alone run through. Without LAPACK it has not happened.
-"""
+"""Powers of small symmetric matrices out of JAX's own operations: LAPACK is kept out of loops (docs/decisions.md)."""
 
 from __future__ import annotations
 
@@ -15,20 +10,6 @@ import numpy as np
 
 SWEEPS = 8
 """Of Jacobi's method. It converges quadratically: matrices of a few dozen rows are diagonal after five or six."""
-
-
-def solve(matrix: Any, vector: Any) -> Any:
-    """matrix⁻¹ · vector by Gauss–Jordan elimination with partial pivoting; not finite where the matrix is singular."""
-    count = jnp.arange(len(vector))
-
-    def eliminate(i: Any, rows: Any) -> Any:
-        pivot = jnp.argmax(jnp.where(count >= i, jnp.abs(rows[:, i]), -1.0))
-        rows = rows[jnp.where(count == i, pivot, jnp.where(count == pivot, i, count))]
-        factors = jnp.where(count == i, 0.0, rows[:, i] / rows[i, i])
-        return rows - factors[:, None] * rows[i][None, :]
-
-    rows = jax.lax.fori_loop(0, len(vector), eliminate, jnp.concatenate([matrix, vector[:, None]], axis=1))
-    return rows[:, -1] / jnp.diagonal(rows)
 
 
 def symmetric_power(matrix: Any, exponent: float, least: float) -> Any:

@@ -2,7 +2,7 @@
 
 An optimiser is any object with ``init(params) -> state`` and ``update(grads, state, params) -> (updates, state)``; a
 NamedTuple of two functions will do, and optax is not needed. Both are for small models: one diagonalises a matrix for
-each axis, the other solves with the dense Hessian (by ``eqprop.dense``, which says why not by ``jnp.linalg``).
+each axis, the other inverts the dense Hessian; neither by LAPACK, which is kept out of loops (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from eqprop.optimizers.dense import solve, symmetric_power
+from eqprop.groups.inverse import inverse_matrix
+from eqprop.optimizers.dense import symmetric_power
 
 
 class GradientTransformation(NamedTuple):
@@ -85,6 +86,6 @@ def newton(learning_rate: float = 1.0) -> GradientTransformation:
         gradient, _ = ravel_pytree(grads)
         # Reverse over reverse, which also goes through kernels that have a reverse rule only.
         hessian = jax.jacrev(jax.grad(lambda at: value_fn(unravel(at))))(flat)
-        return unravel(-learning_rate * solve(hessian, gradient)), state
+        return unravel(-learning_rate * (inverse_matrix(hessian) @ gradient)), state
 
     return GradientTransformation(init, update)

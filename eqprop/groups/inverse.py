@@ -1,0 +1,46 @@
+"""The inverse of a matrix out of JAX's own operations, without LAPACK, which must not be called in a loop.
+
+On few cores a program whose loops call LAPACK may stand still for good (docs/decisions.md), and a program that calls it
+cannot be kept between runs (``eqprop.store``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+@jax.custom_jvp
+def inverse_matrix(matrix: Any) -> Any:
+    """A⁻¹ of a square matrix by Gauss–Jordan elimination with partial pivoting; not finite where A is singular.
+
+    The error is a few units in the last place times the condition number (Higham, *Accuracy and Stability of Numerical
+    Algorithms*, 14.4). Rows stay where they are: each column takes its pivot from those that have not been one, and all
+    is put in order at the end.
+    """
+    matrix = jnp.asarray(matrix, jnp.result_type(matrix, float))
+    if not matrix.size:
+        return matrix
+    place = jnp.arange(len(matrix))
+
+    def eliminate(state: tuple[Any, Any], k: Any) -> tuple[tuple[Any, Any], Any]:
+        a, column_of = state  # of which column each row was the pivot; −1 for none yet
+        column = a[:, k]
+        pivot = jnp.argmax(jnp.where(column_of < 0, jnp.abs(column), -1))
+        here = place == pivot
+        # The column that has been cleared makes room for one of the inverse.
+        row = jnp.where(place == k, 1, a[pivot]) / column[pivot]
+        others = jnp.where(place == k, 0, a) - column[:, None] * row[None, :]
+        return (jnp.where(here[:, None], row[None, :], others), jnp.where(here, k, column_of)), pivot
+
+    (a, column_of), pivots = jax.lax.scan(eliminate, (matrix, jnp.full_like(place, -1)), place)
+    return a[pivots][:, column_of]
+
+
+@inverse_matrix.defjvp
+def _of_inverse(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+    """dA⁻¹ = −A⁻¹ dA A⁻¹: the elimination is never differentiated."""
+    inverse = inverse_matrix(*primals)
+    return inverse, -(inverse @ tangents[0] @ inverse)
