@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
+from eqprop.arguments import function_of
+from eqprop.asking import make_options
 from eqprop.errors import Falsified
 from eqprop.precision import Precision
 from eqprop.properties import Property
 from eqprop.report import Report
-from eqprop.runner import Listener, make_options, run_subjects
+from eqprop.runner import Listener, run_subjects
 from eqprop.search import ignore
 from eqprop.targets import as_subjects
 
@@ -21,8 +23,8 @@ def run(
     profile: str = "gate",
     seed: int | None = None,
     precision: Precision = "float64",
-    properties: Iterable[str | Property] | None = None,
-    save: Path | None = None,
+    properties: str | Property | Iterable[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
     optimizer: Any = None,
     on_progress: Listener = ignore,
 ) -> Report:
@@ -33,7 +35,7 @@ def run(
         profile: ``"quick"``, ``"gate"``, ``"explore"`` or ``"deep"``: how much is searched.
         seed: the same seed gives the same verdicts; without one, quick and gate repeat themselves.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
-        properties: names of those to verify; all by default.
+        properties: names of those to verify, or a single name; all by default.
         save: a folder for counterexample files; none are written by default.
         optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
             trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
@@ -45,6 +47,7 @@ def run(
     options = make_options(
         profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
     )
+    function_of(on_progress, ("progress",), "on_progress")
     return run_subjects(as_subjects(pairs), options, on_progress)
 
 
@@ -53,8 +56,8 @@ def verify(
     profile: str = "gate",
     seed: int | None = None,
     precision: Precision = "float64",
-    properties: Iterable[str | Property] | None = None,
-    save: Path | None = None,
+    properties: str | Property | Iterable[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
     optimizer: Any = None,
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.

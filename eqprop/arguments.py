@@ -90,8 +90,8 @@ def whole_number(value: Any, what: str, *, least: int = 0, most: int | None = No
     """
     number = as_index(value)
     if number is None or number < least or (most is not None and number > most):
-        to = "or more" if most is None else f"to {most}"
-        msg = f"{what} {short(value)}; expected a whole number, {least} {to}."
+        expected = f", {least} or more" if most is None else f" from {least} to {most}"
+        msg = f"{what} {short(value)}; expected a whole number{expected}."
         raise InvalidInput(msg)
     return number
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import pytest
 
+from eqprop.asking import make_options
 from eqprop.errors import Falsified
 from eqprop.precision import Precision
 from eqprop.properties import Property
@@ -112,8 +113,8 @@ def parametrize(
     profile: str | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
-    properties: Sequence[str | Property] | None = None,
-    save: Path | None = None,
+    properties: str | Property | Sequence[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
     optimizer: Any = None,
 ) -> pytest.MarkDecorator:
     """Decorate a test to be run once for each pair and property, with an argument ``case``.
@@ -137,8 +138,10 @@ def parametrize(
         ... def test_symmetries(case):
         ...     case.verify()
     """
-    given = {"profile": profile, "seed": seed, "precision": precision, "properties": properties, "save": save}
-    given |= {"optimizer": optimizer}
+    every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
+    every |= {"save": save, "optimizer": optimizer}
+    given = {k: v for k, v in every.items() if v is not None}
     subjects = as_subjects(pairs[0] if len(pairs) == 1 else pairs)
+    make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place
     # The plugin turns the mark into tests, because only it knows the command line.
-    return getattr(pytest.mark, MARK)(subjects=subjects, given={k: v for k, v in given.items() if v is not None})
+    return getattr(pytest.mark, MARK)(subjects=subjects, given=given)

@@ -117,7 +117,7 @@ def verify(
     returns any of these.
     """
     wanted = _jobs(jobs)
-    from eqprop.runner import make_options
+    from eqprop.asking import make_options
 
     # Whatever models print while they are imported or run is not part of the JSON.
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
@@ -180,14 +180,14 @@ def _print_report(report: Report) -> None:
 
 def _writable(folder: Path) -> Path | None:
     """The folder, if it can be made (with the first counterexample) and written to; else None, and says so."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK):
-        return folder
-    _echo(
-        f"eqprop: counterexamples are not saved: {folder} cannot be written to (--save names another folder)",
-        sys.stderr,
-    )
-    return None
+    from eqprop.saving import folder_of, why_unwritable
+
+    folder = folder_of(folder) or folder
+    why = why_unwritable(folder)
+    if why:
+        _echo(f"eqprop: counterexamples are not saved: {folder}: {why} (--save names another folder)", sys.stderr)
+        return None
+    return folder
 
 
 def _jobs(text: str) -> int | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterator
 from textwrap import indent
 
+from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group
 from eqprop.groups.product import DiscretePower, DiscreteProduct
@@ -27,8 +28,7 @@ def explanation(name: str) -> str:
         return "\n".join(_entry_lines(known[name]))
     if name in properties:
         return "\n".join(_property_lines(properties[name]))
-    close = difflib.get_close_matches(name, [*known, *properties], n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else "`eqprop list` shows the names."
+    hint = suggestion(name, (*known, *properties), otherwise="`eqprop list` shows the names.")
     msg = f"no catalog entry and no property is called {name!r}. {hint}"
     raise InvalidInput(msg)
 
@@ -108,11 +108,23 @@ def listing(match: str = "", order: int | None = None, group: str = "") -> str:
         }
         sections = pairs | sections
     if not any(sections.values()):
-        which = "" if order is None else f" and has order {order}"
-        which += f" and has a group like {group!r}" if group else ""
-        msg = f"nothing is called like {match!r}{which}."
-        raise InvalidInput(msg)
+        raise InvalidInput(_nothing(match, order, group))
     return "\n\n".join(_section(title, rows) for title, rows in sections.items() if rows)
+
+
+def _nothing(match: str, order: int | None, group: str) -> str:
+    """What to say of a list without a line: which words exclude everything, and what there is instead."""
+    if group and order is not None:
+        return f"--group {group!r} lists entries and --order {order} lists properties; give one of them."
+    if group:
+        kinds = sorted({kind for entry in entries().values() for kind in re.findall(r"\w+", group_of(entry))})
+        close = suggestion(group, kinds)
+        named = f" whose name contains {match!r}" if match else ""
+        return f"no entry{named} has a group like {group!r}. The groups are: {', '.join(kinds)}. {close}".strip()
+    which = "" if order is None else f" of order {order}"
+    what = "property" if which else "entry and no property"
+    hint = suggestion(match, (*entries(), *(p.name for p in LIBRARY)))
+    return f"no {what}{which} has a name that contains {match!r}. {hint}".strip()
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> str:

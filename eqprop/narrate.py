@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.properties import Property
 from eqprop.properties.optimizers import OptimizerProperty
+from eqprop.saving import saved
 from eqprop.trees import leaf_paths
 
 PRINTED_NUMBERS = 120
@@ -95,7 +94,7 @@ def counterexample(
         **({"optimizer": prop.found_at} if isinstance(prop, OptimizerProperty) else {}),
         "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
     }
-    file, not_saved = _saved(recipe, save)
+    file, not_saved = saved(recipe, save)
     numbers = _count(probe)
     found = Counterexample(
         pair=program.pair.name,
@@ -167,28 +166,6 @@ def _shrunk(before: Probe, after: Probe) -> str:
 
 def _plain(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "values": np.ravel(array).tolist()}
-
-
-def _saved(recipe: dict[str, Any], folder: Path | None) -> tuple[str, tuple[str, ...]]:
-    """Write the recipe to a file named after its content: the file, and a note where the disk refuses.
-
-    Nothing is written where no folder was asked for. A counterexample is not given up for want of a file.
-    """
-    if folder is None:
-        return "", ()
-    text = json.dumps(recipe, indent=1, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
-    file = folder / f"{_slug(recipe['pair'])}-{recipe['property']}-{digest}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        return "", (f"not saved: {file} cannot be written ({error.strerror or type(error).__name__})",)
-    return str(file), ()
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
 
 
 def _replay_line(target: str, subject: str, prop: Property, seed: int, file: str) -> str:

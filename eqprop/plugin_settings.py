@@ -128,7 +128,7 @@ class Settings:
         Raises:
             InvalidInput: for an unknown property, or a seed out of range.
         """
-        from eqprop.runner import make_options
+        from eqprop.asking import make_options
 
         arguments: dict[str, Any] = {"save": Path(".eqprop"), **self._merged(given)}
         return make_options(**arguments)

@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eqprop.arguments import short, whole_number
 from eqprop.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -104,11 +105,10 @@ def profile_named(name: str, *, examples: int | None = None) -> Profile:
     Raises:
         InvalidInput: naming the profiles, where there is none of this name, or for a number below 1.
     """
-    if name not in PROFILES:
-        msg = f"no profile is called {name!r}; the profiles are: {', '.join(PROFILES)}."
+    if not isinstance(name, str) or name not in PROFILES:
+        msg = f"no profile is called {short(name)}; the profiles are: {', '.join(PROFILES)}."
         raise InvalidInput(msg)
-    if examples is not None and examples < 1:
-        msg = f"the number of examples is {examples!r}; expected at least 1."
-        raise InvalidInput(msg)
+    if examples is not None:
+        whole_number(examples, "the number of examples is", least=1)
     profile = PROFILES[name]
     return profile if examples is None else replace(profile, examples=examples)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis.strategies import SearchStrategy
 
-from eqprop.arguments import kebab_case
+from eqprop.arguments import got, kebab_case, short, suggestion
+from eqprop.blame import behind
 from eqprop.errors import InvalidInput
 from eqprop.mutants import Mutant
 from eqprop.pair import Pair
 
 ENTRY_POINTS = "eqprop.catalog"
+T = TypeVar("T")
 Builder = Callable[..., SearchStrategy[Pair]]
 
 
@@ -101,11 +102,19 @@ def register(
     name.
 
     Raises:
-        InvalidInput: for a name that is not kebab-case or is taken (naming both places), an entry without mutants
-        that is
-            no control, two mutants of one name, or a function that does not return a strategy.
+        InvalidInput: for a name that is not kebab-case or is taken (naming both places), an entry without mutants that
+            is no control, two mutants of one name, what is said of it in anything but texts, or a function that raises
+            or does not return a strategy.
     """
-    kebab_case(name, what="register")
+    where = f"catalog entry {kebab_case(name, what='register')!r}"
+    texts = {"reference": reference, "control": control, "action": action, "generator": generator, "charge": charge}
+    texts |= {"hessian": hessian, "pitfalls": pitfalls}
+    for field_name, text in texts.items():
+        if not isinstance(text, str):
+            msg = f"{where}: {field_name} is {got(text)}; expected a text."
+            raise InvalidInput(msg)
+    conditions = _listed(hypotheses, str, "texts", f"{where}: hypotheses")
+    broken = _listed(mutants, Mutant, "mutants, as eqprop.mutants makes them", f"{where}: mutants")
 
     def decorate(build: Builder) -> Builder:
         origin = _origin(build)
@@ -121,10 +130,10 @@ def register(
             generator=generator,
             charge=charge,
             hessian=hessian,
-            hypotheses=(hypotheses,) if isinstance(hypotheses, str) else tuple(hypotheses),
+            hypotheses=conditions,
             pitfalls=pitfalls,
             reference=reference,
-            mutants=_checked_mutants(mutants, name=name, origin=origin, control=control),
+            mutants=_checked_mutants(broken, name=name, origin=origin, control=control),
             control=control,
             origin=origin,
         )
@@ -133,30 +142,49 @@ def register(
     return decorate
 
 
+def _listed(values: Any, kind: type[T], expected: str, what: str) -> tuple[T, ...]:
+    """What was given, each of one kind; a single one is a list of one."""
+    if isinstance(values, kind):
+        return (values,)
+    given: tuple[Any, ...] = (
+        tuple(values) if isinstance(values, Iterable) and not isinstance(values, str) else (values,)
+    )
+    for value in given:
+        if not isinstance(value, kind):
+            msg = f"{what} has {got(value)} in it; expected {expected}."
+            raise InvalidInput(msg)
+    return given
+
+
 def _origin(build: Any) -> str:
     # st.composite names its result "accept.<locals>.function"
-    name = getattr(build, "__qualname__", repr(build)).removeprefix("accept.<locals>.")
+    name = getattr(build, "__qualname__", short(build)).removeprefix("accept.<locals>.")
     return f"{getattr(build, '__module__', '?')}:{name}"
 
 
 def _pairs(build: Builder, name: str) -> SearchStrategy[Pair]:
     """The strategy, each of whose pairs carries the entry's name."""
-    expected = (
-        f"catalog entry {name!r}: {_origin(build)} should be a function without arguments that returns a strategy"
-    )
+    where = f"catalog entry {name!r}: {_origin(build)}"
+    expected = f"{where} should be a function without arguments that returns a strategy"
     try:
         inspect.signature(build).bind()
     except TypeError as error:
         msg = f"{expected}, but: {error}."
         raise InvalidInput(msg) from error
-    strategy = build()
+    try:
+        strategy = build()
+    except InvalidInput:
+        raise
+    except Exception as error:
+        msg = f"{where} raised {type(error).__name__}: {error}{behind(error)}."
+        raise InvalidInput(msg) from error
     if not isinstance(strategy, SearchStrategy):
-        msg = f"{expected}, but it returns {strategy!r}. Decorate a function of draw with @st.composite."
+        msg = f"{expected}, but it returns {short(strategy)}. Decorate a function of draw with @st.composite."
         raise InvalidInput(msg)
 
     def named(pair: Any) -> Pair:
         if not isinstance(pair, Pair):
-            msg = f"catalog entry {name!r}: {_origin(build)} drew {pair!r}; expected an eqprop.Pair."
+            msg = f"{where} drew {got(pair)}; expected an eqprop.Pair."
             raise InvalidInput(msg)
         return pair.replaced(name=name)
 
@@ -216,10 +244,9 @@ def entry(name: str) -> Entry:
         InvalidInput: where there is none, with the closest names.
     """
     known = entries()
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"The entries are: {', '.join(known) or '(none)'}."
-        msg = f"the catalog has no entry {name!r}. {hint}"
+    if not isinstance(name, str) or name not in known:
+        hint = suggestion(name, known, otherwise=f"`eqprop list` shows the {len(known)} that there are.")
+        msg = f"the catalog has no entry {short(name)}. {hint}"
         raise InvalidInput(msg)
     return known[name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,9 +10,11 @@ from typing import Any
 import hypothesis
 import hypothesis.errors
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from eqprop import narrate, rounding, targets
+from eqprop.arguments import got, one_of, short, suggestion
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.evaluation import Program
 from eqprop.losses import DRAWN_LOSSES, Loss, user_loss
@@ -24,9 +25,15 @@ from eqprop.probe import Probe
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property
 from eqprop.report import Report
-from eqprop.structures import rebuilt
+from eqprop.saving import recipe_in
+from eqprop.structures import rebuilt, simplest
+from eqprop.subject import Subject
 from eqprop.tally import Tally
+from eqprop.validation import check_pair
 from eqprop.verdict import Outcome, PairName, PropertyName, Verdict
+
+MOST_LISTED = 20
+"""Names of pairs that an error lists."""
 
 
 def load(target: str, name: str = "", structure: str = "") -> Pair:
@@ -40,23 +47,40 @@ def load(target: str, name: str = "", structure: str = "") -> Pair:
     Raises:
         InvalidInput: where there is no such pair, or the structure belongs to another strategy or hypothesis version.
     """
-    subjects = [s for s in targets.resolve(target) if not name or s.name == name]
-    if len(subjects) != 1:
-        msg = f"{target!r} has {len(subjects)} pairs called {name!r}; expected one."
+    if not isinstance(structure, str):
+        msg = f"load: structure is {got(structure)}; expected the text that a counterexample prints, 'version:blob'."
         raise InvalidInput(msg)
-    pairs = subjects[0].pairs
+    pairs = _single(target, name).pairs
     if not structure:
-        return hypothesis.find(pairs, lambda _: True)
+        return simplest(pairs)
     try:
         return rebuilt(pairs, structure, PROFILES["gate"]).pair
     except (hypothesis.errors.DidNotReproduce, hypothesis.errors.InvalidArgument) as error:
-        version = structure.partition(":")[0]
+        drawn, installed = structure.partition(":")[0], hypothesis.__version__
+        why = "the strategy has changed since, or the text is not whole"
+        if drawn != installed:
+            why = f"it was drawn with hypothesis {drawn}, {installed} is installed; or the strategy has changed since"
         msg = (
-            f"the structure {structure!r} does not rebuild a pair of {target!r}: it was drawn with hypothesis "
-            f"{version}, {hypothesis.__version__} is installed; or the strategy has changed since. Verify again to "
-            "find it anew."
+            f"structure {short(structure)} does not rebuild a pair of {target!r}: {why}. Verify again to find it anew."
         )
         raise InvalidInput(msg) from error
+
+
+def _single(target: str, name: str) -> Subject:
+    """The one subject of a target that has the name, or the only one where none is given."""
+    if not isinstance(target, str):
+        msg = f"load: target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
+        raise InvalidInput(msg)
+    known = {subject.name: subject for subject in targets.resolve(target)}
+    if name in known:
+        return known[name]
+    if not name and len(known) == 1:
+        return next(iter(known.values()))
+    msg = f"{target!r} has several pairs; name one of them."
+    if name:
+        msg = f"{target!r} has no pair called {name!r}. {suggestion(name, known)}".strip()
+    listed = f" They are: {', '.join(known)}." if len(known) <= MOST_LISTED else f" It has {len(known)}."
+    raise InvalidInput(msg + listed)
 
 
 def check(
@@ -81,10 +105,17 @@ def check(
 
     Raises:
         Falsified: where the property does not hold there.
-        InvalidInput: for a field that is missing, a path or a shape that does not fit, an unknown loss.
+        InvalidInput: for a field that is missing, a path or a shape that does not fit, numbers that are none, an
+            unknown loss, a pair that cannot be verified.
     """
+    if not isinstance(pair, Pair):
+        msg = f"check: pair is {got(pair)}; expected an eqprop.Pair, then the name of a property."
+        raise InvalidInput(msg)
+    one_of(precision, ("float64", "model"), "check: precision")
+    prop = property_named(name, optimizer)
     with separated_caches(precision):
-        verdict = _judged(pair, property_named(name, optimizer), _loss(pair, loss), precision, numbers)
+        check_pair(pair, precision)
+        verdict = _judged(pair, prop, _loss(pair, loss), precision, numbers)
     if verdict.outcome is Outcome.FALSIFIED:
         raise Falsified(Report((verdict,)))
     return verdict
@@ -96,16 +127,12 @@ def replay(path: str | Path) -> Verdict:
     Raises:
         InvalidInput: for a file that cannot be read, or that names a pair which is no longer there.
     """
-    try:
-        recipe = json.loads(Path(path).read_text(encoding="utf-8"))
-        target, name = recipe["target"], recipe["property"]
-        numbers = {
-            field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
-            for field, leaves in recipe["probe"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{str(path)!r} is no counterexample file of eqprop ({type(error).__name__}: {error})."
-        raise InvalidInput(msg) from error
+    recipe = recipe_in(path)
+    target, name = recipe["target"], recipe["property"]
+    numbers = {
+        field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
+        for field, leaves in recipe["probe"].items()
+    }
     if not target:
         msg = f"{str(path)!r}: the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
         raise InvalidInput(msg)
@@ -121,7 +148,7 @@ def _loss(pair: Pair, name: str) -> Loss:
     for loss in DRAWN_LOSSES:
         if loss.name == name:
             return loss
-    msg = f"no loss is called {name!r}; the losses are: {', '.join(loss.name for loss in DRAWN_LOSSES)}."
+    msg = f"no loss is called {short(name)}; the losses are: {', '.join(loss.name for loss in DRAWN_LOSSES)}."
     raise InvalidInput(msg)
 
 
@@ -180,12 +207,26 @@ def _filled(field: str, pair: Pair, example: Any, given: Any) -> Any:
     expected = narrate.by_path(pair, field, example)
     found = given if isinstance(given, Mapping) else {".": given}
     if set(found) != set(expected):
-        msg = f"{field}: the paths are {sorted(found)}; expected {sorted(expected)}."
+        msg = f"{field}: the paths are {sorted(map(str, found))}; expected {sorted(expected)}."
         raise InvalidInput(msg)
-    for path, leaf in expected.items():
-        if np.shape(found[path]) != leaf.shape:
-            msg = f"{field}, {path}: the shape is {np.shape(found[path])}; expected {leaf.shape}."
-            raise InvalidInput(msg)
-    return jax.tree.unflatten(
-        jax.tree.structure(example), [np.asarray(found[path]).astype(leaf.dtype) for path, leaf in expected.items()]
-    )
+    leaves = [_like(found[path], leaf, f"{field}, {path}") for path, leaf in expected.items()]
+    return jax.tree.unflatten(jax.tree.structure(example), leaves)
+
+
+def _like(given: Any, leaf: np.ndarray, what: str) -> np.ndarray:
+    """The numbers in the type of the leaf that they stand for, if nothing is lost by that."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        msg = f"{what}: got {got(given)}; expected real numbers of shape {leaf.shape}."
+        raise InvalidInput(msg)
+    if array.shape != leaf.shape:
+        msg = f"{what}: the shape is {array.shape}; expected {leaf.shape}."
+        raise InvalidInput(msg)
+    cast = array.astype(leaf.dtype)
+    if leaf.dtype.kind in "biu" and not np.array_equal(cast, array):
+        msg = f"{what}: got {short(given)}; expected whole numbers of type {leaf.dtype}."
+        raise InvalidInput(msg)
+    return cast

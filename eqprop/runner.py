@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from eqprop.cache import persistent_cache
 from eqprop.cells import applying
-from eqprop.errors import InvalidInput
 from eqprop.ledger import Ledger
 from eqprop.precision import separated_caches
-from eqprop.profiles import GATE_SEED, profile_named
-from eqprop.properties import CORE, KNOWN, LIBRARY, Property, by_name
+from eqprop.properties import KNOWN
 from eqprop.report import Report
 from eqprop.search import ignore, search
-from eqprop.structures import LARGEST_SEED
 from eqprop.subject import Options, Subject
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
 
 Listener = Callable[[Progress], None]
-PRECISIONS = ("float64", "model")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -31,77 +24,6 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, report: Report) -> None:
         self.report = report
         super().__init__()
-
-
-def make_options(
-    *,
-    profile: str = "gate",
-    seed: int | None = None,
-    precision: str = "float64",
-    properties: Iterable[str | Property] | None = None,
-    save: Path | None = None,
-    architectures: int | None = None,
-    optimizer: Any = None,
-) -> Options:
-    """The options of a run, from what users write; every face comes through here.
-
-    Args:
-        profile: a profile's name.
-        seed: of the run; without one the profile decides whether runs repeat each other.
-        precision: ``"float64"`` or ``"model"``.
-        properties: names (or properties) to verify; all of the library by default, or (in ``quick``) its cheap part.
-        save: the folder for counterexample files.
-        architectures: how many distinct ones are probed, instead of the profile's number.
-        optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
-
-    Raises:
-        InvalidInput: for a name that there is not (naming those that there are), or a number out of range.
-    """
-    budget = profile_named(profile)
-    if architectures is not None:
-        if architectures < 1:
-            msg = f"the number of architectures is {architectures}; expected at least 1."
-            raise InvalidInput(msg)
-        budget = budget.budgeted(architectures)
-    if seed is None:
-        seed = GATE_SEED if budget.fixed_seed else secrets.randbelow(LARGEST_SEED)
-    if not 0 <= seed <= LARGEST_SEED:
-        msg = f"the seed is {seed}; expected a number from 0 to {LARGEST_SEED}."
-        raise InvalidInput(msg)
-    if precision not in PRECISIONS:
-        msg = f"the precision is {precision!r}; expected one of: {', '.join(PRECISIONS)}."
-        raise InvalidInput(msg)
-    return Options(
-        profile=budget,
-        seed=seed,
-        precision="model" if precision == "model" else "float64",
-        properties=_chosen(properties, optimizer, LIBRARY if budget.costly_batches else CORE),
-        save=save,
-    )
-
-
-def _chosen(
-    properties: Iterable[str | Property] | None, optimizer: Any, usual: tuple[Property, ...]
-) -> tuple[Property, ...]:
-    """In the order of the library; properties that are not of the library come last.
-
-    Those of the optimiser are added, unless some of them are asked for by name.
-    """
-    of_optimizer: dict[str, Property] = {}
-    if optimizer is not None:
-        from eqprop.optimizers.target import properties_of
-
-        of_optimizer = {p.name: p for p in properties_of(optimizer)}
-    if properties is None:
-        return (*usual, *of_optimizer.values())
-    given = list(properties)
-    if of_optimizer.keys().isdisjoint(p for p in given if isinstance(p, str)):
-        given += of_optimizer.values()
-    asked = [(of_optimizer.get(p) or by_name(p)) if isinstance(p, str) else p for p in given]
-    if not asked:
-        msg = f"properties is empty; expected some of: {', '.join(p.name for p in LIBRARY)}."
-        raise InvalidInput(msg)
-    return (*(p for p in LIBRARY if p in asked), *dict.fromkeys(p for p in asked if p not in LIBRARY))
 
 
 def run_subjects(

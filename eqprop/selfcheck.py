@@ -6,12 +6,14 @@ architectures, and be able to fail: each of its mutants is caught at its own ord
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import Phase
 from hypothesis import strategies as st
 
+from eqprop.arguments import got, whole_number
 from eqprop.errors import InvalidInput
 from eqprop.groups import check_laws
 from eqprop.judging import Violation
@@ -22,7 +24,7 @@ from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry
 from eqprop.registry import entry as named_entry
 from eqprop.search import Search
-from eqprop.structures import Structure, drive
+from eqprop.structures import LARGEST_SEED, Structure, drive
 from eqprop.subject import Options, Subject
 from eqprop.tally import Tally
 from eqprop.verdict import Verdict
@@ -76,18 +78,29 @@ def check_entry(entry: Entry | str, *, mutants: Sequence[str] | None = None, see
             fail, a property that is falsified or compares too little, a mutant that is not caught at its own order, a
             negative control whose premise holds on some architecture.
     """
-    found = named_entry(entry) if isinstance(entry, str) else entry
+    found = entry if isinstance(entry, Entry) else named_entry(entry)
     where = f"catalog entry {found.name!r} ({found.origin})"
+    chosen = _chosen(found, mutants, where)
+    seed = whole_number(seed, "the seed is", most=LARGEST_SEED)
     with separated_caches("float64"):
         architectures = _architectures(found, where, seed)
         if found.control:
             _check_control(found, where, seed)
             return Checked(found.name, architectures, {}, ())
         parts = _check_claims(found, where, seed)
-    chosen = found.mutants if mutants is None else tuple(found.mutant(name) for name in mutants)
     for mutant in chosen:
         _check_mutant(found, mutant, where, seed)
     return Checked(found.name, architectures, parts, tuple(mutant.name for mutant in chosen))
+
+
+def _chosen(entry: Entry, mutants: Any, where: str) -> tuple[Mutant, ...]:
+    """The mutants to judge; a single name is a list of one."""
+    if mutants is None:
+        return entry.mutants
+    if not isinstance(mutants, Iterable):
+        msg = f"{where}: mutants is {got(mutants)}; expected names of its mutants."
+        raise InvalidInput(msg)
+    return tuple(entry.mutant(name) for name in ([mutants] if isinstance(mutants, str) else mutants))
 
 
 def _profile(architectures: int) -> Profile:

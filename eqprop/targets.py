@@ -13,12 +13,10 @@ target              means
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -28,16 +26,23 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from eqprop.arguments import got, short, suggestion
+from eqprop.blame import behind
 from eqprop.errors import InvalidInput
+from eqprop.model import Model
 from eqprop.pair import Pair
 from eqprop.registry import Entry, entries
 from eqprop.subject import Subject
+from eqprop.transformation import Transformation
 
 CATALOG = "catalog"
 EXPECTED = (
     "expected an eqprop.Pair, a hypothesis strategy of pairs, an iterable or a mapping of them, or a function without "
     "arguments that returns any of these"
 )
+
+
+JOIN = "Join a model and a transformation of it: eqprop.Pair(model, transformation)."
 
 
 def resolve(target: str | None = None) -> list[Subject]:
@@ -48,13 +53,13 @@ def resolve(target: str | None = None) -> list[Subject]:
     """
     if target is None or target == CATALOG:
         return as_subjects(entries().values(), where="the catalog")
-    module, colon, attribute = target.partition(":")
-    if not colon or module == CATALOG:
-        return [_entry(attribute or module, target)]
-    if not attribute:
-        msg = f"target {target!r} names nothing after the colon; expected 'package.module:attribute'."
+    if not isinstance(target, str):
+        msg = f"target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
         raise InvalidInput(msg)
-    value = _attribute(_imported(module, target), attribute, target)
+    module, colon, attribute = target.partition(":")
+    if not colon or (module == CATALOG and attribute):
+        return [_entry(attribute or module, target)]
+    value = attribute_of(target, f"target {target!r}")
     # Catalog entries keep their own address, by which a replay finds them.
     return [s if s.target else replace(s, target=target) for s in as_subjects(value, where=target)]
 
@@ -68,7 +73,7 @@ def resolve_all(targets: Iterable[str]) -> list[Subject]:
     return _distinct([subject for target in (list(targets) or [CATALOG]) for subject in resolve(target)], "the targets")
 
 
-def as_subjects(value: Any, *, where: str = "the arguments") -> list[Subject]:
+def as_subjects(value: Any, *, where: str = "pairs") -> list[Subject]:
     """Subjects of Python objects: pairs, strategies, entries, iterables or mappings or functions of them.
 
     Args:
@@ -89,21 +94,34 @@ def _subjects(value: Any, where: str, default: str) -> list[Subject]:
     if isinstance(value, (Pair, Entry, SearchStrategy, Subject)):
         return [_subject(value, default)]
     if callable(value) and not isinstance(value, type):
-        return _subjects(_called(value, where), where, default)
+        made = _called(value, where)
+        if callable(made):
+            msg = f"{where}: the function returned {got(made)}, another function; {EXPECTED}."
+            raise InvalidInput(msg)
+        return _subjects(made, where, default)
     if isinstance(value, Mapping):
         return [_subject(v, str(k), renamed=True) for k, v in _checked_items(value.items(), where)]
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return [_subject(v, f"{default}-{k}") for k, v in _checked_items(enumerate(value), where)]
-    msg = f"{where} is {value!r} ({type(value).__name__}); {EXPECTED}."
+    msg = f"{where} is {got(value)}; {EXPECTED}.{_remedy(value)}"
     raise InvalidInput(msg)
+
+
+def _remedy(value: Any) -> str:
+    """What probably was meant."""
+    if isinstance(value, (Model, Transformation)):
+        return f" {JOIN}"
+    if isinstance(value, str):
+        return f" eqprop.load({short(value)}) is the pair that a target names, eqprop.entry(…) an entry of the catalog."
+    return ""
 
 
 def _checked_items(items: Iterable[tuple[Any, Any]], where: str) -> list[tuple[Any, Any]]:
     listed = list(items)
     for key, value in listed:
         if not isinstance(value, (Pair, Entry, SearchStrategy, Subject)):
-            got = f"{value!r} ({type(value).__name__})"
-            msg = f"{where}: item {key!r} is {got}; expected an eqprop.Pair or a strategy of them."
+            remedy = _remedy(value)
+            msg = f"{where}: item {key!r} is {got(value)}; expected an eqprop.Pair or a strategy of them.{remedy}"
             raise InvalidInput(msg)
     return listed
 
@@ -154,20 +172,30 @@ def _entry(name: str, target: str) -> Subject:
     if mutant and mutant["entry"] in known:
         entry = known[mutant["entry"]]
         return Subject(name, entry.mutant(mutant["mutant"]).of(entry.pairs), target=f"{CATALOG}:{name}")
-    close = difflib.get_close_matches(name, known, n=3)
-    hint = f" Did you mean {' or '.join(close)}?" if close else " `eqprop list` shows the entries."
+    hint = suggestion(name, known, otherwise="`eqprop list` shows the entries.")
     msg = (
-        f"target {target!r} is no entry of the catalog, and without a colon it is no 'package.module:attribute'.{hint}"
+        f"target {target!r} is no entry of the catalog, and without a colon it is no 'package.module:attribute'. {hint}"
     )
     if target.startswith(f"{CATALOG}:"):
-        msg = f"target {target!r}: the catalog has no entry {name!r}.{hint}"
+        msg = f"target {target!r}: the catalog has no entry {name!r}. {hint}"
+    elif dotted := _module_of_file(name):
+        msg = f"target {target!r} names a module; say what in it is to be verified, as in {dotted}:pairs."
     raise InvalidInput(msg)
 
 
-def _imported(module: str, target: str) -> Any:
+def _module_of_file(name: str) -> str:
+    """The dotted name of a file or a module of the current folder; empty where there is none."""
+    path = Path(name if name.endswith(".py") else f"{name.replace('.', os.sep)}.py")
+    return ".".join(path.with_suffix("").parts) if path.is_file() else ""
+
+
+def _imported(module: str, what: str, attribute: str) -> Any:
     if module.endswith(".py") or "/" in module or os.sep in module:
         dotted = ".".join(Path(module).with_suffix("").parts)
-        msg = f"target {target!r} names a file; expected a module: {dotted}:{target.partition(':')[2]}"
+        msg = f"{what} names a file; expected a module: {dotted}:{attribute}"
+        raise InvalidInput(msg)
+    if not all(part.isidentifier() for part in module.split(".")):
+        msg = f"{what}: {module!r} is no name of a module; expected 'package.module:attribute'."
         raise InvalidInput(msg)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -175,36 +203,41 @@ def _imported(module: str, target: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
-            msg = f"target {target!r}: no module named {error.name!r} (searched: {Path.cwd()} and installed packages)."
+            msg = f"{what}: no module named {error.name!r} (searched: {Path.cwd()} and installed packages)."
             raise InvalidInput(msg) from error
-        msg = f"target {target!r}: {module!r} imports a module that is not installed: {_last_line(error)}"
+        msg = f"{what}: {module!r} imports a module that is not installed: {_last_line(error)}"
         raise InvalidInput(msg) from error
     except (Exception, SystemExit) as error:
-        msg = f"target {target!r}: {module!r} raised while it was imported: {_last_line(error)}"
+        msg = f"{what}: {module!r} raised while it was imported: {_last_line(error)}"
         raise InvalidInput(msg) from error
 
 
-def attribute_of(target: str) -> Any:
+def attribute_of(target: str, what: str) -> Any:
     """What ``"package.module:attribute"`` names, as it is.
+
+    Args:
+        target: the address.
+        what: the thing in messages, as in ``"optimizer 'nets:adam'"``.
 
     Raises:
         InvalidInput: where the target cannot be imported or found.
     """
     module, _, attribute = target.partition(":")
-    if not attribute:
-        msg = f"target {target!r} names nothing behind a colon; expected 'package.module:attribute'."
+    if not attribute or not module:
+        msg = (
+            f"{what} names nothing {'before' if attribute else 'behind'} a colon; expected 'package.module:attribute'."
+        )
         raise InvalidInput(msg)
-    return _attribute(_imported(module, target), attribute, target)
+    return _attribute(_imported(module, what, attribute), attribute, what)
 
 
-def _attribute(module: Any, path: str, target: str) -> Any:
+def _attribute(module: Any, path: str, what: str) -> Any:
     value = module
     for name in path.split("."):
         if not hasattr(value, name):
-            close = difflib.get_close_matches(name, [n for n in dir(value) if not n.startswith("_")], n=3)
-            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            hint = suggestion(name, (n for n in dir(value) if not n.startswith("_")))
             owner = getattr(value, "__name__", type(value).__name__)
-            msg = f"target {target!r}: {owner!r} has no attribute {name!r}.{hint}"
+            msg = f"{what}: {owner!r} has no attribute {name!r}. {hint}".strip()
             raise InvalidInput(msg)
         value = getattr(value, name)
     return value
@@ -228,10 +261,4 @@ def _called(function: Callable[..., Any], where: str) -> Any:
 def _last_line(error: BaseException) -> str:
     """``ValueError: text (file.py:12)``: the last line of the traceback, and the user's line that led to it."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
-    foreign = ("<frozen", str(Path(__file__).parent))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(foreign)]
-    own = [f for f in frames if "site-packages" not in f.filename]
-    # A SyntaxError says where it is by itself; its last frame is that of the importer.
-    if not own or isinstance(error, SyntaxError):
-        return text
-    return f"{text} ({Path(own[-1].filename).name}:{own[-1].lineno})"
+    return f"{text}{behind(error)}"

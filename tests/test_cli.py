@@ -37,13 +37,14 @@ NETS = """
         return x * p
 
     loud = pair("loud", noisy)
+    greek = pair("θ → x", lambda p, x: x * p * p)
     both = [good, bad]
 """
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    (tmp_path / "nets.py").write_text(dedent(NETS))
+    (tmp_path / "nets.py").write_text(dedent(NETS), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
@@ -132,7 +133,17 @@ def test_a_folder_that_cannot_be_written_to_loses_only_the_files(eqprop, folder)
         (["replay", "nets.py"], "is no counterexample file"),
         (["replay", "nowhere.json"], "nowhere.json"),
         (["verifi"], "No such command 'verifi'"),
-        (["list", "--match", "nonesuch"], "nothing is called like 'nonesuch'"),
+        (["list", "--group", "nonesuch"], "no entry has a group like 'nonesuch'. The groups are: "),
+        (["list", "--group", "scalling"], "Did you mean Scaling"),
+        (["list", "--group", "scaling", "--order", "1"], "give one of them"),
+        (["verify", "nets"], "target 'nets' names a module; say what in it is to be verified, as in nets:pairs."),
+        (["verify", "nets.py"], "as in nets:pairs."),
+        (["verify", ":good"], "target ':good' names nothing before a colon"),
+        (["verify", "..nets:good"], "'..nets' is no name of a module"),
+        (["verify", "catalog:"], "target 'catalog:' names nothing behind a colon"),
+        (["verify", "nets:good", "--optimizer", "adam"], "optimizer 'adam' names nothing behind a colon"),
+        (["selfcheck", "relu"], "the catalog has no entry 'relu'. `eqprop list` shows"),
+        (["list", "--match", "nonesuch"], "no entry and no property has a name that contains 'nonesuch'"),
     ],
 )
 def test_what_cannot_run_exits_with_2_and_one_line(eqprop, arguments, message):
@@ -229,8 +240,10 @@ def test_help_answers_without_importing_jax_or_hypothesis():
     assert b"Usage: eqprop verify" in done.stdout
 
 
-def test_a_terminal_without_unicode_still_gets_the_counterexample(folder):
-    code = f"from eqprop.cli import main; main(['verify', 'nets:bad', *{QUICK!r}])"
-    done = python(code, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+def test_a_terminal_without_unicode_still_gets_the_counterexample_and_its_file(folder):
+    code = f"from eqprop.cli import main; main(['verify', 'nets:greek', *{QUICK!r}])"
+    done = python(code, PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C")
+    (file,) = (folder / ".eqprop").iterdir()
+    assert f"eqprop replay .eqprop/{file.name}".encode() in done.stdout
     assert (done.returncode, done.stderr) == (1, b"")
     assert b"f(K_g ?, X_g x) = T_g f(?, x)" in done.stdout

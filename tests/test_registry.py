@@ -125,7 +125,7 @@ def test_a_function_that_returns_no_strategy_is_refused():
 def test_a_strategy_of_something_else_is_refused_when_drawn():
     with registry.isolated():
         registry.register(name="x", reference="", mutants=[forgets("w")])(lambda: st.just(3))  # pyright: ignore[reportArgumentType]
-        with pytest.raises(InvalidInput, match=r"drew 3; expected an eqprop\.Pair"):
+        with pytest.raises(InvalidInput, match=r"drew 3 \(int\); expected an eqprop\.Pair"):
             find(registry.entry("x").pairs, lambda pair: True, settings=settings(database=None))
 
 

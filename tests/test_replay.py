@@ -14,6 +14,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.replay import replay
+from eqprop.saving import RECIPE
 from eqprop.targets import resolve
 from eqprop.verdict import Outcome
 
@@ -72,7 +73,7 @@ def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
     file = saved(tmp_path, target)
     recipe = json.loads(Path(file).read_text(encoding="utf-8"))
     (tmp_path / "other.json").write_text(json.dumps(recipe | {"subject": "another"}))
-    with pytest.raises(eqprop.InvalidInput, match="has 0 pairs called 'another'"):
+    with pytest.raises(eqprop.InvalidInput, match=r"has no pair called 'another'\. They are: net"):
         replay(tmp_path / "other.json")
 
 
@@ -81,7 +82,8 @@ def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
     [
         ("no json", "is no counterexample file of eqprop"),
         ("{}", "is no counterexample file of eqprop"),
-        ('{"target": "", "property": "equivariance", "probe": {}, "pair": "net"}', "was passed as a Python object"),
+        ('{"target": "", "probe": {}}', "is no counterexample file of eqprop: it lacks subject, pair, property"),
+        (json.dumps({**dict.fromkeys(RECIPE, ""), "probe": {}, "pair": "net"}), "was passed as a Python object"),
     ],
 )
 def test_a_file_that_is_no_counterexample_is_refused(text, message, tmp_path):
@@ -91,7 +93,7 @@ def test_a_file_that_is_no_counterexample_is_refused(text, message, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(eqprop.InvalidInput, match=r"nowhere\.json.*FileNotFoundError"):
+    with pytest.raises(eqprop.InvalidInput, match=r"nowhere\.json' cannot be read: No such file"):
         replay(tmp_path / "nowhere.json")
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import runner
+from eqprop.asking import make_options
 from eqprop.cache import cache_folder, persistent_cache
 from eqprop.properties import LIBRARY
-from eqprop.runner import Interrupted, make_options, run_subjects
+from eqprop.runner import Interrupted, run_subjects
 from eqprop.subject import Subject
 from eqprop.targets import resolve
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
@@ -84,9 +85,9 @@ def test_run_reports_progress_of_every_pair(searching):
     ("arguments", "message"),
     [
         ({"profile": "fast"}, "the profiles are: quick, gate, explore, deep"),
-        ({"seed": -1}, "the seed is -1; expected a number from 0"),
-        ({"precision": "float8"}, "expected one of: float64, model"),
-        ({"properties": ["noethr"]}, "no property is called 'noethr'; the properties are: group-laws"),
+        ({"seed": -1}, "the seed is -1; expected a whole number from 0"),
+        ({"precision": "float8"}, "the precision is 'float8'; expected 'float64' or 'model'"),
+        ({"properties": ["noethr"]}, r"no property is called 'noethr'. Did you mean noether\?"),
         ({"properties": []}, "properties is empty"),
         ({"architectures": 0}, "the number of architectures is 0"),
     ],

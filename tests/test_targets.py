@@ -80,7 +80,7 @@ def test_an_attribute_of_a_module_of_the_current_folder_gives_subjects(nets, att
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("nets:", "names nothing after the colon"),
+        ("nets:", "names nothing behind a colon"),
         ("nets:ones", "'nets' has no attribute 'ones'. Did you mean one"),
         ("nets:number", r"nets:number is 3 \(int\); expected an eqprop.Pair"),
         ("nets:mixed", r"item 1 is 3 \(int\)"),

@@ -21,7 +21,7 @@ def found(optimizer: Any) -> tuple[Any, str, str]:
     """
     if not isinstance(optimizer, str):
         return optimizer, "optimizer", ""
-    value = attribute_of(optimizer)
+    value = attribute_of(optimizer, f"optimizer {optimizer!r}")
     if not hasattr(value, "update") and callable(value):
         try:
             value = value()

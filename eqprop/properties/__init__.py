@@ -1,5 +1,6 @@
 """The property library: every prediction, in the order in which reports list them."""
 
+from eqprop.arguments import short, suggestion
 from eqprop.errors import InvalidInput
 from eqprop.properties.averaged import AVERAGED_GRADIENT, AVERAGED_HESSIAN
 from eqprop.properties.base import Property as Property
@@ -85,10 +86,11 @@ def by_name(name: str) -> Property:
     """The property of this name.
 
     Raises:
-        InvalidInput: naming all properties, where there is none.
+        InvalidInput: naming the closest, or all, where there is none.
     """
     known = {prop.name: prop for prop in KNOWN}
-    if name not in known:
-        msg = f"no property is called {name!r}; the properties are: {', '.join(known)}."
+    if not isinstance(name, str) or name not in known:
+        close = suggestion(name, known, otherwise=f"The properties are: {', '.join(known)}.")
+        msg = f"no property is called {short(name)}. {close}"
         raise InvalidInput(msg)
     return known[name]
