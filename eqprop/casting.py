@@ -41,6 +41,7 @@ def cast_probe(pair: Pair, probes: Probe, precision: Precision) -> Probe:
             "targets",
             "involution",
             "rates",
+            "shortness",
         )
     }
     for field in ("params", "tangent", "tangent2"):

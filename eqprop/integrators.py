@@ -7,6 +7,7 @@ take the same steps, and each right-hand side is traced once, inside a loop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.batching import batched
-from eqprop.calculus import Tree, add, inner, norm, scaled, zeros_like
+from eqprop.calculus import Tree, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
 
 # -- integrals --------------------------------------------------------------------------------------------------------
 
@@ -122,6 +123,75 @@ def _off(values: Any, width: Any, smooth: np.ndarray, ends: np.ndarray) -> Any:
 
 def _put(rows: Tree, place: Any, row: Tree) -> Tree:
     return jax.tree.map(lambda many, one: many.at[place].set(one), rows, row)
+
+
+# -- short segments ---------------------------------------------------------------------------------------------------
+
+CAUTION = 4.0
+"""By how much the error of a short segment is taken to be larger than what shows of it: of random piecewise linear
+functions with up to a thousand kinks one in a million then has an error of more than 30 such estimates."""
+
+
+@cache
+def _lobatto() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes and weights on [0, 1] of Lobatto's rule of degree 7, and what vanishes on smooth integrands.
+
+    Of the values of a derivative the coefficients of the Legendre polynomials of degree 3 and 4, and of the values of
+    its antiderivative the fourth difference: the ends are nodes, so that no kink hides behind the last of them.
+    """
+    x = np.array([-1, -np.sqrt(3 / 7), 0, np.sqrt(3 / 7), 1])
+    weights = np.array([1 / 20, 49 / 180, 16 / 45, 49 / 180, 1 / 20])
+    legendre = np.stack([np.polynomial.Legendre.basis(n)(x) for n in (3, 4)])
+    smooth = legendre * weights / np.sqrt(legendre**2 @ weights)[:, None]
+    apart = np.array([1 / np.prod(np.delete(x[i] - x, i)) for i in range(5)])
+    return (1 + x) / 2, weights, smooth, apart / np.abs(apart).sum()
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What a derivative says of the increment of a function along a short segment, and the increment itself.
+
+    Attributes:
+        integral: of the derivative along the segment.
+        difference: of the function's values at the ends.
+        error: an estimate of the quadrature's error; at a kink as large as the jump there.
+        size: of the terms that cancel in the derivative along the segment.
+        absorbed: of the values that the difference is taken of.
+    """
+
+    integral: Any
+    difference: Any
+    error: Any
+    size: Any
+    absorbed: Any
+
+
+def increment(
+    function: Callable[[Tree], tuple[Any, Any]],
+    start: Tree,
+    step: Tree,
+    over: Callable[..., Callable[..., Any]] = batched,
+) -> Increment:
+    """The increment of a function with values in ℝ from start to start + step, by five derivatives in reverse mode.
+
+    Args:
+        function: gives its value, and the size of the terms that were added up in it.
+        start: where the segment starts.
+        step: to where it ends; short, so that a smooth function has nearly no higher derivatives along it.
+        over: how a function of one number is taken over several.
+    """
+    nodes, weights, smooth, apart = _lobatto()
+    step = subtract(add(start, step), start)  # as it is once it is rounded
+
+    def at(t: Any) -> tuple[Any, Any, Any, Any]:
+        here = jax.tree.map(lambda a, d: a + (t * d).astype(a.dtype), start, step)
+        (value, terms), slopes = jax.value_and_grad(function, has_aux=True)(here)
+        return value, terms, inner(slopes, step), inner_magnitude(slopes, step)
+
+    value, terms, slope, size = over(at)(jnp.asarray(nodes, jnp.result_type(*jax.tree.leaves(start))))
+    weights, smooth, apart = (jnp.asarray(rows, slope.dtype) for rows in (weights, smooth, apart))
+    seen = jnp.maximum(jnp.max(jnp.abs(smooth @ slope)), CAUTION * jnp.abs(apart @ value))
+    return Increment(weights @ slope, value[-1] - value[0], CAUTION * seen, jnp.max(size), jnp.max(terms))
 
 
 # -- flows ------------------------------------------------------------------------------------------------------------

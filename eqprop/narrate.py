@@ -38,6 +38,7 @@ FIELD_WORDS = {
     "targets": "t, the targets",
     "involution": "g with g·g = e",
     "rates": "η, λ, β: step size, weight decay, momentum",
+    "shortness": "σ: how short the segment is, from 0 to 1",
 }
 
 

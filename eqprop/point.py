@@ -10,12 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from eqprop import calculus
+from eqprop.batching import batched, one_by_one
 from eqprop.calculus import Local, Tree
+from eqprop.compiling import LARGE
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import LieGroup
 from eqprop.losses import Loss, output_scale
 from eqprop.pair import Pair
 from eqprop.probe import Probe
+from eqprop.rounding import FINEST, lowest_precisions
 from eqprop.traits import Traits, traits_of
 from eqprop.trees import Partition
 
@@ -61,6 +64,17 @@ class Point:
         return Local(function, at, careful=self.careful)
 
     @cached_property
+    def unit(self) -> float:
+        """The unit roundoff of the lowest floating precision that f depends on."""
+        units = lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))
+        return max((eps for eps, _ in units), default=FINEST[0])
+
+    @property
+    def over(self) -> Callable[..., Callable[..., Any]]:
+        """How f is best evaluated at several parameters: side by side where it is small, else one after the other."""
+        return one_by_one if self.source.size >= LARGE else batched
+
+    @cached_property
     def moved_inputs(self) -> Any:
         """X_g x."""
         return self.transformation.on_inputs(self.probe.element, self.probe.inputs)
@@ -75,6 +89,14 @@ class Point:
         """f′ near K_gθ, at the inputs X_g x."""
         inputs = self.moved_inputs
         return self.near(lambda theta: self.f_image(theta, inputs), self.action.value)
+
+    @cached_property
+    def at_identity(self) -> tuple[Any, Any]:
+        """K_e θ and X_e x: a point of the target model that takes no element."""
+        identity = self.transformation.group.identity()
+        if self.theta and isinstance(self.transformation.group, LieGroup):
+            identity = self._identity
+        return self.act(identity, self.theta), self.transformation.on_inputs(identity, self.probe.inputs)
 
     @cached_property
     def action(self) -> Local:
@@ -198,11 +220,11 @@ class Point:
         tangent = group.tangent(self.probe.algebra)
         return calculus.generator(action, self._identity, tangent)(leaves.split(self.probe.inputs))
 
-    def join_inputs(self, floats: Tree) -> Any:
-        """The probe's inputs with these floating-point leaves."""
+    def join_inputs(self, floats: Tree, inputs: Any = None) -> Any:
+        """Inputs, the probe's by default, with these floating-point leaves."""
         leaves = self.pair.model.input_leaves
         given = iter(floats)
-        current = leaves.treedef.flatten_up_to(self.probe.inputs)
+        current = leaves.treedef.flatten_up_to(self.probe.inputs if inputs is None else inputs)
         return jax.tree.unflatten(
             leaves.treedef, [next(given) if f else leaf for leaf, f in zip(current, leaves.floating, strict=True)]
         )

@@ -26,6 +26,7 @@ class Probe:
         targets: of a drawn loss, like the outputs.
         involution: an element that is its own inverse.
         rates: η, λ and β of a training step: the step size, the weight decay and the momentum.
+        shortness: σ of a short segment, from 0 for the longest to 1 for the shortest.
 
     A field that no evaluated property needs is None.
     """
@@ -42,6 +43,7 @@ class Probe:
     targets: Any = None
     involution: Any = None
     rates: Any = None
+    shortness: Any = None
 
     def at(self, index: Any) -> Probe:
         """One probe of a batch (or, for an array of indices, a smaller batch)."""

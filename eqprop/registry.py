@@ -15,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from eqprop.arguments import got, kebab_case, short, suggestion
 from eqprop.blame import behind
 from eqprop.errors import InvalidInput
-from eqprop.mutants import Mutant
+from eqprop.mutants import COVARIANT, Mutant
 from eqprop.pair import Pair
 
 ENTRY_POINTS = "eqprop.catalog"
@@ -38,7 +38,7 @@ class Entry:
         hypotheses: under which the claim is implied.
         pitfalls: where it fails, or passes trivially.
         reference: which statement is taken from where.
-        mutants: defects that must be caught.
+        mutants: defects that must be caught: those that it was registered with, and those of every entry.
         control: why every pair must be falsified at order 0; empty for a true entry.
         origin: ``module:function`` that registered it.
     """
@@ -198,12 +198,13 @@ def _checked_mutants(mutants: Sequence[Mutant], *, name: str, origin: str, contr
             "mutants=[...] (see eqprop.mutants), or control='why every pair must be falsified'."
         )
         raise InvalidInput(msg)
-    names = [mutant.name for mutant in mutants]
+    judged = (*mutants, *(() if control else COVARIANT))
+    names = [mutant.name for mutant in judged]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         msg = f"catalog entry {name!r} ({origin}) has several mutants called {', '.join(twice)}; give each a name=."
         raise InvalidInput(msg)
-    return tuple(mutants)
+    return judged
 
 
 def entries() -> dict[str, Entry]:

@@ -187,6 +187,7 @@ def probes_of(
         "targets": lambda: like_outputs(loss.draw),
         "involution": lambda: _involutions(group, rng, count),
         "rates": lambda: rates_of(rng, count),
+        "shortness": lambda: (rng.permutation(count) + rng.uniform(0.0, 1.0, count)) / count,
     }
     return Probe(**{name: draw() for name, draw in draws.items() if name in needed})
 

@@ -182,13 +182,15 @@ def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
 def usable(name: str, seen: Tally | Verdict) -> float:
     """The part of a property's probes that compare something and settle it.
 
-    From the second order on the sides may vanish by nature, for a model that is linear in its parameters, say.
+    From the second order on the sides may vanish by nature, for a model that is linear in its parameters, say; where a
+    property has a hypothesis on the point itself, so may they at any order.
 
     Args:
         name: of the property.
         seen: with its numbers of ``probes``, of which some are ``inconclusive`` or ``vacuous``; at least one.
     """
-    unusable = seen.inconclusive + (seen.vacuous if by_name(name).order < 2 else 0)
+    prop = by_name(name)
+    unusable = seen.inconclusive + (seen.vacuous if prop.order < 2 and not prop.nowhere else 0)
     return 1 - unusable / seen.probes
 
 

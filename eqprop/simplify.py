@@ -21,7 +21,7 @@ from eqprop.groups.base import LieGroup, involutions
 from eqprop.probe import Probe
 from eqprop.sampling import READABLE
 
-REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates")
+REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
 SIMPLEST_FIRST = np.array([0.0, *READABLE])
 UNREADABLE = 2 * len(SIMPLEST_FIRST)
 OPENING_DRAWS = 256

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import eqprop
@@ -45,6 +46,19 @@ def two_units() -> eqprop.Pair:
     return two_layers(groups.Permutation(2), jnp.tanh, n=2)
 
 
+def of_integers(params: Any, inputs: Any) -> eqprop.Pair:
+    model = eqprop.Model(lambda p, x: jnp.sum(p["w"] * 1.0) * x, {"w": params}, inputs)
+    return eqprop.Pair(model, eqprop.Transformation(groups.Trivial(), lambda _, p: p, name="nothing"))
+
+
+def tokens() -> eqprop.Pair:
+    return of_integers(np.ones(2), np.arange(3))
+
+
+def whole_numbers() -> eqprop.Pair:
+    return of_integers(np.arange(3), np.ones(2))
+
+
 CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     # hypothesis: (where it is met, where it is not, what is then said)
     hypotheses.continuous: ([rescaling, rotation], permutation, r"Permutation\(n=3\) is discrete"),
@@ -52,6 +66,8 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.one_model: ([rescaling], conversion, "between two models"),
     hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
     hypotheses.still_inputs: ([cubic], scaled_inputs, "moves the inputs"),
+    hypotheses.floating_params: ([tokens], whole_numbers, "no parameter is floating point"),
+    hypotheses.floating_inputs: ([whole_numbers], tokens, "no input is floating point"),
     hypotheses.isometric: ([isometric], rescaling, "isometry=True"),
     hypotheses.closed_form: ([with_charge], weight_norm, "charge="),
     hypotheses.with_involutions: ([permutation], rescaling, r"of Scaling\(n=3\) is its own inverse"),

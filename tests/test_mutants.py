@@ -240,3 +240,65 @@ def test_a_name_that_is_not_kebab_case_is_refused():
 def test_an_order_that_does_not_exist_is_refused():
     with pytest.raises(InvalidInput, match="expected 0, 1, 2 or 3"):
         Mutant("fourth", 4, "", lambda p: p)  # pyright: ignore[reportArgumentType]
+
+
+# -- covariant ones ---------------------------------------------------------------------------------------------------
+
+
+def gradients(mutant: Mutant) -> tuple[Any, Any]:
+    """In parameters and inputs, of Σ w³ + Σ a x at the example."""
+    model = Model(lambda p, x: jnp.sum(p["w"] ** 3) + jnp.sum(p["a"]) * jnp.sum(x), PARAMS, X)
+    found = mutant.broken(Pair(model, pair().transformation))
+    assert found is not None
+    return jax.grad(found.model.apply, argnums=(0, 1))(PARAMS, X)
+
+
+def test_all_gradients_are_scaled_alike():
+    by_params, by_inputs = gradients(mutants.scales_all(0.5))
+    np.testing.assert_array_equal(by_params["w"], 1.5 * 3 * W**2)
+    np.testing.assert_array_equal(by_inputs, np.full_like(X, 1.5 * A.sum()))
+
+
+def test_each_tensor_is_scaled_by_a_factor_of_its_own():
+    by_params, by_inputs = gradients(mutants.scales_apart(0.5))
+    np.testing.assert_array_equal(by_params["a"], np.full_like(A, 1.25 * X.sum()))
+    np.testing.assert_array_equal(by_params["w"], 1.5 * 3 * W**2)
+    np.testing.assert_array_equal(by_inputs, np.full_like(X, A.sum()))
+
+
+def test_numbers_below_the_mean_size_are_masked():
+    by_params, _ = gradients(mutants.masks_small())
+    np.testing.assert_array_equal(by_params["w"], np.where(np.abs(W) >= np.abs(W).mean(), 3 * W**2, 0))
+
+
+def test_a_wrong_cotangent_of_the_inputs_leaves_the_parameters_gradient():
+    by_params, by_inputs = gradients(mutants.scales_cotangent_of_inputs(0.5))
+    np.testing.assert_array_equal(by_params["w"], 3 * W**2)
+    np.testing.assert_array_equal(by_inputs, np.full_like(X, 1.5 * A.sum()))
+
+
+def test_whatever_the_inputs_are_a_cotangent_is_wrong():
+    model = Model(lambda p, x: jnp.sum(p["w"] ** 3) * x[0], PARAMS, np.array([2]))
+    found = mutants.scales_cotangent_of_inputs(0.5).broken(Pair(model, pair().transformation))
+    assert found is not None
+    np.testing.assert_array_equal(jax.grad(found.model.apply)(PARAMS, np.array([2]))["w"], 1.5 * 2 * 3 * W**2)
+
+
+def test_a_turned_gradient_is_exact_and_its_derivative_is_off_by_its_product_with_the_parameters():
+    cubic = Pair(Model(lambda p, x: jnp.sum(p["w"] ** 3), {"w": W}, X), pair().transformation)
+    found = mutants.turns_gradient(0.5).broken(cubic)
+    assert found is not None
+    gradient = jax.grad(lambda w: found.model.apply({"w": w}, X))
+    np.testing.assert_array_equal(gradient(W), 3 * W**2)
+    turned = np.einsum("ij,kl->ijkl", 3 * W**2, 0.5 * W)
+    np.testing.assert_allclose(jax.jacfwd(gradient)(W), jax.hessian(lambda w: jnp.sum(w**3))(W) + turned, rtol=1e-6)
+
+
+def test_a_single_number_has_a_symmetric_hessian_whatever_is_wrong():
+    single = Pair(Model(lambda p, x: p["w"] ** 3, {"w": np.ones(())}, X), pair().transformation)
+    assert mutants.turns_gradient().broken(single) is None
+
+
+@pytest.mark.parametrize("mutant", mutants.COVARIANT, ids=lambda mutant: mutant.name)
+def test_the_forward_pass_of_a_covariant_mutant_is_exact(mutant: Mutant):
+    assert on_w(mutant)(W) == np.sum(W**3)

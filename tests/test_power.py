@@ -8,7 +8,12 @@ from benchmarks.power import trial
 from eqprop.properties import CORE, LIBRARY
 from eqprop.registry import entry
 
-TRIALS = (("odd-mirror", "wrong-inverse-in-w-out"), ("linear-gl", "scales-gradient-of-w-in"))
+TRIALS = (
+    ("odd-mirror", "wrong-inverse-in-w-out"),
+    ("linear-gl", "scales-gradient-of-w-in"),
+    ("linear-gl", "scales-all-gradients"),
+    ("linear-gl", "turns-gradient"),
+)
 ALONE = {
     ("neuron-permutation", "bends-alike-in-w-in"): "averaged-hessian",
     ("relu-rescaling", "twists-w-in"): "third-order",
@@ -17,6 +22,14 @@ ALONE = {
     ("relu-rescaling", "claims-isometry"): "tangent-kernel-covariance",
 }
 """Mutants that one property catches and no other."""
+
+COVARIANT_IN_A_PERMUTATION = {
+    "scales-all-gradients": {"derivative", "input-derivative"},
+    "scales-tensors-apart": {"derivative"},
+    "masks-small-entries": {"derivative"},
+    "scales-cotangent-of-inputs": {"input-derivative"},
+    "turns-gradient": {"hessian-symmetry"},
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.checkout]
 
@@ -42,6 +55,13 @@ def test_a_mutant_is_caught_by_the_one_property_that_is_about_it(name: str, muta
     assert found.caught
 
 
-def test_the_average_of_the_gradient_sees_at_its_order_what_every_permutation_carries_along():
+def test_no_symmetry_of_first_order_sees_what_every_permutation_carries_along():
     found = trial(entry("neuron-permutation"), entry("neuron-permutation").mutant("straight-through-alike-in-w-in"))
-    assert {p.name for p in LIBRARY if p.order < 2 and p.name in found.killers} == {"averaged-gradient"}
+    assert {p.name for p in LIBRARY if p.order < 2 and p.name in found.killers} == {"derivative"}
+
+
+@pytest.mark.parametrize(("mutant", "alone"), COVARIANT_IN_A_PERMUTATION.items())
+def test_only_the_premises_of_calculus_see_a_covariant_mutant(mutant: str, alone: set[str]):
+    found = trial(entry("neuron-permutation"), entry("neuron-permutation").mutant(mutant))
+    assert found.killers == alone
+    assert found.caught

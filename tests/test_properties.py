@@ -28,8 +28,13 @@ from eqprop.sampling import probes_of
 from eqprop.transformation import unmoved
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
-COMPARED = (*CORE, by_name("bracket"), by_name("critical-orbit"), by_name("third-order"), by_name("order-4"))
-"""The others are compared with dense matrices in test_consequences.py, test_special_points.py and test_dynamics.py."""
+OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}
+COMPARED = (
+    *(prop for prop in CORE if prop.name not in OF_CALCULUS),
+    *(by_name(name) for name in ("bracket", "critical-orbit", "third-order", "order-4")),
+)
+"""The others are compared with dense matrices in test_derivatives.py, test_consequences.py, test_special_points.py and
+test_dynamics.py."""
 
 # -- pairs that are not equivariant -----------------------------------------------------------------------------------
 

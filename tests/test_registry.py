@@ -17,7 +17,7 @@ from eqprop import catalog, groups, registry
 from eqprop.actions import hidden_units
 from eqprop.errors import InvalidInput
 from eqprop.model import Model
-from eqprop.mutants import forgets
+from eqprop.mutants import COVARIANT, forgets
 from eqprop.pair import Pair
 
 pytestmark = pytest.mark.installed
@@ -95,6 +95,12 @@ def test_a_name_taken_twice_is_refused_naming_both_places():
 def test_a_name_that_is_not_kebab_case_is_refused(name: Any):
     with registry.isolated(), pytest.raises(InvalidInput, match="kebab-case"):
         registered(name=name)
+
+
+def test_every_entry_but_a_control_has_the_covariant_mutants_behind_its_own():
+    with registry.isolated():
+        assert registered().mutants[1:] == COVARIANT
+        assert registered(name="a-control", control="it is false").mutants[1:] == ()
 
 
 def test_an_entry_without_mutants_is_refused_unless_it_is_a_control():

@@ -14,6 +14,12 @@ from eqprop.mutants.base import Mutant as Mutant
 from eqprop.mutants.base import leaf_at as leaf_at
 from eqprop.mutants.base import slug as slug
 from eqprop.mutants.base import with_leaf as with_leaf
+from eqprop.mutants.covariant import COVARIANT as COVARIANT
+from eqprop.mutants.covariant import masks_small as masks_small
+from eqprop.mutants.covariant import scales_all as scales_all
+from eqprop.mutants.covariant import scales_apart as scales_apart
+from eqprop.mutants.covariant import scales_cotangent_of_inputs as scales_cotangent_of_inputs
+from eqprop.mutants.covariant import turns_gradient as turns_gradient
 from eqprop.mutants.derivatives import backward_bends as backward_bends
 from eqprop.mutants.derivatives import backward_drops_term as backward_drops_term
 from eqprop.mutants.derivatives import backward_scales as backward_scales

@@ -13,6 +13,7 @@ from eqprop.properties.consequences import (
     SCALE_INVARIANCE,
 )
 from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
+from eqprop.properties.derivatives import DERIVATIVE, HESSIAN_SYMMETRY, INPUT_DERIVATIVE
 from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIANCE, JACOBIAN_GENERATOR, NOETHER
 from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNITS
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
@@ -37,6 +38,8 @@ LIBRARY: tuple[Property, ...] = (
     JACOBIAN_GENERATOR,
     NOETHER,
     BRACKET,
+    DERIVATIVE,
+    INPUT_DERIVATIVE,
     AVERAGED_GRADIENT,
     FIXED_SET,
     CHARGE_DRIFT,
@@ -54,6 +57,7 @@ LIBRARY: tuple[Property, ...] = (
     HESSIAN_GENERATOR,
     ORBIT_CURVATURE,
     GAUSS_NEWTON_NULL,
+    HESSIAN_SYMMETRY,
     AVERAGED_HESSIAN,
     FLAT_TRANSLATION,
     SCALE_INVARIANCE,
@@ -70,7 +74,7 @@ LIBRARY: tuple[Property, ...] = (
     SHARPNESS,
     THIRD_ORDER,
 )
-"""In the order of derivatives; within an order the premise's own statements first, then what follows from them."""
+"""In the order of derivatives; within an order what follows from the premise first, then that derivatives are any."""
 
 CORE = tuple(prop for prop in LIBRARY if not prop.costly)
 """Judged at every probe; the others on a part of the batches (``Profile.costly_batches``)."""

@@ -75,6 +75,7 @@ AVERAGED_GRADIENT = Property(
         "The integral is L(K_gθ) − L(θ) by the fundamental theorem; L(K_gθ) = ℓ(T_g f(θ)) by the premise.\n"
         "So a derivative that is no derivative of L shows, even where it is covariant under the group."
     ),
+    consequence_of=("equivariance", "derivative"),
     costly=True,
     nowhere="on every segment from θ to K_gθ that was drawn the quadrature met kinks, or K_gθ = θ",
 )

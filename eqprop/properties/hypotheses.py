@@ -43,6 +43,16 @@ def still_inputs(pair: Pair) -> str | None:
     return "stated for X = identity; this transformation moves the inputs" if pair.transformation.moves_inputs else None
 
 
+def floating_params(pair: Pair) -> str | None:
+    """Hypothesis: some parameter is floating point."""
+    return None if any(pair.model.param_leaves.floating) else "no parameter is floating point: there is no derivative"
+
+
+def floating_inputs(pair: Pair) -> str | None:
+    """Hypothesis: some input is floating point."""
+    return None if any(pair.model.input_leaves.floating) else "no input is floating point: nothing to differentiate in"
+
+
 def isometric(pair: Pair) -> str | None:
     """Hypothesis: the derivative of K is orthogonal."""
     if pair.transformation.isometry:

@@ -1,0 +1,133 @@
+"""Derivatives that are wrong in the same way wherever the group goes: every entry has these.
+
+Identities between derivatives at θ and at K_gθ are homogeneous in them, or say that they vanish. A factor that is the
+same everywhere is seen because a derivative adds up to the increment of the function (``properties/derivatives.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.mutants.base import Mutant
+from eqprop.mutants.derivatives import entering_through, leaving_through, with_backward, with_derivative
+from eqprop.pair import Pair
+from eqprop.trees import is_floating
+
+
+def scales_all(delta: float = 1e-3, *, name: str = "scales-all-gradients") -> Mutant:
+    """A custom backward rule multiplies all gradients by 1 + δ, as a mean does that is taken twice."""
+    operation = with_backward(lambda _, cotangent: cotangent * (1 + delta))
+    return Mutant(name, 1, f"a custom backward rule scales every gradient by 1 + {delta:g}", leaving_through(operation))
+
+
+def scales_apart(delta: float = 1e-3, *, name: str = "scales-tensors-apart") -> Mutant:
+    """The derivative in each tensor is multiplied by a factor of its own, from 1 + δ/n to 1 + δ for the n tensors."""
+
+    def operation(place: float) -> Callable[[Any], Any]:
+        return with_derivative(lambda _, t: t * (1 + delta * place))
+
+    return Mutant(name, 1, "the derivative in each tensor is scaled by a factor of its own", in_each_tensor(operation))
+
+
+def masks_small(*, name: str = "masks-small-entries") -> Mutant:
+    """The derivative is dropped where a number is smaller than its tensor's mean size, and halved in a single number.
+
+    The mask scales with its unit, and is carried along by permutations and by signs.
+    """
+
+    def derivative(x: Any, t: Any) -> Any:
+        size = jnp.abs(x)
+        return 0.5 * t if x.size == 1 else t * (size >= jnp.mean(size))
+
+    change = entering_through("*", with_derivative(derivative))
+    return Mutant(name, 1, "the derivative in numbers below the mean size of their tensor is dropped", change)
+
+
+def scales_cotangent_of_inputs(delta: float = 1e-3, *, name: str = "scales-cotangent-of-inputs") -> Mutant:
+    """A custom backward rule hands a wrong cotangent to what the inputs come from.
+
+    Where no input is floating point, that is whatever the parameters come from.
+    """
+    operation = with_backward(lambda _, cotangent: cotangent * (1 + delta))
+    of_params = entering_through("*", operation)
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        if not any(model.input_leaves.floating):
+            return of_params(pair)
+
+        def apply(params: Any, inputs: Any) -> Any:
+            return model.apply(params, jax.tree.map(lambda x: operation(x) if is_floating(x) else x, inputs))
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    return Mutant(name, 1, f"a custom backward rule scales the cotangent of the inputs by 1 + {delta:g}", change)
+
+
+def turns_gradient(delta: float = 1e-2, *, name: str = "turns-gradient") -> Mutant:
+    """Value and gradient exact; the gradient's derivative is H + δ ∇L θᵀ, which is symmetric for a single number only.
+
+    The factor 1 + δ(½‖θ‖² − its value) is the same at K_gθ for orthogonal K.
+    """
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        if model.param_leaves.size < 2:
+            return None
+
+        def apply(params: Any, inputs: Any) -> Any:
+            leaves = [leaf for leaf in jax.tree.leaves(params) if is_floating(leaf)]
+            excess = 0.5 * delta * sum(jnp.sum(leaf**2) for leaf in leaves)
+            turned = jax.tree.map(lambda leaf: _turned(leaf, excess) if is_floating(leaf) else leaf, params)
+            return model.apply(turned, inputs)
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    return Mutant(name, 2, "value and gradient are exact, and the gradient's derivative is not symmetric", change)
+
+
+@jax.custom_jvp
+def _turned(x: Any, excess: Any) -> Any:
+    del excess
+    return x
+
+
+@_turned.defjvp
+def _turned_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
+    x, excess = primals
+    return _turned(x, excess), tangents[0] * (1 + excess - jax.lax.stop_gradient(excess))
+
+
+def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callable[[Pair], Pair | None]:
+    """The model with ``operation(place)`` on each tensor where it enters, its place from 1/n to 1."""
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        leaves = model.param_leaves
+        count = sum(leaves.floating)
+        if not count:
+            return None
+        operations = [operation((i + 1) / count) for i in range(count)]
+
+        def apply(params: Any, inputs: Any) -> Any:
+            floats = leaves.split(params)
+            entering = [op(jnp.asarray(leaf)) for op, leaf in zip(operations, floats, strict=True)]
+            return model.apply(_joined(params, entering), inputs)
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    return change
+
+
+def _joined(params: Any, floats: list[Any]) -> Any:
+    given = iter(floats)
+    return jax.tree.map(lambda leaf: next(given) if is_floating(leaf) else leaf, params)
+
+
+COVARIANT = (scales_all(), scales_apart(), masks_small(), scales_cotangent_of_inputs(), turns_gradient())
+"""Of every catalog entry, behind those that it names."""

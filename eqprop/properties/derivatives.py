@@ -1,0 +1,172 @@
+"""Premises of calculus: what is taken for a derivative of the model is one.
+
+Every other identity compares derivatives with derivatives, homogeneously, or with 0 where T is the identity. A
+derivative that is wrong in the same way at θ and at K_gθ (off by a constant factor, say) passes all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.calculus import inner, inner_magnitude, scaled
+from eqprop.integrators import increment
+from eqprop.point import Point
+from eqprop.properties.base import Property, Sides, in_params, irregular, of_numbers, only_where
+from eqprop.properties.hypotheses import floating_inputs, floating_params
+
+SOURCE = "the fundamental theorem of calculus; symmetry of second derivatives (Schwarz)"
+
+LONGEST, SHORTEST = 0.154, 0.385
+"""Powers of the unit roundoff: from 2^-8 to 2^-20 of each tensor's scale in float64. Long segments leave more digits of
+the difference; short ones stay clear of kinks where a model has many."""
+
+TELLING = 1e-3
+"""A comparison with a larger relative error says too little."""
+
+
+def _step(point: Point) -> Any:
+    """The length of the probe's segment, relative to each tensor's scale."""
+    power = LONGEST + (SHORTEST - LONGEST) * jnp.clip(point.probe.shortness, 0, 1)
+    return jnp.exp(math.log(point.unit) * power)
+
+
+Scalar = Callable[[Any], tuple[Any, Any]]
+"""A function with values in ℝ, and the size of the terms that are added up in it."""
+
+
+def _along(point: Point, function: Scalar, at: Any, direction: Any, label: str, beside: Sides = ()) -> Sides:
+    """The integral of a derivative along a segment against the difference quotient, where the segment tells."""
+    length = _step(point)
+    found = increment(function, at, scaled(direction, length), point.over)
+    error = (found.error + point.unit * found.absorbed) / length
+    size = jnp.maximum(found.size, jnp.abs(found.difference)) / length
+    compared = of_numbers(found.integral / length, found.difference / length, size, error=error, label=label)
+    return only_where(error <= min(TELLING, point.unit ** (1 / 3)) * size, (compared, *beside))
+
+
+def _against(point: Point, function: Callable[[Any], Any]) -> Scalar:
+    """⟨w, function⟩."""
+    w = point.probe.cotangent
+
+    def scalar(at: Any) -> tuple[Any, Any]:
+        outputs = function(at)
+        return inner(w, outputs), inner_magnitude(w, outputs)
+
+    return scalar
+
+
+def _derivative(point: Point) -> Sides:
+    theta, inputs, u, w = point.theta, point.probe.inputs, point.probe.tangent, point.probe.cotangent
+    pushed, pulled = point.here.push(u), point.here.pull(w)
+    terms = inner_magnitude(w, pushed) + inner_magnitude(pulled, u)
+    both = of_numbers(inner(w, pushed), inner(pulled, u), terms, label="pushed and pulled")
+    parts = _along(point, _against(point, lambda at: point.f(at, inputs)), theta, u, "along a segment", (both,))
+    if point.pair.target is not None:
+        image, moved = point.at_identity
+        there = _against(point, lambda at: point.f_image(at, moved))
+        parts += _along(point, there, image, irregular(image), "along a segment, of the target")
+    if point.pair.model.loss is not None:
+        loss, outputs = point.loss, point.here.value
+        parts += _along(
+            point, lambda y: (loss(y), jnp.abs(loss(y))), outputs, irregular(outputs), "along a segment, of the loss"
+        )
+    return parts
+
+
+def _input_derivative(point: Point) -> Sides:
+    parts = _in_inputs(point, point.f, point.theta, point.probe.inputs, "along a segment")
+    if point.pair.target is not None:
+        parts += _in_inputs(point, point.f_image, *point.at_identity, "along a segment, of the target")
+    return parts
+
+
+def _in_inputs(point: Point, f: Callable[..., Any], theta: Any, inputs: Any, label: str) -> Sides:
+    floats = point.pair.model.input_leaves.split(inputs)
+    function = _against(point, lambda at: f(theta, point.join_inputs(at, inputs)))
+    return _along(point, function, floats, irregular(floats), label)
+
+
+def _hessian_symmetry(point: Point) -> Sides:
+    u = point.probe.tangent
+    pushed, pulled = point.gradient.push(u), _reversed_twice(point, u)
+    lost = jax.tree.map(lambda a, b: jnp.isfinite(a) & ~jnp.isfinite(b), pushed, pulled)
+    here, there = (jax.tree.map(lambda gone, a: jnp.where(gone, 0, a), lost, side) for side in (pushed, pulled))
+    ones = jax.tree.map(jnp.ones_like, pushed)
+    kept = jax.tree.map(lambda gone, a: jnp.where(gone, 0, a), lost, ones)
+    return in_params(point, here, there), in_params(point, ones, kept, label="finite in reverse over reverse")
+
+
+def _reversed_twice(point: Point, u: Any) -> Any:
+    """Hᵀu as the derivative in reverse of the gradient, at the point whose zeros are exact in the copies, too.
+
+    A zero is where reverse over reverse loses its numbers (0/0 in a branch that is not selected); a copy that is moved
+    off it would not, and the probe would count as one at a kink.
+    """
+    inputs = jax.tree.map(_zeros_kept, point.probe.inputs)
+    theta = jax.tree.map(_zeros_kept, point.theta)
+    return point.near(lambda at: point.f(at, inputs), theta).gradient_of(point.loss).pull(u)
+
+
+MOVED = 4.0
+"""So far are zeros moved at most, in units of the last place of their tensor's largest number (of 1 if all are 0)."""
+
+
+def _zeros_kept(leaf: Any) -> Any:
+    if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        return leaf
+    moved = MOVED * jnp.finfo(leaf.dtype).eps
+    most = jnp.max(jnp.abs(leaf), initial=0.0)
+    return jnp.where(jnp.abs(leaf) <= moved * jnp.where(most <= moved, 1, most), 0, leaf)
+
+
+DERIVATIVE = Property(
+    name="derivative",
+    order=1,
+    statement="the derivative in the parameters adds up to the increment of the outputs, along any short segment",
+    formula="∫₀¹ ⟨J(θ + tu)ᵀ w, u⟩ dt = ⟨w, f(θ + u) − f(θ)⟩  and  ⟨w, J u⟩ = ⟨Jᵀ w, u⟩",
+    sides=_derivative,
+    needs=frozenset({"params", "inputs", "tangent", "cotangent", "shortness"}),
+    hypotheses=(floating_params,),
+    source=SOURCE,
+    derivation=(
+        "The integrand is the derivative of ⟨w, f(θ + tu)⟩ in t; stated where the quadrature converges, off kinks.\n"
+        "The group has no part in it: a derivative that is wrong alike at θ and at K_gθ shows here. Of a loss likewise."
+    ),
+    nowhere="every segment that was drawn meets kinks, or is too short for the precision of the model",
+)
+
+INPUT_DERIVATIVE = Property(
+    name="input-derivative",
+    order=1,
+    statement="the derivative in the inputs adds up to the increment of the outputs, along any short segment",
+    formula="∫₀¹ ⟨∂f/∂x(θ, x + tv)ᵀ w, v⟩ dt = ⟨w, f(θ, x + v) − f(θ, x)⟩",
+    sides=_input_derivative,
+    needs=frozenset({"params", "inputs", "cotangent", "shortness"}),
+    hypotheses=(floating_inputs,),
+    source=SOURCE,
+    derivation=(
+        "As derivative, for x in place of θ: what a layer hands to the one below it is the cotangent of its inputs.\n"
+        "Where X is the identity nothing else differentiates in x. v is irregular, at the scale of each input."
+    ),
+    nowhere="every segment that was drawn meets kinks, or is too short for the precision of the model",
+)
+
+HESSIAN_SYMMETRY = Property(
+    name="hessian-symmetry",
+    order=2,
+    statement="the Hessian is symmetric: the gradient's derivative and its transpose, in reverse over reverse, agree",
+    formula="H u = Hᵀ u",
+    sides=_hessian_symmetry,
+    needs=frozenset({"params", "inputs", "tangent", "targets"}),
+    hypotheses=(floating_params,),
+    source=SOURCE,
+    derivation=(
+        "∂ᵢ∂ⱼL = ∂ⱼ∂ᵢL. A field that is no gradient of any function shows here, even where it is covariant.\n"
+        "H u is forward over reverse where the model allows it, Hᵀ u reverse over reverse: two programs for one vector."
+    ),
+)

@@ -1,0 +1,297 @@
+"""The premises of calculus: what breaks them alike at θ and at K_gθ, and what must not be taken for a violation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import eqprop
+from eqprop import groups
+from eqprop.evaluation import Program, applicable
+from eqprop.integrators import increment
+from eqprop.losses import SQUARED_ERROR
+from eqprop.mutants import with_backward, with_derivative
+from eqprop.properties import CORE, Property, by_name
+from eqprop.rounding import Judgement
+
+PREMISES = tuple(by_name(name) for name in ("derivative", "input-derivative", "hessian-symmetry"))
+PROBES = 48
+PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3), "a": np.ones((3, 2))}
+INPUTS = np.ones((4, 2))
+
+Apply = Callable[[Any, Any], Any]
+
+
+def net(params: Any, x: Any) -> Any:
+    return jnp.tanh(x @ params["w"] + params["b"][None]) @ params["a"]
+
+
+def permuted(apply: Apply, inputs: Any = INPUTS, **fields: Any) -> eqprop.Pair:
+    """A symmetry with T = id and X = id, which the defects here are covariant under."""
+    units = eqprop.hidden_units(groups.Permutation(3), writes={"w": 1, "b": 0}, reads={"a": 0}, name="units")
+    return eqprop.Pair(eqprop.Model(apply, PARAMS, inputs, **{"trained": False, **fields}), units)
+
+
+def judged(
+    pair: eqprop.Pair, properties: tuple[Property, ...] = PREMISES, *, precision: Any = "float64"
+) -> tuple[dict[str, Judgement], set[str]]:
+    """What each property says, and which are violated even where every operation rounds at random."""
+    program = Program(pair, applicable(pair, properties), SQUARED_ERROR, precision, probes=PROBES)
+    rng = np.random.default_rng(3)
+    probes = program.draw(rng, PROBES)
+    found = program.judge(probes, rng)
+    suspected = {name: np.flatnonzero(judgement.suspect)[:4] for name, judgement in found.items()}
+    violated = {
+        name
+        for name, which in suspected.items()
+        if which.size and program.under_noise(name, probes.at(which), rng).suspect.any()
+    }
+    return found, violated
+
+
+def conclusive(judgement: Judgement) -> np.ndarray:
+    return ~judgement.inconclusive & ~judgement.vacuous
+
+
+# -- the quadrature ---------------------------------------------------------------------------------------------------
+
+
+def from_zero_to_one(function: Callable[..., Any], *cases: Any) -> Any:
+    """The increments of functions of t, one for each case."""
+    one = lambda *case: increment(  # noqa: E731
+        lambda t: (function(t, *case), jnp.ones(())), jnp.zeros(()), jnp.ones(())
+    )
+    found = jax.vmap(lambda *case: vars(one(*case)))(*cases)
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
+def test_the_integral_is_exact_for_a_polynomial_of_degree_seven_and_its_error_vanishes_up_to_two(float64: None):
+    found = from_zero_to_one(lambda t, n: t ** (n + 1), jnp.arange(8.0))
+    np.testing.assert_allclose(found["integral"], 1, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(found["difference"], 1)
+    np.testing.assert_array_equal(found["error"] < 1e-14, np.arange(8) <= 2)
+
+
+@pytest.mark.parametrize("kinks", [1, 2, 8, 64])
+def test_no_kinks_hide_an_error_of_thirty_estimates(kinks: int, float64: None):
+    rng = np.random.default_rng(kinks)
+    where, jumps = rng.uniform(size=(4000, kinks)), rng.standard_normal((4000, kinks))
+    found = from_zero_to_one(lambda t, where, jumps: jnp.sum(jumps * jax.nn.relu(t - where)), where, jumps)
+    error = np.abs(found["integral"] - found["difference"])
+    assert (error <= 30 * found["error"]).all()
+    assert np.median(error / found["error"]) > 0.01  # it is an estimate and no mere bound
+
+
+# -- the sides --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sides_are_those_of_the_dense_formula(float64: None):
+    pair = permuted(net)
+    program = Program(pair, PREMISES, SQUARED_ERROR)
+    rng = np.random.default_rng(0)
+    probes = program.draw(rng, 3)
+    found = program.evaluate(probes)
+    leaves = pair.model.param_leaves
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    for i in range(3):
+        probe = probes.at(i)
+        length = np.finfo(float).eps ** (0.154 + 0.231 * float(probe.shortness))
+        flat, unflatten = ravel_pytree(probe.params)
+        u, w = (ravel_pytree(field)[0] for field in (probe.tangent, probe.cotangent))
+        f = lambda theta, p=probe, of=unflatten: jnp.ravel(net(leaves.join(of(theta)), p.inputs))  # noqa: E731
+        jacobian, step = jax.jacfwd(f), flat + length * u - flat
+        there = [jacobian(flat + (1 + t) / 2 * step) for t in nodes]
+        mean = sum(c / 2 * w @ j @ step for j, c in zip(there, weights, strict=True)) / length
+        lhs, rhs, *_ = (side[i] for side in found["derivative"])
+        scale = np.abs(w) @ np.abs(jacobian(flat)) @ np.abs(u)
+        np.testing.assert_allclose(lhs[0], mean, rtol=0, atol=1e-13 * scale)
+        np.testing.assert_allclose(rhs[0], w @ (f(flat + step) - f(flat)) / length, rtol=0, atol=1e-9 * scale)
+        np.testing.assert_allclose([lhs[1], rhs[1]], 2 * [w @ jacobian(flat) @ u], rtol=0, atol=1e-13 * scale)
+        loss = lambda theta, p=probe, f=f: 0.5 * jnp.sum((f(theta) - jnp.ravel(p.targets)) ** 2)  # noqa: E731
+        bent = jax.hessian(loss)(flat) @ u
+        for side in found["hessian-symmetry"][:2]:
+            np.testing.assert_allclose(side[i][: u.size], bent, rtol=0, atol=1e-12 * np.abs(bent).max())
+
+
+# -- what must be seen ------------------------------------------------------------------------------------------------
+
+halved = with_derivative(lambda x, t: t / 2)
+halved_backwards = with_backward(lambda x, t: t / 2)
+
+
+def entering(**operations: Callable[[Any], Any]) -> Apply:
+    return lambda params, x: net({name: operations.get(name, lambda a: a)(leaf) for name, leaf in params.items()}, x)
+
+
+def turning(params: Any, x: Any) -> Any:
+    """Value and gradient are exact, and H is not symmetric: w's gradient has a wrong derivative in a."""
+    return net({**params, "w": bent(params["w"], jnp.sum(params["a"] ** 2))}, x)
+
+
+@jax.custom_jvp
+def bent(w: Any, by: Any) -> Any:
+    del by
+    return w
+
+
+@bent.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (w, by), (t, _) = primals, tangents
+    return bent(w, by), t * (1 + by - jax.lax.stop_gradient(by))
+
+
+def masked(params: Any, x: Any) -> Any:
+    """A ReLU whose mask is right for the parameters and wrong in what is handed to the layer below."""
+
+    @jax.custom_vjp
+    def fused(x: Any, w: Any, b: Any) -> Any:
+        return jax.nn.relu(x @ w + b[None])
+
+    def backward(kept: Any, g: Any) -> Any:
+        x, w, b = kept
+        right = jnp.where(x @ w + b[None] > 0, g, 0)
+        return jnp.where(x @ w > 0, g, 0) @ w.T, x.T @ right, jnp.sum(right, 0)
+
+    fused.defvjp(lambda *given: (fused(*given), given), backward)
+    return fused(x, params["w"], params["b"]) @ params["a"]
+
+
+COVARIANT: dict[str, tuple[Apply, set[str]]] = {
+    "a constant factor": (lambda p, x: halved(net(p, x)), {"derivative", "input-derivative"}),
+    "a constant factor, backwards": (lambda p, x: halved_backwards(net(p, x)), {"derivative", "input-derivative"}),
+    "one for all parameters": (entering(w=halved, b=halved, a=halved), {"derivative"}),
+    "one tensor": (entering(w=halved), {"derivative"}),
+    "one tensor, backwards": (entering(w=halved_backwards), {"derivative", "hessian-symmetry"}),
+    "a tensor that is stopped": (entering(w=jax.lax.stop_gradient), {"derivative"}),
+    "a cotangent of the inputs": (masked, {"input-derivative"}),
+    "a second derivative": (turning, {"hessian-symmetry"}),
+}
+
+
+@pytest.mark.parametrize("case", COVARIANT)
+def test_what_is_wrong_alike_at_both_points_breaks_the_premises_and_nothing_else(case: str):
+    apply, expected = COVARIANT[case]
+    assert judged(permuted(apply), CORE)[1] == expected
+
+
+@pytest.mark.parametrize("tensor", PARAMS)
+def test_an_error_of_one_in_a_billion_in_one_tensor_is_seen(tensor: str):
+    slightly = with_derivative(lambda x, t: t * (1 + 1e-9))
+    assert "derivative" in judged(permuted(entering(**{tensor: slightly})))[1]
+
+
+def test_the_derivative_of_a_loss_of_the_models_own_is_looked_at():
+    fused = with_backward(lambda y, t: t / y.shape[0])
+    assert judged(permuted(net, loss=lambda y: jnp.sum(fused(y) ** 2)))[1] == {"derivative"}
+    assert judged(permuted(net, loss=lambda y: jnp.sum(y**2)))[1] == set()
+
+
+def converted(target: Apply) -> eqprop.Pair:
+    """The first layer's bias becomes a row of its weights."""
+
+    def folded(_: Any, p: Any) -> Any:
+        return {"w": jnp.concatenate([p["w"], p["b"][None]]), "a": p["a"]}
+
+    image = eqprop.Model(target, {"w": np.ones((3, 3)), "a": np.ones((3, 2))}, INPUTS, trained=False)
+    source = eqprop.Model(net, PARAMS, INPUTS, trained=False)
+    return eqprop.Pair(source, eqprop.Transformation(groups.Trivial(), folded, name="fold"), image)
+
+
+def after_folding(params: Any, x: Any) -> Any:
+    return jnp.tanh(jnp.concatenate([x, jnp.ones((len(x), 1))], axis=1) @ params["w"]) @ params["a"]
+
+
+def test_both_models_of_a_conversion_are_looked_at():
+    assert judged(converted(after_folding), CORE)[1] == set()
+    wrong = lambda p, x: after_folding(p, halved_backwards(x))  # noqa: E731
+    assert judged(converted(wrong), CORE)[1] == {"input-derivative"}
+    wrong = lambda p, x: halved_backwards(after_folding(p, x))  # noqa: E731
+    assert judged(converted(wrong))[1] == {"derivative", "input-derivative"}
+
+
+@jax.custom_jvp
+def growth(x: Any) -> Any:
+    """(eˣ − 1)/x."""
+    away = jnp.where(x == 0, 1.0, x)
+    return jnp.where(x == 0, 1.0, jnp.expm1(away) / away)
+
+
+@growth.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    slope = jnp.where(jnp.abs(x) < 1e-2, 0.5 + x / 3 + x**2 / 8 + x**3 / 30, ((x - 1) * jnp.exp(x) + 1) / x**2)
+    return growth(x), slope * t
+
+
+def test_numbers_that_reverse_over_reverse_loses_at_a_zero_are_missed():
+    """0/0 in a branch that is not selected: the example has a padded row and no bias."""
+    lossy = permuted(
+        lambda p, x: growth(x @ p["w"] + p["b"][None]) @ p["a"],
+        np.array([[0.0, 0.0], [1.0, -1.0]]),
+        trained=True,
+    )
+    lossy.model.params["b"][:] = 0
+    found, violated = judged(lossy, (by_name("hessian-symmetry"),))
+    assert violated == {"hessian-symmetry"}
+    assert set(found["hessian-symmetry"].residual[found["hessian-symmetry"].suspect].max(axis=1)) == {1.0}
+
+
+# -- what must not be ------------------------------------------------------------------------------------------------
+
+
+@jax.custom_vjp
+def fused(x: Any) -> Any:
+    return jnp.tanh(x)
+
+
+fused.defvjp(lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda y, g: (g * (1 - y**2),))
+
+CORRECT: dict[str, eqprop.Pair] = {
+    "smooth": permuted(net),
+    "reverse-only": permuted(lambda p, x: fused(x @ p["w"] + p["b"][None]) @ p["a"]),
+    "with a pole at 0": permuted(lambda p, x: net(p, x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True)))),
+    "whole numbers as inputs": permuted(lambda p, x: net(p, p["w"].T[x, :2]), np.array([0, 2, 1])),
+    "float32 inside": permuted(lambda p, x: net(p, x.astype(jnp.float32)).astype(jnp.float32).astype(x.dtype)),
+    "outputs that depend on nothing": permuted(lambda p, x: 0 * net(p, x) + 1),
+}
+
+
+@pytest.mark.parametrize("case", CORRECT)
+def test_a_correct_model_is_never_inconclusive(case: str):
+    found, violated = judged(CORRECT[case])
+    assert violated == set()
+    assert max(judgement.inconclusive.mean() for judgement in found.values()) < 0.05
+    assert case == "outputs that depend on nothing" or all(conclusive(judgement).any() for judgement in found.values())
+
+
+def test_the_precision_of_the_model_is_enough():
+    found, violated = judged(permuted(net), precision="model")
+    assert violated == set()
+    assert all(conclusive(judgement).mean() > 0.8 for judgement in found.values())
+
+
+def wide(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ params["w"] + params["b"][None]) @ params["a"]
+
+
+def test_segments_of_a_wide_relu_network_tell_or_are_left_out():
+    """A thousand units at 32 samples: hardly a segment of the longest kind meets no kink."""
+    params = {"w": np.ones((3, 1000)), "b": np.ones(1000), "a": np.ones((1000, 2))}
+    units = eqprop.hidden_units(groups.Permutation(1000), writes={"w": 1, "b": 0}, reads={"a": 0}, name="units")
+    pair = eqprop.Pair(eqprop.Model(wide, params, np.ones((32, 3)), trained=False), units)
+    found, violated = judged(pair, PREMISES[:2])
+    assert violated == set()
+    for judgement in found.values():
+        assert judgement.inconclusive.sum() == 0
+        assert 0 < judgement.vacuous.sum() < PROBES
+
+
+def test_where_nothing_is_floating_point_there_is_nothing_to_say():
+    of_tokens = applicable(CORRECT["whole numbers as inputs"], PREMISES)
+    assert [prop.name for prop in of_tokens] == ["derivative", "hessian-symmetry"]
