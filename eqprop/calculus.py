@@ -18,6 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eqprop.trees import is_floating
+
 Tree = Any
 
 
@@ -144,9 +146,33 @@ class Local:
         return self._near(lambda at: jax.vjp(self.function, at)[1](cotangent)[0])
 
 
+def floats_as(dtype: Any, tree: Tree) -> Tree:
+    """The tree with its floating-point leaves in this dtype; integers stay integers."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype if is_floating(leaf) else None), tree)
+
+
+def _moving(identity: Any) -> tuple[tuple[Any, ...], Callable[[Any], tuple[Any, ...]], Callable[..., Any]]:
+    """The numbers of a group's identity that move along exp(tξ), how to pick and how to replace them in an element.
+
+    Integers (of a discrete factor) stay what they are.
+    """
+    kept, treedef = jax.tree.flatten(identity)
+    floating = [is_floating(leaf) for leaf in kept]
+
+    def floats(element: Any) -> tuple[Any, ...]:
+        return tuple(leaf for leaf, f in zip(treedef.flatten_up_to(element), floating, strict=True) if f)
+
+    def joined(*moving: Any) -> Any:
+        given = iter(moving)
+        return jax.tree.unflatten(treedef, [next(given) if f else leaf for leaf, f in zip(kept, floating, strict=True)])
+
+    return floats(identity), floats, joined
+
+
 def generator(action: Callable[[Any, Tree], Tree], identity: Any, tangent: Any) -> Callable[[Tree], Tree]:
     """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ)."""
-    return lambda at: jax.jvp(lambda element: action(element, at), (identity,), (tangent,))[1]
+    start, floats, joined = _moving(identity)
+    return lambda at: jax.jvp(lambda *moving: action(joined(*moving), at), start, floats(tangent))[1]
 
 
 def bracket(compose: Callable[..., Any], inverse: Callable[..., Any], identity: Any, first: Any, second: Any) -> Any:
@@ -154,8 +180,10 @@ def bracket(compose: Callable[..., Any], inverse: Callable[..., Any], identity: 
 
     Only first derivatives in s and in t enter, so any two curves with these tangents serve and no exp is needed.
     """
+    start, floats, joined = _moving(identity)
 
-    def carried(element: Any) -> Any:
-        return jax.jvp(lambda h: compose(compose(element, h), inverse(element)), (identity,), (second,))[1]
+    def carried(*moving: Any) -> Any:
+        g = joined(*moving)
+        return jax.jvp(lambda *h: floats(compose(compose(g, joined(*h)), inverse(g))), start, floats(second))[1]
 
-    return jax.jvp(carried, (identity,), (first,))[1]
+    return joined(*jax.jvp(carried, start, floats(first))[1])

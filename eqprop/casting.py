@@ -22,7 +22,8 @@ def output_shapes(pair: Pair, precision: Precision) -> Any:
 def cast_example(pair: Pair, precision: Precision) -> tuple[Any, Any]:
     """The model's example parameters and inputs, in a precision."""
     model, common = pair.model, _float_of(pair, precision)
-    params = model.param_leaves.join(_cast_like(model.param_leaves.split(model.params), pair, precision))
+    leaves = model.param_leaves
+    params = leaves.join(_cast_like(leaves.split(model.params), pair, precision), leaves.carried)
     return params, jax.tree.map(lambda leaf: _cast(leaf, common), model.inputs)
 
 

@@ -17,8 +17,8 @@ class Model:
 
     Attributes:
         apply: ``apply(params, inputs) -> outputs``, traceable by JAX and deterministic. Parameters, inputs and outputs
-            are arbitrary pytrees; outputs are floating point. Integer and boolean parameters are carried along as they
-            are and never differentiated.
+            are arbitrary pytrees; outputs are floating point. Integer and boolean parameters are never
+            differentiated; they are what K makes of the example's.
         params: example parameters: structure, shapes and dtypes are taken from them. Where ``trained`` is set, the
             values are probed too.
         inputs: an example batch. Integer inputs (tokens) are redrawn within the range that the example spans.

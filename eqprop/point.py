@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -26,7 +27,8 @@ from eqprop.trees import Partition
 class Point:
     """A pair at a probe: f at θ, f′ at K_gθ, the actions and the generators, as functions of the floating-point leaves.
 
-    Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions.
+    Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions:
+    the example's in f, those that K_g makes of them in f′.
     Whatever is computed once is computed outside of the functions that are differentiated or run in loops: inside, JAX
     would trace it there. A property that loops takes ``gradient.function`` and its like before the loop.
     """
@@ -39,23 +41,42 @@ class Point:
         self.source: Partition = pair.model.param_leaves
         self.image: Partition = pair.image.param_leaves
         self.theta: tuple[Any, ...] = probe.params
+        self._integers = self.source.arrays
         self._loss = loss
         self._shared: dict[str, Any] = {}
         # Under jit each function is traced once; its derivatives are taken from that trace, however often they occur.
-        self.f = jax.jit(lambda theta, inputs: pair.model.apply(self.source.join(theta), inputs))
+        self.f = jax.jit(lambda theta, inputs: pair.model.apply(self.source.join(theta, self._integers), inputs))
         self.f_image = (
             self.f
             if pair.target is None
             else jax.jit(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
         )
-        self.act = jax.jit(
-            lambda element, theta: self.image.split(self.transformation.on_params(element, self.source.join(theta)))
-        )
+        self.act = self.acting(self._integers)
 
     @property
     def traits(self) -> Traits:
         """What the transformation was seen to be."""
         return traits_of(self.pair)
+
+    def acting(self, carried: tuple[Any, ...]) -> Callable[[Any, Tree], Tree]:
+        """K as a function of the element and the floating-point leaves, beside these integers."""
+        move, source = self.transformation.on_params, self.source
+        return jax.jit(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
+
+    def integers(self, element: Any, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
+        if not self.image.carried:
+            return ()
+        whole = self.source.join(theta, self._integers if carried is None else carried)
+        return self.image.rest(self.transformation.on_params(jax.tree.map(jnp.asarray, element), whole))
+
+    @cached_property
+    def _f_there(self) -> Callable[[Tree, Any], Tree]:
+        """f′ beside the integers of K_gθ."""
+        carried = self.integers(self.probe.element, self.theta)
+        if not carried or (self.pair.target is None and all(map(operator.is_, carried, self._integers))):
+            return self.f_image
+        return jax.jit(lambda theta, inputs: self.pair.image.apply(self.image.join(theta, carried), inputs))
 
     # -- the functions ------------------------------------------------------------------------------------------------
 
@@ -87,8 +108,8 @@ class Point:
     @cached_property
     def there(self) -> Local:
         """f′ near K_gθ, at the inputs X_g x."""
-        inputs = self.moved_inputs
-        return self.near(lambda theta: self.f_image(theta, inputs), self.action.value)
+        f, inputs = self._f_there, self.moved_inputs
+        return self.near(lambda theta: f(theta, inputs), self.action.value)
 
     @cached_property
     def at_identity(self) -> tuple[Any, Any]:
@@ -168,7 +189,7 @@ class Point:
     @cached_property
     def _identity(self) -> Any:
         dtype = jnp.result_type(*self.theta) if self.theta else None
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), self._lie().identity())
+        return calculus.floats_as(dtype, self._lie().identity())
 
     @cached_property
     def k(self) -> Local:

@@ -96,7 +96,7 @@ def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -
     drawn = [FAMILIES[family](rng, (count, *shape)) for shape in leaves.float_shapes]
     if model.domain is None:
         return tuple(drawn)
-    return leaves.split(model.domain(leaves.join(tuple(drawn))))
+    return leaves.split(model.domain(leaves.join(tuple(drawn), leaves.carried)))
 
 
 def inputs_of(model: Model, rng: np.random.Generator, count: int) -> Any:

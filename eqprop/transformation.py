@@ -34,7 +34,9 @@ class Transformation:
         on_inputs: X, likewise; identity by default.
         name: used in reports and test ids.
         side: ``"left"`` where K_g K_h = K_gh, ``"right"`` where K_g K_h = K_hg (``w[:, perm]`` or ``W @ M``).
-        isometry: whether the derivative of K is orthogonal at every point; checked wherever it is relied on.
+        isometry: the claim that DK DKᵀ = 1 at every point (that DK is orthogonal, where K maps one model's parameters
+            to themselves). It need not be made: properties that rest on it see it of K. Made, it is compared
+            (``tangent-kernel-covariance``), and falsified where it is not so.
         charge: Q in closed form, ``charge(algebra, params) -> number`` with ∇Q_ξ = k_ξ, where it is known. It is not
             needed (charges are built from the generator) but checked.
 

@@ -65,9 +65,10 @@ def _literal(path: str) -> str:
 
 @dataclass(frozen=True)
 class Partition:
-    """How a pytree splits into floating-point leaves (in order) and carried leaves (kept from an example).
+    """How a pytree splits into floating-point leaves (in order) and carried leaves (integers and booleans, in order).
 
-    ``join(split(tree)) == tree`` for every tree of the example's structure whose carried leaves are the example's.
+    ``join(split(tree), rest(tree)) == tree`` for every tree of the example's structure; without a second argument the
+    carried leaves are the example's, as JAX's arrays: an action may index them by a traced element.
     """
 
     treedef: Any
@@ -85,7 +86,7 @@ class Partition:
             treedef=treedef,
             paths=leaf_paths(tree),
             floating=floating,
-            carried=tuple(None if f else np.asarray(leaf) for leaf, f in zip(leaves, floating, strict=True)),
+            carried=tuple(np.asarray(leaf) for leaf, f in zip(leaves, floating, strict=True) if not f),
             shapes=tuple(np.shape(leaf) for leaf in leaves),
             dtypes=tuple(np.dtype(type_of_leaf(leaf)) for leaf in leaves),
         )
@@ -95,11 +96,24 @@ class Partition:
         leaves = self.treedef.flatten_up_to(tree)
         return tuple(leaf for leaf, f in zip(leaves, self.floating, strict=True) if f)
 
-    def join(self, floats: tuple[Any, ...]) -> Any:
-        """The tree with these floating-point leaves; every other leaf is the example's."""
-        given = iter(floats)
-        leaves = [next(given) if f else kept for kept, f in zip(self.carried, self.floating, strict=True)]
-        return jax.tree.unflatten(self.treedef, leaves)
+    def rest(self, tree: Any) -> tuple[Any, ...]:
+        """The carried leaves of a tree of this structure."""
+        leaves = self.treedef.flatten_up_to(tree)
+        return tuple(leaf for leaf, f in zip(leaves, self.floating, strict=True) if not f)
+
+    def join(self, floats: tuple[Any, ...], carried: tuple[Any, ...] | None = None) -> Any:
+        """The tree with these floating-point leaves, and with these carried ones or the example's."""
+        given, kept = iter(floats), iter(self.arrays if carried is None else carried)
+        return jax.tree.unflatten(self.treedef, [next(given) if f else next(kept) for f in self.floating])
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The example's carried leaves as JAX's arrays."""
+        return tuple(map(jnp.asarray, self.carried))
+
+    @property
+    def carried_paths(self) -> tuple[str, ...]:
+        return tuple(p for p, f in zip(self.paths, self.floating, strict=True) if not f)
 
     @property
     def float_paths(self) -> tuple[str, ...]:

@@ -163,7 +163,7 @@ def _check_differentiable(model: Model, params: Any, inputs: Any) -> None:
     leaves = model.param_leaves
 
     def total(floats: Any) -> Any:
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats), inputs)))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, leaves.carried), inputs)))
 
     try:
         jax.eval_shape(jax.grad(total), leaves.split(params))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ SIZED = (
     groups.Permutation,
     groups.Sign,
     groups.SignedPermutation,
+    groups.Monomial,
     groups.Orthogonal,
     groups.Rotation,
     groups.GeneralLinear,
@@ -41,6 +43,10 @@ COMPOSITES = {
     "complex-scaling-in-halves": groups.ComplexScaling(3, "halves"),
     "product-of-lie-groups": groups.Product(groups.Scaling(2), groups.Translation(3)),
     "product-with-a-discrete-factor": groups.Product(groups.Scaling(2), groups.Permutation(3)),
+    "nested-product-with-a-discrete-factor": groups.Product(
+        groups.Product(groups.Sign(2), groups.GeneralLinear(2)), groups.Cyclic(3)
+    ),
+    "power-of-a-mixed-sum": groups.Power(groups.DirectSum(groups.Sign(2), groups.Scaling(1)), 2),
     "power-of-scaling": groups.Power(groups.Scaling(3), 2),
     "power-of-signed-permutation": groups.Power(groups.SignedPermutation(3), 2),
     "power-of-general-linear": groups.Power(groups.GeneralLinear(2), 3),
@@ -340,8 +346,41 @@ def test_a_power_of_nothing_is_refused(factor: Any, count: int, message: str) ->
 def test_products_and_powers_of_lie_groups_are_lie_groups() -> None:
     assert isinstance(groups.Product(groups.Scaling(1), groups.Translation(1)), LieGroup)
     assert isinstance(groups.Power(groups.Scaling(1), 2), LieGroup)
-    assert not isinstance(groups.Product(groups.Scaling(1), groups.Sign(1)), LieGroup)
+    assert isinstance(groups.Product(groups.Scaling(1), groups.Sign(1)), LieGroup)
+    assert isinstance(groups.DirectSum(groups.Sign(1), groups.Scaling(1)), LieGroup)
+    assert not isinstance(groups.Product(groups.Rotation(1), groups.Sign(1)), LieGroup)
     assert not isinstance(groups.Power(groups.Sign(1), 2), LieGroup)
+
+
+def test_the_algebra_of_a_mixed_product_is_that_of_its_continuous_factors() -> None:
+    group = groups.Product(groups.Permutation(3), groups.Scaling(2), groups.Product(groups.Sign(1), groups.Rotation(2)))
+    assert isinstance(group, LieGroup)
+    zero = group.zero()
+    assert [leaf.shape for leaf in jax.tree.leaves(zero)] == [(2,), (2, 2)]
+    permutation, factors, (sign, turn) = group.exp(((), np.log([2.0, 3.0]), ((), zero[2][1])))
+    np.testing.assert_array_equal(permutation, [0, 1, 2])
+    np.testing.assert_array_equal(sign, [1])
+    np.testing.assert_allclose(factors, [2.0, 3.0], rtol=1e-6)  # float32
+    np.testing.assert_array_equal(turn, np.eye(2))
+    assert group.discrete_factor
+    assert not groups.Product(groups.Scaling(2), groups.Permutation(1)).discrete_factor
+
+
+def test_simple_algebra_elements_of_factors_take_turns_and_matrices_grow_by_an_edge() -> None:
+    group = groups.Product(groups.Scaling(1), groups.Permutation(2), groups.Translation(2))
+    assert isinstance(group, LieGroup)
+    moved = [[leaf.tolist() for leaf in jax.tree.leaves(xi)] for xi in group.simple_algebra()]
+    assert moved == [[[1], [0, 0]], [[0], [1, 0]], [[0], [0, 1]], [[0], [1, 1]]]
+    first = np.sum(list(islice(groups.GeneralLinear(4).simple_algebra(), 9)), axis=0)
+    np.testing.assert_array_equal(first, np.pad(np.ones((3, 3)), (0, 1)))
+
+
+def test_permutations_do_not_commute_with_scalings_and_their_group_is_no_product() -> None:
+    group = groups.Monomial(2)
+    swap, stretch = (np.array([1, 0]), np.ones(2)), (np.arange(2), np.array([2.0, 1.0]))
+    one, other = group.compose(swap, stretch), group.compose(stretch, swap)
+    np.testing.assert_array_equal(one[1], [1.0, 2.0])
+    np.testing.assert_array_equal(other[1], [2.0, 1.0])
 
 
 @pytest.mark.parametrize("act", ["act", "act_dual"])

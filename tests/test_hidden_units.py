@@ -250,7 +250,7 @@ PAIRED = groups.Power(groups.Scaling(3), 2)
         (groups.Scaling(3), {"w": 1, "?": -1}, r"axis 1 of 'w' is declared twice|'n'"),
         (groups.Scaling(3), {"w": (0, 1)}, r"the axis is \(0, 1\); Scaling\(n=3\) needs one axis"),
         (groups.Scaling(3), {"w": "1"}, "the axis is '1'; .* needs one axis"),
-        (groups.Scaling(3), {"n": 0}, r"tensor 'n' of shape \(3,\) is int.*: only floating-point tensors move"),
+        (groups.Scaling(3), {"n": 0}, r"tensor 'n' of shape \(3,\) is int.*: integers are moved by permutations only"),
         (PAIRED, {"w": 1}, "the axis is 1; .* needs a pair"),
         (PAIRED, {"w": (1, 1)}, r"are the same in \(1, 1\)"),
         (PAIRED, {"w": (1, 0)}, "has length 3 along axis 1, but .* acts on 2 copies there"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,22 +19,40 @@ from tests.trait_pairs import (
     conversion,
     cubic,
     general_linear,
+    idle_factor,
+    isometric_embedding,
+    log_scale,
     made,
     margin,
+    masked,
+    of_degree,
     permutation,
+    reflected_sphere,
     rescaling,
     rotation,
     scaled_inputs,
     sheared,
     shift_and_scale,
+    stored_gain,
     translation,
     two_layers,
     weight_norm,
 )
 
 
-def isometric() -> eqprop.Pair:
-    return two_layers(groups.Rotation(3))
+def declared_isometry() -> eqprop.Pair:
+    here = rescaling()
+    return here.replaced(transformation=replace(here.transformation, isometry=True))
+
+
+def of_degree_one() -> eqprop.Pair:
+    return of_degree(1.0)
+
+
+def rotated_and_permuted() -> eqprop.Pair:
+    """Two layers of units, one with a continuous symmetry and one with a discrete one."""
+    group = groups.DirectSum(groups.Rotation(2), groups.Permutation(2))
+    return two_layers(group, lambda z: jnp.concatenate([z[..., :2], jnp.tanh(z[..., 2:])], -1), n=4)
 
 
 def with_charge() -> eqprop.Pair:
@@ -61,14 +80,23 @@ def whole_numbers() -> eqprop.Pair:
 
 CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     # hypothesis: (where it is met, where it is not, what is then said)
-    hypotheses.continuous: ([rescaling, rotation], permutation, r"Permutation\(n=3\) is discrete"),
-    hypotheses.discrete: ([permutation], rescaling, r"Scaling\(n=3\) is continuous"),
+    hypotheses.continuous: (
+        [rescaling, rotation, rotated_and_permuted],
+        permutation,
+        r"Permutation\(n=3\) is discrete",
+    ),
+    hypotheses.discrete: ([permutation, rotated_and_permuted], rescaling, r"Scaling\(n=3\) is continuous"),
     hypotheses.one_model: ([rescaling], conversion, "between two models"),
     hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
     hypotheses.still_inputs: ([cubic], scaled_inputs, "moves the inputs"),
     hypotheses.floating_params: ([tokens], whole_numbers, "no parameter is floating point"),
     hypotheses.floating_inputs: ([whole_numbers], tokens, "no input is floating point"),
-    hypotheses.isometric: ([isometric], rescaling, "isometry=True"),
+    hypotheses.coisometric: (
+        [rotation, permutation, translation, reflected_sphere, declared_isometry],
+        isometric_embedding,
+        "DK DKᵀ = 1",
+    ),
+    hypotheses.keeps_integers: ([rescaling, permutation], masked, "K moves integers"),
     hypotheses.closed_form: ([with_charge], weight_norm, "charge="),
     hypotheses.with_involutions: ([permutation], rescaling, r"of Scaling\(n=3\) is its own inverse"),
     hypotheses.permutes_units: ([permutation], two_units, r"three or more units; the group is Permutation\(n=2\)"),
@@ -76,14 +104,22 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.orthogonal_action: ([rotation, permutation, translation], rescaling, "DK_g is not orthogonal"),
     hypotheses.affine_generator: ([rescaling, about_a_centre], sheared, "the generator is not affine"),
     hypotheses.changing_generator: ([rescaling, shift_and_scale], translation, "every generator is constant"),
-    hypotheses.constant_generator: ([translation, shift_and_scale], rescaling, "Dk_ξ = 0 for no ξ"),
+    hypotheses.constant_generator: ([translation, shift_and_scale, idle_factor], rescaling, "Dk_ξ = 0 for no ξ"),
     hypotheses.charged: ([rescaling, general_linear, translation], rotation, "symmetric for no ξ"),
     hypotheses.turning: ([rotation, general_linear, translation], rescaling, "antisymmetric for no ξ"),
-    hypotheses.scale_invariant: ([weight_norm, shift_and_scale], cubic, "scales a block of parameters and leaves"),
-    hypotheses.homogeneous: ([cubic], weight_norm, "scales all parameters and multiplies"),
+    hypotheses.scale_invariant: (
+        [weight_norm, shift_and_scale, about_a_centre],
+        log_scale,
+        "scales a block of parameters and leaves",
+    ),
+    hypotheses.homogeneous: ([cubic, stored_gain, of_degree_one], weight_norm, "scales all parameters and multiplies"),
     hypotheses.exponential: ([margin], translation, "translates parameters and multiplies"),
-    hypotheses.aligned: ([weight_norm, cubic, margin], rescaling, "scales parameters, or multiplies the outputs"),
-    hypotheses.no_scaling: ([rescaling, cubic], weight_norm, "a scale-invariant block"),
+    hypotheses.aligned: (
+        [weight_norm, log_scale, cubic, margin],
+        of_degree_one,
+        "a degree other than 1.*, or multiplies the outputs",
+    ),
+    hypotheses.no_scaling: ([rescaling, cubic, log_scale, about_a_centre], weight_norm, "a scale-invariant block"),
     hypotheses.linear_or_constant: ([rescaling, translation], about_a_centre, "neither linear nor constant"),
 }
 

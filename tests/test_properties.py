@@ -199,14 +199,14 @@ def dense_sides(pair: eqprop.Pair, probe: eqprop.Probe, loss: Loss) -> dict[str,
             jnp.einsum("oij,i,j->o", hess(out)(y), j @ u, j @ v) + dt @ jnp.einsum("oij,i,j->o", hess(f)(theta), u, v),
         ),
         "gauss-newton-covariance": (dk.T @ ggn_image @ dk @ u, ggn @ u),
-        "critical-orbit": dense_critical_orbit(d, f, f_image, act),
         "tangent-kernel-covariance": (
-            jnp.concatenate([j_image @ j_image.T @ w, dk.T @ dk @ u]),
-            jnp.concatenate([dt @ j @ j.T @ dt.T @ w, u]),
+            jnp.concatenate([j_image @ j_image.T @ w, dk @ dk.T @ dk @ u]),
+            jnp.concatenate([dt @ j @ j.T @ dt.T @ w, dk @ u]),
         ),
     }
     if pair.target is not None:
         return sides
+    sides["critical-orbit"] = dense_critical_orbit(d, f, f_image, act)
     return {**sides, **dense_generator_sides(d), **dense_higher_sides(d), **dense_laws(d)}
 
 
@@ -291,6 +291,8 @@ def dense_laws(d: Dense) -> dict[str, tuple[Any, Any]]:
     acting = [(d.K, d.theta)] + [(d.T, d.y)] * t.moves_outputs + [(t.on_inputs, d.probe.inputs)] * t.moves_inputs
     lhs = [side for act, at in acting for side in (act(e, at), act(g, act(h, at)))]
     rhs = [side for act, at in acting for side in (at, act(product, at))]
+    unmoved = np.zeros(2)  # of the one integer, at the identity and composed: nothing differs
+    lhs, rhs = ([*side[:2], unmoved, *side[2:]] for side in (lhs, rhs))
     return {"group-laws": (ravel_pytree(lhs)[0], ravel_pytree(rhs)[0])}
 
 
@@ -478,7 +480,7 @@ NOT_APPLICABLE = [
     ("gauss-newton-covariance", homogeneous, "T = identity"),
     ("gauss-newton-null", homogeneous, "T = identity"),
     ("gauss-newton-null", scaled_inputs, "X = identity"),
-    ("tangent-kernel-covariance", linear_gl, "orthogonal DK"),
+    ("tangent-kernel-covariance", linear_gl, "DK DKᵀ = 1"),
 ]
 
 

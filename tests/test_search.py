@@ -198,7 +198,7 @@ def test_a_control_is_asked_for_a_falsified_premise_only():
 def test_a_property_that_does_not_apply_says_why():
     (verdict,) = searched(names=("tangent-kernel-covariance",))
     assert verdict.outcome is Outcome.NOT_APPLICABLE
-    assert "isometry=True" in verdict.reason
+    assert "DK DKᵀ = 1" in verdict.reason
 
 
 # -- how much of each architecture is judged --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Callable
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -15,7 +16,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
-from eqprop import groups, traits
+from eqprop import action_traits, groups, traits
+from eqprop import subspaces as parts
+from eqprop.action_traits import action_traits_of
 from eqprop.compiling import LARGE, compiler_options
 from eqprop.groups.base import LieGroup
 from eqprop.properties import hypotheses
@@ -26,14 +29,21 @@ from tests.trait_pairs import (
     conversion,
     cubic,
     general_linear,
+    idle_factor,
+    isometric_embedding,
+    log_scale,
     made,
     margin,
+    masked,
+    of_degree,
     pair,
     permutation,
+    reflected_sphere,
     rescaling,
     rotation,
     sheared,
     shift_and_scale,
+    stored_gain,
     translation,
     two_layers,
     weight_norm,
@@ -54,6 +64,9 @@ FLAGS = {
     margin: (True, True, True, False),
     sheared: (False, False, False, False),
     about_a_centre: (True, False, True, False),
+    stored_gain: (True, False, True, False),
+    log_scale: (True, False, True, False),
+    idle_factor: (True, True, True, False),
     permutation: (True, True, False, False),
     conversion: (False, False, False, False),
 }
@@ -70,6 +83,9 @@ DIMENSIONS = {
     margin: (1, 1, 1, 1),
     sheared: (2, 0, 0, 0),
     about_a_centre: (1, 0, 1, 0),
+    stored_gain: (1, 0, 1, 0),
+    log_scale: (1, 0, 1, 0),
+    idle_factor: (1, 1, 1, 1),
     permutation: (0, 0, 0, 0),
     conversion: (0, 0, 0, 0),
 }
@@ -79,8 +95,12 @@ SPECIAL = {
     cubic: [("all", 3.0)],
     margin: [("none", -1.0)],
     about_a_centre: [("all", 0.0)],
+    stored_gain: [("all", 2.0)],
+    log_scale: [("some", 0.0)],
+    idle_factor: [("none", 0.0)],
     translation: [("none", 0.0)] * 3,
-    shift_and_scale: [("none", 0.0)] * 3 + [("some", 0.0)] * 4,
+    # The simple elements of the factors in turn.
+    shift_and_scale: [("none", 0.0), ("some", 0.0)] * 3 + [("some", 0.0)],
     rescaling: [],
     general_linear: [],
     rotation: [],
@@ -92,8 +112,9 @@ SPECIAL = {
 LIE = [make for make, (size, *_) in DIMENSIONS.items() if size]
 
 
-def flags(found: Traits) -> tuple[bool, ...]:
-    return (found.affine_action, found.orthogonal_action, found.affine_generator, found.linear_generator)
+def flags(here: eqprop.Pair) -> tuple[bool, ...]:
+    action, found = action_traits_of(here), traits_of(here)
+    return (action.affine_action, action.orthogonal_action, found.affine_generator, found.linear_generator)
 
 
 def subspaces(found: Traits) -> tuple[Subspace, ...]:
@@ -102,7 +123,7 @@ def subspaces(found: Traits) -> tuple[Subspace, ...]:
 
 @pytest.mark.parametrize("make", FLAGS)
 def test_whether_the_action_and_the_generators_are_affine_orthogonal_and_linear(make: Callable[[], eqprop.Pair]):
-    assert flags(traits_of(made(make))) == FLAGS[make]
+    assert flags(made(make)) == FLAGS[make]
 
 
 @pytest.mark.parametrize("make", DIMENSIONS)
@@ -125,6 +146,7 @@ def test_the_special_generators_of_each_kind_are_found_by_what_they_do():
     assert [make for make, t in found.items() if t.scaling()] == [weight_norm, about_a_centre]
     assert [make for make, t in found.items() if t.dilation()] == [cubic]
     assert [make for make, t in found.items() if t.translation()] == [margin]
+    assert [make for make, t in found.items() if t.central_scaling()] == [weight_norm]
     np.testing.assert_array_equal(found[weight_norm].scaling().algebra, [1.0])
 
 
@@ -251,7 +273,7 @@ def curved_scaling(error: float) -> eqprop.Pair:
     )
 
 
-NEARLY: list[tuple[Callable[[float], eqprop.Pair], Callable[[Traits], object]]] = [
+NEARLY: list[tuple[Callable[[float], eqprop.Pair], Callable[[Any], object]]] = [
     (wobbling_rotation, lambda t: t.orthogonal_action),
     (wobbling_rotation, lambda t: t.antisymmetric.dimension == 3),
     (uneven_translation, lambda t: t.affine_action),
@@ -267,13 +289,18 @@ NAMED = ["orthogonal", "antisymmetric", "affine K", "constant", "symmetric", "bl
 
 @pytest.mark.parametrize(("make", "has"), NEARLY, ids=NAMED)
 def test_a_transformation_that_is_off_by_a_millionth_is_not_recognised(
-    make: Callable[[float], eqprop.Pair], has: Callable[[Traits], object]
+    make: Callable[[float], eqprop.Pair], has: Callable[[Any], object]
 ):
-    assert has(traits_of(make(0.0)))
-    assert not has(traits_of(make(1e-6)))
+    assert has(all_traits(make(0.0)))
+    assert not has(all_traits(make(1e-6)))
 
 
-def test_only_the_generators_that_are_off_lose_the_trait():
+def all_traits(here: eqprop.Pair) -> SimpleNamespace:
+    found = traits_of(here)
+    return SimpleNamespace(**vars(action_traits_of(here)), **vars(found), scaling=found.scaling)
+
+
+def test_only_the_generators_that_are_off_lose_the_trait(float64: None):
     found = traits_of(leaking_rescaling(1e-6)).symmetric
     assert found.dimension == 2
     with jax.enable_x64(True):
@@ -292,7 +319,7 @@ def test_mirrors_through_a_table_of_float32_are_affine_and_not_orthogonal(dtype:
         lambda s, p: table @ (s * (table.T @ p)),
         inputs=np.ones((3, 4)),
     )
-    found = traits_of(here)
+    found = action_traits_of(here)
     assert found.affine_action
     assert found.orthogonal_action == orthogonal
 
@@ -343,7 +370,7 @@ def test_a_large_model_has_the_traits_of_a_small_one(float64: None):
     group = groups.GeneralLinear(3)
     small, large = (two_layers(group, d_in=d, d_out=d) for d in (2, 400))
     assert large.model.param_leaves.size >= LARGE > small.model.param_leaves.size
-    assert flags(traits_of(large)) == flags(traits_of(small))
+    assert flags(large) == flags(small)
     xi = np.random.default_rng(0).standard_normal((3, 3))
     for one, other in zip(subspaces(traits_of(small)), subspaces(traits_of(large)), strict=True):
         assert one.dimension == other.dimension
@@ -354,34 +381,128 @@ def test_a_large_model_has_the_traits_of_a_small_one(float64: None):
 def test_rows_taken_one_after_the_other_say_what_they_say_together(
     make: Callable[[], eqprop.Pair], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(traits, "LARGE", 1)
-    found = traits_of(make())
-    assert flags(found) == FLAGS[make]
+    monkeypatch.setattr(action_traits, "LARGE", 1)
+    here = make()
+    found = traits_of(here)
+    assert flags(here) == FLAGS[make]
     assert [space.dimension for space in subspaces(found)] == list(DIMENSIONS[make][1:])
     assert [(special.block, special.rate) for special in found.special] == SPECIAL[make]
 
 
+SMALL = 30
+"""In place of ``MOST_COORDINATES``, so that algebras of a few hundred elements are large ones."""
+
+
+def halves(xi: np.ndarray, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    """The symmetric and the antisymmetric part of a block of a matrix."""
+    block = np.zeros_like(xi)
+    block[part, part] = xi[part, part]
+    return (block + block.T) / 2, (block - block.T) / 2
+
+
+def test_the_algebra_of_seventeen_units_has_as_many_charges_and_momenta_as_it_should(float64: None):
+    found = traits_of(two_layers(groups.GeneralLinear(17), n=17))
+    assert [space.dimension for space in subspaces(found)] == [0, 17 * 18 / 2, 17 * 16 / 2]
+
+
 @pytest.mark.parametrize(
-    ("make", "expected"),
+    ("make", "whole"),
     [
-        (lambda: two_layers(groups.Scaling(300), jax.nn.relu, n=300), (False, True, False)),
-        (lambda: two_layers(groups.Rotation(17), n=17), (False, False, True)),
-        (lambda: two_layers(groups.GeneralLinear(17), n=17), (False, False, False)),
+        (lambda: two_layers(groups.Scaling(100), jax.nn.relu, n=100), (False, True, False)),
+        (lambda: two_layers(groups.Scaling(20), jax.nn.relu, n=20), (False, True, False)),
+        (lambda: two_layers(groups.Rotation(12), n=12), (False, False, True)),
     ],
-    ids=["scaling", "rotation", "general linear"],
+    ids=["scaling", "small scaling", "rotation"],
 )
-def test_in_a_large_algebra_a_trait_is_had_by_every_element_or_by_none(
-    make: Callable[[], eqprop.Pair], expected: tuple[bool, ...]
+def test_in_a_large_algebra_a_trait_that_every_element_has_is_seen(
+    make: Callable[[], eqprop.Pair], whole: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(parts, "MOST_COORDINATES", SMALL)
     here = make()
     group = here.transformation.group
     assert isinstance(group, LieGroup)
     xi = group.sample_algebra(np.random.default_rng(0))
-    assert xi.size > traits.MOST_COORDINATES
-    for space, whole in zip(subspaces(traits_of(here)), expected, strict=True):
-        assert (space.dimension == space.size) == whole
-        assert space.dimension in (0, space.size)
-        np.testing.assert_array_equal(space.nearest(xi), xi if whole else np.zeros_like(xi))
+    for space, every in zip(subspaces(traits_of(here)), whole, strict=True):
+        assert space.dimension == (space.size if every else 0)
+        np.testing.assert_array_equal(space.nearest(xi), xi if every else np.zeros_like(xi))
+
+
+def test_of_a_large_algebra_the_traits_within_its_first_simple_elements_are_found(
+    float64: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(parts, "MOST_COORDINATES", SMALL)  # gl(5) within gl(9), and 5 more matrices
+    found = traits_of(two_layers(groups.GeneralLinear(9), n=9))
+    xi = np.random.default_rng(0).standard_normal((9, 9))
+    even, odd = halves(xi, slice(0, 5))
+    np.testing.assert_allclose(found.symmetric.nearest(xi), even, atol=ROUNDING)
+    np.testing.assert_allclose(found.antisymmetric.nearest(xi), odd, atol=ROUNDING)
+    assert [space.dimension for space in subspaces(found)] == [0, 15, 10]
+    assert found.symmetric.size > SMALL
+
+
+def test_of_many_large_factors_each_has_its_part(float64: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(parts, "MOST_COORDINATES", SMALL)
+    here = pair(
+        lambda p, x: jnp.sum(x) * jnp.einsum("hio,hok->ik", p["u"], p["v"]),
+        {"u": np.ones((3, 2, 4)), "v": np.ones((3, 4, 2))},
+        groups.Power(groups.GeneralLinear(4), 3),
+        lambda g, p: {"u": p["u"] @ jnp.linalg.inv(g), "v": g @ p["v"]},
+    )
+    xi = np.random.default_rng(0).standard_normal((3, 4, 4))
+    seen = np.asarray(traits_of(here).symmetric.nearest(xi))
+    for kept, whole in zip(seen, xi, strict=True):
+        np.testing.assert_allclose(kept, halves(whole, slice(0, 3))[0], atol=ROUNDING)
+
+
+# -- rates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degree", [1 / 3, np.log(2), 2.0, -1.5, 1 / 3 + 1e-11, 7 / 12, 1e-3])
+def test_a_rate_is_the_number_that_it_is(degree: float):
+    (special,) = traits_of(of_degree(degree)).special
+    assert special.rate == pytest.approx(degree, rel=4e-16, abs=0.0)
+
+
+def test_a_rate_that_is_a_simple_fraction_is_exactly_that():
+    assert [traits_of(of_degree(p)).special[0].rate for p in (2.0, 0.5, 1 / 3)] == [2.0, 0.5, 1 / 3]
+
+
+# -- what is near to a special case -----------------------------------------------------------------------------------
+
+
+def test_a_generator_whose_derivative_projects_scales_a_block_where_it_lies_in_it():
+    within = {make: traits_of(made(make)).special[0].within for make in (weight_norm, about_a_centre, log_scale)}
+    assert within == {weight_norm: True, about_a_centre: True, log_scale: False}
+    assert traits_of(made(log_scale)).projection()
+    assert not traits_of(made(log_scale)).scaling()
+
+
+def test_elements_that_move_nothing_are_neither_translations_nor_charges(float64: None):
+    found = traits_of(made(idle_factor))
+    xi = (np.ones((3, 3)), np.array([2.0]))
+    for space in subspaces(found):
+        matrix, shift = space.nearest(xi)
+        np.testing.assert_allclose(matrix, 0, atol=ROUNDING)
+        np.testing.assert_allclose(shift, 2, atol=ROUNDING)
+
+
+def test_a_group_that_moves_nothing_at_all_has_no_traits():
+    still = traits_of(pair(lambda p, x: x @ p, np.ones(2), groups.Scaling(3), lambda a, p: p))
+    assert [space.dimension for space in subspaces(still)] == [0, 0, 0]
+    assert hypotheses.changing_generator(pair(lambda p, x: x @ p, np.ones(2), groups.Scaling(3), lambda a, p: p))
+
+
+@pytest.mark.parametrize(
+    ("make", "seen"),
+    [(rotation, True), (permutation, True), (reflected_sphere, True), (isometric_embedding, False), (rescaling, False)],
+)
+def test_a_coisometry_is_seen_of_the_transposed_derivative(make: Callable[[], eqprop.Pair], *, seen: bool):
+    assert action_traits_of(made(make)).coisometric_action == seen
+
+
+def test_moved_integers_are_seen():
+    assert not action_traits_of(masked()).keeps_integers
+    assert action_traits_of(masked(mask=False)).keeps_integers
 
 
 def test_a_group_with_one_element_has_no_algebra_to_speak_of():
@@ -395,7 +516,7 @@ def test_a_group_with_one_element_has_no_algebra_to_speak_of():
 def test_traits_are_worked_out_once_for_each_pair_object(monkeypatch: pytest.MonkeyPatch):
     here = rescaling()
     first = traits_of(here)
-    monkeypatch.setattr(traits, "_Survey", None)
+    monkeypatch.setattr(traits, "_Generators", None)
     assert traits_of(here) is first
 
 

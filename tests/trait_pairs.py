@@ -118,6 +118,88 @@ def about_a_centre() -> eqprop.Pair:
     return pair(apply, np.ones(2), groups.Scaling(1), lambda a, p: a[0] * (p + centre) - centre)
 
 
+def stored_gain() -> eqprop.Pair:
+    """Homogeneous of degree 2 about (0, −1): a gain stored as γ and used as 1 + γ."""
+    return pair(
+        lambda p, x: (1 + p["γ"])[None] * (x @ p["w"]),
+        {"w": np.ones((2, 3)), "γ": np.ones(3)},
+        groups.Scaling(1),
+        lambda a, p: {"w": a[0] * p["w"], "γ": a[0] * (1 + p["γ"]) - 1},
+        lambda a, y: a[0] ** 2 * y,
+    )
+
+
+def log_scale() -> eqprop.Pair:
+    """A block is scaled while the logarithm of its scale is translated: Dk = P, but Pk ≠ k."""
+    return pair(
+        lambda p, x: jnp.exp(p["s"]) * jnp.tanh(x[:, :1]) * (x @ p["v"]),
+        {"s": np.ones(()), "v": np.ones((2, 3))},
+        groups.Scaling(1),
+        lambda a, p: {"s": p["s"] - jnp.log(a[0]), "v": a[0] * p["v"]},
+    )
+
+
+def of_degree(degree: float) -> eqprop.Pair:
+    """‖x ⊙ w‖^degree, homogeneous of this degree."""
+    return pair(
+        lambda w, x: jnp.sum((x * w[None]) ** 2 + 0.1 * w[None] ** 2, axis=1) ** (degree / 2),
+        np.ones(2),
+        groups.Scaling(1),
+        lambda a, w: a[0] * w,
+        lambda a, y: a[0] ** degree * y,
+    )
+
+
+def idle_factor() -> eqprop.Pair:
+    """A translation beside GL(3), of which nothing depends on the latter: k_ξ = 0 for nine of ten coordinates."""
+    group = groups.Product(groups.GeneralLinear(3), groups.Translation(1))
+    return pair(
+        lambda b, x: x @ (b - jnp.mean(b)), np.ones(2), group, lambda g, b: b + g[1][0] * jnp.linalg.det(g[0]) ** 0
+    )
+
+
+def reflected_sphere() -> eqprop.Pair:
+    """A conversion to the distance from 0: DK DKᵀ = 1 and K is not affine."""
+    target = eqprop.Model(lambda p, x: x @ jnp.stack([p, p]), np.ones(()), X)
+    return pair(
+        lambda p, x: jnp.linalg.norm(p) * jnp.sum(x, axis=1),
+        np.ones(3),
+        groups.Permutation(3),
+        lambda g, p: jnp.linalg.norm(p[g]),
+        target=target,
+    )
+
+
+def isometric_embedding() -> eqprop.Pair:
+    """A unit is split into two with weights 1/√2: DKᵀ DK = 1 and DK DKᵀ is a projection."""
+    target = eqprop.Model(lambda p, x: x @ jnp.stack([p[0] + p[1], p[2]]), np.ones(3), X)
+    return pair(
+        lambda p, x: x @ jnp.stack([jnp.sqrt(2) * p[0], p[1]]),
+        np.ones(2),
+        groups.Permutation(2),
+        lambda g, p: jnp.stack([p[0] / jnp.sqrt(2), p[0] / jnp.sqrt(2), p[1]]),
+        target=target,
+    )
+
+
+MASK = np.array([[True, False, True], [True, True, False]])
+
+
+def masked(*, mask: bool = True) -> eqprop.Pair:
+    """A pruning mask that is permuted with its units, or is forgotten."""
+
+    def act(s: Any, p: Any) -> Any:
+        back = jnp.argsort(s)
+        return {"mask": p["mask"][:, back] if mask else p["mask"], "w": p["w"][:, back], "v": p["v"][back]}
+
+    return pair(
+        lambda p, x: jnp.tanh(x @ jnp.where(p["mask"], p["w"], 0.0)) @ p["v"],
+        {"mask": MASK, "w": np.ones((2, 3)), "v": np.ones((3, 2))},
+        groups.Permutation(3),
+        act,
+    ).replaced(name="masked")
+
+
 def conversion() -> eqprop.Pair:
     target = eqprop.Model(lambda p, x: x @ p["v"], {"v": np.ones((2, 3))}, X)
 

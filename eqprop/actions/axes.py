@@ -93,12 +93,12 @@ def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
     """The tensor with the units along one axis of their own.
 
     Raises:
-        InvalidInput: naming the tensor, for one that is not floating point, an axis that does not exist or does not
-            have the group's size, or a pattern that does not fit.
+        InvalidInput: naming the tensor, for integers that the group does not merely permute, an axis that does not
+            exist or does not have the group's size, or a pattern that does not fit.
     """
     where = f"{tensor} of shape {np.shape(leaf)}"
-    if not is_floating(leaf):
-        msg = f"{where} is {type_of_leaf(leaf)}: only floating-point tensors move, others stay as they are."
+    if not is_floating(leaf) and not group.permutes:
+        msg = f"{where} is {type_of_leaf(leaf)}: integers are moved by permutations only, and {group!r} is none."
         raise InvalidInput(msg)
     leaf = jnp.asarray(leaf)
     if isinstance(axis, str) and "units" in axis:

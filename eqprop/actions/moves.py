@@ -64,9 +64,9 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
         where: the constructor in messages, as in ``"hidden_units('mlp')"``.
 
     Raises:
-        InvalidInput: at the first use on parameters, for a pattern that matches nothing, a tensor that is not floating
-            point, an axis that does not exist or does not have the group's size, a tensor that is moved twice along one
-            axis by the same component.
+        InvalidInput: at the first use on parameters, for a pattern that matches nothing, integers that the group does
+            not merely permute, an axis that does not exist or does not have the group's size, a tensor that is moved
+            twice along one axis by the same component.
     """
     declarations = tuple(declarations)
 

@@ -31,8 +31,9 @@ def hidden_units(
     homogeneous of degree p, σ(c z) = c^p σ(z), ``power=p`` gives the readers a^(−p). Each tensor keeps its dtype.
 
     Args:
-        group: a group that acts on units: Scaling, Permutation, Sign, SignedPermutation, Orthogonal, Rotation,
-            GeneralLinear, ComplexScaling; or a ``Power`` of one, then axes are pairs (axis of copies, axis of units).
+        group: a group that acts on units: Scaling, Permutation, Sign, SignedPermutation, Monomial, Orthogonal,
+            Rotation, GeneralLinear, ComplexScaling; or a ``Power`` of one, then axes are pairs (axis of copies, axis of
+            units).
         writes: path or glob pattern → axis that holds the units, for each tensor that produces them (biases too): a
             number, a pair, or a pattern such as ``"d_in (copies units)"`` (see ``eqprop.actions.axes``).
         reads: likewise for each tensor that consumes them.

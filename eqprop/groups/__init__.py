@@ -13,6 +13,7 @@ from eqprop.groups.discrete import Trivial as Trivial
 from eqprop.groups.linear import GeneralLinear as GeneralLinear
 from eqprop.groups.linear import Orthogonal as Orthogonal
 from eqprop.groups.linear import Rotation as Rotation
+from eqprop.groups.monomial import Monomial as Monomial
 from eqprop.groups.product import DirectSum as DirectSum
 from eqprop.groups.product import Power as Power
 from eqprop.groups.product import Product as Product

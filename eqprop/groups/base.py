@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.dtypes import float0
 
 from eqprop.arguments import whole_number
 from eqprop.errors import InvalidInput
@@ -59,6 +60,16 @@ class Group(ABC):
         return False
 
     @property
+    def discrete_factor(self) -> bool:
+        """Whether the group is discrete, or has a factor that is: elements that no generator leads to."""
+        return True
+
+    @property
+    def permutes(self) -> bool:
+        """Whether ``act`` puts units in other places and does nothing else, so that integers and masks can be moved."""
+        return False
+
+    @property
     def isometry(self) -> bool:
         """Whether ``act`` preserves the Euclidean norm for every element."""
         return False
@@ -95,8 +106,13 @@ class Group(ABC):
 class LieGroup(Group):
     """A group with a Lie algebra: ξ ↦ exp(ξ) and its derivative at 0.
 
-    The laws are exp(0) = e, exp((s+t)ξ) = exp(sξ) exp(tξ), and d/dt exp(tξ) at t = 0 equals ``tangent(ξ)``.
+    The laws are exp(0) = e, exp((s+t)ξ) = exp(sξ) exp(tξ), and d/dt exp(tξ) at t = 0 equals ``tangent(ξ)``. Integers in
+    an element (of a discrete factor) stay at the identity's along exp(tξ).
     """
+
+    @property
+    def discrete_factor(self) -> bool:
+        return False
 
     @abstractmethod
     def sample_algebra(self, rng: np.random.Generator) -> Algebra:
@@ -115,7 +131,7 @@ class LieGroup(Group):
 
         Matrix groups override it by the identity map, which is cheaper; the conformance check compares the two.
         """
-        return jax.jvp(self.exp, (self.zero(),), (algebra,))[1]
+        return resting(*jax.jvp(self.exp, (self.zero(),), (algebra,)))
 
     def simple_algebra(self) -> Iterable[Algebra]:
         """Readable algebra elements, simplest first; none by default."""
@@ -125,6 +141,12 @@ class LieGroup(Group):
         """``count`` algebra elements, stacked along a leading axis."""
         drawn = [self.sample_algebra(rng) for _ in range(count)]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
+
+
+def resting(element: Element, velocity: Any = None) -> Any:
+    """A velocity like an element, zeros by default and in place of what JAX says of integers, which do not move."""
+    velocity = jax.tree.map(lambda leaf: np.zeros(np.shape(leaf), float0), element) if velocity is None else velocity
+    return jax.tree.map(lambda v, leaf: np.zeros(np.shape(leaf)) if v.dtype == float0 else v, velocity, element)
 
 
 def involutions(group: Group) -> list[Element]:

@@ -26,6 +26,10 @@ class Permutation(SizedGroup):
         return self.n < 2
 
     @property
+    def permutes(self) -> bool:
+        return True
+
+    @property
     def isometry(self) -> bool:
         return True
 
@@ -199,6 +203,10 @@ class Cyclic(SizedGroup):
     @property
     def trivial(self) -> bool:
         return self.n < 2
+
+    @property
+    def permutes(self) -> bool:
+        return True
 
     @property
     def isometry(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from eqprop.groups.base import Group, LieGroup
+from eqprop.groups.base import Group, LieGroup, resting
 from eqprop.groups.product import DiscretePower
 
 
@@ -126,7 +126,7 @@ def with_exponentials(group: Group, draw: Draw) -> Draw:
     along = jax.vmap(lambda time: group.exp(jax.tree.map(lambda leaf: time * leaf, draw.xi)))
     elements, velocities = jax.jvp(along, (times,), (jnp.ones_like(times),))
     at = [jax.tree.map(lambda leaf, i=i: leaf[i], elements) for i in range(len(times))]
-    velocity = jax.tree.map(lambda leaf: leaf[0], velocities)
+    velocity = jax.tree.map(lambda leaf: leaf[0], resting(elements, velocities))
     return draw._replace(exp=Exponentials._make([*at, velocity]))
 
 

@@ -74,9 +74,12 @@ def plane_turns(n: int) -> Iterable[np.ndarray]:
 
 
 def matrix_units(n: int, *, skew: bool) -> Iterable[np.ndarray]:
-    """A basis of the algebra with one or two nonzero coordinates each."""
-    for i in range(n):
-        for j in range(i + 1 if skew else 0, n):
+    """A basis of the algebra, one or two nonzero coordinates each; its first m² (or m(m−1)/2) are that of size m."""
+    for last in range(n):
+        edge = [(i, last) for i in range(last)]
+        if not skew:
+            edge += [(last, last), *((last, i) for i in range(last))]
+        for i, j in edge:
             unit = np.zeros((n, n))
             unit[i, j] = 1.0
             yield unit - unit.T if skew else unit

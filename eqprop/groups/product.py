@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from eqprop.arguments import short, whole_number
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group, LieGroup
+from eqprop.groups.base import Group, LieGroup, resting
 
 
 @dataclass(frozen=True)
@@ -45,30 +45,49 @@ class DiscreteProduct(Group):
 
 @dataclass(frozen=True)
 class LieProduct(DiscreteProduct, LieGroup):
-    """A product whose factors are all Lie groups; algebra elements are tuples likewise."""
+    """A product with factors that are Lie groups, all or some: its algebra is theirs.
 
-    factors: tuple[LieGroup, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
+    Algebra elements are tuples likewise, with nothing, ``()``, for a discrete factor: exp stays at its identity.
+    """
+
+    @property
+    def discrete_factor(self) -> bool:
+        return any(f.discrete_factor and not f.trivial for f in self.factors)
 
     def zero(self) -> Any:
-        return tuple(f.zero() for f in self.factors)
+        return tuple(f.zero() if isinstance(f, LieGroup) else () for f in self.factors)
 
     def sample_algebra(self, rng: np.random.Generator) -> Any:
-        return tuple(f.sample_algebra(rng) for f in self.factors)
+        return tuple(f.sample_algebra(rng) if isinstance(f, LieGroup) else () for f in self.factors)
 
     def exp(self, algebra: Any) -> Any:
-        return tuple(f.exp(a) for f, a in zip(self.factors, algebra, strict=True))
+        pairs = zip(self.factors, algebra, strict=True)
+        return tuple(f.exp(a) if isinstance(f, LieGroup) else f.identity() for f, a in pairs)
 
     def tangent(self, algebra: Any) -> Any:
-        return tuple(f.tangent(a) for f, a in zip(self.factors, algebra, strict=True))
+        pairs = zip(self.factors, algebra, strict=True)
+        return tuple(f.tangent(a) if isinstance(f, LieGroup) else resting(f.identity()) for f, a in pairs)
 
     def simple_algebra(self) -> Iterable[Any]:
-        for i, factor in enumerate(self.factors):
-            for algebra in factor.simple_algebra():
-                yield tuple(algebra if i == j else f.zero() for j, f in enumerate(self.factors))
+        lie = {i: f for i, f in enumerate(self.factors) if isinstance(f, LieGroup)}
+        zero = self.zero()
+        for i, algebra in in_turn({i: f.simple_algebra() for i, f in lie.items()}):
+            yield tuple(algebra if i == j else rest for j, rest in enumerate(zero))
+
+
+def in_turn(sources: Mapping[int, Iterable[Any]]) -> Iterable[tuple[int, Any]]:
+    """One item of each source, then the next of each, so that the first ones have equal parts of all."""
+    left = {key: iter(source) for key, source in sources.items()}
+    while left:
+        for key in list(left):
+            try:
+                yield key, next(left[key])
+            except StopIteration:
+                del left[key]
 
 
 def Product(*factors: Group) -> DiscreteProduct:  # noqa: N802 - used like the other groups
-    """G₁ × … × G_k, a Lie group where every factor is one.
+    """G₁ × … × G_k; a Lie group where a factor is one, whose generators then move the continuous factors only.
 
     Raises:
         InvalidInput: without factors, or with one that is no group.
@@ -76,14 +95,22 @@ def Product(*factors: Group) -> DiscreteProduct:  # noqa: N802 - used like the o
     if not factors or not all(isinstance(f, Group) for f in factors):
         msg = f"groups.Product: the factors are {short(factors)}; expected one or more groups, each as an argument."
         raise InvalidInput(msg)
-    if all(isinstance(f, LieGroup) for f in factors):
-        return LieProduct(tuple(f for f in factors if isinstance(f, LieGroup)))
-    return DiscreteProduct(factors)
+    return (LieProduct if _continuous(factors) else DiscreteProduct)(factors)
+
+
+def _continuous(factors: tuple[Group, ...]) -> bool:
+    """Whether some factor has an algebra, which Lie groups of one element lack."""
+    lie = [f for f in factors if isinstance(f, LieGroup)]
+    return len(lie) == len(factors) or not all(f.trivial for f in lie)
 
 
 @dataclass(frozen=True)
 class DiscreteSum(DiscreteProduct):
     """A product whose factors act side by side, each on its own part of the units. Build it with ``DirectSum``."""
+
+    @property
+    def permutes(self) -> bool:
+        return all(f.permutes for f in self.factors)
 
     @property
     def isometry(self) -> bool:
@@ -108,11 +135,11 @@ class DiscreteSum(DiscreteProduct):
 
 @dataclass(frozen=True)
 class LieSum(DiscreteSum, LieProduct):
-    """A direct sum of Lie groups."""
+    """A direct sum with factors that are Lie groups, all or some."""
 
 
 def DirectSum(*factors: Group) -> DiscreteSum:  # noqa: N802 - used like the other groups
-    """G₁ ⊕ … ⊕ G_k on the first n₁ units, the next n₂, and so on; a Lie group where every factor is one.
+    """G₁ ⊕ … ⊕ G_k on the first n₁ units, the next n₂, and so on; a Lie group where a factor is one.
 
     Raises:
         InvalidInput: without factors, or with one that is no group or does not act on units.
@@ -120,9 +147,7 @@ def DirectSum(*factors: Group) -> DiscreteSum:  # noqa: N802 - used like the oth
     if not factors or not all(isinstance(f, Group) and f.size is not None for f in factors):
         msg = f"groups.DirectSum: the factors are {short(factors)}; expected groups that act on hidden units."
         raise InvalidInput(msg)
-    if all(isinstance(f, LieGroup) for f in factors):
-        return LieSum(tuple(f for f in factors if isinstance(f, LieGroup)))
-    return DiscreteSum(factors)
+    return (LieSum if _continuous(factors) else DiscreteSum)(factors)
 
 
 def stacked(elements: list[Any]) -> Any:
@@ -143,6 +168,10 @@ class DiscretePower(Group):
     @property
     def trivial(self) -> bool:
         return self.factor.trivial
+
+    @property
+    def permutes(self) -> bool:
+        return self.factor.permutes
 
     @property
     def isometry(self) -> bool:
@@ -201,10 +230,14 @@ class LiePower(DiscretePower, LieGroup):
     def tangent(self, algebra: Any) -> Any:
         return jax.vmap(self.factor.tangent)(algebra)
 
+    @property
+    def discrete_factor(self) -> bool:
+        return self.factor.discrete_factor
+
     def simple_algebra(self) -> Iterable[Any]:
-        for i in range(self.count):
-            for algebra in self.factor.simple_algebra():
-                yield stacked([algebra if i == j else self.factor.zero() for j in range(self.count)])
+        zero = self.factor.zero()
+        for i, algebra in in_turn({i: self.factor.simple_algebra() for i in range(self.count)}):
+            yield stacked([algebra if i == j else zero for j in range(self.count)])
 
 
 def Power(factor: Group, count: int) -> DiscretePower:  # noqa: N802 - used like the other groups

@@ -7,7 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.dtypes import float0
 
+from eqprop.action_traits import action_traits_of
 from eqprop.groups.base import LieGroup
 from eqprop.mutants.base import Mutant
 from eqprop.pair import Pair
@@ -49,14 +51,16 @@ def _slid(element: Any, excess: Any) -> Any:
 @_slid.defjvp
 def _slid_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
     element, excess = primals
-    return _slid(element, excess), jax.tree.map(lambda tangent: tangent * (1 + excess), tangents[0])
+    return _slid(element, excess), jax.tree.map(
+        lambda tangent: tangent if tangent.dtype == float0 else tangent * (1 + excess), tangents[0]
+    )
 
 
 def claims_isometry(*, name: str = "claims-isometry") -> Mutant:
-    """The transformation says that DK is orthogonal, and it is not."""
+    """The transformation says that DK DKᵀ = 1, and it is not."""
 
     def change(pair: Pair) -> Pair | None:
-        if pair.transformation.isometry or traits_of(pair).orthogonal_action:
+        if pair.transformation.isometry or action_traits_of(pair).coisometric_action:
             return None
         return pair.replaced(transformation=replace(pair.transformation, isometry=True))
 

@@ -55,7 +55,7 @@ class OptimizerCheck:
         loss = pair.model.loss or (lambda y: SQUARED_ERROR(y, targets))
 
         def value(theta: Tree) -> jax.Array:
-            return loss(pair.model.apply(leaves.join(theta), inputs))
+            return loss(pair.model.apply(leaves.join(theta, leaves.carried), inputs))
 
         def first(theta: Tree) -> tuple[Tree, Tree]:
             gradient = jax.grad(value)(theta)

@@ -1,4 +1,9 @@
-"""Discrete transformations: the gradient and the Hessian averaged along the segment from θ to K_gθ."""
+"""Steps to K_gθ: the gradient and the Hessian averaged along the segment from θ to K_gθ, at no point of an orbit.
+
+Neither statement asks for a discrete group or an affine K. They are judged where the group has a discrete factor, as
+the counterparts there of what generators say: K_gθ for a scaling by e^12 is so far away that a quadrature of a
+network's gradient along the segment says nothing of its own error.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,9 @@ from eqprop.calculus import add, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.integrators import integral
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, discrete, one_model, still_inputs
+from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (discrete transformations); derived here for any affine K"
+SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (discrete transformations); derived here for any K"
 
 TELLING = 1e-3
 """A quadrature with a larger relative error says too little: kinks on the segment."""
@@ -68,12 +73,12 @@ AVERAGED_GRADIENT = Property(
     formula="∫₀¹ ⟨∇L(θ + tΔ), Δ⟩ dt = ℓ(T_g f) − ℓ(f),  Δ = K_gθ − θ",
     sides=_averaged_gradient,
     needs=frozenset({"params", "inputs", "element", "targets"}),
-    hypotheses=(discrete, one_model, still_inputs, affine_action),
+    hypotheses=(discrete, one_model, still_inputs, keeps_integers),
     rests_on=("equivariance",),
     source=SOURCE,
     derivation=(
         "The integral is L(K_gθ) − L(θ) by the fundamental theorem; L(K_gθ) = ℓ(T_g f(θ)) by the premise.\n"
-        "So a derivative that is no derivative of L shows, even where it is covariant under the group."
+        "Where T = id and K² = 1 it is 0 = 0 by covariance alone: t ↦ 1 − t turns the integrand into its negative."
     ),
     consequence_of=("equivariance", "derivative"),
     costly=True,
@@ -84,14 +89,14 @@ AVERAGED_HESSIAN = Property(
     name="averaged-hessian",
     order=2,
     statement="the Hessian averaged along the segment from θ to K_gθ takes the step to the change of the gradient",
-    formula="[∫₀¹ H(θ + tΔ) dt] Δ = K_g⁻ᵀ ∇(ℓ∘T_g∘f)(θ) − ∇L(θ),  Δ = K_gθ − θ",
+    formula="[∫₀¹ H(θ + tΔ) dt] Δ = DK_g⁻ᵀ ∇(ℓ∘T_g∘f)(θ) − ∇L(θ),  Δ = K_gθ − θ",
     sides=_averaged_hessian,
     needs=frozenset({"params", "inputs", "element", "targets"}),
-    hypotheses=(discrete, one_model, still_inputs, affine_action),
+    hypotheses=(discrete, one_model, still_inputs, keeps_integers),
     rests_on=("equivariance", "gradient-covariance", "averaged-gradient"),
     source=SOURCE,
     derivation=(
-        "The integral is ∇L(K_gθ) − ∇L(θ); DK_gᵀ ∇L(K_gθ) = ∇(ℓ∘T_g∘f)(θ) by gradient covariance, DK_g = K_g.\n"
+        "The integral is ∇L(K_gθ) − ∇L(θ), and DK_gᵀ ∇L(K_gθ) = ∇(ℓ∘T_g∘f)(θ) by gradient-covariance.\n"
         "Stated where the quadrature converges: at kinks the gradient jumps, which no second derivative shows."
     ),
     costly=True,

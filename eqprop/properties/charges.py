@@ -180,7 +180,8 @@ CHARGE_DRIFT = Property(
     order=1,
     statement="a step of gradient descent changes a charge by second order only, exactly, at any step size, with and "
     "without weight decay (beyond the rate at which T changes the loss)",
-    formula="Q(θ − η(∇L + λθ)) = Q − η(s + λ⟨k, θ⟩) + ½η²⟨∇L + λθ, A(∇L + λθ)⟩;  linear k: (1 − ηλ)²Q + ½η²⟨∇L, A∇L⟩",
+    formula="Q(θ − η(∇L + λθ)) = Q − η(s + λ⟨k, θ⟩) + ½η²⟨∇L + λθ, A(∇L + λθ)⟩;  k = Aθ: "
+    "(1 − ηλ)²Q − η(1 − ηλ)s + ½η²⟨∇L, A∇L⟩",
     sides=_charge_drift,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
     hypotheses=(*AFFINE, charged),
@@ -188,7 +189,7 @@ CHARGE_DRIFT = Property(
     source=SOURCE,
     derivation=(
         "Q is quadratic: Q(θ + δ) = Q + ⟨k, δ⟩ + ½⟨δ, Aδ⟩ with δ = −η(∇L + λθ), A = Dk.\n"
-        "noether: ⟨k, ∇L⟩ = s. With k = Aθ also ⟨Aθ, ∇L⟩ = s = 0 for a symmetry, and ⟨k, θ⟩ = 2Q."
+        "noether: ⟨k, ∇L⟩ = s. With k = Aθ also ⟨Aθ, ∇L⟩ = s, and ⟨k, θ⟩ = 2Q."
     ),
     consequence_of=("noether",),
     costly=True,
@@ -198,15 +199,16 @@ SAMPLE_DRIFT = Property(
     name="sample-drift",
     order=1,
     statement="what a step changes of a charge is of second order for every sample and every minibatch by itself: the "
-    "broken conservation law of stochastic gradient descent, with no approximation",
-    formula="Q(θ − η∇L_B) = Q − ηs_B + ½η²⟨∇L_B, A∇L_B⟩  for each batch B of samples",
+    "broken conservation law of stochastic gradient descent, with no approximation. L_B is what the samples in B "
+    "contribute to the whole batch's cotangent: the minibatch's loss where neither loss nor model couples samples",
+    formula="L_B = ⟨m_B ⊙ ∇ℓ, f⟩, ∇ℓ kept:  Q(θ − η∇L_B) = Q − ηs_B + ½η²⟨∇L_B, A∇L_B⟩  for each batch B of samples",
     sides=_per_sample,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
     hypotheses=(*AFFINE, charged),
     rests_on=("equivariance", "jacobian-generator"),
     source=SOURCE,
     derivation=(
-        "A minibatch's loss is another loss on the outputs, and noether holds for every loss: ⟨k, ∇L_B⟩ = s_B.\n"
+        "L_B is another loss on the outputs, and noether holds for every loss: ⟨k, ∇L_B⟩ = s_B = ⟨m ⊙ ∇ℓ, τ⟩.\n"
         "∇L_B = Jᵀ(m ⊙ ∇ℓ) with the mask m of the batch; then as charge-drift."
     ),
     consequence_of=("jacobian-generator",),

@@ -66,7 +66,10 @@ def _form_size(vector: Any, sizes: Any) -> Any:
 
 
 def _scale_invariance(point: Point) -> Sides:
-    """With P = Dk the projection to the block, two steps of Lanczos with PHP from v = k/‖k‖ give (a b; b c)."""
+    """With P = Dk the projection to the block, two steps of Lanczos with PHP from v = k/‖k‖ give (a b; b c).
+
+    k is the vector to the block's parameters from their centre, which is θ in the block where they are scaled about 0.
+    """
     k = _generator(point, point.traits.scaling())
     block, slope, product = k.value, k.push(point.gradient.value), point.gradient.push
     image = product(block)
@@ -81,8 +84,8 @@ def _scale_invariance(point: Point) -> Sides:
     c = inner(q, k.push(product(q)))
     form = _form_size(block, sizes)
     parts = (
-        in_params(point, image, scaled(slope, -1.0), sizes, label="Hθ = −∇L"),
-        of_numbers(inner(block, image), 0 * length, form, label="θᵀHθ = 0"),
+        in_params(point, image, scaled(slope, -1.0), sizes, label="Hk = −∇L"),
+        of_numbers(inner(block, image), 0 * length, form, label="kᵀHk = 0"),
         of_numbers(a * c - b**2, -inner(slope, slope) / length**2, jnp.abs(a * c) + b**2, label="μ₊μ₋"),
     )
     return only_where(length > 0, parts)
@@ -90,18 +93,18 @@ def _scale_invariance(point: Point) -> Sides:
 
 def _homogeneity(point: Point) -> Sides:
     dilation = point.traits.dilation()
-    p, theta = _rate(dilation), _generator(point, dilation).value
+    p, k = _rate(dilation), _generator(point, dilation).value
     loss, size, gradient = _readout(point)
-    image, slope = gradient.push(theta), gradient.value
-    sizes = add(uncancelled(gradient.push, theta, point.theta), magnitudes(slope))
-    form = _form_size(theta, sizes) + p * abs(p - 1) * size
+    image, slope = gradient.push(k), gradient.value
+    sizes = add(uncancelled(gradient.push, k, point.theta), magnitudes(slope))
+    form = _form_size(k, sizes) + abs(p * (p - 1)) * size
     parts = (
-        in_params(point, image, scaled(slope, p - 1), sizes, label="Hθ = (p−1)∇L"),
-        of_numbers(inner(theta, image), p * (p - 1) * loss, form, label="θᵀHθ = p(p−1)L"),
+        in_params(point, image, scaled(slope, p - 1), sizes, label="Hk = (p−1)∇L"),
+        of_numbers(inner(k, image), p * (p - 1) * loss, form, label="kᵀHk = p(p−1)L"),
     )
-    if p != 1:  # θ/(p − 1) solves H z = ∇L, so any H⁺ gives the same ⟨∇L, H⁺∇L⟩
-        reached = inner(slope, theta) / (p - 1)
-        terms = (inner_magnitude(slope, theta) + p * size) / abs(p - 1)
+    if p != 1:  # k/(p − 1) solves H z = ∇L, so any H⁺ gives the same ⟨∇L, H⁺∇L⟩
+        reached = inner(slope, k) / (p - 1)
+        terms = (inner_magnitude(slope, k) + abs(p) * size) / abs(p - 1)
         parts += (of_numbers(reached, p / (p - 1) * loss, terms, label="∇LᵀH⁺∇L = pL/(p−1)"),)
     return parts
 
@@ -122,11 +125,12 @@ def _exponential_translation(point: Point) -> Sides:
 def _gradient_alignment(point: Point) -> Sides:
     """What of H k is not along the gradient's part q in the block: H k − q⟨q, H k⟩/⟨q, q⟩."""
     traits = point.traits
-    if traits.scaling() is not None:
-        k, gradient = _generator(point, traits.scaling()), point.gradient
+    block = traits.projection()
+    if block is not None:
+        k, gradient = _generator(point, block), point.gradient
     else:
-        k, (_, _, gradient) = _generator(point, traits.dilation() or traits.translation()), _readout(point)
-    q = gradient.value if traits.scaling() is None else k.push(gradient.value)
+        k, (_, _, gradient) = _generator(point, traits.dilation(but=1.0) or traits.translation()), _readout(point)
+    q = gradient.value if block is None else k.push(gradient.value)
     image = gradient.push(k.value)
     sizes = add(uncancelled(gradient.push, k.value, point.theta), magnitudes(q))
     square = inner(q, q)
@@ -155,16 +159,17 @@ SCALE_INVARIANCE = Property(
     name="scale-invariance",
     order=2,
     statement="where scaling a block of parameters leaves the outputs, H takes it to minus its gradient and is "
-    "indefinite: the extreme eigenvalues bound the steepness, λ_max |λ_min| ≥ ‖∇L‖²/‖θ‖² on the block",
-    formula="Hθ = −∇L, θᵀHθ = 0, and the Ritz values on span{θ, Hθ} satisfy μ₊ μ₋ = −‖∇L‖²/‖θ‖²  (θ, ∇L in the block)",
+    "indefinite where that is not zero: λ_max |λ_min| ≥ ‖∇L‖²/‖k‖² on the block, k its parameters seen from the centre",
+    formula="Hk = −∇L, kᵀHk = 0, and the Ritz values on span{k, Hk} satisfy μ₊ μ₋ = −‖∇L‖²/‖k‖²  "
+    "(k, ∇L in the block; k = θ − c, c the centre)",
     sides=_scale_invariance,
     needs=frozenset({"params", "inputs", "targets"}),
     hypotheses=(continuous, one_model, still_inputs, scale_invariant),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE + "; normalisation: Tanaka & Kunin 2021, arXiv 2105.02716",
     derivation=(
-        "hessian-generator with k = Pθ, Dk = P, s = 0: Hθ_B = −P∇L, and ⟨θ_B, ∇L⟩ = 0 by noether.\n"
-        "With v = θ_B/‖θ_B‖ so vᵀHv = 0 and ‖PHv‖ = ‖P∇L‖/‖θ_B‖; Ritz values lie between λ_min and λ_max."
+        "hessian-generator with Dk = P, s = 0: Hk = −P∇L. Pk = k, so kᵀHk = −⟨k, ∇L⟩ = 0 by noether.\n"
+        "With v = k/‖k‖ so vᵀHv = 0 and ‖PHv‖ = ‖P∇L‖/‖k‖; Ritz values lie between λ_min and λ_max."
     ),
     consequence_of=FIRST_AND_SECOND,
     costly=True,
@@ -173,16 +178,17 @@ SCALE_INVARIANCE = Property(
 HOMOGENEITY = Property(
     name="homogeneity",
     order=2,
-    statement="where L is homogeneous of degree p, H takes θ to (p − 1)∇L: θ/(p − 1) is the Newton direction",
-    formula="L = ⟨w, f⟩:  Hθ = (p−1)∇L,  θᵀHθ = p(p−1)L,  ∇LᵀH⁺∇L = pL/(p−1)",
+    statement="where L is homogeneous of degree p about a centre, H takes k, the vector from there to θ, to (p − 1)∇L: "
+    "k/(p − 1) is the Newton direction, where H is invertible",
+    formula="L = ⟨w, f⟩, k = θ − c:  Hk = (p−1)∇L,  kᵀHk = p(p−1)L,  ∇LᵀH⁺∇L = pL/(p−1)",
     sides=_homogeneity,
     needs=frozenset({"params", "inputs", "cotangent"}),
     hypotheses=(continuous, one_model, still_inputs, homogeneous),
     rests_on=("equivariance", "jacobian-generator"),
     source=SOURCE + "; Euler's theorem, Lyu & Li 2020, arXiv 1906.05890",
     derivation=(
-        "hessian-generator with k = θ, Dk = 1 and s = pL: Hθ + ∇L = p∇L; noether: ⟨∇L, θ⟩ = pL.\n"
-        "∇L = H(θ/(p−1)) is in the range of H, so ∇LᵀH⁺∇L = ⟨∇L, θ⟩/(p−1); H⁻¹∇L = θ/(p−1) where H is invertible."
+        "hessian-generator with Dk = 1 and s = pL: Hk + ∇L = p∇L; noether: ⟨∇L, k⟩ = pL. Neither needs k = θ.\n"
+        "∇L = H(k/(p−1)) is in the range of H, so ∇LᵀH⁺∇L = ⟨∇L, k⟩/(p−1); H⁻¹∇L = k/(p−1) where H is invertible."
     ),
     consequence_of=FIRST_AND_SECOND,
     costly=True,
@@ -210,8 +216,9 @@ EXPONENTIAL_TRANSLATION = Property(
 GRADIENT_ALIGNMENT = Property(
     name="gradient-alignment",
     order=2,
-    statement="H takes a scaled block, or the direction of an exponential translation, to a multiple of the gradient: "
-    "the gradient is aligned with the image of one known direction, and orthogonal to every null direction of H",
+    statement="H takes the generator of a scaling, or of an exponential translation, to a multiple of the gradient, "
+    "other than 0: the gradient is aligned with the image of one known direction, and orthogonal to every null "
+    "direction of H",
     formula="H k_ξ ∥ ∇L  (its part in the block where a block is scaled)",
     sides=_gradient_alignment,
     needs=frozenset({"params", "inputs", "targets", "cotangent"}),
@@ -219,8 +226,8 @@ GRADIENT_ALIGNMENT = Property(
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE,
     derivation=(
-        "hessian-generator: H k = (c − a)∇L where s = cL and Dk = a on the block, c = 0 for a symmetry.\n"
-        "So ∇L is in the range of H, which is orthogonal to its null space."
+        "hessian-generator: H k = (c − a)∇L with s = cL and Dk = a ∈ {0, 1}; H k = −P∇L with s = 0 and Dk = P.\n"
+        "c ≠ a, so ∇L (P∇L) is in the range of H, which is orthogonal to its null space."
     ),
     consequence_of=("hessian-generator",),
     costly=True,

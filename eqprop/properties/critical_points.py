@@ -178,7 +178,7 @@ CRITICAL_ORBIT = Property(
     formula="∇L(θ) = 0:  ∇L(K_gθ) = 0,  DK_gᵀ H(K_gθ) DK_g u = H(θ) u",
     sides=_orbit,
     needs=frozenset({"params", "inputs", "element", "tangent"}),
-    hypotheses=(symmetry,),
+    hypotheses=(one_model, symmetry),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE,
     derivation=(

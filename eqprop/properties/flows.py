@@ -119,6 +119,8 @@ def _norm_growth(point: Point) -> Sides:
     dilation, gradient, theta = point.traits.dilation(), point.gradient.function, point.theta
     assert dilation is not None, "the property has the hypothesis 'homogeneous'"
     degree, f = dilation.rate, point.here.function
+    dtype = jnp.result_type(*theta)
+    k = point.field(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), dilation.algebra)).function
 
     def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Any, Any]:
         y = f(before)
@@ -128,9 +130,12 @@ def _norm_growth(point: Point) -> Sides:
         return scaled(gradient(theta), -1.0)
 
     states, (rates, rest) = collocation(field, theta, REACH / _pace(point), STEPS, observe, stages=STAGES)
-    squares = 0.5 * jnp.concatenate([inner(theta, theta)[None], jax.vmap(inner)(states, states)])
-    size = jnp.sum(squares) + jnp.sum(jnp.abs(rates))
-    return _along(point, squares, _less(squares[0], rates), size, jnp.sum(rest), "½‖θ‖² along gradient flow")
+    start, along = k(theta), jax.vmap(k)(states)
+    squares = 0.5 * jnp.concatenate([inner(start, start)[None], jax.vmap(inner)(along, along)])
+    # θ − c cancels where the centre is far: the terms are those of ½‖θ‖² and ½‖c‖².
+    terms = inner(theta, theta) + jnp.sum(jax.vmap(inner)(states, states))
+    size = jnp.sum(squares) + terms + jnp.sum(jnp.abs(rates))
+    return _along(point, squares, _less(squares[0], rates), size, jnp.sum(rest), "½‖k‖² along gradient flow")
 
 
 def _angular_momentum(point: Point) -> Sides:
@@ -221,16 +226,17 @@ CHARGE_DECAY = Property(
 NORM_GROWTH = Property(
     name="norm-growth",
     order=1,
-    statement="under gradient flow the norm of a homogeneous network's parameters changes by its degree times ⟨∇ℓ, f⟩",
-    formula="θ̇ = −∇L, f(cθ) = c^p f(θ):  ½‖θ(t)‖² = ½‖θ(0)‖² − p ∫₀ᵗ ⟨∇ℓ, f⟩ dt′",
+    statement="under gradient flow the distance of a homogeneous network's parameters from the centre changes by its "
+    "degree times ⟨∇ℓ, f⟩",
+    formula="θ̇ = −∇L, Dk = 1, τ(y) = p y:  ½‖k(t)‖² = ½‖k(0)‖² − p ∫₀ᵗ ⟨∇ℓ, f⟩ dt′,  k = θ − c",
     sides=_norm_growth,
     needs=frozenset({"params", "inputs", "targets"}),
     hypotheses=(continuous, one_model, still_inputs, homogeneous),
     rests_on=("equivariance", "noether"),
     source="Lyu & Li 2020, arXiv 1906.05890; Kunin et al. 2023, arXiv 2210.03820",
     derivation=(
-        "½ d‖θ‖²/dt = −⟨θ, ∇L⟩ = −⟨∇ℓ, Jθ⟩, and Jθ = p f (Euler).\n"
-        "It is charge-flow for k = θ, Q = ½‖θ‖², s = p⟨∇ℓ, f⟩."
+        "½ d‖k‖²/dt = ⟨k, Dk θ̇⟩ = −⟨k, ∇L⟩ = −⟨∇ℓ, Jk⟩, and Jk = p f (Euler, jacobian-generator).\n"
+        "It is charge-flow for k = θ − c, Q = ½‖θ − c‖², s = p⟨∇ℓ, f⟩."
     ),
     consequence_of=("noether",),
     costly=True,

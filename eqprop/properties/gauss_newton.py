@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from eqprop.calculus import zeros_like
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_outputs, in_params, uncancelled
-from eqprop.properties.hypotheses import continuous, isometric, one_model, still_inputs, symmetry
+from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, uncancelled
+from eqprop.properties.hypotheses import coisometric, continuous, one_model, still_inputs, symmetry
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
 
@@ -33,9 +33,10 @@ def _tangent_kernel(point: Point) -> Sides:
     u, w = point.probe.tangent, point.probe.cotangent
     lhs = point.there.push(point.there.pull(w))
     rhs = point.output_action.push(point.here.push(point.here.pull(point.output_action.pull(w))))
+    moved = point.action.push(u)
     return (
         in_outputs(lhs, rhs),
-        in_params(point, point.action.pull(point.action.push(u)), u, label="DKᵀDK = 1"),
+        in_image(point, point.action.push(point.action.pull(moved)), moved, label="DK DKᵀ = 1"),
     )
 
 
@@ -73,15 +74,16 @@ GAUSS_NEWTON_NULL = Property(
 TANGENT_KERNEL_COVARIANCE = Property(
     name="tangent-kernel-covariance",
     order=2,
-    statement="where DK is orthogonal, the neural tangent kernel moves with the outputs (and stays, for a symmetry)",
-    formula="(J Jᵀ at K_gθ)·w = DT (J Jᵀ at θ) DTᵀ·w",
+    statement="where DK is orthogonal, or a projection to fewer parameters, the neural tangent kernel moves with the "
+    "outputs (and stays, for a symmetry)",
+    formula="DK DKᵀ = 1:  (J Jᵀ at K_gθ)·w = DT (J Jᵀ at θ) DTᵀ·w",
     sides=_tangent_kernel,
     needs=frozenset({"params", "inputs", "element", "tangent", "cotangent"}),
-    hypotheses=(isometric,),
+    hypotheses=(coisometric,),
     rests_on=("equivariance", "jacobian-covariance"),
     source=SOURCE,
     derivation=(
         "jacobian-covariance times its transpose: Df(K_gθ) DK DKᵀ Df(K_gθ)ᵀ = DT J Jᵀ DTᵀ, and DK DKᵀ = 1.\n"
-        "That DK is orthogonal, DKᵀDK u = u, is declared by the transformation and compared as well."
+        "That DK DKᵀ = 1 is seen of K, or declared; it is compared as well, along v = DK u: DK DKᵀ v = v."
     ),
 )

@@ -6,6 +6,7 @@ for a trait read it off the transformation itself (``eqprop.traits``), never off
 
 from __future__ import annotations
 
+from eqprop.action_traits import action_traits_of
 from eqprop.groups.base import LieGroup, involutions
 from eqprop.groups.discrete import Permutation
 from eqprop.pair import Pair
@@ -21,9 +22,9 @@ def continuous(pair: Pair) -> str | None:
 
 
 def discrete(pair: Pair) -> str | None:
-    """Hypothesis: the group is discrete."""
+    """Hypothesis: the group is discrete, or has a factor that is."""
     group = pair.transformation.group
-    return f"{group!r} is continuous: its generators say more" if isinstance(group, LieGroup) else None
+    return None if group.discrete_factor else f"{group!r} is continuous: its generators say more"
 
 
 def one_model(pair: Pair) -> str | None:
@@ -53,11 +54,11 @@ def floating_inputs(pair: Pair) -> str | None:
     return None if any(pair.model.input_leaves.floating) else "no input is floating point: nothing to differentiate in"
 
 
-def isometric(pair: Pair) -> str | None:
-    """Hypothesis: the derivative of K is orthogonal."""
-    if pair.transformation.isometry:
+def coisometric(pair: Pair) -> str | None:
+    """Hypothesis: DK DKᵀ = 1 (orthogonal DK, or a projection to fewer parameters), seen of K or declared."""
+    if pair.transformation.isometry or action_traits_of(pair).coisometric_action:
         return None
-    return "stated for orthogonal DK; the transformation does not declare isometry=True"
+    return "stated for DK DKᵀ = 1: DK_gᵀ changes the lengths of vectors"
 
 
 def closed_form(pair: Pair) -> str | None:
@@ -82,14 +83,19 @@ def permutes_units(pair: Pair) -> str | None:
 # -- what the transformation is seen to be ----------------------------------------------------------------------------
 
 
+def keeps_integers(pair: Pair) -> str | None:
+    """Hypothesis: K leaves integer and boolean parameters as they are."""
+    return None if action_traits_of(pair).keeps_integers else "K moves integers: between θ and K_gθ there is no model"
+
+
 def affine_action(pair: Pair) -> str | None:
     """Hypothesis: K is affine in θ."""
-    return None if traits_of(pair).affine_action else "DK_g changes with θ: K is not affine"
+    return None if action_traits_of(pair).affine_action else "DK_g changes with θ: K is not affine"
 
 
 def orthogonal_action(pair: Pair) -> str | None:
     """Hypothesis: K is affine in θ, with an orthogonal linear part."""
-    return None if traits_of(pair).orthogonal_action else "DK_g is not orthogonal, or changes with θ"
+    return None if action_traits_of(pair).orthogonal_action else "DK_g is not orthogonal, or changes with θ"
 
 
 def affine_generator(pair: Pair) -> str | None:
@@ -119,12 +125,12 @@ def turning(pair: Pair) -> str | None:
 
 
 def scale_invariant(pair: Pair) -> str | None:
-    """Hypothesis: some generator scales a block of parameters, Dk_ξ an orthogonal projection, and T is the identity."""
+    """Hypothesis: some generator scales a block, and nothing else: Dk_ξ = P = Pᵀ = P² and Pk_ξ = k_ξ, with τ_ξ = 0."""
     return None if traits_of(pair).scaling() else "no simple ξ scales a block of parameters and leaves the outputs"
 
 
 def homogeneous(pair: Pair) -> str | None:
-    """Hypothesis: some generator scales all parameters, Dk_ξ = 1, and multiplies the outputs, τ_ξ(y) = p y."""
+    """Hypothesis: some generator scales all parameters, Dk_ξ = 1, and multiplies the outputs, τ_ξ(y) = p y, p ≠ 0."""
     return None if traits_of(pair).dilation() else "no simple ξ scales all parameters and multiplies the outputs"
 
 
@@ -134,14 +140,19 @@ def exponential(pair: Pair) -> str | None:
 
 
 def aligned(pair: Pair) -> str | None:
-    """Hypothesis: scale invariance, homogeneity or an exponential translation."""
-    reasons = [hypothesis(pair) for hypothesis in (scale_invariant, homogeneous, exponential)]
-    return None if None in reasons else "no simple ξ scales parameters, or multiplies the outputs by translating them"
+    """Hypothesis: Dk_ξ = P = Pᵀ = P² with τ_ξ = 0, homogeneity of a degree other than 1, or an exponential translation.
+
+    At degree 1 it would be H k = 0, which is along every direction.
+    """
+    traits = traits_of(pair)
+    if traits.projection() or traits.dilation(but=1.0) or traits.translation():
+        return None
+    return "no simple ξ scales parameters (with a degree other than 1), or multiplies the outputs by translating them"
 
 
 def no_scaling(pair: Pair) -> str | None:
-    """Hypothesis: no block of parameters is scale invariant (with weight decay it has no nonzero stationary point)."""
-    if traits_of(pair).scaling() is None:
+    """Hypothesis: no block is scaled about 0, k_ξ = Pθ, τ_ξ = 0 (weight decay leaves it no stationary point but 0)."""
+    if traits_of(pair).central_scaling() is None:
         return None
     return "a scale-invariant block has no nonzero stationary point under weight decay"
 

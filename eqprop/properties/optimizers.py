@@ -30,7 +30,7 @@ from eqprop.optimizers.adapter import Optimizer, Stepper, both, total
 from eqprop.optimizers.check import OptimizerCheck
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, charged, one_model, still_inputs, symmetry
+from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, symmetry
 
 STEPS = 10
 """T, the length of a trajectory: enough for the state of the second moments to matter, before rounding is amplified
@@ -74,14 +74,15 @@ def optimizer_properties(
     common: dict[str, Any] = {
         "order": 1,
         "needs": frozenset({"params", "inputs", "element", "targets"}),
-        "hypotheses": (one_model, symmetry, still_inputs, affine_action, OptimizerCheck(checked)),
         "source": SOURCE,
         "optimizer": optimizer,
         "optimizer_name": name,
         "found_at": found_at,
     }
+    moving = (one_model, symmetry, still_inputs, affine_action)
     step = OptimizerProperty(
         name=STEP,
+        hypotheses=(*moving, OptimizerCheck(checked)),
         statement=f"the first step of {name} commutes with the group: moved parameters take the moved step",
         formula="U(K_gθ) = K_g U(θ) with U(θ) = θ + u(θ), u from the first state:  u(K_gθ) = DK_g u(θ)",
         sides=lambda point: _step(checked, point),
@@ -94,6 +95,7 @@ def optimizer_properties(
     )
     trajectory = OptimizerProperty(
         name=TRAJECTORY,
+        hypotheses=(*moving, keeps_integers, OptimizerCheck(checked)),
         statement=f"{STEPS} steps of {name} commute with the group, its state included",
         formula="Uᵀ(K_gθ) = K_g Uᵀ(θ):  Σ u_t(K_gθ) = DK_g Σ u_t(θ)".replace("Uᵀ", "U_T"),
         sides=lambda point: _trajectory(checked, point),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax.numpy as jnp
+
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, part
+from eqprop.properties.base import Part, Property, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.hypotheses import one_model
 from eqprop.trees import leaf_paths
 
@@ -12,17 +16,32 @@ def _equivariance(point: Point) -> Sides:
     return (in_outputs(point.there.value, point.output_action.value),)
 
 
+def _differing(point: Point, lhs: tuple[Any, ...], rhs: tuple[Any, ...], label: str) -> Part:
+    """A comparison of integers: those that differ, and zeros for those that do not. A difference is never rounding."""
+    dtype = jnp.result_type(*point.theta) if point.theta else float
+
+    def of_side(side: tuple[Any, ...]) -> tuple[Any, ...]:
+        triples = zip(side, lhs, rhs, strict=True)
+        return tuple(jnp.where(jnp.asarray(a != b), jnp.asarray(leaf, dtype), 0) for leaf, a, b in triples)
+
+    return part(point.image.carried_paths, of_side(lhs), of_side(rhs), label=label)
+
+
 def _group_laws(point: Point) -> Sides:
     """K_e = id and K_g K_h = K_gh (K_hg for a right action); T and X likewise where given."""
     group, transformation = point.transformation.group, point.transformation
     g, h, e = point.probe.element, point.probe.element2, group.identity()
     gh = group.compose(g, h) if transformation.side == "left" else group.compose(h, g)
     theta, y, x = point.theta, point.here.value, point.probe.inputs
-    twice = point.act(g, point.act(h, theta))
+    once, integers = point.act(h, theta), point.integers(h, theta)
     parts = [
         in_params(point, point.act(e, theta), theta, label="K at the identity"),
-        in_image(point, twice, point.act(gh, theta), label="K composed"),
+        in_image(point, point.acting(integers)(g, once), point.act(gh, theta), label="K composed"),
     ]
+    if integers:
+        parts.append(_differing(point, point.integers(e, theta), point.source.carried, "K at the identity"))
+        twice = point.integers(g, once, integers)
+        parts.append(_differing(point, twice, point.integers(gh, theta), "K composed"))
     if transformation.moves_outputs:
         move = transformation.on_outputs
         parts.append(in_outputs(move(e, y), y, label="T at the identity"))

@@ -115,7 +115,7 @@ MODEL_SECOND_ORDER = Property(
 HESSIAN_GENERATOR = Property(
     name="hessian-generator",
     order=2,
-    statement="the Hessian along the orbit is fixed by the gradient: flat where the gradient or Dk vanishes",
+    statement="the Hessian along the orbit is fixed by the gradient: flat where that or Dk vanishes, for a symmetry",
     formula="H k_ξ + ∂²L/∂θ∂x·χ_ξ + Dk_ξᵀ ∇L = Jᵀ ∇s_ξ(f)",
     sides=_hessian_generator,
     needs=frozenset({"params", "inputs", "algebra", "targets"}),

@@ -51,7 +51,8 @@ def _inertia(point: Point) -> Sides:
 def _sharpness(point: Point) -> Sides:
     """v is nearly the sharpest direction at K_gθ; w = K⁻¹v."""
     group, theta = point.transformation.group, point.action.value
-    back = point.near(lambda at: point.act(group.inverse(point.probe.element), at), theta)
+    act = point.acting(point.integers(point.probe.element, point.theta))
+    back = point.near(lambda at: act(group.inverse(point.probe.element), at), theta)
     product = point.gradient_there.push
     product(theta)  # traced here, outside of the loop
 
@@ -95,7 +96,7 @@ INERTIA = Property(
     formula="K affine, T = id:  ⟨Kq_i, H(K_gθ) Kq_j⟩ = ⟨q_i, H(θ) q_j⟩",
     sides=_inertia,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(symmetry, affine_action),
+    hypotheses=(one_model, symmetry, affine_action),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; Sylvester's law of inertia",
     derivation=(
@@ -110,7 +111,7 @@ SHARPNESS = Property(
     name="sharpness",
     order=2,
     statement="the sharpness is no property of the function: the sharpest direction at K_gθ is as sharp as its "
-    "preimage at θ, so λ_max(H(K_gθ)) ≤ ‖K⁻¹‖² λ_max(H(θ)) and not more",
+    "preimage at θ, so λ_max(H(K_gθ)) ≤ ‖K⁻¹‖² λ_max(H(θ)) and not more, where that is not negative",
     formula="K affine, T = id:  ⟨v, H(K_gθ)v⟩ = ⟨K⁻¹v, H(θ) K⁻¹v⟩,  v nearly the top eigenvector at K_gθ",
     sides=_sharpness,
     needs=frozenset({"params", "inputs", "element", "targets"}),
@@ -119,7 +120,7 @@ SHARPNESS = Property(
     source=SOURCE + "; Dinh et al. 2017, arXiv 1703.04933",
     derivation=(
         "hessian-covariance with D²K = 0 along u = K⁻¹v; K_(g⁻¹) is the inverse of K_g.\n"
-        "⟨w, H(θ)w⟩ ≤ λ_max(H(θ)) ‖w‖² and ‖w‖ ≤ ‖K⁻¹‖ ‖v‖ give the bound."
+        "⟨w, H(θ)w⟩ ≤ λ_max(H(θ)) ‖w‖² and ‖w‖ ≤ ‖K⁻¹‖ ‖v‖ give the bound for λ_max(H(θ)) ≥ 0."
     ),
     consequence_of=("hessian-covariance", "group-laws"),
     costly=True,
