@@ -29,6 +29,10 @@ SLOW_TO_BUILD = 3.0
 INTERRUPTED = 130
 
 
+NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click (from 8.2 on) raises where it shows the help instead of running anything."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script: runs a command and exits with its code."""
     for stream in (sys.stdout, sys.stderr):
@@ -39,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     try:
         code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
+    except NO_ARGUMENTS as error:
         _echo(error.format_message())
         code = 2
     except click.ClickException as error:

@@ -50,8 +50,8 @@ def test_every_pair_has_a_name_of_its_own_and_computes_in_float64_throughout():
 
 
 def test_the_broken_kernel_has_the_right_forward_pass():
-    x, b = np.random.default_rng(0).standard_normal((2, 5, 3))
-    assert np.array_equal(broken.fused_bias_relu(x, b[0]), jax.nn.relu(jnp.asarray(x) + b[0]))
+    x, b = jnp.asarray(np.random.default_rng(0).standard_normal((2, 5, 3)))
+    assert np.array_equal(broken.fused_bias_relu(x, b[0]), jax.nn.relu(x + b[0]))
 
 
 def test_the_broken_kernel_has_the_right_gradient_while_biases_are_zero():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -93,3 +94,49 @@ def test_importing_eqprop_does_not_import(name, tmp_path):
 def test_the_installed_package_declares_its_faces(group, value):
     declared = metadata.distribution("eqprop").entry_points.select(group=group)
     assert [(point.name, point.value) for point in declared] == [("eqprop", value)]
+
+
+MOST_BYTES = 300_000
+
+
+def tracked() -> list[Path]:
+    """The files that git tracks; all files of a copy of the checkout, which holds what git would commit."""
+    if (ROOT / ".git").exists():
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+        return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+    made = {".venv", ".pytest_cache", ".hypothesis", ".eqprop", "__pycache__", "build", "eqprop.egg-info"}
+    return [path for path in ROOT.rglob("*") if path.is_file() and made.isdisjoint(path.relative_to(ROOT).parts)]
+
+
+def is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+@pytest.mark.checkout
+def test_every_tracked_file_is_text_of_moderate_size():
+    files = tracked()
+    assert ROOT / "pyproject.toml" in files
+    assert [str(path) for path in files if not is_text(path.read_bytes())] == []
+    assert [str(path) for path in files if path.stat().st_size > MOST_BYTES] == []
+
+
+@pytest.mark.parametrize(("content", "text"), [(b"PK\3\4\0", False), (b"\xff\xfe", False), ("θ".encode(), True)])
+def test_binary_files_are_told_from_text(content, text):
+    assert is_text(content) == text
+
+
+SCRIPTS = sorted((ROOT / "findings").glob("*.sh"))
+
+
+@pytest.mark.checkout
+@pytest.mark.parametrize("script", SCRIPTS, ids=[script.stem for script in SCRIPTS])
+def test_a_finding_stands_for_itself(script):
+    text = script.read_text()
+    assert os.access(script, os.X_OK)
+    assert "eqprop" not in text
+    assert f"[{script.name}]({script.name})" in (ROOT / "findings" / "README.md").read_text()
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "trap 'rm -rf" in text
