@@ -59,6 +59,19 @@ def zeros_like(a: Tree) -> Tree:
     return jax.tree.map(jnp.zeros_like, a)
 
 
+def in_types_of(example: Tree, given: Tree) -> Tree:
+    """A tree in the dtypes of another one: derivatives are taken in the types of the function's own leaves.
+
+    A model may return float32 or bfloat16 whatever it is given, and a leaf of each.
+    """
+
+    def cast(like: Any, leaf: Any) -> Any:
+        dtype = jnp.result_type(like)
+        return leaf if jnp.result_type(leaf) == dtype else jnp.asarray(leaf, dtype)
+
+    return jax.tree.map(cast, example, given)
+
+
 def is_reverse_only(error: Exception) -> bool:
     """Whether JAX refused a program because forward mode met a ``custom_vjp`` rule.
 
@@ -125,11 +138,12 @@ class Local:
 
     def push(self, tangent: Tree) -> Tree:
         """Df(at)·u."""
-        return self._linear[1](tangent)
+        return self._linear[1](in_types_of(self.at, tangent))
 
     def pull(self, cotangent: Tree) -> Tree:
         """Df(at)ᵀ·w."""
-        return self._reverse[1](cotangent)[0]
+        value, pull = self._reverse
+        return pull(in_types_of(value, cotangent))[0]
 
     def gradient_of(self, loss: Callable[[Tree], Any]) -> Local:
         """θ ↦ ∇(ℓ∘f)(θ), near the same point: ``value`` is the gradient, ``push`` the Hessian-vector product."""
@@ -137,13 +151,14 @@ class Local:
 
     def along(self, tangent: Tree) -> Local:
         """θ ↦ Df(θ)·u for a fixed u, near the same point: its ``push`` is the second derivative D²f[u, ·]."""
+        tangent = in_types_of(self.at, tangent)
         if self._forward:
             return self._near(lambda at: jax.jvp(self.function, (at,), (tangent,))[1])
         return self._near(lambda at: double_vjp(self.function, at)[1](tangent))
 
     def against(self, cotangent: Tree) -> Local:
         """θ ↦ Df(θ)ᵀ·w for a fixed w, near the same point: its ``push`` is Σᵢ wᵢ ∇²fᵢ applied to a tangent."""
-        return self._near(lambda at: jax.vjp(self.function, at)[1](cotangent)[0])
+        return self._near(lambda at: Local(self.function, at).pull(cotangent))
 
 
 def floats_as(dtype: Any, tree: Tree) -> Tree:

@@ -27,6 +27,7 @@ class Counterexample:
         formula: what was claimed, in symbols.
         residual: |lhs − rhs| of the leaf that disagrees most.
         floor: the rounding floor of that leaf.
+        margin: how many floors rounding may make.
         leaf: what the leaf is called.
         index: the entry of the leaf that disagrees most.
         lhs: the left side there.
@@ -48,6 +49,7 @@ class Counterexample:
     formula: str
     residual: float
     floor: float
+    margin: float
     leaf: str
     index: tuple[int, ...]
     lhs: float
@@ -84,7 +86,7 @@ class Counterexample:
             *_wrapped("claim", self.statement),
             f"            {self.formula}",
             f"  found     {self.leaf}{entry}: left {self.lhs:.17g}, right {self.rhs:.17g}",
-            f"  residual  {self.residual:.3g} = {self.floors:.3g} rounding floors (30 are allowed)",
+            f"  residual  {self.residual:.3g} = {self.floors:.3g} rounding floors ({self.margin:.0f} are allowed)",
         ]
         lines += _wrapped("drawn", drawn) if drawn else []
         lines += [f"  shrunk    {self.shrunk}"] if self.shrunk else []

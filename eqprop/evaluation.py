@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ from eqprop.rows import Layout, flat, in_chunks, joined
 from eqprop.sampling import probes_of
 from eqprop.store import Slot, keepable
 from eqprop.traits import traits_of
+from eqprop.units import Unit, coarsest, lowest_precisions
 
 PROBES = 64
 """How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
@@ -62,8 +63,9 @@ class Program:
         large: whether the model has so many parameters that the program itself measures its sides.
         copies: how many perturbed copies of each probe set its floor.
         rows: how many rows (probes and copies) one call evaluates.
-        eps: for each property, the unit roundoff of the lowest floating precision that its sides depend on.
-        lowest: likewise the name of that precision.
+        units: for each property, the lowest floating precision that its sides depend on.
+        eps: likewise its unit roundoff.
+        lowest: likewise its name.
         outputs: shapes of the outputs.
     """
 
@@ -111,13 +113,22 @@ class Program:
                     self.careful = True
                     self._compile(slot)
 
+    @property
+    def eps(self) -> dict[str, float]:
+        return {name: unit.eps for name, unit in self.units.items()}
+
+    @property
+    def lowest(self) -> dict[str, str]:
+        return {name: unit.name for name, unit in self.units.items()}
+
     def _recall(self, slot: Slot) -> bool:
         """Take the program from its slot, with what was learnt of it when it was traced."""
         kept = slot.load()
         if kept is None:
             return False
         call, facts = kept
-        self.careful, self.eps, self.lowest = facts["careful"], facts["eps"], facts["lowest"]
+        self.careful = facts["careful"]
+        self.units = {name: Unit(*unit) for name, unit in facts["units"].items()}
         self._work = facts["work"]
         self.layouts = {name: Layout.from_json(layout) for name, layout in facts["layouts"].items()}
         self._call = self._compiled(jax.jit(call).trace(self._rows_like(self.rows)))
@@ -125,16 +136,14 @@ class Program:
 
     def _compile(self, slot: Slot | None) -> None:
         jitted, traced = self._traced()
-        units = jax.tree.unflatten(jax.tree.structure(traced.out_info), rounding.lowest_precisions(traced.jaxpr))
-        found = {name: max(of_sides) for name, of_sides in units.items()}
-        self.eps = {name: eps for name, (eps, _) in found.items()}
-        self.lowest = {name: lowest for name, (_, lowest) in found.items()}
+        found = jax.tree.unflatten(jax.tree.structure(traced.out_info), lowest_precisions(traced.jaxpr))
+        self.units = {name: coarsest(of_sides) for name, of_sides in found.items()}
         self._work = self.pair.model.param_leaves.size + multiply_adds(traced.jaxpr) // (MULTIPLY_ADDS * self.rows)
         if slot is not None and not self.large and keepable(traced.jaxpr):
             rows = self._rows_like(self.rows)
             layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
-            facts = {"careful": self.careful, "eps": self.eps, "lowest": self.lowest, "layouts": layouts}
-            facts |= {"work": self._work}
+            units = {name: astuple(unit) for name, unit in self.units.items()}
+            facts = {"careful": self.careful, "units": units, "layouts": layouts, "work": self._work}
             traced = jax.jit(slot.keep(jitted, rows, facts)).trace(rows)
         self._call = self._compiled(traced)
 

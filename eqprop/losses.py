@@ -37,6 +37,15 @@ class Loss:
         return f"Loss({self.name!r})"
 
 
+def widened(outputs: Any) -> Any:
+    """Outputs in float64 where that is switched on, else in float32 at least.
+
+    A drawn loss is not the model's: it adds no rounding of its own to outputs of a low precision.
+    """
+    wide = jnp.result_type(float)
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, wide)), outputs)
+
+
 def output_scale(*outputs: Any) -> Any:
     """What drawn losses divide outputs by: their largest magnitude where that is large (exp must not overflow), else 1.
 

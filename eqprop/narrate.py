@@ -127,6 +127,7 @@ def _disagreement(program: Program, prop: Property, probe: Probe, batch: Probe) 
     return {
         "residual": float(judged.residual[0, leaf]),
         "floor": float(judged.floor[0, leaf]),
+        "margin": judged.bar.margin,
         "leaf": comparison.names[leaf],
         "index": index,
         "lhs": float(comparison.lhs[leaf][index]),
@@ -137,8 +138,9 @@ def _disagreement(program: Program, prop: Property, probe: Probe, batch: Probe) 
 def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
     notes: list[str] = []
     if program.eps[prop.name] > np.finfo(np.float64).eps and program.precision == "float64":
-        lowest = program.lowest[prop.name]
-        notes.append(f"the traced program computes in {lowest}; the floor is that of {lowest}")
+        lowest = program.units[prop.name]
+        place = f" from {lowest.origin} on" if lowest.origin else ""
+        notes.append(f"the traced program computes in {lowest.name}{place}; the floor is that of {lowest.name}")
     transformation = program.pair.transformation
     if prop.name == "group-laws":
         other = "left" if transformation.side == "right" else "right"

@@ -72,8 +72,13 @@ class _Noise:
         self.start = (self.start + 331) % TABLE
         repeats = (self.start + value.size) // TABLE + 1
         row = jax.lax.concatenate([self._of(value.dtype)] * repeats, 0)
-        factors = jax.lax.slice(row, (self.start,), (self.start + value.size,))
-        return jax.lax.mul(value, jax.lax.reshape(factors, value.shape))
+        factors = jax.lax.reshape(jax.lax.slice(row, (self.start,), (self.start + value.size,)), value.shape)
+        noisy = jax.lax.mul(value, factors)
+        if value.dtype != jnp.float16:
+            return noisy
+        # float16 runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
+        least = jnp.asarray(jnp.finfo(value.dtype).smallest_normal, value.dtype)
+        return jax.lax.add(noisy, jax.lax.mul(jax.lax.sub(factors, jax.lax.full_like(factors, 1)), least))
 
     def _of(self, dtype: Any) -> Any:
         """The table of factors for results of this type."""

@@ -145,10 +145,12 @@ def cell_line(verdict: Verdict, width: int = 26, *, reason: str | None = None) -
 
 
 def _said_of(verdict: Verdict) -> str:
+    """The reason, and what else a reader of its numbers should know."""
+    lower = f"in {verdict.precision}" if verdict.precision not in ("", "float64") and not verdict.reason else ""
     cleared = (
         f"at {verdict.cleared} probes the sides differed by rounding inside the program" if verdict.cleared else ""
     )
-    return "; ".join(filter(None, (verdict.reason, cleared)))
+    return "; ".join(filter(None, (verdict.reason, lower, cleared)))
 
 
 def cell_lines(verdicts: Iterable[Verdict]) -> list[tuple[Outcome, str]]:

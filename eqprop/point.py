@@ -16,7 +16,7 @@ from eqprop.calculus import Local, Tree
 from eqprop.compiling import LARGE
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import LieGroup
-from eqprop.losses import Loss, output_scale
+from eqprop.losses import Loss, output_scale, widened
 from eqprop.pair import Pair
 from eqprop.probe import Probe
 from eqprop.rounding import FINEST, lowest_precisions
@@ -135,8 +135,8 @@ class Point:
     def _scale(self) -> Any:
         """Of the outputs, and of the moved ones where the probe has an element that moves them."""
         if self.transformation.moves_outputs and self.probe.element is not None:
-            return output_scale(self.here.value, self.output_action.value)
-        return output_scale(self.here.value)
+            return output_scale(widened(self.here.value), widened(self.output_action.value))
+        return output_scale(widened(self.here.value))
 
     @cached_property
     def loss(self) -> Callable[[Tree], Any]:
@@ -144,7 +144,7 @@ class Point:
         if self.pair.model.loss is not None:
             return self.pair.model.loss
         scale = self._scale
-        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, y), self.probe.targets)
+        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), self.probe.targets)
 
     def loss_near(self, outputs: Tree) -> Local:
         """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""

@@ -162,7 +162,7 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
     judged = program.judge(batch, np.random.default_rng(0), copies=rounding.CONFIRMING_COPIES)[prop.name]
     tally = Tally()
-    tally.add(judged, pair.key, program.lowest[prop.name])
+    tally.add(judged, pair.key, program.units[prop.name])
     falsified = bool(judged.suspect.any())
     found = narrate.counterexample(
         program, prop, batch.at(0), target="", subject=pair.name, blob="", before=probe, seed=0, save=None

@@ -9,21 +9,20 @@ program.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, replace
 
 import jax
-import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.jaxprs import inner_programs
 from eqprop.probe import Probe
 
 MARGIN = 30.0
 """A residual of at most this many floors holds. Measured: correct code stays below 2 floors (docs/decisions.md)."""
+
+MARGIN_COARSE = 3.0
+"""Likewise in half precision, where thirty floors would be more than there is to compare. Measured: correct code stays
+below 0.6 floors once every operation rounds at random."""
 
 COPIES = 4
 """How many perturbed copies of each probe set its floor in the search."""
@@ -37,6 +36,17 @@ CONFIRMING_COPIES = 63
 GROSS = 0.1
 """Where MARGIN · floor exceeds this part of the sides' size, an error of ten percent would pass: inconclusive."""
 
+GROSS_COARSE = 0.5
+"""Likewise in half precision: a term that is left out or counted twice is still seen."""
+
+UNSETTLED = 0.1
+"""The part of a cell's probes that may settle nothing before the cell itself counts as inconclusive."""
+
+UNSETTLED_COARSE = 0.5
+"""Likewise in half precision, where badly scaled numbers have no digit left: what is said of the cell is its median."""
+
+COARSE = 2.0**-12
+"""From this unit roundoff on (float16, bfloat16) the margins of half precision are used."""
 
 RECOGNISED = 1e-10
 """What is smaller than this part of its size is taken for zero where a transformation's traits are read off it."""
@@ -44,10 +54,39 @@ RECOGNISED = 1e-10
 IN_CACHE = 1 << 16
 """How many numbers of a batch are gone through at a time."""
 
-Unit = tuple[float, str]
-"""The unit roundoff of a floating precision, and its name."""
 
-FINEST: Unit = (float(np.finfo(np.float64).eps), "float64")
+@dataclass(frozen=True)
+class Bar:
+    """What a residual has to stay below, and what must be told apart for a verdict.
+
+    Attributes:
+        margin: in floors.
+        gross: the relative error that must not pass.
+        unsettled: the part of a cell's probes at which it may pass all the same.
+        coarse: whether a residual above the margin counts however little else would be seen: of a few bits even a
+            dropped term is not many floors.
+    """
+
+    margin: float
+    gross: float
+    unsettled: float
+    coarse: bool = False
+
+
+def bar_of(eps: float) -> Bar:
+    """The bar for a program of this unit roundoff."""
+    return HALF if eps >= COARSE else FINE
+
+
+FINE = Bar(MARGIN, GROSS, UNSETTLED)
+HALF = Bar(MARGIN_COARSE, GROSS_COARSE, UNSETTLED_COARSE, coarse=True)
+SMALLEST = {"float64": np.finfo(np.float64).tiny, "float32": np.finfo(np.float32).tiny, "float16": 2.0**-14}
+"""The smallest normal numbers; below them a unit in the last place gets no smaller. bfloat16 has that of float32."""
+
+
+def _smallest(eps: float) -> float:
+    names = {float(jnp.finfo(name).eps): name for name in SMALLEST}
+    return float(SMALLEST[names.get(eps, "float32")])
 
 
 @dataclass(frozen=True)
@@ -79,6 +118,7 @@ class Judgement:
         size: of each leaf: the largest entry of both sides and of the terms that cancel in them.
         finite: whether every number on both sides is finite.
         vacuous: whether both sides and all their terms vanish: nothing is compared.
+        bar: for all of them.
     """
 
     residual: np.ndarray
@@ -86,6 +126,7 @@ class Judgement:
     size: np.ndarray
     finite: np.ndarray
     vacuous: np.ndarray
+    bar: Bar = FINE
 
     @property
     def floors(self) -> np.ndarray:
@@ -102,31 +143,35 @@ class Judgement:
 
     @property
     def resolution(self) -> np.ndarray:
-        """The smallest relative error that would be noticed: MARGIN · floor / size."""
+        """The smallest relative error that would be noticed: margin · floor / size."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            value = MARGIN * np.linalg.norm(self.floor, axis=1) / np.linalg.norm(self.size, axis=1)
+            value = self.bar.margin * np.linalg.norm(self.floor, axis=1) / np.linalg.norm(self.size, axis=1)
         return np.where(self.finite & ~self.vacuous, value, np.nan)
 
     @property
     def suspect(self) -> np.ndarray:
         """Residual above the margin while a gross error would be seen: a violation, once confirmed."""
-        return self.finite & ~self.vacuous & (self.floors > MARGIN) & (self.resolution < GROSS)
+        telling = (self.resolution < self.bar.gross) | self.bar.coarse
+        return self.finite & ~self.vacuous & (self.floors > self.bar.margin) & telling
 
     @property
     def inconclusive(self) -> np.ndarray:
         """Not a number, infinite, or so ill-conditioned that a gross error would pass."""
-        return ~self.vacuous & (~self.finite | ~(self.resolution < GROSS))
+        return ~self.vacuous & (~self.finite | ~(self.resolution < self.bar.gross))
 
     def at(self, which: np.ndarray) -> Judgement:
         """What is said of some of the probes."""
-        return Judgement(**{name: value[which] for name, value in vars(self).items()})
+        return replace(self, **{name: value[which] for name, value in self._arrays().items()})
 
     def replaced(self, which: np.ndarray, closer: Judgement) -> Judgement:
         """This judgement with another one in the place of what it says at some of the probes."""
-        fields = {name: np.copy(value) for name, value in vars(self).items()}
-        for name, value in fields.items():
+        changed = {name: np.copy(value) for name, value in self._arrays().items()}
+        for name, value in changed.items():
             value[which] = getattr(closer, name)
-        return Judgement(**fields)
+        return replace(self, **changed)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
 
 
 def judgement(measured: Measured, eps: float) -> Judgement:
@@ -139,10 +184,11 @@ def judgement(measured: Measured, eps: float) -> Judgement:
     tiny = np.finfo(np.float64 if eps < 1e-12 else np.float32).tiny / eps
     return Judgement(
         residual=measured.residual,
-        floor=measured.spread + eps * measured.size + measured.error,
+        floor=measured.spread + eps * np.maximum(measured.size, _smallest(eps)) + measured.error,
         size=measured.size,
         finite=measured.finite,
         vacuous=measured.finite & (measured.size.max(axis=1, initial=0.0) <= tiny),
+        bar=bar_of(eps),
     )
 
 
@@ -235,38 +281,3 @@ def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     size = math.prod(shape)
     bits = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), np.uint8), count=size)
     return 2 * bits.view(np.int8).reshape(shape) - 1
-
-
-def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Unit]:
-    """For each output of a traced program, the lowest floating precision that it depends on.
-
-    Operations that hold programs of their own (jit, loops, branches) count with everything in these. Integers have no
-    precision; what is computed from them in floating point has.
-    """
-    program = jaxpr.jaxpr
-    known = {variable: _unit(variable) for variable in (*program.invars, *program.constvars)}
-    for equation in program.eqns:
-        read = [known[atom] for atom in equation.invars if not isinstance(atom, jax.extend.core.Literal)]
-        lowest = max([FINEST, *read, *_inner_units(equation)])
-        known.update((variable, max(lowest, _unit(variable))) for variable in equation.outvars)
-    return [_unit(atom) if isinstance(atom, jax.extend.core.Literal) else known[atom] for atom in program.outvars]
-
-
-def _inner_units(equation: Any) -> Iterator[Unit]:
-    """The precision of every variable in the programs that an operation holds."""
-    for inner in inner_programs(equation):
-        yield from map(_unit, (*inner.invars, *inner.constvars))
-        for nested in inner.eqns:
-            yield from map(_unit, nested.outvars)
-            yield from _inner_units(nested)
-
-
-def _unit(variable: Any) -> Unit:
-    return _unit_of(getattr(variable.aval, "dtype", None))
-
-
-@cache
-def _unit_of(dtype: Any) -> Unit:
-    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
-        return FINEST
-    return float(jnp.finfo(dtype).eps), str(np.dtype(dtype))

@@ -259,8 +259,7 @@ class Search:
         else:
             judged, found = looked_into(batch, name, under_noise=name not in self.violations)
         cleared = int((batch.judged[name].suspect & ~judged.suspect).sum())
-        pair, lowest = batch.structure.pair, batch.program.lowest[name]
-        self.tallies[name].add(judged, pair.key, lowest, cleared=cleared)
+        self.tallies[name].add(judged, batch.structure.pair.key, batch.program.units[name], cleared=cleared)
         if found.size:
             falsified.add(name)
             self.violations.setdefault(name, Violation(batch.structure, batch.probes.at(found[0])))

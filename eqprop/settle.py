@@ -66,7 +66,7 @@ def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Count
         vacuous=tally.vacuous,
         cleared=tally.cleared,
         architectures=len(tally.architectures),
-        precision=", ".join(sorted(tally.precisions)),
+        precision=tally.precision,
         counterexample=counterexample,
         series=evidence.series.get(prop.name),
     )

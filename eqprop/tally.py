@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eqprop.rounding import Judgement
-
-ALLOWED_INCONCLUSIVE = 0.1
-"""The part of a cell's probes that may settle nothing before the cell itself counts as inconclusive."""
+from eqprop.rounding import Judgement, bar_of
+from eqprop.units import FINEST, Unit, coarsest
 
 
 @dataclass
@@ -27,9 +25,9 @@ class Tally:
     floor: float = float("nan")
     resolutions: list[np.ndarray] = field(default_factory=list[np.ndarray])
     architectures: set[Hashable] = field(default_factory=set[Hashable])
-    precisions: set[str] = field(default_factory=set[str])
+    units: set[Unit] = field(default_factory=set[Unit])
 
-    def add(self, judged: Judgement, architecture: Hashable, precision: str, *, cleared: int = 0) -> None:
+    def add(self, judged: Judgement, architecture: Hashable, unit: Unit, *, cleared: int = 0) -> None:
         """Count a batch, in which a closer look cleared so many probes of a suspicion."""
         self.cleared += cleared
         self.probes += len(judged.finite)
@@ -37,7 +35,7 @@ class Tally:
         self.not_finite += int((~judged.finite).sum())
         self.vacuous += int(judged.vacuous.sum())
         self.architectures.add(architecture)
-        self.precisions.add(precision)
+        self.units.add(unit)
         usable = ~judged.inconclusive & ~judged.vacuous
         self.resolutions.append(judged.resolution[usable])
         if usable.any():
@@ -58,16 +56,30 @@ class Tally:
         values = np.concatenate(self.resolutions) if self.resolutions else np.zeros(0)
         return (float(np.median(values)), float(np.max(values))) if values.size else (float("nan"), float("nan"))
 
+    @property
+    def precision(self) -> str:
+        """The names of the lowest precisions of the programs."""
+        return ", ".join(sorted({unit.name for unit in self.units}))
+
     def why_inconclusive(self) -> str:
         """Why the cell cannot count as a pass, or an empty text."""
         if self.probes == 0:
             return "no probe was evaluated"
-        if self.inconclusive > ALLOWED_INCONCLUSIVE * self.probes:
+        if self.inconclusive > bar_of(coarsest(self.units).eps).unsettled * self.probes:
             infinite = f", {self.not_finite} of them not finite" if self.not_finite else ""
-            return (
-                f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}: "
-                "kinks, overflow or ill-conditioning leave no digits to compare"
-            )
+            return f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}: {self._why_foggy()}"
         if self.conclusive == 0:
             return f"at all {self.probes} probes both sides vanish: there is nothing to compare"
         return ""
+
+    def _why_foggy(self) -> str:
+        """What leaves no digits to compare: a low precision where there is one."""
+        unit = coarsest(self.units)
+        if unit.eps <= FINEST.eps:
+            return "kinks, overflow or ill-conditioning leave no digits to compare"
+        if not unit.origin:
+            return f"{unit.name} leaves too few digits to compare; verify with precision='float64'"
+        return (
+            f"the model computes in {unit.name} from {unit.origin} on, which leaves too few digits to compare; build "
+            "it with dtype=float64 (or float32) for verification"
+        )

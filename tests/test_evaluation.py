@@ -208,14 +208,6 @@ def test_the_models_own_float32_on_request():
     assert 1e-7 < np.nanmedian(judged(program)["equivariance"].resolution) < 1e-3
 
 
-def test_bfloat16_leaves_too_few_digits_to_settle_anything_and_says_so():
-    program = Program(scaling_pair(dtype=jnp.bfloat16), FEW, SQUARED_ERROR, "model")
-    assert set(program.lowest.values()) == {"bfloat16"}
-    for name, found in judged(program).items():
-        assert not found.suspect.any(), name
-        assert found.inconclusive.all(), name
-
-
 @pytest.mark.parametrize("precision", ["float64", "model"])
 def test_integer_elements_and_tokens_go_through_both_precisions(precision: Any):
     params = {"e": np.ones((6, 3), np.float32), "a": np.ones((3, 2), np.float32)}

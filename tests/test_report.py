@@ -20,6 +20,7 @@ COUNTEREXAMPLE = Counterexample(
     statement="the gradient is orthogonal to the orbit",
     formula="⟨∇L, k_ξ⟩ = 0",
     residual=0.5,
+    margin=30.0,
     floor=1e-16,
     leaf="w1",
     index=(0, 1),

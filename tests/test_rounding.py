@@ -19,7 +19,8 @@ from eqprop.losses import SMOOTH, SQUARED_ERROR
 from eqprop.probe import Probe
 from eqprop.properties import CORE, Property, by_name
 from eqprop.properties.base import of_numbers
-from eqprop.rounding import GROSS, MARGIN, Judgement, judge, judgement, lowest_precisions, measure, perturbed
+from eqprop.rounding import GROSS, MARGIN, Judgement, judge, judgement, measure, perturbed
+from eqprop.units import Unit, lowest_precisions
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = np.finfo(np.float64).tiny
@@ -71,16 +72,16 @@ PLACES = [rounded, in_scan, in_while, in_cond, in_nested_jit, in_custom_rule, in
 @pytest.mark.parametrize("place", PLACES)
 def test_a_lower_precision_is_found_wherever_the_program_hides_it(place: Any, dtype: Any, float64: None):
     jaxpr = jax.make_jaxpr(lambda x: place(x, dtype))(np.ones(3))
-    assert lowest_precisions(jaxpr)[0] == (float(jnp.finfo(dtype).eps), np.dtype(dtype).name)
+    assert lowest_precisions(jaxpr)[0] == Unit(float(jnp.finfo(dtype).eps), np.dtype(dtype).name)
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_program_in_float64_throughout_has_the_precision_of_float64(place: Any, float64: None):
-    assert lowest_precisions(jax.make_jaxpr(lambda x: place(x, np.float64))(np.ones(3)))[0] == (EPS, "float64")
+    assert lowest_precisions(jax.make_jaxpr(lambda x: place(x, np.float64))(np.ones(3)))[0] == Unit(EPS, "float64")
 
 
 def test_a_program_of_integers_has_the_finest_precision():
-    assert lowest_precisions(jax.make_jaxpr(lambda i: i + 1)(np.arange(3))) == [(EPS, "float64")]
+    assert lowest_precisions(jax.make_jaxpr(lambda i: i + 1)(np.arange(3))) == [Unit(EPS, "float64")]
 
 
 def test_each_output_has_the_precision_of_what_it_depends_on(float64: None):
@@ -89,12 +90,12 @@ def test_each_output_has_the_precision_of_what_it_depends_on(float64: None):
         return x + 1, jnp.cos(x) * low, jax.jit(lambda z: z * 2)(x)
 
     jaxpr = jax.make_jaxpr(program)(np.ones(3), np.ones(3))
-    assert [name for _, name in lowest_precisions(jaxpr)] == ["float64", "float32", "float64"]
+    assert [unit.name for unit in lowest_precisions(jaxpr)] == ["float64", "float32", "float64"]
 
 
 def test_an_input_that_is_passed_through_and_a_constant_have_their_own_precision(float64: None):
     jaxpr = jax.make_jaxpr(lambda x, y: (x, y, np.float32(2)))(np.ones(2), np.ones(2, np.float32))
-    assert [name for _, name in lowest_precisions(jaxpr)] == ["float64", "float32", "float32"]
+    assert [unit.name for unit in lowest_precisions(jaxpr)] == ["float64", "float32", "float32"]
 
 
 # -- perturbation -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from eqprop.rounding import Judgement
 from eqprop.tally import Tally
+from eqprop.units import FINEST, Unit
 
 
 def judged(residual, floor, size, *, finite=True, vacuous=False):
@@ -18,10 +19,10 @@ def judged(residual, floor, size, *, finite=True, vacuous=False):
 GOOD = ([1.0], [1.0], [1e6])
 
 
-def tally_of(*batches):
+def tally_of(*batches, unit=FINEST):
     tally = Tally()
     for i, batch in enumerate(batches):
-        tally.add(batch, f"architecture {i}", "float64")
+        tally.add(batch, f"architecture {i}", unit)
     return tally
 
 
@@ -61,3 +62,15 @@ def test_the_worst_leaf_of_the_worst_probe_is_kept():
 def test_the_resolution_is_the_median_and_the_worst_over_conclusive_probes():
     tally = tally_of(*(judged([0.0], [1.0], [30.0 * size]) for size in (1e3, 1e4, 1e5)))
     assert tally.resolution() == pytest.approx((1e-4, 1e-3))
+
+
+BFLOAT16 = Unit(2.0**-7, "bfloat16", "convert_element_type (net.py:7)")
+
+
+def test_a_low_precision_is_named_with_the_operation_that_set_it_and_with_what_would_help():
+    foggy = judged([1.0], [1.0], [1.0])
+    reason = tally_of(foggy, unit=BFLOAT16).why_inconclusive()
+    assert "computes in bfloat16 from convert_element_type (net.py:7) on" in reason
+    assert "dtype=float64" in reason
+    assert "precision='float64'" in tally_of(foggy, unit=Unit(1e-7, "float32")).why_inconclusive()
+    assert "kinks" in tally_of(foggy).why_inconclusive()

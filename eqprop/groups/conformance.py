@@ -12,7 +12,8 @@ import numpy as np
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup
 from eqprop.groups.laws import Draw, Law, Sides, array_shape, laws_of, with_exponentials
-from eqprop.rounding import judge, lowest_precisions, perturbed
+from eqprop.rounding import judge, perturbed
+from eqprop.units import coarsest, lowest_precisions
 
 REPETITIONS = 15
 """Perturbed copies of each draw that set its floor: enough for a violation to need no second confirmation."""
@@ -144,7 +145,7 @@ def _evaluated(group: Group, draws: Draw, rng: np.random.Generator) -> list[tupl
         complete = with_exponentials(group, draw)
         return [_checked(group, law, law.sides(complete)) for law in laws]
 
-    eps, _ = max(lowest_precisions(jax.make_jaxpr(program)(jax.tree.map(lambda leaf: leaf[0], draws))))
+    eps = coarsest(lowest_precisions(jax.make_jaxpr(program)(jax.tree.map(lambda leaf: leaf[0], draws)))).eps
     rows = perturbed(draws, REPETITIONS, eps, rng)  # pyright: ignore[reportArgumentType]
     sides = jax.tree.map(np.asarray, jax.jit(jax.vmap(program))(rows))
     return [(law, of_law, eps) for law, of_law in zip(laws, sides, strict=True)]
