@@ -19,9 +19,9 @@ from eqprop.groups.base import LieGroup
 from eqprop.losses import Loss, output_scale, widened
 from eqprop.pair import Pair
 from eqprop.probe import Probe
-from eqprop.rounding import FINEST, lowest_precisions
 from eqprop.traits import Traits, traits_of
 from eqprop.trees import Partition
+from eqprop.units import coarsest, lowest_precisions
 
 
 class Point:
@@ -87,8 +87,7 @@ class Point:
     @cached_property
     def unit(self) -> float:
         """The unit roundoff of the lowest floating precision that f depends on."""
-        units = lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))
-        return max((eps for eps, _ in units), default=FINEST[0])
+        return coarsest(lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))).eps
 
     @property
     def over(self) -> Callable[..., Callable[..., Any]]:
