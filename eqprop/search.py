@@ -26,7 +26,7 @@ from eqprop.subject import Options, Subject
 from eqprop.suspicion import Batch, looked_into
 from eqprop.tally import Tally
 from eqprop.trial import unexpected
-from eqprop.validation import check_pair
+from eqprop.validation import check_known_names, check_pair
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Series, Verdict
 
 Listener = Callable[[Progress], None]
@@ -223,13 +223,15 @@ class Search:
             self._applied.discard(name)
             self.why_not[name] = failure.reason
         else:
-            self.errors[name] = failure.reason
+            # The example of the first pair raised nothing: of a drawn one it says which it was.
+            self.errors[name] = f"{failure.reason}, for {pair!r}" if pair.architecture else failure.reason
 
     def _check(self, pair: Pair) -> None:
         """Validate the first pair of the search; the others come from the same hand."""
         if not self._checked:
             check_pair(pair, self.options.precision)
             self.known |= pair.known_failures
+            check_known_names(self.known, self.options.properties, f"pair {pair.name!r}")
             self._checked = True
 
     def _judged(self, structure: Structure, properties: Sequence[Property]) -> frozenset[str]:

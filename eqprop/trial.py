@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from eqprop.blame import behind
 from eqprop.compiling import compiler_options
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.trees import is_floating
@@ -22,9 +23,9 @@ TRACEBACK = "Traceback (most recent call last)"
 
 
 def unexpected(error: BaseException) -> str:
-    """One line for an error that nothing here foresaw, without the advice and the notes that follow."""
+    """One line for an error that nothing here foresaw, without the advice and the notes that follow, with its place."""
     text = _telling(str(error).strip().splitlines()).rstrip(" .:;,") or "no message"
-    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}{behind(error)}"
 
 
 def _telling(lines: list[str]) -> str:
@@ -50,6 +51,8 @@ def _raised(lines: list[str]) -> str:
 def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
     traces = [_traced(what, function, *arguments) for _ in range(2)]
+    if len(traces[0].jaxpr.in_avals) > len(jax.tree.leaves(arguments)):
+        raise InvalidInput(_foreign(what))
     texts = [str(trace.jaxpr) for trace in traces]
     same_text = texts[0] == texts[1] or "0x" in texts[0]  # an address, of a callback, differs in equal programs too
     if not same_text or not equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
@@ -72,6 +75,29 @@ def not_repeatable(name: str, remedy: str) -> str:
     )
 
 
+def _foreign(what: str) -> str:
+    """What to tell the author of a function that uses what JAX is, or was, tracing elsewhere."""
+    return (
+        f"{what} uses a value that JAX traces elsewhere: kept from an earlier call, or of a jit, grad or vmap around "
+        "eqprop. Make it a function of its arguments alone, and call eqprop outside of those."
+    )
+
+
+def undisturbed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The function's result, if it leaves its arguments as they are.
+
+    Raises:
+        InvalidInput: where it stores into a tree that it was given: whoever passes that tree again passes another one.
+    """
+    before = jax.tree.flatten(arguments)
+    result = function(*arguments)
+    after = jax.tree.flatten(arguments)
+    if before[1] != after[1] or any(a is not b for a, b in zip(before[0], after[0], strict=True)):
+        msg = f"{name} changed its argument in place; return a new tree, as {{**params, 'w': …}} does."
+        raise InvalidInput(msg)
+    return result
+
+
 def said(what: str, call: Callable[[], Any]) -> Any:
     """The call's result; whatever it raises is said in one line with its own words."""
     try:
@@ -79,11 +105,7 @@ def said(what: str, call: Callable[[], Any]) -> Any:
     except EqpropError:
         raise
     except jax.errors.UnexpectedTracerError as error:
-        msg = (
-            f"{what} keeps a value from one call for the next. Make it a function of its arguments alone, without "
-            "state."
-        )
-        raise InvalidInput(msg) from error
+        raise InvalidInput(_foreign(what)) from error
     except PYTHON_CONTROL_FLOW as error:
         msg = (
             f"{what} cannot be traced by JAX ({unexpected(error)}). Use jax.numpy in place of numpy, and jnp.where or "
@@ -119,9 +141,3 @@ def _entries(leaf: Any) -> np.ndarray:
     """As a NumPy array; the keys of random numbers as the numbers they are made of."""
     key = isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(leaf) if key else leaf)
-
-
-def short(value: Any) -> str:
-    """A repr that fits a line."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"

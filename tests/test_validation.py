@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,12 @@ def rescaled(a, p):
 def pair_of(apply=net, params=PARAMS, inputs=INPUTS, act=rescaled, group=SCALING, target=None, **model):
     moved = eqprop.Transformation(group, on_params=act, name="rescaling")
     return eqprop.Pair(eqprop.Model(apply, params, inputs, name="net", **model), moved, target=target, name="bad")
+
+
+@pytest.fixture(autouse=True)
+def _in_the_checkout(monkeypatch):
+    """Places in the user's code are said as they are seen from the current folder."""
+    monkeypatch.chdir(Path(__file__).parents[1])
 
 
 def said(pair, precision="float64"):
@@ -87,7 +94,7 @@ def remembering():
 @pytest.mark.parametrize(
     ("apply", "message"),
     [
-        pytest.param(raising, r"apply(params, inputs) raised RuntimeError: boom.", id="raises"),
+        pytest.param(raising, "raised RuntimeError: boom (tests/test_validation.py:", id="raises"),
         pytest.param(lambda p, x: x @ p["v"], "apply(params, inputs) raised", id="shapes"),
         pytest.param(lambda p, x: net(p, x) * jnp.nan, "output '.' is NaN or infinite", id="nan"),
         pytest.param(lambda p, x: "y", "apply returned 'y' (str) as output '.'; expected an array", id="text"),
@@ -206,7 +213,7 @@ def test_a_group_of_the_wrong_size_is_told_by_its_elements_shape():
         (jnp.argmax, "loss returned shape (), dtype int"),
         (lambda y: None, "loss returned None"),
         (lambda y: jnp.sum(y) * jnp.nan, "loss is nan at the example outputs"),
-        (lambda y, t: jnp.sum(y), "loss(outputs) raised TypeError"),
+        (lambda y: y["logits"], "loss(outputs) raised TypeError"),
         (lambda y: jnp.sum(y) * np.random.random(), "loss gives different results"),
     ],
 )
@@ -259,6 +266,253 @@ def test_low_precision_models_are_accepted_in_both_precisions(dtype):
     low = pair_of(params={k: jnp.asarray(v, dtype) for k, v in PARAMS.items()}, inputs=jnp.asarray(INPUTS, dtype))
     check_pair(low, "model")
     check_pair(low, "float64")
+
+
+def storing(p, x):
+    p["w"] = p["w"] + 1
+    return net(p, x)
+
+
+def popping(p, x):
+    return jax.nn.relu(x @ p.pop("w")) @ p["v"]
+
+
+@pytest.mark.parametrize("apply", [storing, popping])
+def test_a_model_that_changes_its_parameters_in_place_is_refused(apply):
+    assert "model 'net': apply changed its argument in place; return a new tree" in said(pair_of(apply))
+
+
+def popping_loss(y):
+    return jnp.sum(y.pop("y"))
+
+
+def test_a_loss_that_changes_the_outputs_in_place_is_refused():
+    popped = pair_of(lambda p, x: {"y": net(p, x)}, loss=popping_loss)
+    assert "loss changed its argument in place" in said(popped)
+
+
+def kept_from_a_jit():
+    kept = {}
+    jax.jit(lambda z: kept.setdefault("z", z))(np.ones((2, 3)))
+    return kept["z"]
+
+
+ELSEWHERE = "uses a value that JAX traces elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (lambda z: {"apply": lambda p, x: net(p, x) * z[0, 0]}, f"apply(params, inputs) {ELSEWHERE}"),
+        (lambda z: {"act": lambda a, p: rescaled(a * z[0, 0], p)}, f"on_params(element, params) {ELSEWHERE}"),
+        (lambda z: {"loss": lambda y: jnp.sum(y) * z[0, 0]}, f"loss(outputs) {ELSEWHERE}"),
+        (lambda z: {"params": {**PARAMS, "w": z}}, "parameter 'w' is being traced by JAX"),
+        (lambda z: {"inputs": z}, "input '.' is being traced by JAX"),
+    ],
+    ids=["apply", "action", "loss", "params", "inputs"],
+)
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_value_of_another_trace_is_told_from_numbers(parts, message, alive):
+    found = []
+    if alive:
+        jax.make_jaxpr(lambda z: found.append(said(pair_of(**parts(z)))) or z)(np.ones((2, 3)))
+    else:
+        found.append(said(pair_of(**parts(kept_from_a_jit()))))
+    assert message in found[0]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"a/w": PARAMS["w"], "a": {"w": PARAMS["w"]}}, "parameters: several have the path 'a/w'"),
+        ({0: PARAMS["w"], "0": PARAMS["v"]}, "flattening the tree raised ValueError"),
+        ({**PARAMS, "act": np.array("relu")}, "parameter 'act' is array('relu'"),
+    ],
+)
+def test_parameters_whose_paths_or_kinds_say_nothing_are_refused(params, message):
+    assert message in said(pair_of(params=params))
+
+
+def test_complex_inputs_are_refused_with_what_to_do():
+    assert "input '.' is complex128; split it" in said(pair_of(lambda p, x: net(p, x.real), inputs=INPUTS * 1j))
+
+
+def negative(p):
+    p["w"] = p["w"] - 100
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (lambda p: None, "domain changed the structure of the tree (missing: v, w; new: none). Return all leaves"),
+        (negative, "domain changed the structure of the tree (missing: v, w"),
+        (lambda p: {"w": p["w"]}, "domain changed the structure of the tree (missing: v"),
+        (lambda p: {**p, "w": p["w"][..., :1]}, "domain changed the shape of 'w' from (4, 2, 3) to (4, 2, 1)"),
+        (
+            lambda p: {**p, "w": p["w"].sum(0)},
+            "has a leading axis of probes: map every number by itself",
+        ),
+        (lambda p: {**p, "w": p["w"].astype(int)}, "domain changed the dtype of 'w'"),
+        (lambda p: {**p, "w": np.log(p["w"])}, "domain gives NaN or infinite numbers for 'w' at some real ones"),
+        (lambda p: {**p, "w": np.random.random(p["w"].shape)}, "domain gives different results for the same arguments"),
+        (lambda p: {**p, "w": p["nope"]}, "domain(params) raised KeyError: 'nope' (tests/test_validation.py:"),
+    ],
+)
+def test_a_domain_that_is_none_is_named_with_what_it_did(domain, message):
+    assert message in said(pair_of(domain=domain))
+
+
+@pytest.mark.parametrize("domain", [lambda p: {k: np.abs(v) for k, v in p.items()}, lambda p: jax.tree.map(jnp.exp, p)])
+def test_a_domain_in_either_numpy_is_accepted(domain):
+    check_pair(pair_of(domain=domain), "float64")
+
+
+def test_an_action_whose_arguments_are_swapped_is_told_so():
+    found = said(pair_of(act=lambda p, a: rescaled(a, p)))
+    assert "on_params takes the element first: it is called as (element, params), and yours works as (params," in found
+    assert "Swap its arguments (tests/test_validation.py:" in found
+
+
+def test_an_action_that_raises_is_said_with_the_line_of_its_author():
+    assert "raised KeyError: 'weights' (tests/test_validation.py:" in said(
+        pair_of(act=lambda a, p: {**p, "w": p["weights"]})
+    )
+
+
+def test_a_wrong_declaration_is_said_once_and_in_its_own_words():
+    misspelt = eqprop.hidden_units(SCALING, writes={"W": 1}, reads={"v": 0})
+    model = eqprop.Model(net, PARAMS, INPUTS, name="net")
+    found = said(eqprop.Pair(model, misspelt))
+    assert found == "hidden_units('hidden-units'): no parameter matches 'W'. Did you mean w? The paths are: v, w."
+
+
+@pytest.mark.parametrize(
+    ("charge", "message"),
+    [
+        (lambda xi, p: xi * 2, "charge returned shape (3,), dtype float64; expected one floating-point number"),
+        (lambda xi, p: None, "charge returned None"),
+        (lambda xi, p: p["nope"], "charge(algebra, params) raised KeyError: 'nope' (tests/"),
+        (lambda p, xi: p["w"], "charge(algebra, params) raised TypeError"),
+    ],
+)
+def test_a_charge_that_is_none_is_named_with_what_it_returned(charge, message):
+    moved = eqprop.Transformation(SCALING, rescaled, name="rescaling", charge=charge)
+    assert message in said(pair_of().replaced(transformation=moved))
+
+
+class Own(eqprop.LieGroup):
+    """A scaling of a user's own, of which one method is replaced at a time."""
+
+    def __init__(self, **methods):
+        for name, method in methods.items():
+            setattr(self, name, method)
+
+    def identity(self):
+        return np.ones(3)
+
+    def compose(self, first, second):
+        return first * second
+
+    def inverse(self, element):
+        return 1 / element
+
+    def sample(self, rng, reach):
+        return np.exp(reach * rng.standard_normal(3))
+
+    def exp(self, algebra):
+        return jnp.exp(algebra)
+
+    def zero(self):
+        return np.zeros(3)
+
+    def sample_algebra(self, rng):
+        return rng.standard_normal(3)
+
+
+def raises(*arguments):
+    msg = "boom"
+    raise ValueError(msg)
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        (
+            {"sample": lambda rng, reach: None},
+            "Own(): sample gives None; expected the structure, shapes",
+        ),
+        ({"sample": lambda rng, reach: [1.0, 2.0, 3.0]}, "sample gives [1.0, 2.0, 3.0]"),
+        ({"sample": lambda rng, reach: np.exp(np.random.standard_normal(3))}, "take every number from rng"),
+        ({"sample": raises}, "sample(rng, reach) raised ValueError: boom (tests/test_validation.py:"),
+        ({"sample": lambda rng: np.ones(3)}, "sample(rng, reach) raised TypeError"),
+        ({"sample": lambda rng, reach: np.ones(3 if reach < 0.5 else 4)}, "sample gives [1.0, 1.0, 1.0, 1.0]"),
+        ({"sample": lambda rng, reach: np.ones(3)}, "all 16 elements that sample drew are the identity"),
+        ({"sample": lambda rng, reach: np.full(3, np.nan)}, "expected finite numbers"),
+        ({"sample": lambda rng, reach: "g"}, "sample gives g"),
+        ({"compose": lambda g, h: None}, "compose(g, h) gives shapes None; expected what is like identity()"),
+        ({"compose": lambda g, h: np.asarray(g) * h}, "compose(g, h) cannot be traced by JAX"),
+        ({"compose": raises}, "compose(g, h) raised ValueError: boom"),
+        ({"inverse": lambda g: 1 / g if g[0] > 0 else g}, "inverse(g) cannot be traced by JAX"),
+        ({"identity": lambda: [1.0, 1.0, 1.0]}, "kinds of identity(), [1.0, 1.0, 1.0]"),
+        ({"simple": lambda: None}, "simple() raised TypeError: 'NoneType' object is not iterable"),
+        ({"simple": lambda: [np.ones(4)]}, "simple() gives [1.0, 1.0, 1.0, 1.0]"),
+        (
+            {"sample_algebra": lambda rng: np.ones(2)},
+            "sample_algebra gives [1.0, 1.0]; expected the struct",
+        ),
+        ({"sample_algebra": lambda rng: np.array([1, 2, 3])}, "sample_algebra gives [1, 2, 3]"),
+        ({"exp": lambda xi: np.exp(np.asarray(xi))}, "exp(xi) cannot be traced by JAX"),
+        ({"exp": raises}, "exp(xi) raised ValueError: boom"),
+        ({"tangent": lambda xi: None}, "tangent(xi) gives shapes None"),
+        ({"zero": lambda: None}, "kinds of zero(), None"),
+    ],
+)
+def test_a_group_whose_methods_give_something_else_is_named_with_the_method(methods, message):
+    own = Own(**methods)
+    assert message in said(pair_of(group=own))
+    with pytest.raises(eqprop.InvalidInput) as caught:
+        groups.check_laws(own, count=4)
+    assert message in str(caught.value)
+
+
+def test_a_group_of_ones_own_is_accepted():
+    check_pair(pair_of(group=Own()), "float64")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("noethr", "Did you mean noether?"), ("bad::noether", "Did you mean noether"), ("zzz", "`eqprop list`")],
+)
+def test_a_known_failure_of_no_property_is_an_error_in_every_cell(name, hint):
+    report = eqprop.run(pair_of().replaced(known_failures={name: "why"}), properties="equivariance")
+    (verdict,) = report.verdicts
+    assert verdict.outcome is eqprop.Outcome.ERROR
+    assert f"known_failures names {name!r}, which is no property. {hint}" in verdict.reason
+
+
+@st.composite
+def of_several_widths(draw):
+    width = draw(st.integers(3, 6))
+    params = {"v": np.ones((width, 2)), "w": np.ones((2, width))}
+
+    def apply(p, x):
+        if p["w"].shape != (2, 3):
+            msg = "three units only"
+            raise ValueError(msg)
+        return net(p, x)
+
+    moved = eqprop.hidden_units(groups.Scaling(width), writes={"w": 1}, reads={"v": 0})
+    return eqprop.Pair(
+        eqprop.Model(apply, params, INPUTS, name="net"), moved, name="drawn", architecture={"width": width}
+    )
+
+
+def test_what_raises_only_later_says_where_and_for_which_pair():
+    report = eqprop.run(of_several_widths(), profile="quick", properties="equivariance")
+    (verdict,) = report.verdicts
+    assert verdict.outcome is eqprop.Outcome.ERROR
+    assert "ValueError: three units only (tests/test_validation.py:" in verdict.reason
+    assert "Pair('drawn', width=" in verdict.reason or "three units" in verdict.reason
 
 
 def test_validation_is_quick():

@@ -27,6 +27,9 @@ class Group(ABC):
     A group that acts linearly on hidden units also implements ``act`` and ``act_dual``; ``hidden_units`` needs them.
     """
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     @abstractmethod
     def identity(self) -> Element:
         """e."""

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import short, whole_number
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup
+from eqprop.groups.form import alike, check_form, form, is_real, same, text
 from eqprop.groups.laws import Draw, Law, Sides, array_shape, laws_of, with_exponentials
 from eqprop.rounding import judge, perturbed
 from eqprop.units import coarsest, lowest_precisions
@@ -38,12 +40,12 @@ def check_laws(group: Group, *, seed: int = 0, count: int = 64) -> None:
             generator alone, or all are the identity of a group that is not ``trivial``; where ``simple`` gives it.
     """
     if not isinstance(group, Group):
-        msg = f"check_laws: got {group!r}; expected a Group such as groups.Scaling(3)."
+        msg = f"check_laws: got {short(group)}; expected a Group such as groups.Scaling(3)."
         raise InvalidInput(msg)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 2:
-        msg = f"check_laws: count is {count!r}; expected a whole number from 2."
-        raise InvalidInput(msg)
+    count = whole_number(count, "check_laws: count is", least=2)
+    seed = whole_number(seed, "check_laws: seed is")
     with jax.enable_x64(True):
+        check_form(group)
         draws = _draws(group, seed, count)
         for law, sides, eps in _evaluated(group, draws, np.random.default_rng(seed)):
             _settle(group, law, draws, sides, eps)
@@ -56,7 +58,7 @@ def _draws(group: Group, seed: int, count: int) -> Draw:
     """The simple elements, then random ones from near to far, each with partners; a leading axis in every leaf."""
     drawn = _drawn(group, seed, count)
     _check_random(group, drawn, _drawn(group, seed, count))
-    simple = _like(group, "simple()", group.simple(), group.identity(), count)
+    simple = _like(group, "simple()", group.simple(), group.identity(), "identity()", count)
     _check_simple(group, simple)
     g = _stack([*simple, *_unstack(drawn[0], count)])
     xi = _algebra(group, seed, count)
@@ -87,12 +89,12 @@ def _algebra(group: Group, seed: int, count: int) -> Any:
         return None
     zero = group.zero()
     drawn = group.sample_algebra_many(np.random.default_rng((seed, 2)), count)
-    drawn = _like(group, "sample_algebra", _unstack(drawn, count), zero, count)
-    simple = _like(group, "simple_algebra()", group.simple_algebra(), zero, count)
-    if any(_same(xi, zero) for xi in simple):
+    drawn = _like(group, "sample_algebra", _unstack(drawn, count), zero, "zero()", count)
+    simple = _like(group, "simple_algebra()", group.simple_algebra(), zero, "zero()", count)
+    if any(same(xi, zero) for xi in simple):
         msg = f"{group!r}: simple_algebra() gives the algebra element 0; leave it out."
         raise InvalidInput(msg)
-    if simple and all(_same(xi, zero) for xi in drawn):
+    if simple and all(same(xi, zero) for xi in drawn):
         msg = f"{group!r}: every algebra element that sample_algebra drew is 0; draw them of unit order of magnitude."
         raise InvalidInput(msg)
     return _stack([*simple, *drawn])
@@ -102,11 +104,11 @@ def _check_random(group: Group, drawn: tuple[Any, Any, Any], again: tuple[Any, A
     """Random elements look like e, depend on their generator alone, are e only in a trivial group."""
     e = group.identity()
     count = len(jax.tree.leaves(drawn[0])[0]) if jax.tree.leaves(drawn[0]) else 0
-    elements = _like(group, "sample", _unstack(drawn[0], count), e, count)
-    if not _same(drawn, again):
+    elements = _like(group, "sample", _unstack(drawn[0], count), e, "identity()", count)
+    if not same(drawn, again):
         msg = f"{group!r}: sample drew different elements from equal generators; take every number from rng."
         raise InvalidInput(msg)
-    moving = sum(not _same(element, e) for element in elements)
+    moving = sum(not same(element, e) for element in elements)
     if group.trivial and moving:
         msg = f"{group!r}: it claims to be trivial, but sample drew an element other than the identity."
         raise InvalidInput(msg)
@@ -118,19 +120,15 @@ def _check_random(group: Group, drawn: tuple[Any, Any, Any], again: tuple[Any, A
 def _check_simple(group: Group, simple: list[Any]) -> None:
     e = group.identity()
     for i, element in enumerate(simple):
-        if _same(element, e):
-            msg = f"{group!r}: simple() gives the identity {_text(element)} at position {i}; leave it out."
+        if same(element, e):
+            msg = f"{group!r}: simple() gives the identity {text(element)} at position {i}; leave it out."
             raise InvalidInput(msg)
 
 
-def _like(group: Group, origin: str, trees: Any, example: Any, limit: int) -> list[Any]:
+def _like(group: Group, origin: str, trees: Any, example: Any, of: str, limit: int) -> list[Any]:
     """At most ``limit`` of the trees, if each has the structure, shapes and kinds of number of the example."""
     found = list(islice(trees, limit))
-    for tree in found:
-        if _form(tree) != _form(example):
-            like = _text(example)
-            msg = f"{group!r}: {origin} gives {_text(tree)}; expected the structure, shapes and kinds of {like}."
-            raise InvalidInput(msg)
+    alike(group, origin, found, example, of)
     return found
 
 
@@ -153,7 +151,7 @@ def _evaluated(group: Group, draws: Draw, rng: np.random.Generator) -> list[tupl
 
 def _checked(group: Group, law: Law, sides: Sides) -> Sides:
     """The sides, if they can be compared at all."""
-    if _form(sides.lhs) != _form(sides.rhs):
+    if form(sides.lhs) != form(sides.rhs):
         left, right = (jax.tree.map(jnp.shape, side) for side in (sides.lhs, sides.rhs))
         what = "the sides differ in structure, shape or kind"
         msg = f"{group!r}: in {law.formula} {what}: {left} and {right}; {law.remedy}."
@@ -166,10 +164,10 @@ def _settle(group: Group, law: Law, draws: Draw, sides: Sides, eps: float) -> No
     number = len(draws.s)
     pairs = list(zip(jax.tree.leaves(sides.lhs), jax.tree.leaves(sides.rhs), strict=True))
     wrong = np.zeros(number, dtype=bool)
-    for left, right in (pair for pair in pairs if not _is_real(pair[0])):
+    for left, right in (pair for pair in pairs if not is_real(pair[0])):
         differs = (left != right).reshape(number, -1)
         wrong |= differs.any(axis=1)
-    reals = [pair for pair in pairs if _is_real(pair[0])]
+    reals = [pair for pair in pairs if is_real(pair[0])]
     if reals:
         lhs, rhs = (
             np.concatenate([pair[i].reshape(number, 1 + REPETITIONS, -1) for pair in reals], -1) for i in (0, 1)
@@ -191,26 +189,12 @@ def _failure(group: Group, law: Law, draws: Draw, sides: Sides, index: int) -> s
     row = index * (1 + REPETITIONS)
     lhs, rhs = (jax.tree.map(lambda leaf: leaf[row], side) for side in (sides.lhs, sides.rhs))
     drawn = {"g": draws.g, "h": draws.h, "k": draws.k, "ξ": draws.xi, "s": draws.s, "t": draws.t}
-    at = ", ".join(f"{name} = {_text(jax.tree.map(lambda leaf: leaf[index], drawn[name]))}" for name in law.variables)
+    at = ", ".join(f"{name} = {text(jax.tree.map(lambda leaf: leaf[index], drawn[name]))}" for name in law.variables)
     where = f"{group!r}: {law.formula} fails at {at or 'every element'}"
-    return f"{where}: {_text(lhs)} is not {_text(rhs)}. Remedy: {law.remedy}."
+    return f"{where}: {text(lhs)} is not {text(rhs)}. Remedy: {law.remedy}."
 
 
 # -- trees ------------------------------------------------------------------------------------------------------------
-
-
-def _is_real(leaf: Any) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
-
-
-def _form(tree: Any) -> tuple[Any, ...]:
-    """Structure, shapes and kinds of number."""
-    leaves, treedef = jax.tree.flatten(tree)
-    return treedef, tuple((np.shape(leaf), _is_real(leaf)) for leaf in leaves)
-
-
-def _same(a: Any, b: Any) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
 def _stack(trees: list[Any]) -> Any:
@@ -219,8 +203,3 @@ def _stack(trees: list[Any]) -> Any:
 
 def _unstack(tree: Any, count: int) -> list[Any]:
     return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(count)]
-
-
-def _text(tree: Any) -> str:
-    """A tree of arrays as nested lists."""
-    return str(jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), tree))

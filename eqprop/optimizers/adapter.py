@@ -19,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.arguments import short
 from eqprop.calculus import Tree, zeros_like
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.trees import Partition, is_floating, leaf_paths
-from eqprop.trial import ARRAYS, said, short
+from eqprop.trial import ARRAYS, said
 
 EXTRA = ("value", "grad", "value_fn")
 
