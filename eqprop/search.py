@@ -105,6 +105,7 @@ class Search:
             known=self.known,
             series=self.series,
             errors=self.errors,
+            empty=self._empty(),
             untold=self.untold,
         )
         return tuple(
@@ -183,6 +184,12 @@ class Search:
         for asked in (self._effort.cheap(structure.pair), *self._effort.costly(structure.pair)):
             self._explore(structure, asked)
         self.tell(Progress(self.subject.name, "searching", self._effort.architectures, self._effort.probes))
+
+    def _empty(self) -> dict[str, str]:
+        """Why statements are about nothing, of which both sides vanished at every probe."""
+        silent = [p for p in self.asked if p.empty and self.tallies[p.name].all_vacuous]
+        found = {p.name: p.empty(self._first.pair) for p in silent if p.empty and self._first is not None}
+        return {name: reason for name, reason in found.items() if reason}
 
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None

@@ -22,6 +22,7 @@ class Evidence:
         why_not: property name → why it applied to no pair.
         known: property name → reason, for failures that are expected.
         series: property name → what a property about a trajectory was about.
+        empty: property name → why it is about nothing here, where both sides vanished at every probe.
         errors: property name → why it could not be evaluated on some pair.
         untold: property name → why its violation has no counterexample to show.
     """
@@ -33,6 +34,7 @@ class Evidence:
     known: Mapping[str, str]
     series: Mapping[str, Series]
     errors: Mapping[str, str]
+    empty: Mapping[str, str]
     untold: Mapping[str, str]
 
 
@@ -91,8 +93,10 @@ def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         return Outcome.ERROR, evidence.errors[name]
     if name in evidence.known:
         return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
-    if prop.nowhere and tally.probes and tally.vacuous == tally.probes:
+    if prop.nowhere and tally.all_vacuous:
         return Outcome.NOT_APPLICABLE, prop.nowhere
+    if name in evidence.empty:
+        return Outcome.NOT_APPLICABLE, evidence.empty[name]
     reason = tally.why_inconclusive()
     return (Outcome.INCONCLUSIVE, reason) if reason else (Outcome.HOLDS, "")
 

@@ -51,6 +51,11 @@ class Tally:
         """How many probes compared something and settled it."""
         return self.probes - self.inconclusive - self.vacuous
 
+    @property
+    def all_vacuous(self) -> bool:
+        """Whether both sides vanished wherever they were evaluated."""
+        return 0 < self.probes == self.vacuous
+
     def resolution(self) -> tuple[float, float]:
         """The median and the worst resolution over conclusive probes."""
         values = np.concatenate(self.resolutions) if self.resolutions else np.zeros(0)

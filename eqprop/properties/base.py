@@ -108,6 +108,17 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
     return magnitudes(push(jax.tree.map(lambda a, w: jnp.where(w < 0, -a, a) + w * length, k, wave)))
 
 
+def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], at: tuple[Any, ...]) -> Any:
+    """Likewise for push((k, χ)), where parameters and inputs move: the terms of both, of which one may be zero."""
+    zeros = tuple(jax.tree.map(jnp.zeros_like, vector) for vector in vectors)
+
+    def sizes(i: int) -> Any:
+        return uncancelled(lambda vector: push((*zeros[:i], vector, *zeros[i + 1 :])), vectors[i], at[i])
+
+    moved = [sizes(i) for i, vector in enumerate(vectors) if jax.tree.leaves(vector)]
+    return jax.tree.map(lambda *each: sum(each[1:], each[0]), *moved)
+
+
 GOLDEN_ANGLE = 2.399963229728653
 
 
@@ -146,6 +157,8 @@ class Property:
         costly: whether it is judged on a part of the architectures and probes only (``Profile.costly_*``): families
             that run a trajectory, a quadrature or a Krylov space.
         nowhere: of a property with a hypothesis on the point itself: why it does not apply where no point met it.
+        empty: says why the statement is about nothing for a pair (a second derivative that vanishes identically), or
+            gives an empty text. Asked where both sides vanished at every probe.
         series: whether its sides are a quantity along a trajectory, which the verdict keeps.
     """
 
@@ -162,6 +175,7 @@ class Property:
     consequence_of: tuple[str, ...] = ()
     costly: bool = False
     nowhere: str = ""
+    empty: Callable[[Pair], str] | None = None
     series: bool = False
 
     def why_not(self, pair: Pair) -> str | None:

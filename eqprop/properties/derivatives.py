@@ -18,6 +18,7 @@ from eqprop.integrators import increment
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_params, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import floating_inputs, floating_params
+from eqprop.straightness import straight_objective
 
 SOURCE = "the fundamental theorem of calculus; symmetry of second derivatives (Schwarz)"
 
@@ -169,4 +170,5 @@ HESSIAN_SYMMETRY = Property(
         "∂ᵢ∂ⱼL = ∂ⱼ∂ᵢL. A field that is no gradient of any function shows here, even where it is covariant.\n"
         "H u is forward over reverse where the model allows it, Hᵀ u reverse over reverse: two programs for one vector."
     ),
+    empty=straight_objective,
 )

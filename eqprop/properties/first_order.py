@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eqprop.calculus import inner, inner_magnitude
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_outputs, in_params, of_numbers, uncancelled
+from eqprop.properties.base import Property, Sides, in_outputs, in_params, of_numbers, uncancelled, uncancelled_together
 from eqprop.properties.hypotheses import continuous, one_model
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (first order); derived here by differentiating the premise"
@@ -26,12 +26,12 @@ def _gradient_covariance(point: Point) -> Sides:
 
 def _jacobian_generator(point: Point) -> Sides:
     k = point.k.value
-    if point.transformation.moves_inputs:
-        moved = point.with_inputs(point.f).push((k, point.chi))
-    else:
-        moved = point.here.push(k)
     tau = point.output_field(point.probe.algebra)(point.here.value)
-    return (in_outputs(moved, tau, uncancelled(point.here.push, k, point.theta)),)
+    if not point.transformation.moves_inputs:
+        return (in_outputs(point.here.push(k), tau, uncancelled(point.here.push, k, point.theta)),)
+    both = point.with_inputs(point.f)
+    moves = (k, point.chi)
+    return (in_outputs(both.push(moves), tau, uncancelled_together(both.push, moves, both.at)),)
 
 
 def _noether(point: Point) -> Sides:

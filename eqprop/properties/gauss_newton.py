@@ -6,6 +6,7 @@ from eqprop.calculus import zeros_like
 from eqprop.point import Point
 from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, uncancelled
 from eqprop.properties.hypotheses import coisometric, continuous, one_model, still_inputs, symmetry
+from eqprop.straightness import straight_loss
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
 
@@ -55,6 +56,7 @@ GAUSS_NEWTON_COVARIANCE = Property(
         "f(K_gθ) = f(θ), so ∇²ℓ between the two is the same."
     ),
     consequence_of=("equivariance", "jacobian-covariance"),
+    empty=straight_loss,
 )
 
 GAUSS_NEWTON_NULL = Property(
@@ -69,6 +71,7 @@ GAUSS_NEWTON_NULL = Property(
     source=SOURCE,
     derivation=("J k_ξ = 0 by jacobian-generator with T = id.\nSo GGN k_ξ = Jᵀ ∇²ℓ (J k_ξ) = 0, for every loss."),
     consequence_of=("jacobian-generator",),
+    empty=straight_loss,
 )
 
 TANGENT_KERNEL_COVARIANCE = Property(

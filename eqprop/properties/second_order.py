@@ -10,8 +10,18 @@ import jax.numpy as jnp
 
 from eqprop.calculus import add, inner, inner_magnitude, zeros_like
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_outputs, in_params, magnitudes, of_numbers, uncancelled
+from eqprop.properties.base import (
+    Property,
+    Sides,
+    in_outputs,
+    in_params,
+    magnitudes,
+    of_numbers,
+    uncancelled,
+    uncancelled_together,
+)
 from eqprop.properties.hypotheses import continuous, one_model, still_inputs
+from eqprop.straightness import straight_model, straight_objective
 
 SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order); derived here by differentiating the premise twice"
 
@@ -47,12 +57,13 @@ def _along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
     if point.transformation.moves_inputs:
         loss = point.loss  # what it remembers of the probe is not to be traced inside of the gradient
         gradient = point.near(lambda both: _gradient_at(point, loss, both), point.with_inputs(point.f).at)
-        hk = gradient.push((k, point.chi))
+        moves = (k, point.chi)
+        hk, terms = gradient.push(moves), uncancelled_together(gradient.push, moves, gradient.at)
     else:
-        hk = point.gradient.push(k)
+        hk, terms = point.gradient.push(k), uncancelled(point.gradient.push, k, point.theta)
     drift = point.k.pull(point.gradient.value)
     rate = point.here.gradient_of(point.loss_rate.function).value if point.transformation.moves_outputs else None
-    return hk, drift, rate, uncancelled(point.gradient.push, k, point.theta)
+    return hk, drift, rate, terms
 
 
 def _gradient_at(point: Point, loss: Callable[[Any], Any], both: tuple[object, tuple[object, ...]]) -> object:
@@ -95,6 +106,7 @@ HESSIAN_COVARIANCE = Property(
         "By the chain rule for ∇²(ℓ∘f∘K): jacobian-covariance on both sides of ∇²ℓ, model-second-order against ∇ℓ."
     ),
     consequence_of=("equivariance", "jacobian-covariance", "model-second-order"),
+    empty=straight_objective,
 )
 
 MODEL_SECOND_ORDER = Property(
@@ -110,6 +122,7 @@ MODEL_SECOND_ORDER = Property(
         "Differentiate Df(K_gθ)·DK·v = DT(f)·Df(θ)·v, which is jacobian-covariance, in θ along u.\n"
         "The product rule gives two terms a side: of D²f and D²K on the left, of D²T and D²f on the right."
     ),
+    empty=straight_model,
 )
 
 HESSIAN_GENERATOR = Property(
