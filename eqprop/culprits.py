@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from eqprop.calculus import has_no_derivative
-from eqprop.errors import InvalidInput
+from eqprop.errors import EqpropError
 from eqprop.properties import Property
 from eqprop.trial import unexpected
 
@@ -31,7 +31,7 @@ class Failure:
         """What an exception says. The exception itself would keep everything that was traced alive."""
         if has_no_derivative(error):
             return cls(f"JAX has no derivative of this order ({unexpected(error)})", undefined=True)
-        return cls(str(error) if isinstance(error, InvalidInput) else unexpected(error))
+        return cls(str(error) if isinstance(error, EqpropError) else unexpected(error))
 
 
 def separated(

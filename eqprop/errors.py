@@ -20,6 +20,10 @@ class NotDifferentiable(InvalidInput):
     """JAX has no derivative of the model that a property needs."""
 
 
+class Stalled(EqpropError):  # noqa: N818 - likewise
+    """A compiled program stands still and cannot be interrupted."""
+
+
 class Falsified(EqpropError, AssertionError):  # noqa: N818 - likewise
     """At least one property was falsified (or could not be settled); ``report`` holds every verdict."""
 

@@ -28,6 +28,7 @@ from eqprop.sampling import probes_of
 from eqprop.store import Slot, keepable
 from eqprop.traits import traits_of
 from eqprop.units import Unit, coarsest, lowest_precisions
+from eqprop.watchdog import attended
 
 PROBES = 64
 """How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
@@ -154,7 +155,10 @@ class Program:
         long = self.large or self.rows * self._work > HOT
         if not long:
             self._cold = lowered
-        return lowered.compile(compiler_options=compiler_options(long=long))
+        return self._attended(lowered.compile(compiler_options=compiler_options(long=long)))
+
+    def _attended(self, compiled: Callable[..., Any]) -> Callable[..., Any]:
+        return attended(compiled, ", ".join(prop.name for prop in self.properties))
 
     def _traced(self) -> tuple[Any, Any]:
         """The program over all rows, jitted and traced."""
@@ -180,7 +184,8 @@ class Program:
             return self._large_sides_call, 1
         self._ran += rows * self._work
         if self._cold is not None and self._ran > HOT:
-            self._call, self._cold = self._cold.compile(compiler_options=compiler_options(long=True)), None
+            self._call = self._attended(self._cold.compile(compiler_options=compiler_options(long=True)))
+            self._cold = None
         return self._call, self.rows
 
     def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> measuring.Sides:
@@ -293,7 +298,8 @@ class Program:
             else:
                 traced = over_rows(noisy, rows, signs)[1]
             long = multiply_adds(traced.jaxpr) > MULTIPLY_ADDS * HOT
-            self._noisy[name] = traced.lower().compile(compiler_options=compiler_options(long=long))
+            compiled = traced.lower().compile(compiler_options=compiler_options(long=long))
+            self._noisy[name] = attended(compiled, f"{name}, with random rounding,")
         return self._noisy[name]
 
     def _property(self, name: str) -> Property:

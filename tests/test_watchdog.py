@@ -1,0 +1,108 @@
+"""What stands still is an error of its own that names the property; what is slow, or waits for a while, is not hit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import eqprop
+from eqprop import groups, watchdog
+from eqprop.errors import Stalled
+from eqprop.point import Point
+from eqprop.profiles import PROFILES
+from eqprop.properties import Property, by_name
+from eqprop.properties.base import Sides
+from eqprop.search import search
+from eqprop.subject import Options, Subject
+from eqprop.watchdog import attended
+
+
+@pytest.fixture(autouse=True)
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LIMIT", 1.0)
+    monkeypatch.setattr(watchdog, "POLL", 0.05)
+
+
+@pytest.fixture
+def never() -> Iterator[Event]:
+    """What is waited for in vain, until the test is over."""
+    event = Event()
+    yield event
+    event.set()
+
+
+def busy(seconds: float) -> str:
+    start = time.process_time()
+    while time.process_time() - start < seconds:
+        sum(range(1000))
+    return "done"
+
+
+def test_a_call_that_stands_still_is_given_up_by_name(never: Event):
+    start = time.monotonic()
+    with pytest.raises(Stalled, match="the program of noether, equivariance stood still"):
+        attended(never.wait, "noether, equivariance")()
+    assert time.monotonic() - start < 30
+
+
+def test_a_call_that_works_longer_than_the_limit_is_not_hit():
+    assert attended(busy, "it")(2.0) == "done"
+
+
+def test_a_call_that_waits_for_less_than_the_limit_is_not_hit():
+    assert attended(lambda: time.sleep(0.5) or "done", "it")() == "done"
+
+
+def test_a_call_raises_what_it_raises():
+    def fail() -> None:
+        msg = "of its own"
+        raise TimeoutError(msg)
+
+    with pytest.raises(TimeoutError, match="of its own"):
+        attended(fail, "it")()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_call_runs_in_its_callers_precision(wide: bool):
+    with jax.enable_x64(wide):
+        found = attended(lambda x: jnp.asarray(x).dtype, "it")(np.ones(1))
+    assert found == (np.float64 if wide else np.float32)
+
+
+def standing_still(prop: Property, never: Event) -> Property:
+    """The property, but for a left side that never arrives."""
+
+    def late(leaf: Any) -> Any:
+        def wait(x: Any) -> Any:
+            never.wait()
+            return x
+
+        return jax.pure_callback(wait, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), leaf, vmap_method="expand_dims")
+
+    def sides(point: Point) -> Sides:
+        return tuple(replace(part, lhs=[late(leaf) for leaf in part.lhs]) for part in prop.sides(point))
+
+    return replace(prop, name="stands-still", sides=sides)
+
+
+def test_a_property_that_stands_still_takes_no_other_cell_down(never: Event):
+    params = {"w": np.ones((2, 2), np.float32), "a": np.ones((2, 1), np.float32)}
+    model = eqprop.Model(
+        lambda p, x: jax.nn.relu(x @ p["w"]) @ p["a"], params, np.ones((3, 2), np.float32), name="waits"
+    )
+    pair = eqprop.Pair(model, eqprop.hidden_units(groups.Scaling(2), writes={"w": 1}, reads={"a": 0}))
+    asked = (by_name("equivariance"), standing_still(by_name("jacobian-generator"), never))
+    profile = PROFILES["gate"].budgeted(1, name="watched", examples=1)
+    held, stood = search(Subject("waits", st.just(pair)), Options(profile, precision="model", properties=asked))
+    assert (held.outcome.value, held.reason) == ("holds", "")
+    assert stood.outcome.value == "error"
+    assert "the program of stands-still stood still" in stood.reason
