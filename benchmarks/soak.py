@@ -2,6 +2,7 @@
 
     python -m benchmarks.soak                        # 100,000 probes
     python -m benchmarks.soak --probes 2000 --match relu --jobs 1
+    python -m benchmarks.soak --conjugates           # likewise, each pair in other coordinates of its parameters
 
 A probe is one point (parameters, inputs, group elements, tangents, targets) at which all core properties that apply to
 the pair are judged, floors included; of every fourth batch an eighth of the probes go to the costly ones instead.
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import click
 import jax
@@ -28,13 +30,13 @@ from hypothesis import Phase
 from eqprop.cache import persistent_cache
 from eqprop.casting import output_shapes
 from eqprop.evaluation import Program, applicable
-from eqprop.judging import SUSPECTS_CONFIRMED
 from eqprop.precision import separated_caches
 from eqprop.probe import Probe
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property
 from eqprop.registry import Entry, entries
 from eqprop.rounding import CONFIRMING_COPIES, Judgement
+from eqprop.strategies.conjugates import conjugates
 from eqprop.structures import Structure, drive
 
 PER_ARCHITECTURE = 512
@@ -46,6 +48,9 @@ PROBES_A_CALL = 64
 COSTLY = tuple(prop for prop in LIBRARY if prop.costly)
 CORE_NAMES = frozenset(prop.name for prop in CORE)
 ALLOWED_INCONCLUSIVE = 0.02
+SUSPECTS_AT_ONCE = 8
+"""Followed up together: each brings many copies."""
+
 SPARE = 3
 """Structures drawn for each one that is probed: hypothesis repeats itself, and new architectures come first."""
 
@@ -93,8 +98,13 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:8.3f}%" if whole else f"{'-':>9}"
 
 
-def soak(name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITECTURE) -> Count:
-    """Judge this many probes of one entry, on a fresh architecture for each batch as long as hypothesis finds any."""
+def soak(
+    name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITECTURE, *, conjugated: bool = False
+) -> Count:
+    """Judge this many probes of one entry, on a fresh architecture for each batch as long as hypothesis finds any.
+
+    With ``conjugated`` each pair is seen in other coordinates (``eqprop.strategies.conjugates``).
+    """
     start = time.perf_counter()
     count = Count(name, probes)
     batches = -(-probes // per_architecture)
@@ -110,7 +120,8 @@ def soak(name: str, probes: int, seed: int, per_architecture: int = PER_ARCHITEC
 
     profile = replace(PROFILES["deep"], name="soak", examples=SPARE * batches)
     with separated_caches("float64"), persistent_cache():
-        drive(entries()[name].pairs, body, profile, Phase.generate, number=seed, digest=f"soak/{name}")
+        pairs = conjugates(entries()[name]) if conjugated else entries()[name].pairs
+        drive(pairs, body, profile, Phase.generate, number=seed, digest=f"soak/{name}")
     count.seconds = time.perf_counter() - start
     return count
 
@@ -173,8 +184,8 @@ def settled(program: Program, name: str, probes: Probe, judged: Judgement, rng: 
     )
     for follow_up in follow_ups:
         suspects = np.flatnonzero(falsified)
-        for start in range(0, suspects.size, SUSPECTS_CONFIRMED):  # a few at a time: each brings many copies
-            some = suspects[start : start + SUSPECTS_CONFIRMED]
+        for start in range(0, suspects.size, SUSPECTS_AT_ONCE):
+            some = suspects[start : start + SUSPECTS_AT_ONCE]
             closer = follow_up(probes.at(some))
             falsified[some], inconclusive[some], floors[some] = closer.suspect, closer.inconclusive, closer.floors
     conclusive = ~inconclusive & ~judged.vacuous
@@ -198,11 +209,12 @@ def quotas(found: list[Entry], probes: int) -> dict[str, int]:
     return {entry.name: share + (i < rest) for i, entry in enumerate(found)}
 
 
-def counts_of(wanted: dict[str, int], *, seed: int, jobs: int) -> Iterator[Count]:
+def counts_of(wanted: dict[str, int], *, seed: int, jobs: int, conjugated: bool = False) -> Iterator[Count]:
     """Soak every entry, each in a worker process of its own choosing; counts come as they are finished."""
     context = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     with ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=context) as pool:
-        futures = {pool.submit(soak, name, probes, seed): name for name, probes in wanted.items() if probes}
+        run = partial(soak, seed=seed, conjugated=conjugated)
+        futures = {pool.submit(run, name, probes): name for name, probes in wanted.items() if probes}
         for future in as_completed(futures):
             if error := future.exception():
                 pool.shutdown(wait=False, cancel_futures=True)  # said now, not when all others are through
@@ -216,7 +228,8 @@ def counts_of(wanted: dict[str, int], *, seed: int, jobs: int) -> Iterator[Count
 @click.option("--match", default="", help="Only entries whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
-def main(*, probes: int, match: str, seed: int, jobs: int) -> None:
+@click.option("--conjugates", "conjugated", is_flag=True, help="Each pair in other coordinates of its parameters.")
+def main(*, probes: int, match: str, seed: int, jobs: int, conjugated: bool) -> None:
     """Probe every entry that is no negative control, and print what was found."""
     found = [entry for entry in entries().values() if match in entry.name and not entry.control]
     if not found:
@@ -225,7 +238,7 @@ def main(*, probes: int, match: str, seed: int, jobs: int) -> None:
     start = time.perf_counter()
     click.echo(f"{HEADER}  ({len(found)} entries, seed {seed}, {jobs} jobs)")
     counts: list[Count] = []
-    for count in counts_of(quotas(found, probes), seed=seed, jobs=jobs):
+    for count in counts_of(quotas(found, probes), seed=seed, jobs=jobs, conjugated=conjugated):
         counts.append(count)
         click.echo(count.line())
         for detail in count.details:

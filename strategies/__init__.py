@@ -10,6 +10,8 @@ from eqprop.strategies.activations import skip_activations as skip_activations
 from eqprop.strategies.activations import smooth_activations as smooth_activations
 from eqprop.strategies.architectures import dense_net as dense_net
 from eqprop.strategies.architectures import hidden_layer as hidden_layer
+from eqprop.strategies.conjugates import conjugate as conjugate
+from eqprop.strategies.conjugates import conjugates as conjugates
 from eqprop.strategies.elements import algebra_elements as algebra_elements
 from eqprop.strategies.elements import elements as elements
 from eqprop.strategies.inputs import inputs as inputs

@@ -41,6 +41,12 @@ def test_a_short_soak_judges_every_wanted_probe_and_falsifies_none():
 
 
 @pytest.mark.slow
+def test_a_soak_of_conjugates_judges_pairs_in_other_coordinates():
+    count = soak.soak("relu-rescaling", 12, 0, 12, conjugated=True)
+    assert count.passed
+    assert all("coordinates" in str(key) for key in count.architectures)
+
+
 def test_a_soak_of_a_wrong_claim_fails_and_says_where():
     count = soak.soak("rescaling-through-gelu", 12, 0, 12)
     assert count.falsified > 0
