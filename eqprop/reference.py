@@ -111,7 +111,7 @@ def _named(kill: Kill) -> str:
 
 def reference() -> str:
     """The whole of docs/properties.md."""
-    return "\n".join([*_introduction(), *_contents(), *_notation(), *_families()])
+    return "\n".join([*_introduction(), *_contents(), *_independence(), *_notation(), *_families()])
 
 
 def _introduction() -> Iterator[str]:
@@ -158,6 +158,30 @@ def _contents() -> Iterator[str]:
     yield "## Contents\n"
     for order in sorted({prop.order for prop in LIBRARY}):
         yield f"- Order {order}: {_links(prop for prop in LIBRARY if prop.order == order)}"
+    yield ""
+
+
+def independent() -> list[Property]:
+    """The statements that no others imply."""
+    return [prop for prop in LIBRARY if not prop.consequence_of]
+
+
+def readings() -> list[Property]:
+    """What others together imply, and what is verified because it says what they mean in its case."""
+    return [prop for prop in LIBRARY if prop.consequence_of]
+
+
+def _independence() -> Iterator[str]:
+    """Which statements are independent, and of which the others are readings."""
+    alone, implied = independent(), readings()
+    yield "## What is independent, and what is a reading of it\n"
+    yield f"Of {len(LIBRARY)} statements {len(alone)} are implied by no others: {_links(alone)}.\n"
+    yield f"The other {len(implied)} are readings of those, or of each other: where they hold for every loss and"
+    yield "tangent, so does the reading. None of the defects that were planted is caught by one of them alone.\n"
+    yield "| reading | implied by |"
+    yield "|---|---|"
+    for prop in implied:
+        yield f"| {_link(prop.name)} | {', '.join(map(_link, prop.consequence_of))} |"
     yield ""
 
 

@@ -13,7 +13,8 @@ from eqprop.explain import explanation
 from eqprop.kills import Kill, kills, own_cells, own_entries, parsed, updated, written
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, by_name
-from eqprop.reference import COMMAND, alone, facts, first, reference
+from eqprop.properties.base import PAPER
+from eqprop.reference import COMMAND, alone, facts, first, independent, readings, reference
 
 pytestmark = pytest.mark.installed
 
@@ -77,6 +78,28 @@ def test_the_page_says_on_how_much_properties_are_judged_in(profile):
     architectures = [profile.architectures, profile.first_order, profile.second_order]
     cells = [*architectures, profile.probes, f"at most {profile.costly_batches}", profile.costly_probes]
     assert f"| `{profile.name}` | {' | '.join(map(str, cells))} |" in reference()
+
+
+def test_the_page_counts_and_lists_what_is_independent_and_what_is_a_reading():
+    apart, implied = independent(), readings()
+    assert sorted(prop.name for prop in (*apart, *implied)) == sorted(prop.name for prop in LIBRARY)
+    page = reference().split("## What is independent")[1].split("\n## ")[0]
+    assert f"Of {len(LIBRARY)} statements {len(apart)} are implied by no others" in page
+    assert f"The other {len(implied)} are readings" in page
+    told = page.split("|---|---|\n")[1].strip().splitlines()
+    assert [row.split("`")[1] for row in told] == [prop.name for prop in implied]
+
+
+def test_every_reading_goes_back_to_independent_statements():
+    apart = {prop.name for prop in independent()}
+    for prop in readings():
+        assert premises(prop.name) & apart
+
+
+def test_every_source_says_what_is_derived_here_and_cites_the_paper_in_one_way():
+    for prop in LIBRARY:
+        assert "arXiv 2512.21447" not in prop.source.replace(PAPER, "")
+        assert PAPER not in prop.source or "derived here" in prop.source or prop.order == 0
 
 
 def test_the_page_tells_the_two_meanings_of_eta_apart():

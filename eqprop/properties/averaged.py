@@ -15,10 +15,10 @@ import jax.numpy as jnp
 from eqprop.calculus import add, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.integrators import integral
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (discrete transformations); derived here for any K"
+SOURCE = f"derived here for any K; discrete transformations after {PAPER}"
 
 TELLING = 1e-3
 """A quadrature with a larger relative error says too little: kinks on the segment."""

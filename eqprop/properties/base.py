@@ -16,6 +16,10 @@ from eqprop.trees import leaf_paths
 
 Hypothesis = Callable[[Pair], str | None]
 
+PAPER = "Yang & Ziyin 2025, arXiv 2512.21447 (ICLR 2026 DeLTa workshop, OpenReview 056l1W1Rza)"
+"""Whose abstract has equivariance, with coupled constraints of first and second order, discrete groups included.
+The formulas are derived here and checked against dense derivatives; each source says so but that of the premise."""
+
 
 @dataclass(frozen=True)
 class Part:

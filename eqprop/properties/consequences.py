@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from eqprop.calculus import Local, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
 from eqprop.integrators import combined
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
+from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.hypotheses import (
     aligned,
     constant_generator,
@@ -30,7 +30,7 @@ from eqprop.properties.hypotheses import (
 )
 from eqprop.traits import Special
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, special cases); derived here"
+SOURCE = f"derived here; second-order constraints after {PAPER}"
 FIRST_AND_SECOND = ("noether", "hessian-generator")
 
 

@@ -18,6 +18,7 @@ from eqprop.groups.base import LieGroup
 from eqprop.integrators import combined, largest_curvature
 from eqprop.point import Point
 from eqprop.properties.base import (
+    PAPER,
     Property,
     Sides,
     in_params,
@@ -36,7 +37,7 @@ from eqprop.properties.hypotheses import (
     symmetry,
 )
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (critical points); derived here"
+SOURCE = f"derived here; second-order constraints after {PAPER}"
 
 MOST_DIRECTIONS = 8
 """Orbit directions that a null space is checked in: as many random ξ as the algebra has coordinates, or so many."""

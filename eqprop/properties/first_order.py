@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from eqprop.calculus import inner, inner_magnitude
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_outputs, in_params, of_numbers, uncancelled, uncancelled_together
+from eqprop.properties.base import (
+    PAPER,
+    Property,
+    Sides,
+    in_outputs,
+    in_params,
+    of_numbers,
+    uncancelled,
+    uncancelled_together,
+)
 from eqprop.properties.hypotheses import continuous, one_model
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (first order); derived here by differentiating the premise"
+SOURCE = f"derived here by differentiating the premise; first-order constraints after {PAPER}"
 
 
 def _jacobian_covariance(point: Point) -> Sides:

@@ -14,6 +14,7 @@ from eqprop.integrators import combined, largest_curvature
 from eqprop.krylov import depth_for, lanczos
 from eqprop.point import Point
 from eqprop.properties.base import (
+    PAPER,
     Property,
     Sides,
     in_params,
@@ -33,7 +34,7 @@ from eqprop.properties.hypotheses import (
     with_involutions,
 )
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (fixed points); derived here"
+SOURCE = f"derived here; discrete transformations after {PAPER}"
 
 TRAINING_STEPS = 20
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from eqprop.calculus import Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.integrators import collocation, combined, largest_curvature
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, Charge, charge_of
 from eqprop.properties.hypotheses import (
     charged,
@@ -28,7 +28,7 @@ from eqprop.properties.hypotheses import (
     turning,
 )
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (first order, dynamics); derived here"
+SOURCE = f"derived here; first-order constraints after {PAPER}"
 
 STEPS = 8
 REACH = 0.2

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from eqprop.calculus import zeros_like
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_image, in_outputs, in_params, uncancelled
+from eqprop.properties.base import PAPER, Property, Sides, in_image, in_outputs, in_params, uncancelled
 from eqprop.properties.hypotheses import coisometric, continuous, one_model, still_inputs, symmetry
 from eqprop.straightness import straight_loss
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order, Gauss–Newton part); derived here"
+SOURCE = f"derived here; second-order constraints after {PAPER}"
 
 
 def _covariance(point: Point) -> Sides:

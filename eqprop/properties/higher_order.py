@@ -12,7 +12,7 @@ import jax
 from eqprop.calculus import Local, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.errors import InvalidInput
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, uncancelled
+from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, uncancelled
 from eqprop.properties.hypotheses import changing_generator, continuous, one_model, still_inputs
 
 HIGHEST_ORDER = 6
@@ -114,7 +114,7 @@ def along_generator(order: int) -> Property:
         needs=frozenset({"params", "inputs", "algebra", "tangent", "targets"}),
         hypotheses=(continuous, one_model, still_inputs),
         rests_on=("equivariance", "hessian-generator"),
-        source="derived here (beyond Yang & Ziyin 2025, arXiv 2512.21447)",
+        source=f"derived here; beyond the second order of {PAPER}",
         derivation=(
             "⟨∇L, k_ξ⟩ = s_ξ∘f holds at every θ, so all its derivatives do; the first is hessian-generator.\n"
             f"Differentiate that {order - 2} more time{'s' * (order > 3)} along u, product by product."

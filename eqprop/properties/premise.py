@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from eqprop.point import Point
-from eqprop.properties.base import Part, Property, Sides, in_image, in_outputs, in_params, part
+from eqprop.properties.base import PAPER, Part, Property, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.hypotheses import one_model
 from eqprop.trees import leaf_paths
 
@@ -61,7 +61,7 @@ EQUIVARIANCE = Property(
     formula="f(K_g θ, X_g x) = T_g f(θ, x)",
     sides=_equivariance,
     needs=frozenset({"params", "inputs", "element"}),
-    source="the premise of Yang & Ziyin 2025, arXiv 2512.21447",
+    source=f"the premise of {PAPER}",
     derivation=(
         "The premise itself, assumed and not derived: f takes K_g and X_g to T_g.\n"
         "What else is said of f comes from it, by differentiating both sides in θ and in g."

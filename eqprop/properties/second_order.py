@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from eqprop.calculus import add, inner, inner_magnitude, zeros_like
 from eqprop.point import Point
 from eqprop.properties.base import (
+    PAPER,
     Property,
     Sides,
     in_outputs,
@@ -23,7 +24,7 @@ from eqprop.properties.base import (
 from eqprop.properties.hypotheses import continuous, one_model, still_inputs
 from eqprop.straightness import straight_model, straight_objective
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (second order); derived here by differentiating the premise twice"
+SOURCE = f"derived here by differentiating the premise twice; second-order constraints after {PAPER}"
 
 
 def _hessian_covariance(point: Point) -> Sides:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from eqprop.calculus import Tree, inner, norm, scaled
 from eqprop.krylov import depth_for, lanczos
 from eqprop.point import Point
-from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, symmetry
 
-SOURCE = "Yang & Ziyin 2025, arXiv 2512.21447 (sharp and flat directions along orbits); derived here"
+SOURCE = f"derived here; second-order constraints after {PAPER}"
 
 POWER_STEPS = 6
 
