@@ -12,11 +12,13 @@ from hypothesis import Phase
 
 from eqprop.counterexample import Counterexample
 from eqprop.culprits import Failure, separated
+from eqprop.diagnosis import why_not_finite
 from eqprop.effort import Effort
 from eqprop.errors import InvalidInput
 from eqprop.judging import Judge, Violation
 from eqprop.pair import Pair
 from eqprop.precision import separated_caches
+from eqprop.probe import Probe
 from eqprop.properties import Property
 from eqprop.rounding import Judgement
 from eqprop.settle import Evidence, blocker, settled
@@ -86,6 +88,7 @@ class Search:
         self._explored: dict[Hashable, dict[str, bool]] = {}
         self._effort = Effort(options.profile, self.asked, self.tallies)
         self._first: Structure | None = None
+        self._infinite: tuple[Pair, Probe] | None = None  # a probe at which some property was not finite
         self._checked = False
         self._failure: Exception | None = None
 
@@ -97,6 +100,7 @@ class Search:
         self.explore()
         shrunk = {prop.name: self._told(prop) for prop in self.to_shrink()}
         why_not = {name: reason for name, reason in self.why_not.items() if name not in self._applied}
+        self._diagnose()
         evidence = Evidence(
             control=self.subject.control,
             tallies=self.tallies,
@@ -185,6 +189,19 @@ class Search:
             self._explore(structure, asked)
         self.tell(Progress(self.subject.name, "searching", self._effort.architectures, self._effort.probes))
 
+    def _diagnose(self) -> None:
+        """Look where NaN and infinite values come from, if too many probes of some property have them."""
+        ill = [tally for tally in self.tallies.values() if tally.not_finite and tally.why_inconclusive()]
+        if not ill or self._infinite is None:
+            return
+        pair, probe = self._infinite
+        try:
+            found = why_not_finite(pair, self.options.precision, probe.params, probe.inputs)
+        except Exception as error:  # noqa: BLE001 - op by op a model may raise what it does not as a whole
+            found = f"where they arise cannot be seen ({unexpected(error)})"
+        for tally in ill:
+            tally.cause = found
+
     def _empty(self) -> dict[str, str]:
         """Why statements are about nothing, of which both sides vanished at every probe."""
         silent = [p for p in self.asked if p.empty and self.tallies[p.name].all_vacuous]
@@ -269,6 +286,9 @@ class Search:
             judged, found = looked_into(batch, name, under_noise=name not in self.violations)
         cleared = int((batch.judged[name].suspect & ~judged.suspect).sum())
         self.tallies[name].add(judged, batch.structure.pair.key, batch.program.units[name], cleared=cleared)
+        infinite = np.flatnonzero(~judged.finite)
+        if infinite.size and self._infinite is None and {"params", "inputs"} <= batch.program.needed:
+            self._infinite = (batch.structure.pair, batch.probes.at(infinite[0]))
         if found.size:
             falsified.add(name)
             self.violations.setdefault(name, Violation(batch.structure, batch.probes.at(found[0])))

@@ -20,6 +20,7 @@ class Tally:
     not_finite: int = 0
     vacuous: int = 0
     cleared: int = 0
+    cause: str = ""
     floors: float = 0.0
     residual: float = 0.0
     floor: float = float("nan")
@@ -78,7 +79,9 @@ class Tally:
         return ""
 
     def _why_foggy(self) -> str:
-        """What leaves no digits to compare: a low precision where there is one."""
+        """What leaves no digits to compare: what is not finite, where that was seen, or a low precision."""
+        if self.cause:
+            return self.cause
         unit = coarsest(self.units)
         if unit.eps <= FINEST.eps:
             return "kinks, overflow or ill-conditioning leave no digits to compare"

@@ -1,0 +1,97 @@
+"""NaN and infinite values name the tensor, the operation where they arise and what would help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.diagnosis import why_not_finite
+from eqprop.verdict import Outcome
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((5, 3))
+
+
+def pair_of(apply: Any, params: Any, **fields: Any) -> eqprop.Pair:
+    signs = eqprop.Transformation(groups.Sign(1), lambda s, p: {**p, "w": p["w"] * s}, on_outputs=lambda s, y: y * s)
+    return eqprop.Pair(eqprop.Model(apply, params, X, name="net", **fields), signs)
+
+
+def distance(p: Any, x: Any) -> Any:
+    """The backward pass has 0 · ∞ where b vanishes."""
+    square = p["b"] ** 2
+    return jnp.where(square > 0, jnp.sqrt(square), 0.0).sum() * (x @ p["w"])
+
+
+def normalised(p: Any, x: Any) -> Any:
+    return (x * jax.lax.rsqrt(p["variance"] + 1e-5)[None]) @ p["w"]
+
+
+W = RNG.standard_normal(3)
+AT_ZERO = {"b": np.zeros(2), "w": W}
+NORM = {"variance": np.ones(3), "w": W}
+
+
+def said_of(pair: eqprop.Pair, **changes: Any) -> str:
+    params = tuple(changes.get(name, leaf) for name, leaf in sorted(pair.model.params.items()))
+    return why_not_finite(pair, "float64", params, X)
+
+
+def test_a_gradient_that_is_nan_at_the_models_own_example_names_tensor_operation_and_place():
+    said = said_of(pair_of(distance, AT_ZERO))
+    assert said.startswith(
+        "the gradient with respect to 'b' is NaN at the model's own example, where the outputs are finite"
+    )
+    assert "arises first in" in said
+    assert "(test_diagnosis.py:" in said
+    assert "jnp.where" in said
+
+
+def test_a_variance_that_is_drawn_negative_is_named_with_its_remedy():
+    said = said_of(pair_of(normalised, NORM), variance=np.array([1.0, -1.0, 1.0]))
+    assert said.startswith("the outputs are NaN at a drawn probe: NaN arises first in rsqrt (test_diagnosis.py:")
+    assert "of 'variance', which was drawn negative; say where it lives with Model(domain=...)" in said
+
+
+def test_an_overflow_names_its_operation_and_no_domain():
+    said = said_of(pair_of(lambda p, x: jnp.exp(x @ p["w"]), {"w": W}), w=1e5 * np.ones(3))
+    assert "inf arises first in exp" in said
+    assert "domain" not in said
+
+
+def test_what_is_finite_has_nothing_to_be_said_of_it():
+    assert said_of(pair_of(normalised, NORM)) == ""
+
+
+def test_an_operation_inside_of_a_function_that_is_jitted_is_found():
+    inner = jax.jit(lambda v: jnp.log(v))  # noqa: PLW0108 - a function of its own
+    said = said_of(pair_of(lambda p, x: x @ p["w"] * inner(p["b"]).sum(), {"b": np.ones(2), "w": W}), b=-np.ones(2))
+    assert "in log (test_diagnosis.py:" in said
+    assert "'b', which was drawn negative" in said
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [(pair_of(distance, AT_ZERO), "with respect to 'b'"), (pair_of(normalised, NORM), "Model(domain=...)")],
+    ids=["gradient", "variance"],
+)
+def test_a_search_says_so_and_how_often(pair: eqprop.Pair, words: str):
+    report = eqprop.run(pair, profile="quick", properties=["gradient-covariance"])
+    (verdict,) = report.verdicts
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "of them not finite: " in verdict.reason
+    assert words in verdict.reason
+
+
+def test_with_its_domain_the_same_model_holds():
+    def positive(p: Any) -> Any:
+        return {**p, "variance": np.abs(p["variance"])}
+
+    report = eqprop.run(pair_of(normalised, NORM, domain=positive), profile="quick", properties=["gradient-covariance"])
+    assert report.ok
