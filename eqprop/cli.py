@@ -238,12 +238,13 @@ def explain(*, name: str) -> int:
 )
 def new(*, name: str, to: Path) -> int:
     """Write a commented catalog entry that passes as it is, and its test: NAME is kebab-case."""
-    from eqprop.skeleton import write
+    from eqprop.skeleton import address, write
 
     entry, test = write(name, to)
+    root, dotted = address(entry)
     _echo(f"wrote {entry} and {test}; try them:")
-    enter = "" if to == Path() else f"  cd {to}\n"
-    _echo(f"{enter}  eqprop verify {entry.stem}:{entry.stem}\n  pytest {test.name}")
+    enter = "" if root == Path.cwd() else f"  cd {root if '.' in dotted else to}\n"
+    _echo(f"{enter}  eqprop verify {dotted}:{entry.stem}\n  pytest {test.absolute().relative_to(root)}")
     return 0
 
 

@@ -193,7 +193,7 @@ class Program:
         point = Point(self.pair, probe, self.loss, careful=self.careful)
         found: dict[str, tuple[list[Any], ...]] = {}
         for prop in properties or self.properties:
-            parts = prop.sides(point)
+            parts = prop.compared(point)
             lhs = [leaf for part in parts for leaf in part.lhs]
             rhs = [leaf for part in parts for leaf in part.rhs]
             names = tuple(name for part in parts for name in part.names)

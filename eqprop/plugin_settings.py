@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import secrets
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
 from eqprop.profiles import GATE_SEED, profile_named
 
@@ -31,6 +32,9 @@ KEYS: dict[str, type] = {
 }
 """Keys of ``[tool.eqprop]`` and their types."""
 
+PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
+"""Options of pytest that leave files out."""
+
 ID_PREFIX = "eqprop::"
 SENT = "eqprop"
 """Under which key a controller of xdist sends its settings to its workers."""
@@ -47,6 +51,7 @@ class Settings:
         configured: what pyproject.toml says of them.
         known_failures: ``"pair::property"`` → reason.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
+        whole: whether every pair of the project is collected, as far as the command line says.
     """
 
     targets: tuple[str, ...] = ()
@@ -55,6 +60,7 @@ class Settings:
     configured: Mapping[str, Any] = field(default_factory=dict[str, Any])
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
     drawn_seed: int = GATE_SEED
+    whole: bool = False
 
     @staticmethod
     def wanted(config: pytest.Config) -> bool:
@@ -90,6 +96,7 @@ class Settings:
             configured={key: table[key] for key in asked if key in table},
             known_failures=table.get("known_failures", {}),
             drawn_seed=secrets.randbelow(2**32),
+            whole=whole and not ids and not option.eqprop and not any(map(option.__dict__.get, PARTIAL)),
         )
         profile_named(settings.profile)
         return settings
@@ -135,14 +142,29 @@ class Settings:
 
     def with_known_failures(self, subjects: Iterable[Subject]) -> list[Subject]:
         """The subjects with the known failures that pyproject.toml declares for them."""
-        from eqprop.properties import by_name
-
         table: dict[str, dict[str, str]] = {}
         for cell, reason in self.known_failures.items():
             pair, _, name = cell.rpartition("::")
-            table.setdefault(pair, {})[by_name(name).name] = reason
+            table.setdefault(pair, {})[name] = reason
+        if table:
+            self._check_known_names(table)
         return [
             replace(s, known_failures={**s.known_failures, **table[s.name]}) if s.name in table else s for s in subjects
+        ]
+
+    def _check_known_names(self, table: Mapping[str, Mapping[str, str]]) -> None:
+        from eqprop.validation import check_known_names
+
+        for pair, known in table.items():
+            check_known_names(known, (), f"[tool.eqprop.known_failures], pair {pair!r}")
+
+    def unknown_pairs(self, seen: Collection[str]) -> list[str]:
+        """What to say of known failures of pairs that a whole run has not come across: they are misspelt, or gone."""
+        pairs = dict.fromkeys(cell.rpartition("::")[0] for cell in self.known_failures)
+        return [
+            f"[tool.eqprop.known_failures]: no pair is called {pair!r}. {suggestion(pair, seen)}".strip()
+            for pair in pairs
+            if self.whole and pair not in seen
         ]
 
     def cases(self) -> list[Case]:

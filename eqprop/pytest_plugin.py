@@ -6,6 +6,7 @@ A run that uses none of them pays nothing: JAX, hypothesis and the catalog are i
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Generator, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ ROOT = "eqprop"
 """First part of the ids of items without a file: ``eqprop::relu-rescaling::noether``."""
 
 FREE_TO_SCHEDULE = pytest.StashKey[bool]()
+
+SEEN = pytest.StashKey[set[str]]()
+"""The names of all pairs that were collected."""
 
 RECORD = "eqprop"
 """The key under which a verdict travels in ``report.user_properties``: through xdist and into JUnit files."""
@@ -62,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "eqprop_cases(subjects, given): set by @eqprop.parametrize")
     try:
         config.stash[SETTINGS] = Settings.of(config)
+        config.stash[SEEN] = set()
     except InvalidInput as error:
         raise pytest.UsageError(str(error)) from error
     if not hasattr(config, "workerinput"):
@@ -91,6 +96,7 @@ class Cases(pytest.Collector):
             cases = self.config.stash[SETTINGS].cases()
         except InvalidInput as error:
             raise self.CollectError(str(error)) from error
+        self.config.stash[SEEN].update(case.pair for case in cases)
         for pair, cells in groupby(cases, key=lambda case: case.pair):
             yield PairCases.from_parent(self, name=pair, cases=list(cells))
 
@@ -152,6 +158,8 @@ def pytest_collection_modifyitems(
     if settings.targets:
         found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT))
         items.extend(item for item in found if settings.selects(item.nodeid))
+    for message in settings.unknown_pairs(config.stash[SEEN]):
+        warnings.warn(pytest.PytestWarning(message), stacklevel=1)
     return (yield)
 
 
@@ -167,8 +175,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from eqprop.cases import cases_of
 
     settings = metafunc.config.stash[SETTINGS]
-    subjects = settings.with_known_failures(mark.kwargs["subjects"])
-    cases = cases_of(subjects, settings.options(**mark.kwargs["given"]))
+    try:
+        subjects = settings.with_known_failures(mark.kwargs["subjects"])
+        cases = cases_of(subjects, settings.options(**mark.kwargs["given"]))
+    except InvalidInput as error:
+        raise pytest.Collector.CollectError(str(error)) from error
+    metafunc.config.stash[SEEN].update(subject.name for subject in subjects)
     params = [pytest.param(case, id=case.id, marks=_marks(metafunc.config, case)) for case in cases]
     metafunc.parametrize("case", params)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import jax
@@ -117,7 +118,7 @@ def test_culprits_that_raise_alone_are_left_out_of_one_second_attempt():
     seen, attempt, alone = attempts("cf", "cf")
     done, failed = separated(LETTERS, attempt, alone)
     assert (done, set(failed)) == (["abdegh"], {"c", "f"})
-    assert failed["c"].reason == "RuntimeError: c alone"
+    assert failed["c"].reason.startswith("RuntimeError: c alone (")
     assert seen == ["abcdefgh", "abdegh"]
 
 
@@ -126,7 +127,7 @@ def test_culprits_that_show_only_later_are_found_by_halves():
     done, failed = separated(LETTERS, attempt, alone)
     assert set(failed) == {"c", "f"}
     assert sorted("".join(done)) == list("abdegh")
-    assert failed["f"].reason == "RuntimeError: among f"
+    assert failed["f"].reason.startswith("RuntimeError: among f (")
 
 
 def test_a_derivative_that_jax_does_not_have_is_told_from_other_errors():
@@ -164,7 +165,8 @@ def test_a_hypothesis_that_raises_is_an_error_of_its_own_cell():
 
     found = verdicts(planted("good", holds), planted("bad", holds, hypotheses=(hypothesis,)))
     assert found["good"].outcome is Outcome.HOLDS
-    assert (found["bad"].outcome, found["bad"].reason) == (Outcome.ERROR, "RuntimeError: cannot look at net")
+    assert found["bad"].outcome is Outcome.ERROR
+    assert re.fullmatch(r"RuntimeError: cannot look at net \(.*\), for Pair\('net', hidden=\d\)", found["bad"].reason)
 
 
 def test_a_property_that_raises_on_one_architecture_is_judged_on_the_others_and_an_error_all_the_same():
@@ -240,7 +242,7 @@ def test_a_violation_that_cannot_be_shown_is_falsified_all_the_same(monkeypatch)
     monkeypatch.setattr("eqprop.narrate.counterexample", lambda *_, **__: refuse(0))
     found = verdicts(planted("bad", off), pairs=st.just(build(3)))["bad"]
     assert (found.outcome, found.counterexample) == (Outcome.FALSIFIED, None)
-    assert found.reason == "its counterexample cannot be shown (RuntimeError: the host refuses)"
+    assert found.reason.startswith("its counterexample cannot be shown (RuntimeError: the host refuses (")
 
 
 # -- the closer look --------------------------------------------------------------------------------------------------

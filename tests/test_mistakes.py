@@ -12,6 +12,7 @@ import pytest
 import eqprop
 from eqprop import actions, groups
 from eqprop.mutants import Mutant
+from eqprop.properties.base import part
 
 PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3), "v": np.ones((3, 2))}
 SCALING: Any = groups.Scaling(3)
@@ -336,3 +337,46 @@ def test_a_group_of_the_wrong_size_or_parts_is_refused(make, message):
 )
 def test_a_mutant_of_the_wrong_parts_is_refused(make, message):
     refused(make, message)
+
+
+def sides(point: Any) -> Any:
+    return (part(("a",), jnp.ones(2), jnp.ones(2)),)
+
+
+def own(**other: Any) -> eqprop.Property:
+    about: dict[str, Any] = {"name": "own", "order": 1, "statement": "s", "formula": "f", "sides": sides}
+    return eqprop.Property(**{**about, "needs": {"params"}, **other})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": 3}, "Property: the name is 3; expected kebab-case"),
+        ({"order": "1"}, "Property 'own': order is '1'; expected a whole number"),
+        ({"order": None}, "order is None"),
+        ({"sides": 3}, "sides is 3 (int); expected a function of (point)"),
+        ({"needs": "params"}, "needs is 'params' (str); expected several"),
+        ({"needs": {"theta"}}, "needs names theta; the fields of a probe are: algebra"),
+        ({"rests_on": "equivariance"}, "rests_on is 'equivariance' (str); expected several"),
+        ({"hypotheses": lambda pair: None}, "hypotheses is <function"),
+        ({"hypotheses": (3,)}, "a hypothesis is 3 (int); expected a function of (pair)"),
+    ],
+)
+def test_a_property_of_the_wrong_parts_is_refused(wrong, message):
+    refused(lambda: own(**wrong), message)
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        (None, "property 'own': sides gave None; expected a tuple"),
+        ((1, 2), "sides gave (1, 2) (tuple); expected a tuple of what `part` makes"),
+        ((part(("a",), np.ones(2), np.ones(3)),), "shapes [(2,)] on the left and [(3,)] on the right"),
+    ],
+)
+def test_sides_that_cannot_be_compared_are_refused(gives, message):
+    refused(lambda: own(sides=lambda point: gives).compared(None), message)
+
+
+def test_a_hypothesis_says_why_in_words():
+    refused(lambda: own(hypotheses=(lambda pair: True,)).why_not(pair()), "a hypothesis gave True (bool); expected why")

@@ -165,6 +165,28 @@ def test_a_wrong_key_in_pyproject_is_a_usage_error(run, project, line):
     result.stderr.fnmatch_lines(["ERROR: *pyproject.toml*tool.eqprop*expected*"])
 
 
+@pytest.mark.parametrize("arguments", [(), ("test_nets.py",)], ids=["targets", "file"])
+def test_a_known_failure_of_no_property_ends_the_run_with_the_closest_name(run, project, arguments):
+    project.makepyprojecttoml(
+        '[tool.eqprop]\ntargets = ["nets:both"]\n[tool.eqprop.known_failures]\n"bad::equivarianc" = "typo"'
+    )
+    project.makepyfile(test_nets="import eqprop, nets\n@eqprop.parametrize(nets.bad)\ndef test_it(case): case.verify()")
+    result = run("--co", *arguments)
+    assert result.ret != 0
+    said = result.stdout.str() + result.stderr.str()
+    assert "pair 'bad': known_failures names 'equivarianc', which is no property. Did you mean equivariance" in said
+    assert "Traceback" not in said
+
+
+def test_a_known_failure_of_no_pair_is_a_warning_of_a_whole_run(run, project):
+    project.makepyprojecttoml(
+        '[tool.eqprop]\ntargets = ["nets:both"]\n[tool.eqprop.known_failures]\n"bda::equivariance" = "typo"'
+    )
+    warning = "*known_failures?: no pair is called 'bda'. Did you mean bad?"
+    run("--co", "-q").stdout.fnmatch_lines([warning])
+    run("--co", "-q", "--eqprop", "nets:good").stdout.no_fnmatch_line(warning)
+
+
 def test_known_failures_of_a_pair_xfail_and_unexpected_passes_fail(run):
     result = run("--eqprop", "nets:known", "--eqprop", "nets:mended", *PREMISE)
     result.assert_outcomes(xfailed=1, failed=1)

@@ -52,6 +52,37 @@ def test_a_name_that_python_cannot_import_is_refused(tmp_path):
         write("3-body", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["class", "numpy", "json", "eqprop"])
+def test_a_name_that_is_taken_by_python_or_a_module_is_refused(name, tmp_path):
+    with pytest.raises(InvalidInput, match=rf"the name is '{name}'.*(a word of Python|it would hide)"):
+        write(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "/proc/new", "x" * 300])
+def test_a_folder_that_cannot_be_written_to_is_named(folder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=r"eqprop new: .* cannot be written to \(.*\); choose another folder"):
+        write("mine", tmp_path / folder)
+
+
+def test_inside_a_package_the_module_is_imported_by_its_whole_name(tmp_path, monkeypatch):
+    package = tmp_path / "nets" / "symmetries"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    entry, test = write("my-symmetry", package)
+    assert "import nets.symmetries.my_symmetry " in test.read_text(encoding="utf-8")
+    assert "eqprop verify nets.symmetries.my_symmetry:my_symmetry " in entry.read_text(encoding="utf-8")
+    assert 'my-symmetry = "nets.symmetries.my_symmetry"' in entry.read_text(encoding="utf-8")
+    said = CliRunner().invoke(cli, ["new", "my-other", "--to", str(package)], standalone_mode=False).output
+    assert f"cd {tmp_path}\n  eqprop verify nets.symmetries.my_other:my_other\n" in said
+    assert "pytest nets/symmetries/test_my_other.py" in said
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--co", str(test.relative_to(tmp_path))]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.slow
 def test_what_it_writes_passes_as_it_is(tmp_path: Path):
     write("my-symmetry", tmp_path)

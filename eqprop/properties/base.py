@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from eqprop.arguments import function_of, got, kebab_case, whole_number
 from eqprop.calculus import norm
+from eqprop.errors import InvalidInput
 from eqprop.pair import Pair
 from eqprop.point import Point
+from eqprop.probe import Probe
 from eqprop.trees import leaf_paths
 
 Hypothesis = Callable[[Pair], str | None]
@@ -19,6 +22,8 @@ Hypothesis = Callable[[Pair], str | None]
 PAPER = "Yang & Ziyin 2025, arXiv 2512.21447 (ICLR 2026 DeLTa workshop, OpenReview 056l1W1Rza)"
 """Whose abstract has equivariance, with coupled constraints of first and second order, discrete groups included.
 The formulas are derived here and checked against dense derivatives; each source says so but that of the premise."""
+
+PROBED = frozenset(field.name for field in fields(Probe))
 
 
 @dataclass(frozen=True)
@@ -182,10 +187,56 @@ class Property:
     empty: Callable[[Pair], str] | None = None
     series: bool = False
 
+    def __post_init__(self) -> None:
+        what = f"Property {kebab_case(self.name, what='Property')!r}"
+        whole_number(self.order, f"{what}: order is")
+        function_of(self.sides, ("point",), f"{what}: sides")
+        for field, values in (("needs", self.needs), ("rests_on", self.rests_on), ("hypotheses", self.hypotheses)):
+            if isinstance(values, str) or not isinstance(values, Collection):
+                msg = f"{what}: {field} is {got(values)}; expected several, as in a tuple or a set."
+                raise InvalidInput(msg)
+        unknown = sorted(str(field) for field in self.needs if field not in PROBED)
+        if unknown:
+            msg = f"{what}: needs names {', '.join(unknown)}; the fields of a probe are: {', '.join(sorted(PROBED))}."
+            raise InvalidInput(msg)
+        for hypothesis in self.hypotheses:
+            function_of(hypothesis, ("pair",), f"{what}: a hypothesis")
+        object.__setattr__(self, "needs", frozenset(self.needs))
+
+    def compared(self, point: Point) -> Sides:
+        """Both sides at a point, if they can be compared.
+
+        Raises:
+            InvalidInput: for what is no tuple of parts, or sides of different shapes.
+        """
+        parts = self.sides(point)
+        if not isinstance(parts, tuple) or not all(isinstance(part, Part) for part in parts):
+            msg = f"property {self.name!r}: sides gave {got(parts)}; expected a tuple of what `part` makes."
+            raise InvalidInput(msg)
+        for part in parts:
+            left, right = ([jnp.shape(leaf) for leaf in side] for side in (part.lhs, part.rhs))
+            if left != right or len(left) != len(part.names):
+                shapes = f"{len(part.names)} names, shapes {left} on the left and {right} on the right"
+                msg = f"property {self.name!r}: sides cannot be compared: {shapes}; expected the same."
+                raise InvalidInput(msg)
+        return parts
+
     def why_not(self, pair: Pair) -> str | None:
-        """The reason why this property does not apply to the pair, or None."""
-        reasons = (hypothesis(pair) for hypothesis in self.hypotheses)
-        return next((reason for reason in reasons if reason), None)
+        """The reason why this property does not apply to the pair, or None.
+
+        Raises:
+            InvalidInput: for a hypothesis that answers with anything but a text or None.
+        """
+        for hypothesis in self.hypotheses:
+            reason = hypothesis(pair)
+            if reason is not None and not isinstance(reason, str):
+                msg = (
+                    f"property {self.name!r}: a hypothesis gave {got(reason)}; expected why it does not apply, or None."
+                )
+                raise InvalidInput(msg)
+            if reason:
+                return reason
+        return None
 
     def __repr__(self) -> str:
         return f"Property({self.name!r}, order {self.order})"
