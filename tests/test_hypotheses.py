@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -144,3 +145,9 @@ def test_a_hypothesis_that_is_met_says_nothing_and_one_that_is_not_names_the_gro
 @pytest.mark.parametrize("hypothesis", CASES)
 def test_a_hypothesis_opens_with_what_explain_says_of_it(hypothesis: Callable[[eqprop.Pair], str | None]):
     assert str(hypothesis.__doc__).startswith("Hypothesis: ")
+
+
+def test_units_that_are_permuted_and_scaled_have_generators_and_discrete_steps():
+    here = two_layers(groups.Monomial(3), jax.nn.relu)
+    report = eqprop.run(here, properties=["group-laws", "noether", "averaged-gradient"], profile="quick", save=None)
+    assert {str(verdict.outcome) for verdict in report.verdicts} == {"holds"}
