@@ -19,9 +19,9 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
     Raises:
         InvalidInput: without transformations, for something else, or for left and right actions together.
     """
-    wrong = next((t for t in transformations if not isinstance(t, Transformation)), None)
-    if not transformations or wrong is not None:
-        given = "nothing" if wrong is None else got(wrong)
+    wrong = [t for t in transformations if not isinstance(t, Transformation)]
+    if not transformations or wrong:
+        given = got(wrong[0]) if wrong else "nothing"
         msg = (
             f"combined({name!r}): got {given}; expected one or more eqprop.Transformation, each as an argument of its "
             "own."
