@@ -11,6 +11,7 @@ import numpy as np
 
 from eqprop.casting import output_shapes
 from eqprop.evaluation import Program
+from eqprop.looking import unseen
 from eqprop.losses import Loss
 from eqprop.pair import Pair
 from eqprop.probe import Probe
@@ -19,6 +20,7 @@ from eqprop.store import Slot
 from eqprop.structures import Structure
 from eqprop.subject import Options, Subject
 from eqprop.suspicion import Batch, looked_into
+from eqprop.unseen import Unseen
 
 PROGRAMS_KEPT = 24
 """Compiled programs held at once: those of a search's recent architectures."""
@@ -84,6 +86,11 @@ class Judge:
             slot=slot,
             compiled=compiled,
         )
+
+    def unseen(self, structure: Structure, properties: Sequence[Property]) -> Unseen | None:
+        """The tensors whose derivatives only premises of calculus look at, of these properties, on a structure."""
+        pair, loss, precision = structure.pair, self._loss(structure), self.options.precision
+        return unseen(pair, properties, loss, precision, careful=self._careful, seed=structure.seed)
 
     def trace(self, structure: Structure, prop: Property) -> None:
         """Trace one property on a structure, for what that raises."""

@@ -243,12 +243,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not records:
         return
     from eqprop.overview import header, name_width, overviews
+    from eqprop.report import Report
     from eqprop.verdict import Verdict
 
-    found = overviews(Verdict.from_record(record) for record in records)
+    report = Report(tuple(Verdict.from_record(record) for record in records))
+    found = overviews(report.verdicts)
     width = name_width([overview.pair for overview in found], config.get_terminal_writer().fullwidth)
     terminalreporter.section("eqprop")
     terminalreporter.line(header(width))
     for overview in found:
         terminalreporter.line(overview.line(width), green=overview.accepted, red=not overview.accepted)
+    for line in report.unseen():
+        terminalreporter.line(line)
     terminalreporter.line(config.stash[SETTINGS].text)

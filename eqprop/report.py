@@ -52,13 +52,18 @@ class Report:
         outcomes = [str(verdict.outcome) for verdict in self.verdicts]
         return {str(o): outcomes.count(str(o)) for o in Outcome if str(o) in outcomes}
 
+    def unseen(self) -> tuple[str, ...]:
+        """What claims that hold do not look at, a line for each pair of which there is something to say."""
+        found = {v.pair.name: v.unseen.line(v.pair.name) for v in self.verdicts if v.unseen}
+        return tuple(line for line in found.values() if line)
+
     def summary(self) -> str:
-        """One line: pairs, cells by outcome, time, seed."""
+        """What claims do not look at, then one line: pairs, cells by outcome, time, seed."""
         cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
         pairs = len({verdict.pair.name for verdict in self.verdicts})
         missing = f", {len(self.missing)} missing" if self.missing else ""
         how = f"in {self.seconds:.1f} s (seed {self.seed}, profile {self.profile})"
-        return f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells}{missing} {how}"
+        return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells}{missing} {how}"])
 
     def failures_text(self) -> str:
         """Counterexamples and reasons of everything that failed, what has one cause once, then the summary."""

@@ -16,6 +16,7 @@ from eqprop.diagnosis import why_not_finite
 from eqprop.effort import Effort
 from eqprop.errors import InvalidInput
 from eqprop.judging import Judge, Violation
+from eqprop.looking import OF_SYMMETRIES
 from eqprop.pair import Pair
 from eqprop.precision import separated_caches
 from eqprop.probe import Probe
@@ -28,6 +29,7 @@ from eqprop.subject import Options, Subject
 from eqprop.suspicion import Batch, looked_into
 from eqprop.tally import Tally
 from eqprop.trial import unexpected
+from eqprop.unseen import Unseen
 from eqprop.validation import check_known_names, check_pair
 from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Series, Verdict
 
@@ -112,9 +114,17 @@ class Search:
             empty=self._empty(),
             untold=self.untold,
         )
-        return tuple(
+        found = tuple(
             settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
+        left = self._unseen()
+        return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
+
+    def _unseen(self) -> Unseen | None:
+        """What the symmetry of a user's pair does not look at, where all could be evaluated and nothing is wrong."""
+        if self._first is None or self.subject.built_in or self.subject.control or self.violations or self.errors:
+            return None
+        return self.judge.unseen(self._first, self.options.properties)
 
     def explore(self) -> None:
         """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""

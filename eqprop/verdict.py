@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from eqprop.counterexample import Counterexample
+from eqprop.unseen import Unseen
 
 
 class Outcome(StrEnum):
@@ -80,6 +81,8 @@ class Verdict:
         seconds: spent on the pair's search; the cells of a pair share one search and all say its time.
         counterexample: of a falsified property.
         series: of a property about a trajectory: what it was about, along one of the trajectories that were run.
+        unseen: of a user's pair that holds: the tensors whose derivatives its symmetry does not look at. Those of a
+            pair say it together, in the cells of the properties that were asked.
     """
 
     pair: PairName
@@ -99,6 +102,7 @@ class Verdict:
     seconds: float = 0.0
     counterexample: Counterexample | None = None
     series: Series | None = None
+    unseen: Unseen | None = None
 
     @builtins.property
     def floors(self) -> float:
@@ -136,6 +140,7 @@ class Verdict:
             "outcome": Outcome(record["outcome"]),
             "counterexample": Counterexample.from_record(shrunk) if shrunk else None,
             "series": _series(record.get("series")),
+            "unseen": Unseen.from_record(record["unseen"]) if record.get("unseen") else None,
         }
         return cls(**fields)
 

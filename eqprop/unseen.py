@@ -1,0 +1,50 @@
+"""What a claim does not look at: whose derivatives none of its properties constrains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Parameters and inputs whose derivatives the symmetry's own properties do not tell from wrong ones. Plain data.
+
+    The premises of calculus look at all derivatives; that is one witness, where two are better.
+
+    Attributes:
+        never: tensors in which no error was noticed.
+        up_to_a_factor: tensors in which an error was noticed, but not a constant factor.
+        of: how many tensors there are, the inputs among them.
+    """
+
+    never: tuple[str, ...]
+    up_to_a_factor: tuple[str, ...]
+    of: int
+
+    def line(self, pair: str) -> str:
+        """For a report; empty where everything is looked at."""
+        said: list[str] = []
+        if self.never:
+            said.append(f"the derivatives in {_named(self.never)} ({len(self.never)} of {self.of} tensors)")
+        if self.up_to_a_factor:
+            said.append(f"a constant factor in those in {_named(self.up_to_a_factor)}")
+        if not said:
+            return ""
+        return (
+            f"{pair}: only the premises of calculus look at {', and at '.join(said)}; "
+            "a further symmetry that moves them would, too"
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Unseen:
+        """What ``dataclasses.asdict`` made of it."""
+        return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"])
+
+
+def _named(tensors: Sequence[str]) -> str:
+    more = f" and {len(tensors) - MOST_NAMED} more" if len(tensors) > MOST_NAMED else ""
+    return ", ".join(tensors[:MOST_NAMED]) + more

@@ -1,0 +1,113 @@
+"""What a claim does not look at is said, tensor by tensor, and told from what it looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.looking import unseen
+from eqprop.losses import SQUARED_ERROR
+from eqprop.properties import CORE, Property, by_name
+from eqprop.unseen import Unseen
+from eqprop.verdict import Verdict
+
+PARAMS = {"a": np.ones((3, 2)), "c": np.ones(2), "d": np.ones((2, 2)), "w": np.ones((2, 3))}
+INPUTS = np.ones((4, 2))
+
+
+def net(params: Any, x: Any) -> Any:
+    return jnp.tanh(jax.nn.relu(x @ params["w"]) @ params["a"] + params["c"][None]) @ params["d"]
+
+
+def pair(group: Any = None, apply: Any = net, inputs: Any = INPUTS, **fields: Any) -> eqprop.Pair:
+    moved = eqprop.hidden_units(group or groups.Scaling(3), writes={"w": 1}, reads={"a": 0}, name="units")
+    return eqprop.Pair(eqprop.Model(apply, PARAMS, inputs, name="net", trained=False), moved, **fields)
+
+
+def found(of: eqprop.Pair, properties: tuple[Property, ...] = CORE) -> Unseen | None:
+    return unseen(of, properties, SQUARED_ERROR, "float64", careful=False, seed=0)
+
+
+def test_what_a_rescaling_does_not_move_it_does_not_look_at():
+    assert found(pair()) == Unseen(never=("c", "d", "the inputs"), up_to_a_factor=(), of=5)
+
+
+def test_a_permutation_does_not_see_a_constant_factor():
+    assert found(pair(groups.Permutation(3))) == Unseen(("c", "d", "the inputs"), ("a", "w"), 5)
+
+
+def test_whole_numbers_are_no_tensors_to_look_at():
+    tokens = lambda params, x: net(params, params["d"][x])  # noqa: E731
+    assert found(pair(apply=tokens, inputs=np.array([0, 1, 1]))) == Unseen(("c", "d"), (), 4)
+
+
+def test_reverse_only_models_are_looked_at_likewise():
+    @jax.custom_vjp
+    def fused(x: Any) -> Any:
+        return jax.nn.relu(x)
+
+    fused.defvjp(lambda x: (jax.nn.relu(x), x), lambda x, g: (jnp.where(x > 0, g, 0),))
+    of = pair(apply=lambda p, x: jnp.tanh(fused(x @ p["w"]) @ p["a"] + p["c"][None]) @ p["d"])
+    assert unseen(of, CORE, SQUARED_ERROR, "float64", careful=True, seed=0) == found(pair())
+
+
+def test_inputs_that_the_group_moves_are_looked_at():
+    model = eqprop.Model(lambda p, x: jnp.tanh(x @ p["w"]), {"w": np.ones((2, 3))}, INPUTS, trained=False)
+    joint = eqprop.Transformation(
+        groups.Scaling(2), lambda g, p: {"w": p["w"] * g[:, None]}, on_inputs=lambda g, x: x / g[None], name="joint"
+    )
+    assert found(eqprop.Pair(model, joint)) == Unseen((), (), 2)
+
+
+def test_a_conversion_looks_at_all_parameters():
+    target = eqprop.Model(net, PARAMS, INPUTS, trained=False)
+    same = eqprop.Transformation(groups.Trivial(), lambda _, p: p, name="copy")
+    source = eqprop.Model(net, PARAMS, INPUTS, trained=False)
+    assert found(eqprop.Pair(source, same, target)) == Unseen(("the inputs",), (), 5)
+
+
+def test_who_asked_for_no_property_of_the_symmetry_is_told_nothing():
+    assert found(pair(), (by_name("equivariance"), by_name("derivative"))) is None
+
+
+def test_a_report_says_it_in_a_line_and_keeps_it():
+    report = eqprop.run(pair(), profile="quick", properties=["noether", "derivative"])
+    (line,) = report.unseen()
+    assert line == (
+        "net/units: only the premises of calculus look at the derivatives in c, d, the inputs (3 of 5 tensors); "
+        "a further symmetry that moves them would, too"
+    )
+    assert report.summary().splitlines()[0] == line
+    assert [Verdict.from_record(v.to_record()).unseen for v in report.verdicts] == [v.unseen for v in report.verdicts]
+    assert eqprop.Report.from_record(report.to_record()).unseen() == (line,)
+
+
+def test_a_pair_that_is_falsified_is_told_its_violation_and_no_more():
+    broken = eqprop.hidden_units(groups.Scaling(3), writes={"w": 1}, name="units")
+    report = eqprop.run(pair().replaced(transformation=broken), profile="quick", properties=["equivariance", "noether"])
+    assert not report.ok
+    assert report.unseen() == ()
+
+
+@pytest.mark.parametrize(
+    ("never", "factor", "said"),
+    [
+        ((), (), ""),
+        (("a",), (), "p: only the premises of calculus look at the derivatives in a (1 of 9 tensors); "),
+        ((), ("b",), "p: only the premises of calculus look at a constant factor in those in b; "),
+        (
+            tuple("abcdef"),
+            (),
+            "p: only the premises of calculus look at the derivatives in a, b, c, d and 2 more (6 of 9",
+        ),
+    ],
+)
+def test_the_line_of_a_pair(never: tuple[str, ...], factor: tuple[str, ...], said: str):
+    assert Unseen(never, factor, 9).line("p").startswith(said)
+    assert bool(Unseen(never, factor, 9).line("p")) == bool(said)
