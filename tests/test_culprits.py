@@ -210,7 +210,7 @@ def test_who_reads_no_verdicts_is_told_of_errors():
 
 def test_a_reason_is_not_cut_off_before_what_it_says():
     (verdict,) = verdicts(planted("bad", on_host(refuse))).values()
-    assert verdict.reason.endswith("RuntimeError: the host refuses")
+    assert "RuntimeError: the host refuses" in verdict.reason
     assert "Traceback" not in verdict.reason
 
 
