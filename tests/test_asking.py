@@ -13,7 +13,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.asking import make_options
-from eqprop.mutants import usual
+from eqprop.mutants import forgets
 from eqprop.properties import LIBRARY, by_name
 from eqprop.registry import isolated, register
 from eqprop.saving import folder_of, recipe_in
@@ -270,7 +270,7 @@ def test_an_entry_that_is_registered_wrongly_is_refused(said, build, message, mo
 
 def test_a_single_mutant_and_a_single_hypothesis_are_lists_of_one():
     with isolated():
-        register(name="a", reference="r", mutants=usual("w")[0], hypotheses="c > 0")(strategy)
+        register(name="a", reference="r", mutants=forgets("w"), hypotheses="c > 0")(strategy)
         from eqprop.registry import _state
 
         assert len(_state.entries["a"].mutants) == 1
