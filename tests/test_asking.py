@@ -273,5 +273,5 @@ def test_a_single_mutant_and_a_single_hypothesis_are_lists_of_one():
         register(name="a", reference="r", mutants=forgets("w"), hypotheses="c > 0")(strategy)
         from eqprop.registry import _state
 
-        assert len(_state.entries["a"].mutants) == 1
+        assert _state.entries["a"].mutants[0].name == "forgets-w"
         assert _state.entries["a"].hypotheses == ("c > 0",)
