@@ -13,12 +13,13 @@ from eqprop.mutants import bent_outputs, forgets, scaled_outputs, usual, wrong_i
 from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import activations, homogeneous_activations, odd_activations
-from eqprop.strategies.domains import domain, moderate, told_apart
+from eqprop.strategies.domains import domain, each_apart, moderate
 from eqprop.strategies.images import ImageNet, Kind, image_nets
 from eqprop.transformation import Transformation
 
-APART = domain(all=moderate, kernel=told_apart)
-"""Channels that are alike may cancel in the head to the last bit, and leave rounding alone."""
+APART = domain(all=moderate, kernel=each_apart)
+"""Channels that are alike may cancel in the head to the last bit, and leave rounding alone; pixels that are alike have
+no largest."""
 
 MARCOTTE = "Marcotte, Gribonval & Peyré 2025 (arXiv 2506.06194): conservation laws of convolutional layers"
 FINITE = {

@@ -13,6 +13,9 @@ import numpy as np
 
 from eqprop.trees import leaf_paths, matching
 
+GOLDEN = (np.sqrt(5) - 1) / 2
+"""Its multiples are spread evenly over the unit interval, fractions taken."""
+
 Domain = Callable[[Any], Any]
 
 
@@ -49,6 +52,16 @@ def told_apart(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """
     factors = 1.25 ** np.arange(values.shape[axis])
     return np.moveaxis(np.moveaxis(values, axis, -1) * factors, -1, axis)
+
+
+def each_apart(values: np.ndarray) -> np.ndarray:
+    """Every number of a tensor by a factor of its own from 1 to 2, so that no two are alike by chance.
+
+    In a transposed convolution neighbouring pixels are multiples of the same one by different weights: where these are
+    equal, max pooling has no largest.
+    """
+    shape = values.shape[1:]
+    return values * (1 + np.arange(np.prod(shape, dtype=int)) * GOLDEN % 1).reshape(shape)
 
 
 def skewed(values: np.ndarray) -> np.ndarray:

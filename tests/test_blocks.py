@@ -11,7 +11,7 @@ import pytest
 from hypothesis import find, settings
 
 from eqprop.strategies.attention import Attention, attentions, fused_attention, plain_attention, rotated
-from eqprop.strategies.domains import at_least_a_tenth, domain, moderate, small, told_apart
+from eqprop.strategies.domains import at_least_a_tenth, domain, each_apart, moderate, small, told_apart
 from eqprop.strategies.norms import Normalised, batch_norm, group_norm
 
 
@@ -137,3 +137,11 @@ def test_readable_numbers_are_left_alone_by_moderate_and_small():
 
 def test_units_that_are_equal_are_told_apart():
     assert len(set(told_apart(np.ones((2, 4)))[0])) == 4
+
+
+def test_numbers_that_are_equal_are_told_apart():
+    found = each_apart(np.ones((2, 3, 3, 2)))
+    assert len(set(found[0].ravel())) == 18
+    assert found.min() >= 1
+    assert found.max() < 2
+    np.testing.assert_array_equal(found[0], found[1])
