@@ -106,12 +106,12 @@ class ImageNet:
     @property
     def writes(self) -> dict[str, int | str]:
         """The tensors that write the channels, with the axis of these; of several groups, as copies."""
-        axes: dict[str, int | str] = {"kernel": self.space + 1} | ({"bias": 0} if self.bias else {})
-        if self.groups == 1:
-            return axes
-        return {"kernel": f"{_axes(self.space)} c_in (copies units)"} | (
-            {"bias": "(copies units)"} if self.bias else {}
-        )
+        grouped = self.groups > 1
+        axes: dict[str, int | str] = {
+            "kernel": f"{_axes(self.space)} c_in (copies units)" if grouped else self.space + 1,
+            "bias": "(copies units)" if grouped else 0,
+        }
+        return axes if self.bias else {"kernel": axes["kernel"]}
 
     @property
     def reads(self) -> dict[str, int | str]:

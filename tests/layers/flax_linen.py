@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import pytest
 from flax import linen as nn
 
 import eqprop
@@ -26,7 +24,25 @@ from eqprop.actions import (
     translations,
 )
 from eqprop.transformation import Transformation
-from tests.layers.statements import D_OUT, FEATURES, HEADS, TOKENS, UNITS, WIDTH, Build, breaks, cases, growth, holds
+from tests.layers.statements import (
+    D_IN,
+    D_OUT,
+    FEATURES,
+    HEADS,
+    IMAGES,
+    NUMBERS,
+    TOKENS,
+    UNITS,
+    VOCABULARY,
+    WIDTH,
+    WORDS,
+    Build,
+    Library,
+    Numbers,
+    exported,
+    model,
+    typed,
+)
 
 
 class Stack(nn.Module):
@@ -42,141 +58,226 @@ class Stack(nn.Module):
         return x
 
 
-def pair(layers: Mapping[str, Any], inputs: Any, move: Transformation | Callable[[Any], Transformation]) -> eqprop.Pair:
-    """A stack, and a transformation or what makes one of its parameters."""
-    net = Stack(layers)
-    variables = net.init(jax.random.key(0), inputs)
-    params, rest = variables["params"], {name: kept for name, kept in variables.items() if name != "params"}
+class Spectral(nn.Module):
+    """A layer behind a spectral norm, whose vectors stay as they are."""
 
-    def apply(params: Any, x: Any) -> Any:
-        return net.apply({"params": params, **rest}, x, mutable=list(rest))[0]
+    layer: nn.Module
 
-    chosen = move if isinstance(move, Transformation) else move(params)
-    return eqprop.Pair(eqprop.Model(apply, params, inputs, name="linen"), chosen)
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        return nn.SpectralNorm(self.layer, epsilon=0.0)(x, update_stats=False)
 
 
-def dense(**options: Any) -> Any:
-    return partial(nn.Dense, features=UNITS, **options)
+Move = Transformation | Callable[[Any], Transformation]
 
 
-HEAD = partial(nn.Dense, features=D_OUT)
-NORMS = {
-    "layer": partial(nn.LayerNorm),
-    "rms": partial(nn.RMSNorm),
-    "group": partial(nn.GroupNorm, num_groups=1),
-    "batch": partial(nn.BatchNorm, use_running_average=False),
-}
+def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
+    """Layers one after the other, and a transformation of their parameters or what makes one."""
+
+    def build(numbers: Numbers) -> eqprop.Pair:
+        net = Stack({name: told(layer, numbers) for name, layer in layers.items()})
+        with jax.enable_x64(True):  # running statistics as precise as what they are taken of
+            variables = net.init(jax.random.key(0), inputs)
+        params = variables["params"]
+        rest = typed({name: kept for name, kept in variables.items() if name != "params"}, numbers)
+
+        def apply(params: Any, x: Any) -> Any:
+            return net.apply({"params": params, **rest}, x, mutable=list(rest))[0]
+
+        chosen = move if isinstance(move, Transformation) else move(params)
+        return eqprop.Pair(model(apply, params, inputs, numbers), chosen)
+
+    return build
 
 
-def attention() -> Any:
-    return partial(nn.MultiHeadDotProductAttention, num_heads=HEADS, qkv_features=HEADS * WIDTH, out_features=D_OUT)
+def told(layer: Any, numbers: Numbers) -> Any:
+    """A layer, and the layers inside it, with the types that it can be told."""
+    if not isinstance(layer, partial):
+        return layer
+    inner = {name: told(part, numbers)() for name, part in layer.keywords.items() if isinstance(part, partial)}
+    args = [told(part, numbers)() if isinstance(part, partial) else part for part in layer.args]
+    options = numbers.options(getattr(layer.func, "__dataclass_fields__", {}))
+    return partial(layer.func, *args, **{**layer.keywords, **inner, **options})
 
 
-def attending(move: Transformation) -> eqprop.Pair:
-    return pair({"attention": attention()}, TOKENS, move)
+DENSE, HEAD = partial(nn.Dense, UNITS), partial(nn.Dense, D_OUT)
+WRITES, READS = {"dense/kernel": 1, "dense/bias": 0}, {"head/kernel": 0}
 
 
-def recurrent(cell: Any, gates: str, bias: Mapping[str, int]) -> eqprop.Pair:
+def writing(layer: Any, axis: int, inputs: Any = FEATURES, **behind: Any) -> Build:
+    """The features of a layer, rescaled behind a ReLU; a pool or what else is homogeneous may follow."""
+    move = channels(UNITS, writes={"layer/kernel": axis, "layer/bias": 0}, reads=READS)
+    return stacked(inputs, move, layer=layer, relu=nn.relu, **behind, head=HEAD)
+
+
+def between(layer: Any, *, bias: bool = True, inputs: Any = FEATURES, first: Any = DENSE, axis: int = 1) -> Build:
+    """The units in front of a layer that lets their scale through."""
+    writes = {"dense/kernel": axis} | ({"dense/bias": 0} if bias else {})
+    return stacked(inputs, channels(UNITS, writes=writes, reads=READS), dense=first, layer=layer, head=HEAD)
+
+
+def gain(norm: Any, inputs: Any = FEATURES, *, bias: bool = True) -> Build:
+    gains = {"norm/scale": 0} | ({"norm/bias": 0} if bias else {})
+    return stacked(inputs, norm_gain(UNITS, gains=gains, reads=READS), dense=DENSE, norm=norm, head=HEAD)
+
+
+BATCH_NORM = partial(nn.BatchNorm, use_running_average=False)
+CONV = partial(nn.Conv, UNITS, (3, 3))
+
+
+def pooled(x: Any) -> Any:
+    return nn.max_pool(x, (2, 2), strides=(2, 2))
+
+
+def averaged(x: Any) -> Any:
+    return nn.avg_pool(x, (2, 2), strides=(2, 2))
+
+
+def grouped() -> Build:
+    """Four channels, of which each half is read by a group of a convolution."""
+    writes = {"dense/kernel": "h w d_in (copies units)", "dense/bias": "(copies units)"}
+    move = hidden_units(
+        groups.Power(groups.Scaling(2), 2), writes=writes, reads={"layer/kernel": "h w units (copies d_out)"}
+    )
+    layer = partial(nn.Conv, 2 * D_OUT, (3, 3), feature_group_count=2)
+    return stacked(IMAGES, move, dense=partial(nn.Conv, 4, (3, 3)), relu=nn.relu, layer=layer)
+
+
+def attention(kind: Any, move: Transformation) -> Build:
+    made = partial(kind, num_heads=HEADS, qkv_features=HEADS * WIDTH, out_features=D_OUT)
+    return stacked(TOKENS, move, attention=made)
+
+
+def projection(name: str) -> dict[str, tuple[int, int]]:
+    return {f"attention/{name}/kernel": (1, 2), f"attention/{name}/bias": (0, 1)}
+
+
+QK = attention_heads(HEADS, WIDTH, queries=projection("query"), keys=projection("key"))
+VO = attention_heads(HEADS, WIDTH, values=projection("value"), outputs={"attention/out/kernel": (0, 1)})
+WHOLE = experts(HEADS, {"attention/[qkv]*/kernel": 1, "attention/[qkv]*/bias": 0, "attention/out/kernel": 0})
+
+
+def recurrent(cell: Any, biases: Mapping[str, int], gates: str = "?", at: str = "rnn/cell") -> Build:
+    """The units of a cell with a kernel for each gate; in both directions the same."""
     move = states(
         groups.Permutation(UNITS),
-        inputs={f"rnn/cell/i{gates}/kernel": 1, **bias},
-        recurrent={f"rnn/cell/h{gates}/kernel": (1, 0)},
-        outputs={"head/kernel": 0},
+        inputs={f"{at}/i{gates}/kernel": 1, **{f"{at}/{name}": axis for name, axis in biases.items()}},
+        recurrent={f"{at}/h{gates}/kernel": (1, 0)},
+        outputs={"head/kernel": "(directions units) d_out"},
     )
-    layers = {"rnn": partial(nn.RNN, cell(UNITS)), "head": HEAD}
-    return pair(layers, TOKENS, move)
+    one = partial(nn.RNN, partial(cell, UNITS))
+    return stacked(TOKENS, move, rnn=partial(nn.Bidirectional, one, one) if "*" in at else one, head=HEAD)
 
 
-def gain(kind: str) -> eqprop.Pair:
-    gains = {"norm/scale": 0} | ({} if kind == "rms" else {"norm/bias": 0})
-    layers = {"dense": dense(), "norm": NORMS[kind], "head": HEAD}
-    return pair(layers, FEATURES, norm_gain(UNITS, gains=gains, reads={"head/kernel": 0}))
+def convolutional_lstm() -> Build:
+    """The channels of a cell whose gates share two kernels."""
+    move = states(
+        groups.Permutation(UNITS),
+        inputs={"rnn/cell/ih/kernel": "k d_in (gates units)", "rnn/cell/?h/bias": "(gates units)"},
+        recurrent={"rnn/cell/hh/kernel": ("k hidden (gates units)", 1)},
+        outputs=READS,
+    )
+    return stacked(TOKENS[:2, :, :, None], move, rnn=partial(nn.RNN, partial(nn.ConvLSTMCell, UNITS, (2,))), head=HEAD)
 
 
-EXACT: dict[str, Build] = {
-    "dense, permuted": lambda: pair(
-        {"dense": dense(), "tanh": nn.tanh, "head": HEAD},
-        FEATURES,
-        hidden_units(groups.Permutation(UNITS), writes={"dense/kernel": 1, "dense/bias": 0}, reads={"head/kernel": 0}),
-    ),
-    "dense, rescaled": lambda: pair(
-        {"dense": dense(), "relu": nn.relu, "head": HEAD},
-        FEATURES,
-        hidden_units(groups.Scaling(UNITS), writes={"dense/kernel": 1, "dense/bias": 0}, reads={"head/kernel": 0}),
-    ),
-    "conv, rescaled": lambda: pair(
-        {"conv": partial(nn.Conv, features=UNITS, kernel_size=(2,)), "relu": nn.relu, "head": HEAD},
-        TOKENS,
-        channels(UNITS, writes={"conv/kernel": 2, "conv/bias": 0}, reads={"head/kernel": 0}),
-    ),
-    "layer norm, gain": lambda: gain("layer"),
-    "rms norm, gain": lambda: gain("rms"),
-    "group norm, gain": lambda: gain("group"),
-    "batch norm, gain": lambda: gain("batch"),
-    "layer norm, shift": lambda: pair(
-        {"dense": dense(), "norm": NORMS["layer"]},
-        FEATURES,
-        lambda params: softmax_shift(params, {"dense/kernel": 1, "dense/bias": 0}),
-    ),
-    # Along the bias alone both sides would be 0: the gain makes them say something.
-    "batch norm, bias before it": lambda: pair(
-        {"dense": dense(), "norm": NORMS["batch"], "head": HEAD},
-        FEATURES,
-        lambda params: combined(
-            translations(params, {"dense/bias": None}),
-            norm_gain(UNITS, gains={"norm/scale": 0, "norm/bias": 0}, reads={"head/kernel": 0}),
-            name="bias and gain",
-        ),
-    ),
-    "attention, queries and keys": lambda: attending(
-        attention_heads(
-            HEADS,
-            WIDTH,
-            queries={"attention/query/kernel": (1, 2), "attention/query/bias": (0, 1)},
-            keys={"attention/key/kernel": (1, 2), "attention/key/bias": (0, 1)},
-        )
-    ),
-    "attention, values and outputs": lambda: attending(
-        attention_heads(
-            HEADS,
-            WIDTH,
-            values={"attention/value/kernel": (1, 2), "attention/value/bias": (0, 1)},
-            outputs={"attention/out/kernel": (0, 1)},
-        )
-    ),
-    "attention, heads": lambda: attending(
-        experts(
-            HEADS,
-            {"attention/[qkv]*/kernel": 1, "attention/[qkv]*/bias": 0, "attention/out/kernel": 0},
-        )
-    ),
-    "LSTM, units": lambda: recurrent(nn.LSTMCell, "?", {"rnn/cell/h?/bias": 0}),
-    "GRU, units": lambda: recurrent(nn.GRUCell, "?", {"rnn/cell/i?/bias": 0, "rnn/cell/hn/bias": 0}),
-}
+def shift(params: Any) -> Transformation:
+    return softmax_shift(params, WRITES)
 
 
-RECURRENT = {"LSTM, units", "GRU, units"}
-"""Their initial states have the type of the parameters as declared, float32, whatever the parameters are."""
-
-
-@pytest.mark.parametrize("name", cases(EXACT))
-def test_a_layer_of_linen_has_its_symmetry(name: str) -> None:
-    holds(EXACT[name](), "float64" if name not in RECURRENT else "model")
+def bias_and_gain(params: Any) -> Transformation:
+    """Along the bias alone both sides would be 0: the gain makes them say something."""
+    gains = norm_gain(UNITS, gains={"norm/scale": 0, "norm/bias": 0}, reads=READS)
+    return combined(translations(params, {"dense/bias": None}), gains, name="bias and gain")
 
 
 def scaled(epsilon: float) -> eqprop.Pair:
-    move = norm_scale(UNITS, writes={"dense/kernel": 1, "dense/bias": 0})
-    norm = partial(nn.BatchNorm, use_running_average=False, epsilon=epsilon)
-    return pair({"dense": dense(), "norm": norm, "head": HEAD}, FEATURES, move)
+    norm = partial(BATCH_NORM, epsilon=epsilon)
+    return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
 
 
-def test_a_batch_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)
+LSTM_BIASES, GRU_BIASES = {"h?/bias": 0}, {"i?/bias": 0, "hn/bias": 0}
+EINSUM = partial(nn.Einsum, (D_IN, UNITS), "bi,io->bo")
+PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
 
-
-def test_a_layer_that_computes_in_float32_is_held_to_float32_and_says_so() -> None:
-    layers = {"dense": dense(dtype=jnp.float32), "relu": nn.relu, "head": HEAD}
-    move = hidden_units(groups.Scaling(UNITS), writes={"dense/kernel": 1, "dense/bias": 0}, reads={"head/kernel": 0})
-    verdict = eqprop.verify(pair(layers, FEATURES, move), properties=["equivariance"]).verdicts[0]
-    assert verdict.precision == "float32"
-    assert 1e-9 < verdict.resolution < 1e-4
+LIBRARY = Library(
+    claims={
+        "Dense, permuted": stacked(FEATURES, PERMUTED, dense=DENSE, tanh=nn.tanh, head=HEAD),
+        "Dense, rescaled": writing(DENSE, 1),
+        "DenseGeneral, rescaled": writing(partial(nn.DenseGeneral, UNITS), 1),
+        "Einsum, rescaled": writing(EINSUM, 1),
+        "Sequential, rescaled": stacked(
+            FEATURES,
+            channels(UNITS, writes={"layer/layers_0/kernel": 1, "layer/layers_0/bias": 0}, reads=READS),
+            layer=partial(nn.Sequential, layers=[nn.Dense(UNITS), nn.relu]),
+            head=HEAD,
+        ),
+        "Embed, units": stacked(
+            WORDS,
+            channels(UNITS, writes={"layer/embedding": 1}, reads=READS),
+            layer=partial(nn.Embed, VOCABULARY, UNITS),
+            head=HEAD,
+        ),
+        "PReLU, rescaled": between(partial(nn.PReLU)),
+        "Dropout, rescaled": between(partial(nn.Dropout, 0.5, deterministic=True)),
+        "Conv signals, rescaled": writing(partial(nn.Conv, UNITS, (2,)), 2, TOKENS),
+        "Conv images, rescaled": writing(CONV, 3, IMAGES),
+        "Conv max pool, rescaled": writing(CONV, 3, IMAGES, pool=pooled),
+        "Conv mean pool, rescaled": writing(CONV, 3, IMAGES, pool=averaged),
+        "Conv strided, rescaled": writing(partial(CONV, strides=2), 3, IMAGES),
+        "Conv dilated, rescaled": writing(partial(CONV, kernel_dilation=2), 3, IMAGES),
+        "Conv circular, rescaled": writing(partial(CONV, padding="CIRCULAR"), 3, IMAGES),
+        "Conv grouped, rescaled in each group": grouped(),
+        "Conv depthwise, rescaled": between(
+            partial(CONV, feature_group_count=UNITS, use_bias=False), inputs=IMAGES, first=CONV, axis=3
+        ),
+        "ConvTranspose, rescaled": writing(partial(nn.ConvTranspose, UNITS, (3, 3), strides=(2, 2)), 3, IMAGES),
+        "ConvLocal, rescaled": stacked(
+            TOKENS,
+            channels(UNITS, writes={"layer/kernel": 2, "layer/bias": 1}, reads=READS),
+            layer=partial(nn.ConvLocal, UNITS, (2,)),
+            relu=nn.relu,
+            head=HEAD,
+        ),
+        "LayerNorm, gain": gain(partial(nn.LayerNorm)),
+        "LayerNorm, shift": stacked(FEATURES, shift, dense=DENSE, norm=partial(nn.LayerNorm)),
+        "RMSNorm, gain": gain(partial(nn.RMSNorm), bias=False),
+        "GroupNorm, gain": gain(partial(nn.GroupNorm, num_groups=1)),
+        "InstanceNorm, gain": gain(partial(nn.InstanceNorm), TOKENS),
+        "BatchNorm, gain": gain(BATCH_NORM),
+        "BatchNorm, bias before it": stacked(FEATURES, bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
+        "WeightNorm, length of directions": stacked(
+            FEATURES,
+            norm_scale(UNITS, writes={"layer/layer_instance/kernel": 1}),
+            layer=partial(nn.WeightNorm, DENSE, epsilon=0.0),  # 1e-12 by default, which is seen
+            head=HEAD,
+        ),
+        "SpectralNorm, size": stacked(
+            FEATURES,
+            norm_scale(1, writes={"layer/layer/kernel": "d_in (units members)"}),
+            layer=partial(Spectral, DENSE),
+            head=HEAD,
+        ),
+        "MultiHeadDotProductAttention, queries and keys": attention(nn.MultiHeadDotProductAttention, QK),
+        "MultiHeadDotProductAttention, values and outputs": attention(nn.MultiHeadDotProductAttention, VO),
+        "MultiHeadDotProductAttention, heads": attention(nn.MultiHeadDotProductAttention, WHOLE),
+        "MultiHeadAttention, queries and keys": attention(nn.MultiHeadAttention, QK),
+        "SelfAttention, values and outputs": attention(nn.SelfAttention, VO),
+        "RNN SimpleCell, units": recurrent(nn.SimpleCell, {"i/bias": 0}, ""),
+        "RNN GRUCell, units": recurrent(nn.GRUCell, GRU_BIASES),
+        "RNN MGUCell, units": recurrent(nn.MGUCell, GRU_BIASES),
+        "RNN LSTMCell, units": recurrent(nn.LSTMCell, LSTM_BIASES),
+        "RNN OptimizedLSTMCell, units": recurrent(nn.OptimizedLSTMCell, LSTM_BIASES),
+        "RNN ConvLSTMCell, channels": convolutional_lstm(),
+        "Bidirectional SimpleCell, units": recurrent(nn.SimpleCell, {"i/bias": 0}, "", "rnn/*_rnn/cell"),
+    },
+    exported=exported(nn, nn.Module),
+    out_of_scope={
+        "RNNCellBase": "abstract",
+        **dict.fromkeys(
+            ("Fp8DirectDotGeneralOp", "Fp8DotGeneral", "Fp8DotGeneralOp", "Fp8Einsum", "NANOOFp8DotGeneralOp"),
+            "computes in eight bits, of which three are the mantissa: no digit is left to compare",
+        ),
+    },
+    told=True,
+    scaled=scaled,
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import pytest
 from flax import nnx
 
 import eqprop
@@ -18,27 +19,32 @@ from eqprop.actions import (
     combined,
     experts,
     hidden_units,
+    low_rank,
     norm_gain,
     norm_scale,
     softmax_shift,
     states,
     translations,
 )
-from eqprop.groups.base import Group
 from eqprop.transformation import Transformation
 from tests.layers.statements import (
     D_IN,
     D_OUT,
     FEATURES,
     HEADS,
+    IMAGES,
+    NUMBERS,
     TOKENS,
     UNITS,
+    VOCABULARY,
     WIDTH,
+    WORDS,
     Build,
-    breaks,
-    cases,
-    growth,
-    holds,
+    Library,
+    Numbers,
+    exported,
+    model,
+    typed,
 )
 
 
@@ -56,147 +62,225 @@ class Stack(nnx.Module):
         return x
 
 
-def pair(layers: Mapping[str, Any], inputs: Any, move: Transformation | Callable[[Any], Transformation]) -> eqprop.Pair:
-    """A stack, and a transformation or what makes one of its parameters."""
-    graph, params, rest = nnx.split(Stack(layers), nnx.Param, ...)
-    with jax.enable_x64(True):  # running statistics as precise as what they are taken of
-        rest = jax.tree.map(_in_float64, rest)
+class Spectral(nnx.Module):
+    """A layer behind a spectral norm, whose vectors stay as they are."""
 
-    def apply(params: Any, x: Any) -> Any:
-        return nnx.merge(graph, params, rest, copy=True)(x)  # the layer changes its statistics in place
+    def __init__(self, layer: Any, rngs: Any) -> None:
+        self.norm = nnx.SpectralNorm(layer, epsilon=0.0, update_stats=False, rngs=rngs)
 
-    chosen = move if isinstance(move, Transformation) else move(params)
-    return eqprop.Pair(eqprop.Model(apply, params, inputs, name="nnx"), chosen)
+    def __call__(self, x: Any) -> Any:
+        return self.norm(x)
 
 
-def _in_float64(leaf: Any) -> Any:
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+Move = Transformation | Callable[[Any], Transformation]
 
 
-def rngs() -> Any:
-    return nnx.Rngs(0)
+def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
+    """Layers one after the other, and a transformation of their parameters or what makes one."""
+
+    def build(numbers: Numbers) -> eqprop.Pair:
+        with jax.enable_x64(True):  # running statistics as precise as what they are taken of
+            net = Stack({name: made(layer, numbers) for name, layer in layers.items()})
+        graph, params, rest = nnx.split(net, nnx.Param, ...)
+        rest = jax.tree.map(lambda leaf: typed(leaf, numbers), rest)
+
+        def apply(params: Any, x: Any) -> Any:
+            return nnx.merge(graph, params, rest, copy=True)(x)  # the layer changes its statistics in place
+
+        chosen = move if isinstance(move, Transformation) else move(params)
+        return eqprop.Pair(model(apply, params, inputs, numbers), chosen)
+
+    return build
 
 
-def dense() -> Any:
-    return nnx.Linear(D_IN, UNITS, rngs=rngs())
+def made(layer: Any, numbers: Numbers) -> Any:
+    """A layer, and the layers inside it, with the types that it can be told, and a stream of random numbers."""
+    if not isinstance(layer, partial):
+        return layer
+    accepted = inspect.signature(layer.func.__init__).parameters
+    options = {**numbers.options(accepted), **({"rngs": nnx.Rngs(0)} if "rngs" in accepted else {})}
+    return layer.func(*(made(part, numbers) for part in layer.args), **{**options, **layer.keywords})
 
 
-def head() -> Any:
-    return nnx.Linear(UNITS, D_OUT, rngs=rngs())
+DENSE, HEAD = partial(nnx.Linear, D_IN, UNITS), partial(nnx.Linear, UNITS, D_OUT)
+WRITES, READS = {"dense/kernel/value": 1, "dense/bias/value": 0}, {"head/kernel/value": 0}
 
 
-def batch_norm(epsilon: float = 1e-5) -> Any:
-    return nnx.BatchNorm(UNITS, use_running_average=False, epsilon=epsilon, rngs=rngs())
+def writing(layer: Any, axis: int, inputs: Any = FEATURES, **behind: Any) -> Build:
+    """The features of a layer, rescaled behind a ReLU; a pool or what else is homogeneous may follow."""
+    move = channels(UNITS, writes={"layer/kernel/value": axis, "layer/bias/value": 0}, reads=READS)
+    return stacked(inputs, move, layer=layer, relu=jax.nn.relu, **behind, head=HEAD)
 
 
-NORMS: dict[str, Callable[[], Any]] = {
-    "layer": lambda: nnx.LayerNorm(UNITS, rngs=rngs()),
-    "rms": lambda: nnx.RMSNorm(UNITS, rngs=rngs()),
-    "group": lambda: nnx.GroupNorm(UNITS, num_groups=1, rngs=rngs()),
-    "batch": batch_norm,
-}
+def between(layer: Any, *, inputs: Any = FEATURES, first: Any = DENSE, axis: int = 1) -> Build:
+    """The units in front of a layer that lets their scale through."""
+    writes = {"dense/kernel/value": axis, "dense/bias/value": 0}
+    return stacked(inputs, channels(UNITS, writes=writes, reads=READS), dense=first, layer=layer, head=HEAD)
 
 
-def units(group: Group) -> Transformation:
-    return hidden_units(group, writes={"dense/kernel/value": 1, "dense/bias/value": 0}, reads={"head/kernel/value": 0})
+def gain(norm: Any, inputs: Any = FEATURES, *, bias: bool = True) -> Build:
+    gains = {"norm/scale/value": 0} | ({"norm/bias/value": 0} if bias else {})
+    return stacked(inputs, norm_gain(UNITS, gains=gains, reads=READS), dense=DENSE, norm=norm, head=HEAD)
 
 
-def gain(kind: str) -> eqprop.Pair:
-    gains = {"norm/scale/value": 0} | ({} if kind == "rms" else {"norm/bias/value": 0})
-    layers = {"dense": dense(), "norm": NORMS[kind](), "head": head()}
-    return pair(layers, FEATURES, norm_gain(UNITS, gains=gains, reads={"head/kernel/value": 0}))
+def pooled(x: Any) -> Any:
+    return nnx.max_pool(x, (2, 2), strides=(2, 2))
 
 
-def attending(move: Transformation) -> eqprop.Pair:
-    attention = nnx.MultiHeadAttention(
-        HEADS, D_IN, qkv_features=HEADS * WIDTH, out_features=D_OUT, decode=False, rngs=rngs()
+def averaged(x: Any) -> Any:
+    return nnx.avg_pool(x, (2, 2), strides=(2, 2))
+
+
+CONV = partial(nnx.Conv, D_IN, UNITS, (3, 3))
+BATCH_NORM = partial(nnx.BatchNorm, UNITS, use_running_average=False)
+
+
+def grouped() -> Build:
+    """Four channels, of which each half is read by a group of a convolution."""
+    writes = {"dense/kernel/value": "h w d_in (copies units)", "dense/bias/value": "(copies units)"}
+    move = hidden_units(
+        groups.Power(groups.Scaling(2), 2), writes=writes, reads={"layer/kernel/value": "h w units (copies d_out)"}
     )
-    return pair({"attention": attention}, TOKENS, move)
+    layer = partial(nnx.Conv, 4, 2 * D_OUT, (3, 3), feature_group_count=2)
+    return stacked(IMAGES, move, dense=partial(nnx.Conv, D_IN, 4, (3, 3)), relu=jax.nn.relu, layer=layer)
+
+
+def attention(move: Transformation) -> Build:
+    layer = partial(nnx.MultiHeadAttention, HEADS, D_IN, qkv_features=HEADS * WIDTH, out_features=D_OUT, decode=False)
+    return stacked(TOKENS, move, attention=layer)
 
 
 def projection(name: str) -> dict[str, tuple[int, int]]:
     return {f"attention/{name}/kernel/value": (1, 2), f"attention/{name}/bias/value": (0, 1)}
 
 
-def recurrent(cell: Any, move: Transformation) -> eqprop.Pair:
-    return pair({"rnn": nnx.RNN(cell(D_IN, UNITS, rngs=rngs())), "head": head()}, TOKENS, move)
+OUTPUTS = "attention/out/kernel/value"
+QK = attention_heads(HEADS, WIDTH, queries=projection("query"), keys=projection("key"))
+VO = attention_heads(HEADS, WIDTH, values=projection("value"), outputs={OUTPUTS: (0, 1)})
+WHOLE = experts(HEADS, {"attention/[qkv]*/kernel/value": 1, "attention/[qkv]*/bias/value": 0, OUTPUTS: 0})
 
 
-def gated(biases: Mapping[str, Any]) -> Transformation:
-    """The units of a cell whose gates are fused in two kernels."""
-    return states(
+def recurrent(cell: Any, biases: Mapping[str, str], at: str = "rnn/cell") -> Build:
+    """The units of a cell whose gates are fused in two kernels; in both directions the same."""
+    move = states(
         groups.Permutation(UNITS),
-        inputs={"rnn/cell/dense_i/kernel/value": "d_in (gates units)", **biases},
-        recurrent={"rnn/cell/dense_h/kernel/value": ("hidden (gates units)", 0)},
-        outputs={"head/kernel/value": 0},
+        inputs={
+            f"{at}/dense_i/kernel/value": "d_in (gates units)",
+            **{f"{at}/{k}": axis for k, axis in biases.items()},
+        },
+        recurrent={f"{at}/dense_h/kernel/value": ("hidden (gates units)", 0)},
+        outputs={"head/kernel/value": "(directions units) d_out"},
     )
+    one = partial(nnx.RNN, partial(cell, D_IN, UNITS))
+    both = "*" in at
+    head = partial(nnx.Linear, 2 * UNITS, D_OUT) if both else HEAD
+    return stacked(TOKENS, move, rnn=partial(nnx.Bidirectional, one, one) if both else one, head=head)
 
 
-EXACT: dict[str, Build] = {
-    "linear, permuted": lambda: pair(
-        {"dense": dense(), "tanh": jnp.tanh, "head": head()}, FEATURES, units(groups.Permutation(UNITS))
-    ),
-    "linear, rescaled": lambda: pair(
-        {"dense": dense(), "relu": jax.nn.relu, "head": head()}, FEATURES, units(groups.Scaling(UNITS))
-    ),
-    "conv, rescaled": lambda: pair(
-        {"conv": nnx.Conv(D_IN, UNITS, (2,), rngs=rngs()), "relu": jax.nn.relu, "head": head()},
-        TOKENS,
-        channels(UNITS, writes={"conv/kernel/value": 2, "conv/bias/value": 0}, reads={"head/kernel/value": 0}),
-    ),
-    "layer norm, gain": lambda: gain("layer"),
-    "rms norm, gain": lambda: gain("rms"),
-    "group norm, gain": lambda: gain("group"),
-    "batch norm, gain": lambda: gain("batch"),
-    "layer norm, shift": lambda: pair(
-        {"dense": dense(), "norm": NORMS["layer"]()},
-        FEATURES,
-        lambda params: softmax_shift(params, {"dense/kernel/value": 1, "dense/bias/value": 0}),
-    ),
-    # Along the bias alone both sides would be 0: the gain makes them say something.
-    "batch norm, bias before it": lambda: pair(
-        {"dense": dense(), "norm": batch_norm(), "head": head()},
-        FEATURES,
-        lambda params: combined(
-            translations(params, {"dense/bias/value": None}),
-            norm_gain(UNITS, gains={"norm/scale/value": 0, "norm/bias/value": 0}, reads={"head/kernel/value": 0}),
-            name="bias and gain",
-        ),
-    ),
-    "attention, queries and keys": lambda: attending(
-        attention_heads(HEADS, WIDTH, queries=projection("query"), keys=projection("key"))
-    ),
-    "attention, values and outputs": lambda: attending(
-        attention_heads(HEADS, WIDTH, values=projection("value"), outputs={"attention/out/kernel/value": (0, 1)})
-    ),
-    "attention, heads": lambda: attending(
-        experts(
-            HEADS,
-            {
-                "attention/[qkv]*/kernel/value": 1,
-                "attention/[qkv]*/bias/value": 0,
-                "attention/out/kernel/value": 0,
-            },
-        )
-    ),
-    "LSTM, units": lambda: recurrent(nnx.OptimizedLSTMCell, gated({"rnn/cell/dense_h/bias/value": "(gates units)"})),
-    "GRU, units": lambda: recurrent(nnx.GRUCell, gated({"rnn/cell/dense_i/bias/value": "(gates units)"})),
-}
+def lstm() -> Build:
+    """The units of a cell with a kernel for each gate."""
+    move = states(
+        groups.Permutation(UNITS),
+        inputs={"rnn/cell/i*/kernel/value": 1, "rnn/cell/h?/bias/value": 0},
+        recurrent={"rnn/cell/h?/kernel/value": (1, 0)},
+        outputs=READS,
+    )
+    return stacked(TOKENS, move, rnn=partial(nnx.RNN, partial(nnx.LSTMCell, D_IN, UNITS)), head=HEAD)
 
 
-RECURRENT = {"LSTM, units", "GRU, units"}
-"""Their initial states have the type of the parameters as declared, float32, whatever the parameters are."""
+def shift(params: Any) -> Transformation:
+    return softmax_shift(params, WRITES)
 
 
-@pytest.mark.parametrize("name", cases(EXACT))
-def test_a_layer_of_nnx_has_its_symmetry(name: str) -> None:
-    holds(EXACT[name](), "float64" if name not in RECURRENT else "model")
+def bias_and_gain(params: Any) -> Transformation:
+    """Along the bias alone both sides would be 0: the gain makes them say something."""
+    gains = norm_gain(UNITS, gains={"norm/scale/value": 0, "norm/bias/value": 0}, reads=READS)
+    return combined(translations(params, {"dense/bias/value": None}), gains, name="bias and gain")
 
 
 def scaled(epsilon: float) -> eqprop.Pair:
-    move = norm_scale(UNITS, writes={"dense/kernel/value": 1, "dense/bias/value": 0})
-    return pair({"dense": dense(), "norm": batch_norm(epsilon), "head": head()}, FEATURES, move)
+    norm = partial(BATCH_NORM, epsilon=epsilon)
+    return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
 
 
-def test_a_batch_norm_breaks_the_scale_before_it_in_proportion_to_epsilon() -> None:
-    assert growth({epsilon: breaks(scaled(epsilon)) for epsilon in (1e-4, 1e-2)}) == pytest.approx(1, abs=0.2)
+PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
+FUSED_GRU, FUSED_LSTM = {"dense_i/bias/value": "(gates units)"}, {"dense_h/bias/value": "(gates units)"}
+SIMPLE = {"dense_i/bias/value": "(gates units)"}
+
+LIBRARY = Library(
+    claims={
+        "Linear, permuted": stacked(FEATURES, PERMUTED, dense=DENSE, tanh=jnp.tanh, head=HEAD),
+        "Linear, rescaled": writing(DENSE, 1),
+        "LinearGeneral, rescaled": writing(partial(nnx.LinearGeneral, D_IN, UNITS), 1),
+        "Einsum, rescaled": writing(partial(nnx.Einsum, "bi,io->bo", (D_IN, UNITS), (UNITS,)), 1),
+        "Sequential List, rescaled": stacked(
+            FEATURES,
+            channels(UNITS, writes={"layer/layers/0/kernel/value": 1, "layer/layers/0/bias/value": 0}, reads=READS),
+            layer=partial(nnx.Sequential, DENSE, jax.nn.relu),
+            head=HEAD,
+        ),
+        "LoRA, basis": stacked(
+            FEATURES,
+            low_rank(2, writes={"layer/lora_a/value": 1}, reads={"layer/lora_b/value": 0}),
+            layer=partial(nnx.LoRA, D_IN, 2, UNITS),
+        ),
+        "LoRALinear, basis": stacked(
+            FEATURES,
+            low_rank(2, writes={"layer/lora/lora_a/value": 1}, reads={"layer/lora/lora_b/value": 0}),
+            layer=partial(nnx.LoRALinear, D_IN, UNITS, lora_rank=2),
+        ),
+        "Embed, units": stacked(
+            WORDS,
+            channels(UNITS, writes={"layer/embedding/value": 1}, reads=READS),
+            layer=partial(nnx.Embed, VOCABULARY, UNITS),
+            head=HEAD,
+        ),
+        "PReLU, rescaled": between(partial(nnx.PReLU)),
+        "Dropout, rescaled": between(partial(nnx.Dropout, 0.5, deterministic=True)),
+        "Conv signals, rescaled": writing(partial(nnx.Conv, D_IN, UNITS, (2,)), 2, TOKENS),
+        "Conv images, rescaled": writing(CONV, 3, IMAGES),
+        "Conv max pool, rescaled": writing(CONV, 3, IMAGES, pool=pooled),
+        "Conv mean pool, rescaled": writing(CONV, 3, IMAGES, pool=averaged),
+        "Conv strided, rescaled": writing(partial(CONV, strides=2), 3, IMAGES),
+        "Conv dilated, rescaled": writing(partial(CONV, kernel_dilation=2), 3, IMAGES),
+        "Conv grouped, rescaled in each group": grouped(),
+        "Conv depthwise, rescaled": between(
+            partial(nnx.Conv, UNITS, UNITS, (3, 3), feature_group_count=UNITS, use_bias=False),
+            inputs=IMAGES,
+            first=CONV,
+            axis=3,
+        ),
+        "ConvTranspose, rescaled": writing(partial(nnx.ConvTranspose, D_IN, UNITS, (3, 3), strides=2), 3, IMAGES),
+        "LayerNorm, gain": gain(partial(nnx.LayerNorm, UNITS)),
+        "LayerNorm, shift": stacked(FEATURES, shift, dense=DENSE, norm=partial(nnx.LayerNorm, UNITS)),
+        "RMSNorm, gain": gain(partial(nnx.RMSNorm, UNITS), bias=False),
+        "GroupNorm, gain": gain(partial(nnx.GroupNorm, UNITS, num_groups=1)),
+        "InstanceNorm, gain": gain(partial(nnx.InstanceNorm, UNITS), TOKENS),
+        "BatchNorm, gain": gain(BATCH_NORM),
+        "BatchNorm, bias before it": stacked(FEATURES, bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
+        "WeightNorm, length of directions": stacked(
+            FEATURES,
+            norm_scale(UNITS, writes={"layer/layer_instance/kernel/value": 1}),
+            layer=partial(nnx.WeightNorm, DENSE, epsilon=0.0),  # 1e-12 by default, which is seen
+            head=HEAD,
+        ),
+        "SpectralNorm, size": stacked(
+            FEATURES,
+            norm_scale(1, writes={"layer/norm/layer_instance/kernel/value": "d_in (units members)"}),
+            layer=partial(Spectral, DENSE),
+            head=HEAD,
+        ),
+        "MultiHeadAttention, queries and keys": attention(QK),
+        "MultiHeadAttention, values and outputs": attention(VO),
+        "MultiHeadAttention, heads": attention(WHOLE),
+        "RNN SimpleCell, units": recurrent(nnx.SimpleCell, SIMPLE),
+        "RNN GRUCell, units": recurrent(nnx.GRUCell, FUSED_GRU),
+        "RNN OptimizedLSTMCell, units": recurrent(nnx.OptimizedLSTMCell, FUSED_LSTM),
+        "RNN LSTMCell, units": lstm(),
+        "Bidirectional GRUCell, units": recurrent(nnx.GRUCell, FUSED_GRU, "rnn/*_rnn/cell"),
+    },
+    exported=exported(nnx, nnx.Module),
+    out_of_scope={"RNNCellBase": "abstract", "Dict": "has no parameters of its own: it holds other layers"},
+    told=True,
+    scaled=scaled,
+)
