@@ -173,7 +173,8 @@ def forgets_a_number(path: str) -> Mutant:
 
     def rule(pair: eqprop.Pair, element: Any, params: Any, p: str) -> Any:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
-        return jnp.concatenate([moved[..., :-1], kept[..., -1:]], axis=-1)
+        last = (-1,) * jnp.ndim(kept)
+        return jnp.asarray(moved).at[last].set(kept[last])
 
     return Mutant("forgets-a-number", 0, f"K leaves the last number of {path} alone", acting_otherwise(path, rule))
 
