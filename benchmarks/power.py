@@ -126,20 +126,21 @@ def _whole_numbers(drawn: object) -> list[int]:
 @click.option("--new", is_flag=True, help="Only mutants that the matrix does not have.")
 @click.option("--shrink", is_flag=True, help="Also shrink, and report readability and time.")
 @click.option("--match", default="", help="Only entries whose name contains this.")
+@click.option("--mutant", default="", help="Only mutants whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--write", is_flag=True, help="Also keep what was found in eqprop/kills.json, and the rest as it is there."
 )
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
-def main(*, costly: bool, new: bool, shrink: bool, match: str, seed: int, write: bool, jobs: int) -> None:
+def main(*, costly: bool, new: bool, shrink: bool, match: str, mutant: str, seed: int, write: bool, jobs: int) -> None:
     """Print the matrix property × mutant."""
     columns = dict(zip(LETTERS, LIBRARY, strict=False))
     for letter, prop in columns.items():
         click.echo(f"{letter}  {prop.name} (order {prop.order})")
     click.echo()
-    cells = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
+    of_entries = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
     known = {kill.cell for kill in kills.kills()} if new else frozenset[tuple[str, str]]()
-    cells = [cell for cell in cells if cell not in known]
+    cells = [cell for cell in of_entries if mutant in cell[1] and cell not in known]
     trials: list[Trial] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for t in pool.map(partial(named_trial, seed=seed, shrink=shrink, costly=costly), cells):

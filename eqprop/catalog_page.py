@@ -14,6 +14,7 @@ from functools import cache
 from eqprop.cells import cells
 from eqprop.explain import entry_facts, group_of
 from eqprop.kills import Kill, kills, own_entries
+from eqprop.mutants import COVARIANT, Mutant
 from eqprop.properties import LIBRARY
 from eqprop.registry import Entry
 
@@ -25,7 +26,7 @@ PROPERTIES_PAGE = "properties.md"
 def page() -> str:
     """The whole of docs/catalog.md."""
     families = _families()
-    return "\n".join([*_introduction(), *_contents(families), *_sections(families)])
+    return "\n".join([*_introduction(), *_shared_mutants(), *_contents(families), *_sections(families)])
 
 
 def _families() -> dict[str, list[Entry]]:
@@ -60,6 +61,18 @@ those on which a kind of group acts.
 """
 
 
+def _shared_mutants() -> Iterator[str]:
+    """The defects that every entry has, once for all."""
+    yield "## Mutants of every entry\n"
+    yield "Derivatives that are wrong in the same way at θ and at K_g θ:\n".replace("K_g", r"K\_g")
+    for mutant in COVARIANT:
+        found = [kill for kill in kills() if kill.mutant == mutant.name]
+        caught = {name for kill in found for name in kill.falsified}
+        by = [prop.name for prop in LIBRARY if prop.name in caught and prop.order == mutant.order]
+        yield f"{_line(mutant)} ({', '.join(by) or 'not measured'}; measured on {len(found)} entries)"
+    yield ""
+
+
 def _contents(families: Mapping[str, list[Entry]]) -> Iterator[str]:
     yield "## Contents\n"
     for module, members in families.items():
@@ -88,7 +101,7 @@ def _section(entry: Entry) -> Iterator[str]:
             yield f"- **{label}**: {_escaped(text)}"
     if not entry.control:
         yield f"- **properties**: {_properties(cells().get(entry.name, {}))}"
-        yield "- **mutants**:"
+        yield "- **mutants**, beside those of every entry:"
         yield from _mutants(entry)
     yield ""
 
@@ -115,10 +128,14 @@ def _found() -> dict[tuple[str, str], Kill]:
 
 def _mutants(entry: Entry) -> Iterator[str]:
     orders = {prop.name: prop.order for prop in LIBRARY}
-    for mutant in sorted(entry.mutants, key=lambda m: m.order):
+    for mutant in sorted(set(entry.mutants) - set(COVARIANT), key=lambda m: (m.order, entry.mutants.index(m))):
         kill = _found().get((entry.name, mutant.name))
         by = [name for name in (kill.falsified if kill else ()) if orders[name] == mutant.order]
-        yield f"  - order {mutant.order}, `{mutant.name}`: {_escaped(mutant.why)} ({', '.join(by) or 'not measured'})"
+        yield f"  {_line(mutant)} ({', '.join(by) or 'not measured'})"
+
+
+def _line(mutant: Mutant) -> str:
+    return f"- order {mutant.order}, `{mutant.name}`: {_escaped(mutant.why)}"
 
 
 def main() -> None:

@@ -64,9 +64,9 @@ def unseen(
     judged = program.judge(Probe(**{**vars(drawn), "inputs": inputs}), rng)
     noticed = np.any([judgement.suspect for judgement in judged.values()], axis=0)
     by_kind: np.ndarray = noticed.reshape(2, len(names), EACH).any(axis=2)
-    factor, generic = by_kind.tolist()
+    factor, generic = by_kind[CONSTANT - 1], by_kind[GENERIC - 1]
     return Unseen(
-        never=tuple(name for name, seen in zip(names, by_kind.any(axis=0).tolist(), strict=True) if not seen),
+        never=tuple(name for name, *seen in zip(names, generic, factor, strict=True) if not any(seen)),
         up_to_a_factor=tuple(n for n, g, f in zip(names, generic, factor, strict=True) if g and not f),
         of=len(names),
     )

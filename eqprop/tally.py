@@ -87,7 +87,8 @@ class Tally:
             return "kinks, overflow or ill-conditioning leave no digits to compare"
         if not unit.origin:
             return f"{unit.name} leaves too few digits to compare; verify with precision='float64'"
+        finer = "float64" if unit.name == "float32" else "float64 (or float32)"
         return (
             f"the model computes in {unit.name} from {unit.origin} on, which leaves too few digits to compare; build "
-            "it with dtype=float64 (or float32) for verification"
+            f"it with dtype={finer} for verification"
         )

@@ -107,11 +107,11 @@ class ImageNet:
     def writes(self) -> dict[str, int | str]:
         """The tensors that write the channels, with the axis of these; of several groups, as copies."""
         grouped = self.groups > 1
-        axes: dict[str, int | str] = {
-            "kernel": f"{_axes(self.space)} c_in (copies units)" if grouped else self.space + 1,
-            "bias": "(copies units)" if grouped else 0,
-        }
-        return axes if self.bias else {"kernel": axes["kernel"]}
+        axes: dict[str, int | str] = {}
+        axes["kernel"] = f"{_axes(self.space)} c_in (copies units)" if grouped else self.space + 1
+        if self.bias:
+            axes["bias"] = "(copies units)" if grouped else 0
+        return axes
 
     @property
     def reads(self) -> dict[str, int | str]:

@@ -11,6 +11,7 @@ from eqprop.cells import cells
 from eqprop.errors import InvalidInput
 from eqprop.explain import explanation, group_of, listing
 from eqprop.kills import own_entries
+from eqprop.mutants import COVARIANT
 from eqprop.registry import entry as named
 
 PAGE = Path(__file__).parents[1] / "docs" / "catalog.md"
@@ -35,11 +36,19 @@ def test_the_page_has_a_section_with_every_fact_of(entry, written):
     assert " ".join(entry.statement.split()) in section
     for text in (entry.action, entry.reference, entry.pitfalls, entry.hessian, entry.control):
         assert text in plain
-    for mutant in entry.mutants:
+    for mutant in set(entry.mutants) - set(COVARIANT):
         assert f"- order {mutant.order}, `{mutant.name}`: {mutant.why} (" in plain
     assert "not measured" not in section
     for name in () if entry.control else cells()[entry.name]:
         assert f"`{name}`" in section
+
+
+def test_the_mutants_of_every_entry_are_listed_once(written):
+    section = written.split("\n## Mutants of every entry\n")[1].split("\n## ")[0]
+    assert "not measured" not in section
+    for mutant in COVARIANT:
+        assert f"- order {mutant.order}, `{mutant.name}`: {mutant.why} (" in section
+        assert written.count(f"`{mutant.name}`") == 1
 
 
 @every_entry

