@@ -42,8 +42,17 @@ MUTANTS = [
     for mutants in [sorted((m for m in entry.mutants if by_core(name, m)), key=lambda mutant: mutant.order)]
 ]
 """One of each entry, of another place in it each time, so that every order has its share."""
-LARGER = {"transformer": 46, "lstm": 26, "recurrent": 20, "tied-embedding-shift": 15}
-"""The smallest pairs of which have more parameters: embeddings, norms, heads and a hidden layer; four gates."""
+LARGER = {
+    "transformer": 46,
+    "lstm": 26,
+    "recurrent": 20,
+    "tied-embedding-shift": 15,
+    "grouped-image": 24,
+    "image-turn": 36,
+    "strided-image-turn": 36,
+}
+"""The smallest pairs of which have more parameters: embeddings, norms, heads and a hidden layer; four gates; kernels of
+three by three, or of two groups."""
 MOST_PARAMETERS = 12
 QUICK = settings(database=None, max_examples=500, suppress_health_check=list(HealthCheck))
 PROBES = 48

@@ -77,7 +77,7 @@ def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
     def build(numbers: Numbers) -> eqprop.Pair:
         net = Stack({name: told(layer, numbers) for name, layer in layers.items()})
         with jax.enable_x64(True):  # running statistics as precise as what they are taken of
-            variables = net.init(jax.random.key(0), inputs)
+            variables = net.init(jax.random.key(0), typed(inputs, numbers))
         params = variables["params"]
         rest = typed({name: kept for name, kept in variables.items() if name != "params"}, numbers)
 
