@@ -42,8 +42,9 @@ GROSS_COARSE = 0.5
 UNSETTLED = 0.1
 """The part of a cell's probes that may settle nothing before the cell itself counts as inconclusive."""
 
-UNSETTLED_COARSE = 0.5
-"""Likewise in half precision, where badly scaled numbers have no digit left: what is said of the cell is its median."""
+UNSETTLED_LOW = 0.5
+"""Likewise below float64, where simple and badly scaled numbers leave no digits: what is said of the cell is its median.
+"""
 
 COARSE = 2.0**-12
 """From this unit roundoff on (float16, bfloat16) the margins of half precision are used."""
@@ -75,11 +76,15 @@ class Bar:
 
 def bar_of(eps: float) -> Bar:
     """The bar for a program of this unit roundoff."""
-    return HALF if eps >= COARSE else FINE
+    if eps >= COARSE:
+        return HALF
+    return LOW if eps > FINEST_EPS else FINE
 
 
+FINEST_EPS = float(np.finfo(np.float64).eps)
 FINE = Bar(MARGIN, GROSS, UNSETTLED)
-HALF = Bar(MARGIN_COARSE, GROSS_COARSE, UNSETTLED_COARSE, coarse=True)
+LOW = Bar(MARGIN, GROSS, UNSETTLED_LOW)
+HALF = Bar(MARGIN_COARSE, GROSS_COARSE, UNSETTLED_LOW, coarse=True)
 SMALLEST = {"float64": np.finfo(np.float64).tiny, "float32": np.finfo(np.float32).tiny, "float16": 2.0**-14}
 """The smallest normal numbers; below them a unit in the last place gets no smaller. bfloat16 has that of float32."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eqprop.rounding import Judgement, bar_of
+from eqprop.rounding import UNSETTLED, Judgement, bar_of
 from eqprop.units import FINEST, Unit, coarsest
 
 
@@ -25,6 +25,7 @@ class Tally:
     residual: float = 0.0
     floor: float = float("nan")
     resolutions: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    unresolved: list[np.ndarray] = field(default_factory=list[np.ndarray])
     architectures: set[Hashable] = field(default_factory=set[Hashable])
     units: set[Unit] = field(default_factory=set[Unit])
 
@@ -39,6 +40,7 @@ class Tally:
         self.units.add(unit)
         usable = ~judged.inconclusive & ~judged.vacuous
         self.resolutions.append(judged.resolution[usable])
+        self.unresolved.append(judged.resolution[judged.inconclusive])
         if usable.any():
             floors = np.where(usable, judged.floors, -1.0)
             worst = int(np.argmax(floors))
@@ -58,9 +60,12 @@ class Tally:
         return 0 < self.probes == self.vacuous
 
     def resolution(self) -> tuple[float, float]:
-        """The median and the worst resolution over conclusive probes."""
-        values = np.concatenate(self.resolutions) if self.resolutions else np.zeros(0)
-        return (float(np.median(values)), float(np.max(values))) if values.size else (float("nan"), float("nan"))
+        """The median over the probes that compared something, settled or not, and the worst over conclusive ones."""
+        if not self.conclusive:
+            return float("nan"), float("nan")
+        settled = np.concatenate(self.resolutions)
+        compared = np.concatenate([settled, *(np.where(np.isnan(r), np.inf, r) for r in self.unresolved)])
+        return float(np.quantile(compared, 0.5, method="lower")), float(np.max(settled))
 
     @property
     def precision(self) -> str:
@@ -71,12 +76,22 @@ class Tally:
         """Why the cell cannot count as a pass, or an empty text."""
         if self.probes == 0:
             return "no probe was evaluated"
-        if self.inconclusive > bar_of(coarsest(self.units).eps).unsettled * self.probes:
+        if self._unsettled():
             infinite = f", {self.not_finite} of them not finite" if self.not_finite else ""
             return f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}: {self._why_foggy()}"
         if self.conclusive == 0:
             return f"at all {self.probes} probes both sides vanish: there is nothing to compare"
         return ""
+
+    def _unsettled(self) -> bool:
+        """Whether too many probes settle nothing: the median of those that compared something must tell, in any case.
+
+        That half of the digits are gone excuses no NaN; half precision runs out of range as well.
+        """
+        bar = bar_of(coarsest(self.units).eps)
+        most = bar.unsettled * self.probes
+        infinite = self.not_finite if not bar.coarse else 0
+        return self.inconclusive > min(most, self.conclusive) or infinite > UNSETTLED * self.probes
 
     def _why_foggy(self) -> str:
         """What leaves no digits to compare: what is not finite, where that was seen, or a low precision."""

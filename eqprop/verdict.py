@@ -70,8 +70,9 @@ class Verdict:
         reason: why, where the outcome needs a reason (not applicable, blocked, inconclusive, error, known failure).
         residual: |lhs − rhs| of the worst leaf at the worst probe.
         floor: the rounding floor there.
-        resolution: the smallest relative error that would have been noticed, median over conclusive probes.
-        worst_resolution: the same, at the worst conclusive probe.
+        resolution: the smallest relative error that would have been noticed, median over the probes that compared
+            something, those that settled nothing included.
+        worst_resolution: the same, at the worst probe that settled something.
         probes: how many were judged.
         inconclusive: how many of them settled nothing.
         vacuous: at how many both sides and all their terms vanished.

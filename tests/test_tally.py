@@ -64,6 +64,30 @@ def test_the_resolution_is_the_median_and_the_worst_over_conclusive_probes():
     assert tally.resolution() == pytest.approx((1e-4, 1e-3))
 
 
+def test_the_median_is_over_all_that_was_compared_and_not_only_over_what_settled_something():
+    settled, foggy = ([0.0], [1.0], [30.0 * 1e3]), ([0.0], [1.0], [60.0])
+    tally = tally_of(*[judged(*settled)] * 2, *[judged(*foggy)] * 3, unit=FLOAT32)
+    assert tally.resolution() == pytest.approx((0.5, 1e-3))
+    assert "3 of 5" in tally.why_inconclusive()
+
+
+@pytest.mark.parametrize(("unit", "allowed"), [("float64", 1), ("float32", 5), ("bfloat16", 5)])
+def test_below_float64_half_of_the_probes_may_leave_no_digits(unit: str, allowed: int):
+    of = {"float64": FINEST, "float32": FLOAT32, "bfloat16": BFLOAT16}[unit]
+    good, foggy = judged(*GOOD), judged([0.0], [1.0], [1.0])
+    assert tally_of(*[foggy] * allowed, *[good] * (10 - allowed), unit=of).why_inconclusive() == ""
+    reason = tally_of(*[foggy] * (allowed + 1), *[good] * (9 - allowed), unit=of).why_inconclusive()
+    assert f"{allowed + 1} of 10" in reason
+
+
+def test_a_low_precision_excuses_no_numbers_that_are_not_finite():
+    infinite = judged([np.inf], [np.inf], [np.inf], finite=False)
+    many = (*[infinite] * 2, *[judged(*GOOD)] * 8)
+    assert "2 of them not finite" in tally_of(*many, unit=FLOAT32).why_inconclusive()
+    assert tally_of(*many, unit=BFLOAT16).why_inconclusive() == ""  # it is out of range beyond 65504
+
+
+FLOAT32 = Unit(2.0**-23, "float32", "convert_element_type (net.py:7)")
 BFLOAT16 = Unit(2.0**-7, "bfloat16", "convert_element_type (net.py:7)")
 
 
