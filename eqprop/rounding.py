@@ -43,8 +43,7 @@ UNSETTLED = 0.1
 """The part of a cell's probes that may settle nothing before the cell itself counts as inconclusive."""
 
 UNSETTLED_LOW = 0.5
-"""Likewise below float64, where simple and badly scaled numbers leave no digits: what is said of the cell is its median.
-"""
+"""Likewise below float64, where simple and badly scaled numbers leave no digits: a cell is as good as its median."""
 
 COARSE = 2.0**-12
 """From this unit roundoff on (float16, bfloat16) the margins of half precision are used."""

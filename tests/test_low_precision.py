@@ -216,8 +216,11 @@ def test_the_finer_precisions_keep_their_margin():
 # -- a low precision inside of a fine one ------------------------------------------------------------------------------
 
 HEADS, SIZE, TOKEN = 2, 4, 8
-BLOCK = {name: RNG.standard_normal((TOKEN, HEADS, SIZE)) / 2 for name in "qkv"}
-BLOCK |= {"gain": np.ones(TOKEN), "o": RNG.standard_normal((HEADS, SIZE, TOKEN)) / 2}
+BLOCK = {
+    **{name: RNG.standard_normal((TOKEN, HEADS, SIZE)) / 2 for name in "qkv"},
+    "gain": np.ones(TOKEN),
+    "o": RNG.standard_normal((HEADS, SIZE, TOKEN)) / 2,
+}
 SEQUENCES = RNG.standard_normal((2, 3, TOKEN))
 
 
