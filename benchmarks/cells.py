@@ -2,7 +2,7 @@
 
     eqprop verify --format json > report.json
     python -m benchmarks.cells report.json            # what changed
-    python -m benchmarks.cells report.json --write    # and keep it, in eqprop/cells.json
+    python -m benchmarks.cells report.json --write    # and keep it, in eqprop/expected.json
 
 Only a report without failures is kept. Run it with the default profile and seed: other runs are not compared with it.
 """
@@ -15,9 +15,8 @@ from pathlib import Path
 import click
 
 import eqprop
-from eqprop import cells
-from eqprop.kills import own_entries
-from eqprop.report import Report
+from eqprop.authoring import expected, own_entries
+from eqprop.results import Report
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,16 +29,16 @@ def main(*, file: Path, write: bool) -> None:
         click.echo(f"the report has {len(report.failures)} failures; mend them first")
         raise SystemExit(1)
     own = own_entries()
-    found = {name: row for name, row in cells.measured(report).items() if name in own}
-    kept = {name: row for name, row in cells.cells().items() if name in own}
+    found = {name: row for name, row in expected.measured(report).items() if name in own}
+    kept = {name: row for name, row in expected.cells().items() if name in own}
     for name in sorted(found):
         for prop in sorted(kept.get(name, {}).keys() ^ found[name].keys()):
             click.echo(f"{'+' if prop in found[name] else '-'} {name}: {prop}")
     for name in sorted(own.keys() - found.keys() - kept.keys()):
         click.echo(f"? {name}: never measured")
     if write:
-        target = Path(eqprop.__file__).with_name(cells.FILE)
-        target.write_text(cells.written({**kept, **found}), encoding="utf-8")
+        target = Path(eqprop.__file__).with_name(expected.FILE)
+        target.write_text(expected.written({**kept, **found}), encoding="utf-8")
         click.echo(f"{target}: {sum(map(len, {**kept, **found}.values()))} cells of {len({**kept, **found})} entries")
 
 

@@ -25,14 +25,13 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
-from eqprop.calculus import generator, inner_magnitude
-from eqprop.groups.base import LieGroup
-from eqprop.pair import Pair
-from eqprop.precision import separated_caches
+from eqprop.claims import Pair
+from eqprop.engine import generator, inner_magnitude, separated_caches
+from eqprop.groups import LieGroup
+from eqprop.probes import gaussian, params_of
+from eqprop.properties.traits import traits_of
 from eqprop.registry import Entry, entries
-from eqprop.sampling import gaussian, params_of
 from eqprop.strategies import ACTIVATIONS
-from eqprop.traits import traits_of
 
 LONGEST = 1e3
 ALLOWED = 1e-9

@@ -25,13 +25,12 @@ import numpy as np
 
 from benchmarks.nets import perceptron
 from eqprop import rounding
+from eqprop.claims import Pair
 from eqprop.evaluation import Program, applicable
-from eqprop.judging import SMALL
-from eqprop.losses import SQUARED_ERROR
-from eqprop.pair import Pair
-from eqprop.probe import Probe
+from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE
+from eqprop.search import SMALL
 
 BATCH = 32
 CLASSES = 10

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from eqprop.kills import own_entries
+from eqprop.authoring import own_entries
 
 
 def lines_of_entries(text: str) -> dict[str, int]:

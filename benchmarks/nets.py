@@ -11,8 +11,7 @@ import numpy as np
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.model import Model
-from eqprop.pair import Pair
+from eqprop.claims import Model, Pair
 
 
 def perceptron(sizes: Sequence[int], batch: int) -> Pair:

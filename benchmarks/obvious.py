@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.losses import SQUARED_ERROR
-from eqprop.pair import Pair
-from eqprop.probe import Probe
+from eqprop.claims import Pair
+from eqprop.probes import SQUARED_ERROR, Probe
 
 Sides = tuple[Any, Any]
 TOLERANCE = 1e-6

@@ -26,15 +26,13 @@ import jax
 import numpy as np
 
 from benchmarks.power import ARCHITECTURES, PROFILE
-from eqprop.cache import persistent_cache
+from eqprop.claims import Pair
+from eqprop.engine import Precision, persistent_cache
 from eqprop.errors import InvalidInput
 from eqprop.mutants import Mutant, scaled_gradient, second_derivative, slips
-from eqprop.pair import Pair
-from eqprop.precision import Precision
 from eqprop.properties import CORE
 from eqprop.registry import Entry, entries
-from eqprop.search import Search
-from eqprop.subject import Options, Subject
+from eqprop.search import Options, Search, Subject
 
 GROSS = 0.5
 SIZES: dict[str, float] = {"float64": 1e-9, "float32": 1e-3}

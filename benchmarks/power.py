@@ -3,7 +3,7 @@
     python -m benchmarks.power            # the kill matrix
     python -m benchmarks.power --costly   # of all properties, trajectories and spectra included
     python -m benchmarks.power --shrink   # with counterexamples: readability and shrinking time
-    python -m benchmarks.power --write    # also keep the matrix, in eqprop/kills.json, for the reference
+    python -m benchmarks.power --write    # also keep the matrix, in eqprop/authoring/kills.json, for the reference
     python -m benchmarks.power --new      # only mutants that the matrix does not have
 
 A mutant counts as caught where a property of its own order is falsified and none of a lower order. Without ``--costly``
@@ -28,16 +28,15 @@ import click
 import numpy as np
 
 import eqprop
-from eqprop import kills
-from eqprop.cache import persistent_cache
-from eqprop.counterexample import Counterexample
+from eqprop.authoring import kills
+from eqprop.engine import persistent_cache
 from eqprop.mutants import Mutant
+from eqprop.probes import READABLE
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry, entries
-from eqprop.sampling import READABLE
-from eqprop.search import Search
-from eqprop.subject import Options, Subject
+from eqprop.results import Counterexample
+from eqprop.search import Options, Search, Subject
 
 ARCHITECTURES = 3
 WRITTEN_EVERY = 50
@@ -129,7 +128,9 @@ def _whole_numbers(drawn: object) -> list[int]:
 @click.option("--mutant", default="", help="Only mutants whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
-    "--write", is_flag=True, help="Also keep what was found in eqprop/kills.json, and the rest as it is there."
+    "--write",
+    is_flag=True,
+    help="Also keep what was found in eqprop/authoring/kills.json, and the rest as it is there.",
 )
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
 def main(*, costly: bool, new: bool, shrink: bool, match: str, mutant: str, seed: int, write: bool, jobs: int) -> None:

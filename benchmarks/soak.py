@@ -27,17 +27,15 @@ import jax
 import numpy as np
 from hypothesis import Phase
 
-from eqprop.cache import persistent_cache
-from eqprop.casting import output_shapes
+from eqprop.engine import persistent_cache, separated_caches
 from eqprop.evaluation import Program, applicable
-from eqprop.precision import separated_caches
-from eqprop.probe import Probe
+from eqprop.probes import Probe, output_shapes
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property
 from eqprop.registry import Entry, entries
 from eqprop.rounding import CONFIRMING_COPIES, Judgement
+from eqprop.search import Structure, drive
 from eqprop.strategies.conjugates import conjugates
-from eqprop.structures import Structure, drive
 
 PER_ARCHITECTURE = 512
 COSTLY_PART, COSTLY_EVERY = 8, 4

@@ -35,10 +35,10 @@ import numpy as np
 from benchmarks.nets import perceptron
 from benchmarks.obvious import Harness
 from eqprop import rounding
-from eqprop.compiling import HOT
+from eqprop.claims import Pair
+from eqprop.engine import HOT
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import SQUARED_ERROR
-from eqprop.pair import Pair
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE
 
 LONGEST_VERIFY = 1800
@@ -71,7 +71,7 @@ class Verified:
 def verify(cache: Path, scratch: Path, *arguments: str) -> Verified:
     """Run ``eqprop verify`` with a compilation cache of its own; nothing that earlier runs found is remembered."""
     save, database = scratch / "counterexamples", scratch / "hypothesis"
-    command = [sys.executable, "-c", "from eqprop.cli import main; main()", "verify", "--format", "json"]
+    command = [sys.executable, "-c", "from eqprop.faces.cli import main; main()", "verify", "--format", "json"]
     environment = os.environ | {"EQPROP_CACHE_DIR": str(cache), "HYPOTHESIS_STORAGE_DIRECTORY": str(database)}
     start = time.perf_counter()
     done = subprocess.run(

@@ -19,11 +19,9 @@ from pathlib import Path
 
 import click
 
-from eqprop.kills import own_entries
+from eqprop.authoring import LEAST_ARCHITECTURES, LEAST_USABLE, own_entries, usable
 from eqprop.properties import CORE
-from eqprop.report import Report
-from eqprop.selfcheck import LEAST_ARCHITECTURES, LEAST_USABLE, usable
-from eqprop.verdict import Outcome, Verdict
+from eqprop.results import Outcome, Report, Verdict
 
 NAMES = frozenset(prop.name for prop in CORE)
 GENERATOR, GRADIENT = "noether", "gradient-covariance"

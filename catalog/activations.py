@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import low_rank
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import Mutant, acting_otherwise, leaf_at, usual, wrong_axis, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import EXP, SIN
 from eqprop.strategies.architectures import hidden_layer
 from eqprop.strategies.domains import balanced, domain, small
 from eqprop.strategies.surroundings import Block, embedded
-from eqprop.transformation import Transformation
 
 SECOND = "second order after Yang & Ziyin (2512.21447)"
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.groups.base import Group
-from eqprop.pair import Pair
+from eqprop.claims import Pair
+from eqprop.groups import Group
 from eqprop.registry import register
 from eqprop.strategies.activations import IDENTITY, LEAKY_RELU, TANH, Activation
 from eqprop.strategies.asymmetric import Kind, asymmetric_layers

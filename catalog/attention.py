@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from eqprop.actions import attention_heads
+from eqprop.claims import Pair
 from eqprop.mutants import (
     Mutant,
     backward_bends,
@@ -17,7 +18,6 @@ from eqprop.mutants import (
     stopped,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.attention import Attention, attentions
 from eqprop.strategies.domains import domain, moderate

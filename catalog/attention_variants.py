@@ -5,10 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from eqprop.actions import attention_heads, combined, experts, hidden_units, norm_scale
-from eqprop.groups import ComplexLinear, ComplexScaling, DirectSum, GeneralLinear, Scaling
-from eqprop.groups.base import Group
+from eqprop.claims import Pair
+from eqprop.groups import ComplexLinear, ComplexScaling, DirectSum, GeneralLinear, Group, Scaling
 from eqprop.mutants import forgets, slips, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.attention_variants import Variant, variants
 from eqprop.strategies.domains import balanced, domain, moderate, told_apart

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from eqprop.actions import low_rank
+from eqprop.claims import Pair
 from eqprop.groups import GeneralLinear, Orthogonal
 from eqprop.mutants import usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.autoencoders import linear_autoencoders, linear_vaes
 from eqprop.strategies.domains import domain, moderate

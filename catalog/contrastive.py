@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop.actions import combined, experts, low_rank, norm_scale
+from eqprop.claims import Pair
 from eqprop.groups import Orthogonal
 from eqprop.mutants import forgets_part, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate, skewed, told_apart
 from eqprop.strategies.graphs import two_towers

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import channels
+from eqprop.claims import Pair
 from eqprop.mutants import forgets, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import ERF, SIN, TANH, activations, homogeneous_activations
 from eqprop.strategies.convolution import conv_nets

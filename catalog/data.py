@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.groups.base import Group
+from eqprop.claims import Pair, Transformation, unmoved
+from eqprop.groups import Group
 from eqprop.mutants import Mutant, bent_outputs, forgets, scaled_outputs, usual
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import GELU, SOFTPLUS, TANH
 from eqprop.strategies.architectures import hidden_layer
@@ -20,7 +20,6 @@ from eqprop.strategies.convolution import conv_nets
 from eqprop.strategies.domains import domain, moderate
 from eqprop.strategies.sets import deep_sets, signal_nets
 from eqprop.strategies.surroundings import embedded
-from eqprop.transformation import Transformation, unmoved
 
 TAME = domain(all=moderate)
 IN_OUTPUTS = tuple(m.only(lambda pair: pair.transformation.moves_outputs) for m in (scaled_outputs(), bent_outputs()))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from eqprop.actions import experts as permuted
 from eqprop.actions import softmax_shift
+from eqprop.claims import Pair
 from eqprop.mutants import forgets, usual, usual_of_shifts, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import domain, moderate, skewed, small, told_apart
 from eqprop.strategies.experts import Experts, experts

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import combined, hidden_units, low_rank
+from eqprop.claims import Pair
 from eqprop.mutants import usual, wrong_axis, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.factorisation import canonical, low_ranks, matrices, tensor_trains, tucker
 from eqprop.strategies.surroundings import embedded

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import residual_stream
-from eqprop.groups.scaling import along
+from eqprop.claims import Pair, Transformation
+from eqprop.groups import along
 from eqprop.mutants import Mutant, usual
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.conversions import BatchNormed, Function, OnBlock, batch_normed_layers, conversion, gained_norms
 from eqprop.strategies.domains import at_least_a_tenth, balanced, domain, moderate, told_apart
 from eqprop.strategies.streams import Stream, streams
 from eqprop.strategies.surroundings import batches, embedded
-from eqprop.transformation import Transformation
 
 TAME = domain(all=moderate)
 TOOLS = "own derivation: what conversion tools rely on"

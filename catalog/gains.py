@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from eqprop.actions import norm_gain, norm_scale
 from eqprop.catalog.norms import KUNIN
+from eqprop.claims import Pair
 from eqprop.mutants import forgets, forgets_part, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate, told_apart
 from eqprop.strategies.gains import directed_weights, gained_norms

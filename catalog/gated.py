@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import glu
-from eqprop.groups.base import Group
+from eqprop.claims import Pair, Transformation
+from eqprop.groups import Group
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -27,11 +28,9 @@ from eqprop.mutants import (
     usual,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import ABS, GELU, IDENTITY, LEAKY_RELU, RELU, SIGMOID, SILU, Activation
 from eqprop.strategies.surroundings import Block, Embedded, batches, dense, embedded, widths
-from eqprop.transformation import Transformation
 
 GATES = (SILU, GELU, SIGMOID, IDENTITY)
 """SwiGLU, GEGLU, GLU, and the bilinear unit."""

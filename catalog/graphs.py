@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.claims import Pair, Transformation, unmoved
 from eqprop.mutants import Mutant, bent_outputs, forgets, scaled_outputs, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import LEAKY_RELU, SOFTPLUS, TANH, homogeneous_activations, nonlinear_activations
 from eqprop.strategies.domains import domain, moderate, told_apart
 from eqprop.strategies.graphs import Graph, GraphKind, graphs, rows_moved
-from eqprop.transformation import Transformation, unmoved
 
 APART = domain(all=moderate, w=told_apart)
 NETWORKS: tuple[GraphKind, ...] = ("gcn", "gin")

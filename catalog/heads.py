@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eqprop import groups
 from eqprop.actions import softmax_shift as softmax_shift_of
 from eqprop.catalog.norms import KUNIN, SHIFT_MUTANTS
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import (
     backward_bends,
     backward_scales,
@@ -22,11 +23,9 @@ from eqprop.mutants import (
     stopped,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import domain, moderate, small
 from eqprop.strategies.surroundings import Block, dense, embedded, widths
-from eqprop.transformation import Transformation
 
 
 def _log_probabilities(params: Any, h: Any) -> Any:

@@ -8,6 +8,7 @@ import jax
 from hypothesis import strategies as st
 
 from eqprop import groups
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import (
     Mutant,
     backward_bends,
@@ -21,11 +22,9 @@ from eqprop.mutants import (
     straight_through,
     wrong_power,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import homogeneous_activations
 from eqprop.strategies.architectures import dense_net
-from eqprop.transformation import Transformation
 
 WRONG_DEGREE = misapplies_to_outputs(
     lambda group, element: group.power(element, 2.0), name="wrong-degree", why="T has twice the degree of the outputs"

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import channels
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import bent_outputs, forgets, scaled_outputs, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import activations, homogeneous_activations, odd_activations
 from eqprop.strategies.domains import domain, each_apart, moderate
 from eqprop.strategies.images import ImageNet, Kind, image_nets
-from eqprop.transformation import Transformation
 
 APART = domain(all=moderate, kernel=each_apart)
 """Channels that are alike may cancel in the head to the last bit, and leave rounding alone; pixels that are alike have

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import combined, hidden_units
+from eqprop.claims import Pair
 from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
@@ -28,7 +29,6 @@ from eqprop.mutants import (
     wrong_axis,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import domain, skewed, told_apart
 from eqprop.strategies.surroundings import Block, embedded, shifted, widths

@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from eqprop.catalog.folding import BETWEEN_MODELS, TAME, TOOLS, misconverts, usual_of_conversions
-from eqprop.groups.base import Group
-from eqprop.pair import Pair
+from eqprop.claims import Pair
+from eqprop.groups import Group
 from eqprop.registry import register
 from eqprop.strategies.activations import activations
 from eqprop.strategies.architectures import hidden_layer

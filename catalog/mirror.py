@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -25,12 +26,10 @@ from eqprop.mutants import (
     wrong_axis,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import SIGMOID, odd_activations, skip_activations, smooth_activations
 from eqprop.strategies.architectures import hidden_layer
 from eqprop.strategies.domains import balanced, domain
-from eqprop.transformation import Transformation
 
 MODERATE = domain(all=balanced)
 """A saturated unit has the derivative 1 − 1 up to rounding, and what K adds to a bias must not be absorbed by it."""

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from eqprop.actions import combined, norm_scale, residual_stream, softmax_shift, translations
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
@@ -24,12 +25,10 @@ from eqprop.mutants import (
     usual_of_shifts,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import Domain, at_least_a_tenth, balanced, domain, small, told_apart
 from eqprop.strategies.norms import Normalised, batch_norms, group_norms
 from eqprop.strategies.surroundings import Block, Embedded, embedded
-from eqprop.transformation import Transformation
 
 KUNIN = "Kunin et al. 2021, Neural Mechanics (arXiv 2012.04728)"
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.claims import Pair
 from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
@@ -17,7 +18,6 @@ from eqprop.mutants import (
     wrong_axis,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import activations
 from eqprop.strategies.architectures import HiddenLayer, hidden_layer

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import low_rank, translations
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import forgets_part, misapplies_to_outputs, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate
 from eqprop.strategies.physics import neural_odes, particles, spin_glasses, vector_spins
-from eqprop.transformation import Transformation
 
 FARTHER = 8.0
 """More than two balanced coordinates are apart."""

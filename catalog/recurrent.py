@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import (
     LeafRule,
     Mutant,
@@ -26,12 +27,10 @@ from eqprop.mutants import (
     usual,
     wrong_inverse,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import domain, moderate
 from eqprop.strategies.recurrent import GATES, CellKind, Recurrent, recurrent_cells
 from eqprop.strategies.surroundings import Embedded, embedded
-from eqprop.transformation import Transformation
 
 
 def _cell(draw: st.DrawFn, kinds: Sequence[CellKind]) -> tuple[Recurrent, Embedded]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
+from eqprop.claims import Pair
 from eqprop.mutants import (
     backward_bends,
     backward_scales,
@@ -29,7 +30,6 @@ from eqprop.mutants import (
     wrong_inverse,
     wrong_power,
 )
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import Activation, homogeneous_activations, smooth_activations
 from eqprop.strategies.architectures import hidden_layer

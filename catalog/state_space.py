@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import states
-from eqprop.groups.base import Group
+from eqprop.claims import Pair
+from eqprop.groups import Group
 from eqprop.mutants import forgets, usual, wrong_axis, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import ABS, LEAKY_RELU
 from eqprop.strategies.domains import Domain, domain, moderate, small

@@ -7,8 +7,8 @@ from functools import partial
 from hypothesis import strategies as st
 
 from eqprop.actions import residual_stream
+from eqprop.claims import Pair
 from eqprop.mutants import Mutant, acting_otherwise, forgets, leaf_at, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import Domain, balanced, domain, told_apart
 from eqprop.strategies.streams import Norm, Stream, streams

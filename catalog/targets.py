@@ -8,12 +8,11 @@ import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import forgets, misapplies_to_outputs, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate, small
 from eqprop.strategies.surroundings import Block, Embedded, Shape, embedded, widths
-from eqprop.transformation import Transformation
 
 OWN = "own derivation after Yang & Ziyin (2512.21447)"
 WRONG_T = misapplies_to_outputs(

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from eqprop.actions import attention_heads, combined, experts, hidden_units, residual_stream
 from eqprop.catalog.folding import BETWEEN_MODELS, usual_of_conversions
 from eqprop.catalog.widening import in_copies, positive_shares
+from eqprop.claims import Pair, Transformation
 from eqprop.groups import Permutation, Translation
 from eqprop.mutants import Mutant, acting_otherwise, forgets, leaf_at, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.activations import homogeneous_activations
 from eqprop.strategies.conversions import Function, conversion
 from eqprop.strategies.domains import domain, moderate, told_apart
 from eqprop.strategies.streams import Stream, transformers
-from eqprop.transformation import Transformation
 
 THEUS = "Theus et al. 2025 (arXiv 2506.22712): the class; composed over blocks and second order: own derivation"
 TAME = domain(all=moderate, embed=told_apart)

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import attention_heads, combined, experts, translations
+from eqprop.claims import Pair, Transformation
 from eqprop.mutants import Mutant, forgets, leaks_into, usual, wrong_inverse
-from eqprop.pair import Pair
 from eqprop.registry import register
 from eqprop.strategies.attention import Attention, attentions
 from eqprop.strategies.domains import domain, moderate
 from eqprop.strategies.surroundings import Embedded, batches, embedded
-from eqprop.transformation import Transformation
 
 HIDE = "da Silva, Dangel & Oh 2025 (arXiv 2505.05409) and Theus et al. 2025 (2506.22712): the group"
 SECOND = "second order after Yang & Ziyin (2512.21447)"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from eqprop import groups
 from eqprop.catalog.folding import ASHKBOOS, BETWEEN_MODELS, TAME, TOOLS, misconverts, usual_of_conversions
 from eqprop.catalog.merging import attention_pair
-from eqprop.groups.linear import multiply_along
-from eqprop.groups.scaling import along
-from eqprop.pair import Pair
+from eqprop.claims import Pair
+from eqprop.engine import leaf_paths, matching
+from eqprop.groups import along, multiply_along
 from eqprop.registry import register
 from eqprop.strategies.activations import activations, homogeneous_activations
 from eqprop.strategies.architectures import HiddenLayer, hidden_layer
@@ -24,7 +24,6 @@ from eqprop.strategies.attention import attentions
 from eqprop.strategies.conversions import Function, conversion
 from eqprop.strategies.domains import balanced, domain, moderate, small, told_apart
 from eqprop.strategies.streams import Stream, streams
-from eqprop.trees import leaf_paths, matching
 
 THEUS = "Theus et al. 2025 (arXiv 2506.22712): semi-permutations"
 

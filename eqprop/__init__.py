@@ -24,71 +24,71 @@ if TYPE_CHECKING:
     from eqprop.actions import softmax_shift as softmax_shift
     from eqprop.actions import states as states
     from eqprop.actions import translations as translations
-    from eqprop.api import run as run
-    from eqprop.api import verify as verify
-    from eqprop.cases import Case as Case
-    from eqprop.cases import parametrize as parametrize
-    from eqprop.counterexample import Counterexample as Counterexample
+    from eqprop.authoring import check_entry as check_entry
+    from eqprop.claims import Model as Model
+    from eqprop.claims import Pair as Pair
+    from eqprop.claims import Transformation as Transformation
     from eqprop.errors import EqpropError as EqpropError
     from eqprop.errors import Falsified as Falsified
     from eqprop.errors import InvalidInput as InvalidInput
+    from eqprop.faces.api import run as run
+    from eqprop.faces.api import verify as verify
+    from eqprop.faces.cases import Case as Case
+    from eqprop.faces.cases import parametrize as parametrize
     from eqprop.groups import Group as Group
     from eqprop.groups import LieGroup as LieGroup
-    from eqprop.model import Model as Model
-    from eqprop.pair import Pair as Pair
-    from eqprop.probe import Probe as Probe
+    from eqprop.probes import Probe as Probe
     from eqprop.properties import Property as Property
     from eqprop.registry import entry as entry
     from eqprop.registry import register as register
-    from eqprop.replay import check as check
-    from eqprop.replay import load as load
-    from eqprop.report import Report as Report
-    from eqprop.selfcheck import check_entry as check_entry
-    from eqprop.transformation import Transformation as Transformation
-    from eqprop.verdict import Outcome as Outcome
-    from eqprop.verdict import Verdict as Verdict
+    from eqprop.results import Counterexample as Counterexample
+    from eqprop.results import Outcome as Outcome
+    from eqprop.results import Report as Report
+    from eqprop.results import Verdict as Verdict
+    from eqprop.runs import check as check
+    from eqprop.runs import load as load
 
     __version__: str
 
 _HOMES = {
-    "Case": "eqprop.cases",
-    "Counterexample": "eqprop.counterexample",
+    "Case": "eqprop.faces.cases",
+    "Counterexample": "eqprop.results",
     "EqpropError": "eqprop.errors",
     "Falsified": "eqprop.errors",
     "Group": "eqprop.groups",
     "InvalidInput": "eqprop.errors",
     "LieGroup": "eqprop.groups",
-    "Model": "eqprop.model",
-    "Outcome": "eqprop.verdict",
-    "Pair": "eqprop.pair",
-    "Probe": "eqprop.probe",
+    "Model": "eqprop.claims",
+    "Outcome": "eqprop.results",
+    "Pair": "eqprop.claims",
+    "Probe": "eqprop.probes",
     "Property": "eqprop.properties",
-    "Report": "eqprop.report",
-    "Transformation": "eqprop.transformation",
-    "Verdict": "eqprop.verdict",
+    "Report": "eqprop.results",
+    "Transformation": "eqprop.claims",
+    "Verdict": "eqprop.results",
     "attention_heads": "eqprop.actions",
     "channels": "eqprop.actions",
-    "check": "eqprop.replay",
-    "check_entry": "eqprop.selfcheck",
+    "check": "eqprop.runs",
+    "check_entry": "eqprop.authoring",
     "combined": "eqprop.actions",
     "entry": "eqprop.registry",
     "experts": "eqprop.actions",
     "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
-    "load": "eqprop.replay",
+    "load": "eqprop.runs",
     "low_rank": "eqprop.actions",
     "norm_gain": "eqprop.actions",
     "norm_scale": "eqprop.actions",
-    "parametrize": "eqprop.cases",
+    "parametrize": "eqprop.faces.cases",
     "register": "eqprop.registry",
     "residual_stream": "eqprop.actions",
-    "run": "eqprop.api",
+    "run": "eqprop.faces.api",
     "softmax_shift": "eqprop.actions",
     "states": "eqprop.actions",
     "translations": "eqprop.actions",
-    "verify": "eqprop.api",
+    "verify": "eqprop.faces.api",
 }
-"""Public name → the module that defines it; for type checkers the imports above are the same list."""
+"""Public name → the room that has it; for type checkers the imports above are the same list."""
 
 __all__ = [
     "Case",

@@ -1,5 +1,5 @@
 """``python -m eqprop``: the command line, where the console script is not at hand."""
 
-from eqprop.cli import main
+from eqprop.faces.cli import main
 
 main()

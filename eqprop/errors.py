@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eqprop.report import Report
+    from eqprop.results import Report
 
 
 class EqpropError(Exception):

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from hypothesis.strategies import SearchStrategy
 
 from eqprop.arguments import got, kebab_case, short, suggestion
-from eqprop.blame import behind
+from eqprop.claims import Pair
+from eqprop.engine import behind
 from eqprop.errors import InvalidInput
 from eqprop.mutants import COVARIANT, Mutant
-from eqprop.pair import Pair
 
 ENTRY_POINTS = "eqprop.catalog"
 T = TypeVar("T")

@@ -16,12 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Model, Pair, Transformation
+from eqprop.engine import Partition
 from eqprop.errors import InvalidInput
-from eqprop.model import Model
-from eqprop.pair import Pair
 from eqprop.registry import Entry
-from eqprop.transformation import Transformation
-from eqprop.trees import Partition
 
 LARGEST_SEED = 2**16 - 1
 

@@ -11,15 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.groups.base import Group
-from eqprop.groups.discrete import Trivial
-from eqprop.model import Model
-from eqprop.pair import Pair
+from eqprop.claims import Model, Pair, Transformation
+from eqprop.groups import Group, Trivial
 from eqprop.strategies.convolution import convolved
 from eqprop.strategies.domains import Domain
 from eqprop.strategies.norms import group_norm, rms_norm
 from eqprop.strategies.surroundings import Block, Embedded, Shape, dense, shifted, widths
-from eqprop.transformation import Transformation
 
 Function = Callable[[Any, Any], Any]
 

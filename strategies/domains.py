@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop.trees import leaf_paths, matching
+from eqprop.engine import leaf_paths, matching
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 """Its multiples are spread evenly over the unit interval, fractions taken."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.groups.base import Group, LieGroup
+from eqprop.groups import Group, LieGroup
 from eqprop.strategies.parameters import SEEDS
 
 READABLE_ELEMENTS = 32

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.model import Model
-from eqprop.sampling import inputs_of
+from eqprop.claims import Model
+from eqprop.probes import inputs_of
 from eqprop.strategies.parameters import SEEDS, at
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.losses import Loss, suitable_losses
+from eqprop.probes import Loss, suitable_losses
 from eqprop.strategies.parameters import SEEDS
 
 Shape = tuple[int, ...]

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.model import Model
-from eqprop.sampling import FAMILIES, GIVEN, NEARBY, params_of
+from eqprop.claims import Model
+from eqprop.probes import FAMILIES, GIVEN, NEARBY, params_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 """What numbers are generated from; shrinks to 0."""

@@ -12,11 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Model, Pair, Transformation
 from eqprop.errors import InvalidInput
-from eqprop.model import Model
-from eqprop.pair import Pair
 from eqprop.strategies.activations import GELU, IDENTITY, LEAKY_RELU, SOFTPLUS, TANH, Activation
-from eqprop.transformation import Transformation
 
 WIDEST = 6
 LARGEST_BATCH = 4

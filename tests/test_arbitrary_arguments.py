@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import actions, groups
-from eqprop.asking import make_options
+from eqprop.runs import make_options
 
 PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3)}
 PLAIN = st.one_of(

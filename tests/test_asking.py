@@ -12,11 +12,11 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.asking import make_options
+from eqprop.counterexamples import folder_of, recipe_in
 from eqprop.mutants import forgets
 from eqprop.properties import LIBRARY, by_name
 from eqprop.registry import isolated, register
-from eqprop.saving import folder_of, recipe_in
+from eqprop.runs import make_options
 
 
 def refused(call: Any, message: str) -> None:
@@ -110,7 +110,7 @@ def test_two_properties_of_one_name_are_refused():
         (3, "pairs is 3 (int); expected an eqprop.Pair"),
         ([], "pairs is empty: there is nothing to verify"),
         ("relu-rescaling", "eqprop.load('relu-rescaling') is the pair that a target names"),
-        (eqprop.Pair, "pairs is <class 'eqprop.pair.Pair'> (type)"),
+        (eqprop.Pair, "pairs is <class 'eqprop.claims.pair.Pair'> (type)"),
         (
             pair().model,
             "(Model); expected an eqprop.Pair, a hypothesis strategy of pairs, an iterable or a mapping of them",

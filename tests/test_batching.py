@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop import evaluation, groups
-from eqprop.batching import batched, multiply_adds, over_rows
+from eqprop import groups
+from eqprop.engine import batched, multiply_adds, over_rows, primitives
+from eqprop.engine.jaxprs import equations
 from eqprop.evaluation import Program
-from eqprop.integrators import integral
-from eqprop.jaxprs import equations, primitives
-from eqprop.losses import SQUARED_ERROR
+from eqprop.evaluation import program as evaluation
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
+from eqprop.properties.numerics import integral
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
 ROWS = 6

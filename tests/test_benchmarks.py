@@ -11,7 +11,7 @@ import pytest
 
 from eqprop import rounding
 from eqprop.registry import entries
-from eqprop.verdict import Outcome, PairName, PropertyName, Verdict
+from eqprop.results import Outcome, PairName, PropertyName, Verdict
 
 charges, cost, entry_lines, nets, obvious, planted, power, soak, speed, vacuity = (
     import_module(f"benchmarks.{name}")

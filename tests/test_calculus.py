@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from eqprop import calculus, groups
-from eqprop.calculus import Local, allows_forward, bracket, generator, is_reverse_only
+from eqprop import groups
+from eqprop.engine import Local, bracket, calculus, generator, is_reverse_only
+from eqprop.engine.calculus import allows_forward
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis import strategies as st
 
+from eqprop.authoring.kills import kills
+from eqprop.claims import Pair
 from eqprop.evaluation import Program, applicable
-from eqprop.kills import kills
-from eqprop.losses import SQUARED_ERROR
 from eqprop.mutants import Mutant
-from eqprop.pair import Pair
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, by_name
 from eqprop.registry import Entry, entries
-from eqprop.structures import simplest
+from eqprop.search import simplest
 
 ENTRIES = {name: entry for name, entry in entries().items() if not entry.control}
 CONTROLS = {name: entry for name, entry in entries().items() if entry.control}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from eqprop.catalog_page import COMMAND, page
-from eqprop.cells import cells
+from eqprop.authoring import explanation, listing, own_entries
+from eqprop.authoring.catalog_page import COMMAND, page
+from eqprop.authoring.expected import cells
+from eqprop.authoring.explain import group_of
 from eqprop.errors import InvalidInput
-from eqprop.explain import explanation, group_of, listing
-from eqprop.kills import own_entries
 from eqprop.mutants import COVARIANT
 from eqprop.registry import entry as named
 

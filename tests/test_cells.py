@@ -8,16 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import strategies as st
 
-from eqprop import cells
-from eqprop.kills import own_entries
-from eqprop.ledger import Ledger
+from eqprop.authoring import expected, own_entries
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY
-from eqprop.report import Report
-from eqprop.runner import run_subjects
-from eqprop.subject import Options, Subject
-from eqprop.targets import as_subjects
-from eqprop.verdict import Outcome, PairName, PropertyName, Verdict
+from eqprop.results import Ledger, Outcome, PairName, PropertyName, Report, Verdict
+from eqprop.runs import as_subjects, run_subjects
+from eqprop.search import Options, Subject
 
 pytestmark = pytest.mark.installed
 
@@ -49,7 +45,7 @@ def test_a_property_that_was_not_asked_for_is_not_missing():
 
 def test_a_run_of_the_catalog_fails_where_a_cell_vanished(monkeypatch):
     subject = as_subjects(own_entries()["glu-rescaling"])[0]
-    monkeypatch.setattr(cells, "cells", lambda: {subject.name: {"averaged-gradient": 1e-13}})
+    monkeypatch.setattr(expected, "cells", lambda: {subject.name: {"averaged-gradient": 1e-13}})
     options = Options(properties=tuple(p for p in LIBRARY if p.name in {"averaged-gradient", "equivariance"}))
     report = run_subjects([subject], options)
     assert report.missing == ((subject.name, "averaged-gradient"),)
@@ -57,31 +53,33 @@ def test_a_run_of_the_catalog_fails_where_a_cell_vanished(monkeypatch):
 
 
 def test_only_runs_like_the_default_one_are_compared():
-    name, kept = next((name, row) for name, row in cells.cells().items() if len(row) > 1)
+    name, kept = next((name, row) for name, row in expected.cells().items() if len(row) > 1)
     subject = Subject(name, st.nothing(), built_in=True)
     fewer = replace(PROFILES["gate"], architectures=3)
-    assert cells.applying(subject, Options()) == set(kept)
-    assert cells.applying(subject, Options(profile=PROFILES["deep"])) == set(kept)
-    assert cells.applying(subject, Options(profile=fewer)) == frozenset()
-    assert cells.applying(subject, Options(seed=1)) == frozenset()
-    assert cells.applying(replace(subject, built_in=False), Options()) == frozenset()
+    assert expected.applying(subject, Options()) == set(kept)
+    assert expected.applying(subject, Options(profile=PROFILES["deep"])) == set(kept)
+    assert expected.applying(subject, Options(profile=fewer)) == frozenset()
+    assert expected.applying(subject, Options(seed=1)) == frozenset()
+    assert expected.applying(replace(subject, built_in=False), Options()) == frozenset()
 
 
 def test_a_report_is_kept_without_what_does_not_apply_and_with_one_digit_of_each_resolution():
     nothing = verdict(Outcome.KNOWN_FAILURE, prop="equivariance", resolution=float("nan"))
     report = Report((verdict(Outcome.HOLDS), verdict(Outcome.NOT_APPLICABLE, prop="bracket"), nothing))
-    found = cells.measured(report)
+    found = expected.measured(report)
     assert found == {"a": {"noether": 1e-13, "equivariance": None}}
-    assert json.loads(cells.written(found)) == found
+    assert json.loads(expected.written(found)) == found
 
 
 def test_every_entry_of_the_catalog_has_its_cells_and_nothing_else_has():
-    assert set(cells.cells()) == set(own_entries()), f"eqprop/cells.json is out of date; write it: {cells.MEASURE}"
+    assert set(expected.cells()) == set(own_entries()), (
+        f"eqprop/authoring/cells.json is out of date; write it: {expected.MEASURE}"
+    )
 
 
 @pytest.mark.parametrize("entry", own_entries().values(), ids=own_entries())
 def test_the_premise_and_the_gradient_are_among_the_cells_of(entry):
-    applies = cells.cells()[entry.name]
+    applies = expected.cells()[entry.name]
     least = {"equivariance"} if entry.control else {"equivariance", "jacobian-covariance", "hessian-covariance"}
     assert least <= set(applies) <= {prop.name for prop in LIBRARY}
     assert entry.control == "" or set(applies) == {"equivariance"}

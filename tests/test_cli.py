@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import eqprop as door
-from eqprop.cli import main
+from eqprop.faces.cli import main
 from eqprop.registry import entries
 
 pytestmark = pytest.mark.installed
@@ -155,16 +155,16 @@ def test_what_cannot_run_exits_with_2_and_one_line(eqprop, arguments, message):
 
 
 def test_ctrl_c_prints_what_is_finished(eqprop, monkeypatch):
-    from eqprop import runner
+    from eqprop.runs import single
 
-    search = runner.search
+    search = single.search
 
     def interrupted(subject, *rest):
         if subject.name == "bad":
             raise KeyboardInterrupt
         return search(subject, *rest)
 
-    monkeypatch.setattr(runner, "search", interrupted)
+    monkeypatch.setattr(single, "search", interrupted)
     code, out, err = eqprop("verify", "nets:both", *QUICK)
     assert code == 1
     assert "interrupted" in err
@@ -229,7 +229,7 @@ def test_an_unknown_public_name_is_answered_with_all_names():
 def test_help_answers_without_importing_jax_or_hypothesis():
     code = """
         import sys
-        from eqprop.cli import main
+        from eqprop.faces.cli import main
         try:
             main(["verify", "--help"])
         finally:
@@ -241,7 +241,7 @@ def test_help_answers_without_importing_jax_or_hypothesis():
 
 
 def test_a_terminal_without_unicode_still_gets_the_counterexample_and_its_file(folder):
-    code = f"from eqprop.cli import main; main(['verify', 'nets:greek', *{QUICK!r}])"
+    code = f"from eqprop.faces.cli import main; main(['verify', 'nets:greek', *{QUICK!r}])"
     done = python(code, PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C")
     (file,) = (folder / ".eqprop").iterdir()
     assert f"eqprop replay .eqprop/{file.name}".encode() in done.stdout

@@ -3,7 +3,7 @@ from __future__ import annotations
 import jax
 import pytest
 
-from eqprop import compiling
+from eqprop.engine import compiling
 
 UNKNOWN = "xla_cpu_no_release_has_this"
 

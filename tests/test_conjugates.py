@@ -14,12 +14,11 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
-from eqprop.action_traits import action_traits_of
+from eqprop.engine import Partition
 from eqprop.errors import InvalidInput
+from eqprop.properties.traits import action_traits_of, traits_of
 from eqprop.registry import entries
 from eqprop.strategies.conjugates import CHARTS, chart, conjugate, conjugates
-from eqprop.traits import traits_of
-from eqprop.trees import Partition
 from tests.trait_pairs import (
     conversion,
     cubic,

@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from tests.library_pairs import X, cubic, margins, normalised, rotated_units, tanh_units, two_layers
 

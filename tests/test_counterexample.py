@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop import groups, pycode
-from eqprop.counterexample import Counterexample
+from eqprop import groups
+from eqprop.counterexamples import pycode
 from eqprop.profiles import PROFILES
 from eqprop.properties import by_name
-from eqprop.search import Search
-from eqprop.subject import Options
-from eqprop.targets import resolve
+from eqprop.results import Counterexample
+from eqprop.runs.targets import resolve
+from eqprop.search import Options, Search
 
 SCREEN_WIDTH, SCREEN_HEIGHT = 100, 40
 

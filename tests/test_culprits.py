@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import groups
-from eqprop.culprits import Failure, separated
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property, by_name
 from eqprop.properties.base import of_numbers
-from eqprop.search import Search, search
-from eqprop.subject import Options, Subject
-from eqprop.verdict import Outcome
+from eqprop.results import Outcome
+from eqprop.search import Options, Search, Subject, search
+from eqprop.search.culprits import Failure, separated
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=8)
 
@@ -231,7 +230,7 @@ def test_a_structure_that_cannot_be_evaluated_is_no_smaller_violation():
 
 
 def test_a_failure_while_numbers_are_made_simple_leaves_the_violation_as_it_was_found(monkeypatch):
-    monkeypatch.setattr("eqprop.shrinking.simplified", lambda *_: raises(build(2).model.param_leaves))
+    monkeypatch.setattr("eqprop.search.shrinking.simplified", lambda *_: raises(build(2).model.param_leaves))
     found = verdicts(planted("bad", off), pairs=st.just(build(3)))["bad"]
     assert found.outcome is Outcome.FALSIFIED
     assert found.counterexample.residual > 0
@@ -239,7 +238,7 @@ def test_a_failure_while_numbers_are_made_simple_leaves_the_violation_as_it_was_
 
 
 def test_a_violation_that_cannot_be_shown_is_falsified_all_the_same(monkeypatch):
-    monkeypatch.setattr("eqprop.narrate.counterexample", lambda *_, **__: refuse(0))
+    monkeypatch.setattr("eqprop.search.shrinking.counterexample", lambda *_, **__: refuse(0))
     found = verdicts(planted("bad", off), pairs=st.just(build(3)))["bad"]
     assert (found.outcome, found.counterexample) == (Outcome.FALSIFIED, None)
     assert found.reason.startswith("its counterexample cannot be shown (RuntimeError: the host refuses (")

@@ -14,8 +14,8 @@ import pytest
 
 from eqprop import groups
 from eqprop.actions import channels, combined, experts, glu, hidden_units, low_rank, softmax_shift, states
+from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
-from eqprop.transformation import Transformation
 
 Params = dict[str, Any]
 Layer = Callable[[Params, np.ndarray], np.ndarray]

@@ -11,8 +11,8 @@ import pytest
 
 from eqprop import groups
 from eqprop.actions import norm_gain, norm_scale, residual_stream
+from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
-from eqprop.transformation import Transformation
 
 D, HIDDEN, OUT, BATCH = 4, 3, 2, 5
 REACHES = (0.05, 0.3, 0.6)

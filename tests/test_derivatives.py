@@ -14,10 +14,10 @@ from jax.flatten_util import ravel_pytree
 import eqprop
 from eqprop import groups
 from eqprop.evaluation import Program, applicable
-from eqprop.integrators import increment
-from eqprop.losses import SQUARED_ERROR
 from eqprop.mutants import with_backward, with_derivative
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, Property, by_name
+from eqprop.properties.numerics import increment
 from eqprop.rounding import Judgement
 
 PREMISES = tuple(by_name(name) for name in ("derivative", "input-derivative", "hessian-symmetry"))

@@ -11,8 +11,8 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.diagnosis import why_not_finite
-from eqprop.verdict import Outcome
+from eqprop.results import Outcome
+from eqprop.validation import why_not_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((5, 3))

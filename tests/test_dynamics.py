@@ -14,10 +14,10 @@ from scipy.integrate import solve_ivp
 
 import eqprop
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.training import STEPS
-from eqprop.verdict import Verdict
+from eqprop.results import Verdict
 from tests.library_pairs import X, cubic, gram_difference, softmax_head, two_layers
 
 

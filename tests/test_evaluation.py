@@ -12,11 +12,12 @@ import pytest
 from jax.interpreters import mlir
 
 import eqprop
-from eqprop import evaluation, groups
+from eqprop import groups
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import SQUARED_ERROR
-from eqprop.properties import CORE, by_name
-from eqprop.properties.base import Property, in_outputs
+from eqprop.evaluation import program as evaluation
+from eqprop.probes import SQUARED_ERROR
+from eqprop.properties import CORE, Property, by_name
+from eqprop.properties.base import in_outputs
 
 FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))
 

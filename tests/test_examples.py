@@ -11,7 +11,7 @@ import pytest
 
 import eqprop
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, LIBRARY
 
 pytestmark = pytest.mark.installed

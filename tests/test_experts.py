@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from eqprop.actions import softmax_shift
+from eqprop.claims import Model, Pair
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
-from eqprop.model import Model
-from eqprop.pair import Pair
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.strategies.activations import SOFTPLUS, TANH
 from eqprop.strategies.domains import domain, moderate, told_apart

@@ -14,8 +14,7 @@ import pytest
 
 from eqprop import groups
 from eqprop.errors import InvalidInput
-from eqprop.groups import Group, LieGroup, check_laws
-from eqprop.groups.product import DiscretePower
+from eqprop.groups import DiscretePower, Group, LieGroup, check_laws
 
 SIZES = (0, 1, 3)
 SIZED = (

@@ -11,17 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eqprop.compiling import compiler_options
-from eqprop.integrators import (
-    PIECES,
-    at_each,
-    collocation,
-    combined,
-    gauss_rule,
-    integral,
-    largest_curvature,
-    rayleigh,
-)
+from eqprop.engine import compiler_options
+from eqprop.properties.numerics import collocation, combined, integral, largest_curvature
+from eqprop.properties.numerics.integrators import PIECES, at_each, gauss_rule, rayleigh
 from eqprop.rounding import MARGIN
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from eqprop import groups
-from eqprop.groups.inverse import inverse_matrix
-from eqprop.jaxprs import primitives
-from eqprop.store import keepable
+from eqprop.engine import primitives
+from eqprop.evaluation.traced_programs import keepable
+from eqprop.groups import inverse_matrix
 
 A = np.random.default_rng(0).standard_normal((4, 4))
 B, C = np.random.default_rng(1).standard_normal((2, 4, 4))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from eqprop.compiling import compiler_options
-from eqprop.krylov import DEPTH, Lanczos, depth_for, lanczos
+from eqprop.engine import compiler_options
+from eqprop.properties.numerics import depth_for, lanczos
+from eqprop.properties.numerics.krylov import DEPTH, Lanczos
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop import evaluation, groups, measuring, rounding
+from eqprop import groups, rounding
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
+from eqprop.evaluation import program as evaluation
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
+from eqprop.rounding import in_program
 
 FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))
 
@@ -90,5 +92,5 @@ def test_whole_sides_of_a_large_model_are_there_for_reports():
 
 
 def test_more_copies_than_a_group_holds_make_several_groups_with_the_same_probe():
-    found = measuring.groups(2, 3, 2)
+    found = in_program.groups(2, 3, 2)
     np.testing.assert_array_equal(found, [[0, 1, 2], [0, 3, 3], [4, 5, 6], [4, 7, 7]])

@@ -9,7 +9,8 @@ import pytest
 
 import eqprop
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import SMOOTH, SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR
+from eqprop.probes.losses import SMOOTH
 from eqprop.properties import HIGHER, LIBRARY
 from eqprop.rounding import Judgement
 from tests.library_pairs import PAIRS, broken

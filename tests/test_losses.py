@@ -9,16 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eqprop.losses import (
-    CROSS_ENTROPY,
-    DRAWN_LOSSES,
-    HUBER,
-    LARGE_OUTPUT,
-    Loss,
-    output_scale,
-    suitable_losses,
-    user_loss,
-)
+from eqprop.probes import DRAWN_LOSSES, Loss, output_scale, suitable_losses, user_loss
+from eqprop.probes.losses import CROSS_ENTROPY, HUBER, LARGE_OUTPUT
 
 DENSE = {
     "squared error": lambda y, t: 0.5 * ((y - t) ** 2).sum(),

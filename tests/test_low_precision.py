@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop import groups
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import DRAWN_LOSSES, SQUARED_ERROR
+from eqprop.probes import DRAWN_LOSSES, SQUARED_ERROR
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, by_name
-from eqprop.rounding import COARSE, GROSS, MARGIN, MARGIN_COARSE, bar_of, judge
-from eqprop.search import search
-from eqprop.subject import Options, Subject
-from eqprop.verdict import Outcome
+from eqprop.results import Outcome
+from eqprop.rounding import MARGIN, bar_of, judge
+from eqprop.rounding.floors import COARSE, GROSS, MARGIN_COARSE
+from eqprop.search import Options, Subject, search
 
 LOW = [jnp.float32, jnp.float16, jnp.bfloat16]
 HALF = LOW[1:]

@@ -15,10 +15,9 @@ from hypothesis.errors import Unsatisfiable
 
 from eqprop import groups, mutants
 from eqprop.actions import hidden_units
+from eqprop.claims import Model, Pair
 from eqprop.errors import InvalidInput
-from eqprop.model import Model
 from eqprop.mutants import Mutant
-from eqprop.pair import Pair
 
 W, A, X = np.array([[1.0, 2.0], [-1.0, 0.5]]), np.array([[2.0], [3.0]]), np.array([[1.0, -2.0]])
 PARAMS = {"w": W, "a": A}

@@ -12,10 +12,9 @@ import pytest
 
 import eqprop
 from eqprop import groups
+from eqprop.engine import TABLE, with_rounding_noise
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
-from eqprop.noise import TABLE, with_rounding_noise
-from eqprop.probe import Probe
+from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import perturbed
 

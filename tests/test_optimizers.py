@@ -15,14 +15,14 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
-from eqprop.cli import main
 from eqprop.errors import Falsified, InvalidInput
+from eqprop.faces.cli import main
 from eqprop.optimizers import preconditioners
-from eqprop.optimizers.cells import Cell, search_cell
+from eqprop.optimizers import run as run_table
+from eqprop.optimizers.grid import Cell, search_cell
 from eqprop.optimizers.pairs import columns
-from eqprop.optimizers.table import run as run_table
 from eqprop.optimizers.zoo import ROWS, Maps, Row
-from eqprop.replay import replay
+from eqprop.runs import replay
 
 pytest_plugins = "pytester"
 
@@ -423,8 +423,8 @@ def test_verbose_prints_the_counterexamples(command):
 
 def test_a_disagreement_exits_with_1_and_says_what_was_found(monkeypatch):
     wrong = (Row("sgd", lambda: optax.sgd(0.01), Maps.INVERTIBLE, gradient=True, along=True, address="here:none"),)
-    monkeypatch.setattr("eqprop.optimizers.cells.ROWS", wrong)
-    monkeypatch.setattr("eqprop.optimizers.cells._own", lambda address: wrong[0])
+    monkeypatch.setattr("eqprop.optimizers.grid.ROWS", wrong)
+    monkeypatch.setattr("eqprop.optimizers.grid._own", lambda address: wrong[0])
     text, code = run_table(match="rescaling", targets=(), output="text", save=None, jobs=1, verbose=False)
     assert code == 1
     assert "sgd × rescaling: predicted yes, found no" in text

@@ -89,7 +89,7 @@ def test_importing_eqprop_does_not_import(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("group", "value"), [("console_scripts", "eqprop.cli:main"), ("pytest11", "eqprop.pytest_plugin")]
+    ("group", "value"), [("console_scripts", "eqprop.faces.cli:main"), ("pytest11", "eqprop.faces.pytest_plugin")]
 )
 def test_the_installed_package_declares_its_faces(group, value):
     declared = metadata.distribution("eqprop").entry_points.select(group=group)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from eqprop.precision import numbers_context, separated_caches
+from eqprop.engine import numbers_context, separated_caches
 
 
 def test_float64_is_entered_and_left():

@@ -17,15 +17,13 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
-from eqprop.casting import output_shapes
-from eqprop.compiling import compiler_options
+from eqprop.claims import unmoved
+from eqprop.engine import compiler_options
 from eqprop.evaluation import Program, applicable
-from eqprop.groups.base import LieGroup
-from eqprop.losses import EXPONENTIAL, SMOOTH, Loss
-from eqprop.point import Point
-from eqprop.properties import CORE, LIBRARY, by_name
-from eqprop.sampling import probes_of
-from eqprop.transformation import unmoved
+from eqprop.groups import LieGroup
+from eqprop.probes import Loss, output_shapes, probes_of
+from eqprop.probes.losses import EXPONENTIAL, SMOOTH
+from eqprop.properties import CORE, LIBRARY, Point, by_name
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
 OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}

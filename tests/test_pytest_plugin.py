@@ -51,7 +51,7 @@ def test_a_run_without_eqprop_imports_neither_jax_nor_hypothesis_nor_the_catalog
         import sys
         def pytest_sessionfinish(session):
             session.config.get_terminal_writer().line(
-                f"imported: {sorted({'jax', 'eqprop.catalog', 'eqprop.cases'} & set(sys.modules))}"
+                f"imported: {sorted({'jax', 'eqprop.catalog', 'eqprop.faces.cases'} & set(sys.modules))}"
             )
         """
     )

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from eqprop import catalog, groups, registry
 from eqprop.actions import hidden_units
+from eqprop.claims import Model, Pair
 from eqprop.errors import InvalidInput
-from eqprop.model import Model
 from eqprop.mutants import COVARIANT, forgets
-from eqprop.pair import Pair
 
 pytestmark = pytest.mark.installed
 

@@ -13,10 +13,10 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.replay import replay
-from eqprop.saving import RECIPE
-from eqprop.targets import resolve
-from eqprop.verdict import Outcome
+from eqprop.counterexamples.saving import RECIPE
+from eqprop.results import Outcome
+from eqprop.runs import replay
+from eqprop.runs.targets import resolve
 
 NUMBERS = itertools.count()
 NET = """

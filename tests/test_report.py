@@ -7,11 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from eqprop.counterexample import Counterexample
-from eqprop.failures import failure_blocks
-from eqprop.overview import Overview, cell_line, cell_lines, fitted, header, name_width, overviews
-from eqprop.report import Report
-from eqprop.verdict import ACCEPTED, Outcome, PairName, PropertyName, Series, Verdict
+from eqprop.results import (
+    Counterexample,
+    Outcome,
+    Overview,
+    PairName,
+    PropertyName,
+    Report,
+    Series,
+    Verdict,
+    cell_lines,
+    failure_blocks,
+    fitted,
+    header,
+    name_width,
+    overviews,
+)
+from eqprop.results.summaries import cell_line
+from eqprop.results.verdict import ACCEPTED
 
 COUNTEREXAMPLE = Counterexample(
     pair="relu",

@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import eqprop
-from eqprop import evaluation, groups
+from eqprop import groups
+from eqprop.engine import Unit, lowest_precisions
 from eqprop.evaluation import Program, applicable
-from eqprop.losses import SMOOTH, SQUARED_ERROR
-from eqprop.probe import Probe
+from eqprop.evaluation import program as evaluation
+from eqprop.probes import SQUARED_ERROR, Probe
+from eqprop.probes.losses import SMOOTH
 from eqprop.properties import CORE, Property, by_name
 from eqprop.properties.base import of_numbers
-from eqprop.rounding import GROSS, MARGIN, Judgement, judge, judgement, measure, perturbed
-from eqprop.units import Unit, lowest_precisions
+from eqprop.rounding import MARGIN, Judgement, judge, judgement, measure, perturbed
+from eqprop.rounding.floors import GROSS
 
 EPS = float(np.finfo(np.float64).eps)
 TINY = np.finfo(np.float64).tiny

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import strategies as st
 
 import eqprop
-from eqprop import runner
-from eqprop.asking import make_options
-from eqprop.cache import cache_folder, persistent_cache
+from eqprop.engine import persistent_cache
+from eqprop.engine.cache import cache_folder
 from eqprop.properties import LIBRARY
-from eqprop.runner import Interrupted, run_subjects
-from eqprop.subject import Subject
-from eqprop.targets import resolve
-from eqprop.verdict import Outcome, PairName, Progress, PropertyName, Verdict
+from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
+from eqprop.runs import Interrupted, make_options, run_subjects, single
+from eqprop.runs.targets import resolve
+from eqprop.search import Subject
 
 OPTIONS = make_options(properties=["equivariance", "noether"])
 SUBJECTS = [Subject(name, st.nothing()) for name in ("first", "second")]
@@ -37,7 +36,7 @@ def holding(subject, options, on_progress):
 @pytest.fixture
 def searching(monkeypatch):
     """Replaces the search."""
-    return lambda search: monkeypatch.setattr(runner, "search", search)
+    return lambda search: monkeypatch.setattr(single, "search", search)
 
 
 def test_verdicts_come_in_the_order_of_subjects_and_of_the_library(searching):
@@ -250,7 +249,7 @@ def test_a_cache_that_the_user_configured_is_used_as_it_is(folder, tmp_path):
 
 
 def test_the_oldest_programs_go_first(folder, monkeypatch):
-    monkeypatch.setattr("eqprop.cache.LARGEST", 150)
+    monkeypatch.setattr("eqprop.engine.cache.LARGEST", 150)
     folder.mkdir()
     for age, name in enumerate(("new", "old")):
         path = folder / f"{name}-cache"

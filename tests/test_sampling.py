@@ -10,24 +10,10 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.groups.base import involutions
-from eqprop.losses import CROSS_ENTROPY, SQUARED_ERROR
-from eqprop.sampling import (
-    FAMILIES,
-    GIVEN,
-    LARGEST_STEP,
-    NEARBY,
-    READABLE,
-    SIMPLE,
-    SMALLEST_STEP,
-    family_names,
-    inputs_of,
-    params_of,
-    probes_of,
-    rates_of,
-    reaches,
-    tangents_of,
-)
+from eqprop.groups import involutions
+from eqprop.probes import FAMILIES, GIVEN, NEARBY, READABLE, SQUARED_ERROR, inputs_of, params_of, probes_of, tangents_of
+from eqprop.probes.losses import CROSS_ENTROPY
+from eqprop.probes.sampling import LARGEST_STEP, SIMPLE, SMALLEST_STEP, family_names, rates_of, reaches
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__)
 EXAMPLE = {"b": np.array([0.5, -2.0]), "n": np.array(3, np.int32), "w": np.array([[1.5, 2.5], [-3.5, 4.5]])}

@@ -14,15 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import eqprop
-from eqprop import groups, judging
+from eqprop import groups
+from eqprop.probes import READABLE
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, Property, by_name
 from eqprop.properties.base import of_numbers, only_where, part
-from eqprop.sampling import READABLE
-from eqprop.search import Search, search
-from eqprop.structures import rebuilt
-from eqprop.subject import Options, Subject
-from eqprop.verdict import Outcome
+from eqprop.results import Outcome
+from eqprop.search import Options, Search, Subject, pool, rebuilt, search
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)
 BIAS_FORGOTTEN, GRADIENT_SCALED = "bias forgotten", "gradient scaled"
@@ -131,13 +129,13 @@ def test_the_shrinker_does_not_walk_into_a_kink():
 def test_shrinking_compiles_no_more_architectures_than_the_profile_allows(monkeypatch):
     state = explored(BIAS_FORGOTTEN, profile=replace(SMALL, shrinks=2))
     compiled = []
-    program = judging.Program
+    program = pool.Program
 
     def counted(pair, *rest, **more):
         compiled.append(pair.key)
         return program(pair, *rest, **more)
 
-    monkeypatch.setattr(judging, "Program", counted)
+    monkeypatch.setattr(pool, "Program", counted)
     state.counterexample(by_name("equivariance"))
     assert len(set(compiled)) <= 2
 
@@ -311,13 +309,13 @@ def test_costly_properties_are_judged_on_a_few_batches_with_a_few_probes_each(ba
 
 def test_a_costly_property_is_not_judged_on_the_smallest_architecture_first(monkeypatch):
     seen = []
-    program = judging.Program
+    program = pool.Program
 
     def noted(pair, properties, *rest, **more):
         seen.extend((prop.name, dict(pair.architecture)) for prop in properties)
         return program(pair, properties, *rest, **more)
 
-    monkeypatch.setattr(judging, "Program", noted)
+    monkeypatch.setattr(pool, "Program", noted)
     judged(planted(holds, "cheap", costly=False), planted(holds), costly_batches=1, costly_probes=2)
     smallest = dict.fromkeys(("d_in", "hidden", "d_out", "batch"), 1)
     assert ("cheap", smallest) in seen

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from eqprop import groups, mutants
 from eqprop.actions import hidden_units
+from eqprop.authoring import LEAST_ARCHITECTURES, check_entry
+from eqprop.claims import Model, Pair
 from eqprop.errors import InvalidInput
-from eqprop.model import Model
-from eqprop.pair import Pair
 from eqprop.registry import Entry
-from eqprop.selfcheck import LEAST_ARCHITECTURES, check_entry
 
 
 def apply(params: Any, inputs: Any) -> Any:

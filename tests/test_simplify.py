@@ -8,11 +8,11 @@ import pytest
 
 import eqprop
 from eqprop import groups
+from eqprop.counterexamples import simplified
+from eqprop.counterexamples.simplify import complexity
 from eqprop.evaluation import Program
-from eqprop.losses import SQUARED_ERROR
+from eqprop.probes import READABLE, SQUARED_ERROR
 from eqprop.properties import by_name
-from eqprop.sampling import READABLE
-from eqprop.simplify import complexity, simplified
 
 
 def net(p, x):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from eqprop.cli import cli
+from eqprop.authoring import write
 from eqprop.errors import InvalidInput
-from eqprop.skeleton import write
+from eqprop.faces.cli import cli
 
 pytestmark = pytest.mark.installed
 

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import eqprop
-from eqprop import store
-from eqprop.cache import persistent_cache
-from eqprop.evaluation import Program, applicable
-from eqprop.losses import SQUARED_ERROR
-from eqprop.pair import Pair
+from eqprop.claims import Pair
+from eqprop.engine import persistent_cache
+from eqprop.evaluation import Program, Slot, applicable, traced_programs
+from eqprop.evaluation.traced_programs import keepable
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE
 from eqprop.registry import Entry, entries, entry
-from eqprop.store import Slot, keepable
-from eqprop.targets import as_subjects, resolve
+from eqprop.runs import as_subjects
+from eqprop.runs.targets import resolve
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_another_version_of_the_source_is_another_slot(folder, monkeypatch):
     with persistent_cache():
         before = Slot(("it",)).path
         assert before == Slot(("it",)).path != Slot(("that",)).path
-        monkeypatch.setattr(store, "_source", lambda: "edited")
+        monkeypatch.setattr(traced_programs, "_source", lambda: "edited")
         assert Slot(("it",)).path != before
 
 

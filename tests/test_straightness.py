@@ -11,8 +11,8 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.straightness import straight_loss, straight_model, straight_objective
-from eqprop.verdict import Outcome
+from eqprop.properties.traits import straight_loss, straight_model, straight_objective
+from eqprop.results import Outcome
 
 RNG = np.random.default_rng(0)
 PARAMS = {"v": RNG.standard_normal(4), "w": RNG.standard_normal((3, 4))}

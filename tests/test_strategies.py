@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis import strategies as st
 
 from eqprop import groups, strategies
+from eqprop.claims import Model
 from eqprop.errors import InvalidInput
-from eqprop.losses import CROSS_ENTROPY
-from eqprop.model import Model
+from eqprop.probes.losses import CROSS_ENTROPY
 from eqprop.strategies import ACTIVATIONS, Activation, Block
 
 QUICK = settings(database=None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eqprop.engine import FINEST, Unit
 from eqprop.rounding import Judgement
-from eqprop.tally import Tally
-from eqprop.units import FINEST, Unit
+from eqprop.search import Tally
 
 
 def judged(residual, floor, size, *, finite=True, vacuous=False):

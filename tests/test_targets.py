@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop import groups
 from eqprop.registry import entries
-from eqprop.targets import as_subjects, resolve, resolve_all
+from eqprop.runs import as_subjects, resolve_all
+from eqprop.runs.targets import resolve
 
 NETS = """
     import numpy as np

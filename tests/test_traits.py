@@ -16,13 +16,13 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
-from eqprop import action_traits, groups, traits
-from eqprop import subspaces as parts
-from eqprop.action_traits import action_traits_of
-from eqprop.compiling import LARGE, compiler_options
-from eqprop.groups.base import LieGroup
+from eqprop import groups
+from eqprop.engine import LARGE, compiler_options
+from eqprop.groups import LieGroup
 from eqprop.properties import hypotheses
-from eqprop.traits import Subspace, Traits, traits_of
+from eqprop.properties.traits import Traits, action_traits_of, actions, generators, traits_of
+from eqprop.properties.traits import subspaces as parts
+from eqprop.properties.traits.generators import Subspace
 from tests.trait_pairs import (
     about_a_centre,
     centred,
@@ -381,7 +381,7 @@ def test_a_large_model_has_the_traits_of_a_small_one(float64: None):
 def test_rows_taken_one_after_the_other_say_what_they_say_together(
     make: Callable[[], eqprop.Pair], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(action_traits, "LARGE", 1)
+    monkeypatch.setattr(actions, "LARGE", 1)
     here = make()
     found = traits_of(here)
     assert flags(here) == FLAGS[make]
@@ -516,7 +516,7 @@ def test_a_group_with_one_element_has_no_algebra_to_speak_of():
 def test_traits_are_worked_out_once_for_each_pair_object(monkeypatch: pytest.MonkeyPatch):
     here = rescaling()
     first = traits_of(here)
-    monkeypatch.setattr(traits, "_Generators", None)
+    monkeypatch.setattr(generators, "_Generators", None)
     assert traits_of(here) is first
 
 

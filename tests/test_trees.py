@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from eqprop.engine import Partition, is_floating, leaf_paths, matching
 from eqprop.errors import InvalidInput
-from eqprop.trees import Partition, is_floating, leaf_paths, matching
 
 
 @jax.tree_util.register_dataclass

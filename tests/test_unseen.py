@@ -11,11 +11,10 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.looking import unseen
-from eqprop.losses import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, Property, by_name
-from eqprop.unseen import Unseen
-from eqprop.verdict import Verdict
+from eqprop.results import Unseen, Verdict
+from eqprop.search.looking import unseen
 
 PARAMS = {"a": np.ones((3, 2)), "c": np.ones(2), "d": np.ones((2, 2)), "w": np.ones((2, 3))}
 INPUTS = np.ones((4, 2))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import groups
+from eqprop.engine import unexpected
 from eqprop.errors import NotDifferentiable
-from eqprop.trial import unexpected
 from eqprop.validation import check_pair
 
 RNG = np.random.default_rng(0)

@@ -15,15 +15,13 @@ import pytest
 from hypothesis import strategies as st
 
 import eqprop
-from eqprop import groups, watchdog
+from eqprop import groups
+from eqprop.engine import attended, watchdog
 from eqprop.errors import Stalled
-from eqprop.point import Point
 from eqprop.profiles import PROFILES
-from eqprop.properties import Property, by_name
+from eqprop.properties import Point, Property, by_name
 from eqprop.properties.base import Sides
-from eqprop.search import search
-from eqprop.subject import Options, Subject
-from eqprop.watchdog import attended
+from eqprop.search import Options, Subject, search
 
 
 @pytest.fixture(autouse=True)

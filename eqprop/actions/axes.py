@@ -22,10 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, got, mapping_of
+from eqprop.engine import is_floating, type_of_leaf
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group
-from eqprop.groups.product import DiscretePower
-from eqprop.trees import is_floating, type_of_leaf
+from eqprop.groups import DiscretePower, Group
 
 Axis = int | tuple[int, int] | str
 Axes = Mapping[str, Axis]

@@ -14,13 +14,9 @@ from eqprop.actions.axes import Axes, Axis, axes_of
 from eqprop.actions.moves import Move, declared, moves
 from eqprop.actions.units import units_between
 from eqprop.arguments import got, mapping_of, one_of, whole_number
+from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group
-from eqprop.groups.discrete import Permutation
-from eqprop.groups.linear import GeneralLinear, Orthogonal
-from eqprop.groups.product import Power, Product
-from eqprop.groups.scaling import ComplexScaling, Scaling
-from eqprop.transformation import Transformation
+from eqprop.groups import ComplexScaling, GeneralLinear, Group, Orthogonal, Permutation, Power, Product, Scaling
 
 RotaryLayout = Literal["interleaved", "halves"]
 

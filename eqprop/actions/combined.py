@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from eqprop.arguments import got
+from eqprop.claims import Transformation, unmoved
 from eqprop.errors import InvalidInput
-from eqprop.groups.product import Product
-from eqprop.transformation import Transformation, unmoved
+from eqprop.groups import Product
 
 
 def combined(*transformations: Transformation, name: str = "combined") -> Transformation:

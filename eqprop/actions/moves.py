@@ -10,11 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
+from eqprop.claims import Transformation
+from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group
-from eqprop.groups.product import DiscretePower, DiscreteProduct
-from eqprop.transformation import Transformation
-from eqprop.trees import leaf_paths, matching
+from eqprop.groups import DiscretePower, DiscreteProduct, Group
 
 
 @dataclass(frozen=True)

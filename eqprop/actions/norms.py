@@ -14,11 +14,10 @@ from eqprop.actions.axes import Axes, axes_of
 from eqprop.actions.moves import declared, moves
 from eqprop.actions.shifts import shifted
 from eqprop.arguments import one_of, whole_number
+from eqprop.claims import Transformation
+from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
-from eqprop.groups.linear import GeneralLinear, Orthogonal
-from eqprop.groups.scaling import Scaling
-from eqprop.transformation import Transformation
-from eqprop.trees import leaf_paths, matching
+from eqprop.groups import GeneralLinear, Orthogonal, Scaling
 
 
 def norm_gain(features: int, *, gains: Axes, reads: Axes, name: str = "norm-gain") -> Transformation:

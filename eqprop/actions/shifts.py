@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, mapping_of, short
+from eqprop.claims import Transformation
+from eqprop.engine import is_floating, leaf_paths, matching, type_of_leaf
 from eqprop.errors import InvalidInput
-from eqprop.groups.scaling import Translation
-from eqprop.transformation import Transformation
-from eqprop.trees import is_floating, leaf_paths, matching, type_of_leaf
+from eqprop.groups import Translation
 
 Shape = tuple[int, ...]
 Along = int | tuple[int, int] | None

@@ -12,9 +12,9 @@ import jax
 from eqprop.actions.axes import Axes
 from eqprop.actions.moves import Move, declared, moves
 from eqprop.arguments import as_index, got, short
+from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group
-from eqprop.transformation import Transformation
+from eqprop.groups import Group
 
 
 def hidden_units(

@@ -2,6 +2,7 @@
 
 from eqprop.groups.base import Group as Group
 from eqprop.groups.base import LieGroup as LieGroup
+from eqprop.groups.base import involutions as involutions
 from eqprop.groups.complex import ComplexLinear as ComplexLinear
 from eqprop.groups.conformance import check_laws as check_laws
 from eqprop.groups.discrete import Cyclic as Cyclic
@@ -10,13 +11,19 @@ from eqprop.groups.discrete import Permutation as Permutation
 from eqprop.groups.discrete import Sign as Sign
 from eqprop.groups.discrete import SignedPermutation as SignedPermutation
 from eqprop.groups.discrete import Trivial as Trivial
+from eqprop.groups.form import check_form as check_form
+from eqprop.groups.inverse import inverse_matrix as inverse_matrix
 from eqprop.groups.linear import GeneralLinear as GeneralLinear
 from eqprop.groups.linear import Orthogonal as Orthogonal
 from eqprop.groups.linear import Rotation as Rotation
+from eqprop.groups.linear import multiply_along as multiply_along
 from eqprop.groups.monomial import Monomial as Monomial
 from eqprop.groups.product import DirectSum as DirectSum
+from eqprop.groups.product import DiscretePower as DiscretePower
+from eqprop.groups.product import DiscreteProduct as DiscreteProduct
 from eqprop.groups.product import Power as Power
 from eqprop.groups.product import Product as Product
 from eqprop.groups.scaling import ComplexScaling as ComplexScaling
 from eqprop.groups.scaling import Scaling as Scaling
 from eqprop.groups.scaling import Translation as Translation
+from eqprop.groups.scaling import along as along

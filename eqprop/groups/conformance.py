@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short, whole_number
+from eqprop.engine import coarsest, lowest_precisions
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup
 from eqprop.groups.form import alike, check_form, form, is_real, same, text
 from eqprop.groups.laws import Draw, Law, Sides, array_shape, laws_of, with_exponentials
 from eqprop.rounding import judge, perturbed
-from eqprop.units import coarsest, lowest_precisions
 
 REPETITIONS = 15
 """Perturbed copies of each draw that set its floor: enough for a violation to need no second confirmation."""

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, got
+from eqprop.engine import said
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup, resting
-from eqprop.trial import said
 
 REACHES = (0.1, 1.0, *np.linspace(0.2, 0.9, 14).tolist())
 """Near and far; and more, where both elements are the identity."""

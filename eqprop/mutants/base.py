@@ -21,9 +21,9 @@ import jax
 from hypothesis.strategies import SearchStrategy
 
 from eqprop.arguments import function_of, got, kebab_case
+from eqprop.claims import Pair
+from eqprop.engine import is_floating, leaf_paths
 from eqprop.errors import InvalidInput
-from eqprop.pair import Pair
-from eqprop.trees import is_floating, leaf_paths
 
 Change = Callable[[Pair], Pair | None]
 

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eqprop.claims import Pair
+from eqprop.engine import is_floating
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through, with_backward, with_derivative
-from eqprop.pair import Pair
-from eqprop.trees import is_floating
 
 
 def scales_all(delta: float = 1e-3, *, name: str = "scales-all-gradients") -> Mutant:

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.claims import Pair
+from eqprop.engine import leaf_paths
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
-from eqprop.pair import Pair
-from eqprop.trees import leaf_paths
 
 Operation = Callable[[Any], Any]
 

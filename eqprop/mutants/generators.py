@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax.dtypes import float0
 
-from eqprop.action_traits import action_traits_of
-from eqprop.groups.base import LieGroup
+from eqprop.claims import Pair
+from eqprop.engine import is_floating
+from eqprop.groups import LieGroup
 from eqprop.mutants.base import Mutant
-from eqprop.pair import Pair
-from eqprop.traits import traits_of
-from eqprop.trees import is_floating
+from eqprop.properties.traits import action_traits_of, traits_of
 
 
 def slides_along_orbit(delta: float = 0.5, *, name: str = "slides-along-orbit") -> Mutant:

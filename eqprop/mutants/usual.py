@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from eqprop.claims import Pair
 from eqprop.mutants.actions import acting_otherwise, forgets, slips
 from eqprop.mutants.base import Mutant, leaf_at, slug
 from eqprop.mutants.derivatives import (
@@ -19,7 +20,6 @@ from eqprop.mutants.derivatives import (
     stopped,
     straight_through,
 )
-from eqprop.pair import Pair
 
 
 def usual(first: str, second: str = "", *, finite: bool = False) -> tuple[Mutant, ...]:

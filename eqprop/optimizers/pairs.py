@@ -18,10 +18,8 @@ import numpy as np
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.model import Model
+from eqprop.claims import Model, Pair, Transformation
 from eqprop.optimizers.zoo import Maps
-from eqprop.pair import Pair
-from eqprop.transformation import Transformation
 
 ROWS, FEATURES, OUTPUTS = 8, 3, 2
 UNITS, LINEAR_UNITS = 3, 2

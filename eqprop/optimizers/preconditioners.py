@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from eqprop.groups.inverse import inverse_matrix
+from eqprop.groups import inverse_matrix
 from eqprop.optimizers.dense import symmetric_power
 
 

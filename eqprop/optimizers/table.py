@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eqprop.optimizers.cells import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, searched
+from eqprop.optimizers.grid import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, searched
 from eqprop.optimizers.pairs import columns
 from eqprop.optimizers.zoo import ROWS, require_optax
 from eqprop.properties.optimizers import STEPS

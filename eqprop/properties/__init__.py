@@ -19,6 +19,7 @@ from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNI
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
 from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
+from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
     HESSIAN_COVARIANCE,

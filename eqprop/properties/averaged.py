@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import add, inner, inner_magnitude, norm, scaled, subtract
-from eqprop.integrators import integral
-from eqprop.point import Point
+from eqprop.engine import add, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
+from eqprop.properties.numerics import integral
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here for any K; discrete transformations after {PAPER}"
 

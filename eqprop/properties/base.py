@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.arguments import function_of, got, kebab_case, whole_number
-from eqprop.calculus import norm
+from eqprop.claims import Pair
+from eqprop.engine import leaf_paths, norm
 from eqprop.errors import InvalidInput
-from eqprop.pair import Pair
-from eqprop.point import Point
-from eqprop.probe import Probe
-from eqprop.trees import leaf_paths
+from eqprop.probes import Probe
+from eqprop.properties.point import Point
 
 Hypothesis = Callable[[Pair], str | None]
 

@@ -13,9 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.calculus import Local, Tree, add, inner, inner_magnitude, subtract, zeros_like
-from eqprop.integrators import combined
-from eqprop.point import Point
+from eqprop.engine import Local, Tree, add, inner, inner_magnitude, subtract, zeros_like
 from eqprop.properties.base import Property, Sides, in_params, of_numbers
 from eqprop.properties.hypotheses import (
     affine_generator,
@@ -25,6 +23,8 @@ from eqprop.properties.hypotheses import (
     one_model,
     still_inputs,
 )
+from eqprop.properties.numerics import combined
+from eqprop.properties.point import Point
 
 SOURCE = "Kunin et al. 2021, arXiv 2012.04728 (broken conservation laws); exact forms derived here"
 AFFINE = (continuous, one_model, still_inputs, affine_generator)

@@ -13,9 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import Local, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
-from eqprop.integrators import combined
-from eqprop.point import Point
+from eqprop.engine import Local, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.hypotheses import (
     aligned,
@@ -28,7 +26,9 @@ from eqprop.properties.hypotheses import (
     still_inputs,
     symmetry,
 )
-from eqprop.traits import Special
+from eqprop.properties.numerics import combined
+from eqprop.properties.point import Point
+from eqprop.properties.traits import Special
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 FIRST_AND_SECOND = ("noether", "hessian-generator")

@@ -13,10 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eqprop.calculus import Local, Tree, add, inner, inner_magnitude, norm, scaled, zeros_like
-from eqprop.groups.base import LieGroup
-from eqprop.integrators import combined, largest_curvature
-from eqprop.point import Point
+from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, scaled, zeros_like
+from eqprop.groups import LieGroup
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -36,6 +34,8 @@ from eqprop.properties.hypotheses import (
     still_inputs,
     symmetry,
 )
+from eqprop.properties.numerics import combined, largest_curvature
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 

@@ -13,12 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import inner, inner_magnitude, scaled
-from eqprop.integrators import increment
-from eqprop.point import Point
+from eqprop.engine import inner, inner_magnitude, scaled
 from eqprop.properties.base import Property, Sides, in_params, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import floating_inputs, floating_params
-from eqprop.straightness import straight_objective
+from eqprop.properties.numerics import increment
+from eqprop.properties.point import Point
+from eqprop.properties.traits import straight_objective
 
 SOURCE = "the fundamental theorem of calculus; symmetry of second derivatives (Schwarz)"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.calculus import inner, inner_magnitude
-from eqprop.point import Point
+from eqprop.engine import inner, inner_magnitude
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -15,6 +14,7 @@ from eqprop.properties.base import (
     uncancelled_together,
 )
 from eqprop.properties.hypotheses import continuous, one_model
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here by differentiating the premise; first-order constraints after {PAPER}"
 

@@ -8,11 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import Local, Tree, add, inner, norm, scaled, subtract
-from eqprop.groups.discrete import Permutation
-from eqprop.integrators import combined, largest_curvature
-from eqprop.krylov import depth_for, lanczos
-from eqprop.point import Point
+from eqprop.engine import Local, Tree, add, inner, norm, scaled, subtract
+from eqprop.groups import Permutation
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -33,6 +30,8 @@ from eqprop.properties.hypotheses import (
     symmetry,
     with_involutions,
 )
+from eqprop.properties.numerics import combined, depth_for, lanczos, largest_curvature
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here; discrete transformations after {PAPER}"
 

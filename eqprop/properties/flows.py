@@ -12,9 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
-from eqprop.integrators import collocation, combined, largest_curvature
-from eqprop.point import Point
+from eqprop.engine import Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, Charge, charge_of
 from eqprop.properties.hypotheses import (
@@ -27,6 +25,8 @@ from eqprop.properties.hypotheses import (
     symmetry,
     turning,
 )
+from eqprop.properties.numerics import collocation, combined, largest_curvature
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here; first-order constraints after {PAPER}"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from eqprop.calculus import zeros_like
-from eqprop.point import Point
+from eqprop.engine import zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, in_image, in_outputs, in_params, uncancelled
 from eqprop.properties.hypotheses import coisometric, continuous, one_model, still_inputs, symmetry
-from eqprop.straightness import straight_loss
+from eqprop.properties.point import Point
+from eqprop.properties.traits import straight_loss
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 
-from eqprop.calculus import Local, add, inner, inner_magnitude, scaled, subtract, zeros_like
+from eqprop.engine import Local, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.errors import InvalidInput
-from eqprop.point import Point
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, uncancelled
 from eqprop.properties.hypotheses import changing_generator, continuous, one_model, still_inputs
+from eqprop.properties.point import Point
 
 HIGHEST_ORDER = 6
 """Of the identity along the generator: nested derivatives double the program with each order."""

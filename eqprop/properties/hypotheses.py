@@ -1,16 +1,14 @@
 """Hypotheses: each says why a property does not apply to a pair, or None where it does.
 
 The first line of a docstring, after "Hypothesis: ", is what ``eqprop explain`` and the reference say. Those that ask
-for a trait read it off the transformation itself (``eqprop.traits``), never off a label that somebody set.
+for a trait read it off the transformation itself (``eqprop.properties.traits``), never off a label that somebody set.
 """
 
 from __future__ import annotations
 
-from eqprop.action_traits import action_traits_of
-from eqprop.groups.base import LieGroup, involutions
-from eqprop.groups.discrete import Permutation
-from eqprop.pair import Pair
-from eqprop.traits import traits_of
+from eqprop.claims import Pair
+from eqprop.groups import LieGroup, Permutation, involutions
+from eqprop.properties.traits import action_traits_of, traits_of
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 

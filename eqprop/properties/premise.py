@@ -6,10 +6,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from eqprop.point import Point
+from eqprop.engine import leaf_paths
 from eqprop.properties.base import PAPER, Part, Property, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.hypotheses import one_model
-from eqprop.trees import leaf_paths
+from eqprop.properties.point import Point
 
 
 def _equivariance(point: Point) -> Sides:

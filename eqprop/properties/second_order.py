@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import add, inner, inner_magnitude, zeros_like
-from eqprop.point import Point
+from eqprop.engine import add, inner, inner_magnitude, zeros_like
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -22,7 +21,8 @@ from eqprop.properties.base import (
     uncancelled_together,
 )
 from eqprop.properties.hypotheses import continuous, one_model, still_inputs
-from eqprop.straightness import straight_model, straight_objective
+from eqprop.properties.point import Point
+from eqprop.properties.traits import straight_model, straight_objective
 
 SOURCE = f"derived here by differentiating the premise twice; second-order constraints after {PAPER}"
 

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import Tree, inner, norm, scaled
-from eqprop.krylov import depth_for, lanczos
-from eqprop.point import Point
+from eqprop.engine import Tree, inner, norm, scaled
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, symmetry
+from eqprop.properties.numerics import depth_for, lanczos
+from eqprop.properties.point import Point
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 

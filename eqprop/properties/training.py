@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.calculus import Tree, inner, inner_magnitude, norm, zeros_like
-from eqprop.integrators import combined
-from eqprop.point import Point
+from eqprop.engine import Tree, inner, inner_magnitude, norm, zeros_like
 from eqprop.properties.base import Property, Sides, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, charge_of, masked, minibatches
 from eqprop.properties.flows import curvature_of
 from eqprop.properties.hypotheses import charged
+from eqprop.properties.numerics import combined
+from eqprop.properties.point import Point
 
 STEPS = 200
 REACH = 0.1

@@ -23,7 +23,7 @@ from eqprop.actions import (
     states,
     translations,
 )
-from eqprop.transformation import Transformation
+from eqprop.claims import Transformation
 from tests.layers.statements import (
     D_IN,
     D_OUT,

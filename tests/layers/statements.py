@@ -12,14 +12,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 import eqprop
+from eqprop.engine import Precision, leaf_paths
 from eqprop.mutants import Mutant, acting_otherwise, backward_drops_term, forgets, leaf_at
-from eqprop.precision import Precision
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, Property, by_name
-from eqprop.search import search
-from eqprop.subject import Options, Subject
-from eqprop.trees import leaf_paths
-from eqprop.verdict import Outcome, Verdict
+from eqprop.results import Outcome, Verdict
+from eqprop.search import Options, Subject, search
 
 BATCH, D_IN, UNITS, D_OUT, TIME, HEADS, WIDTH, SIDE = 3, 2, 3, 2, 3, 2, 2, 6
 

@@ -1,0 +1,147 @@
+"""The reference of the catalog, docs/catalog.md, from what its entries say and what was measured of them.
+
+It is written by
+
+python -m eqprop.authoring.catalog_page > docs/catalog.md
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from eqprop.authoring.expected import cells
+from eqprop.authoring.explain import entry_facts, group_of
+from eqprop.authoring.kills import Kill, kills, own_entries
+from eqprop.mutants import COVARIANT, Mutant
+from eqprop.properties import LIBRARY
+from eqprop.registry import Entry
+
+COMMAND = "python -m eqprop.authoring.catalog_page > docs/catalog.md"
+
+PROPERTIES_PAGE = "properties.md"
+
+
+def page() -> str:
+    """The whole of docs/catalog.md."""
+    families = _families()
+    return "\n".join([*_introduction(), *_shared_mutants(), *_contents(families), *_sections(families)])
+
+
+def _families() -> dict[str, list[Entry]]:
+    """The modules of the catalog, each with its entries, claims before controls."""
+    families: dict[str, list[Entry]] = {}
+    for entry in own_entries().values():
+        families.setdefault(entry.origin.partition(":")[0], []).append(entry)
+    return {
+        module: sorted(members, key=lambda e: (bool(e.control), e.name)) for module, members in sorted(families.items())
+    }
+
+
+def _introduction() -> Iterator[str]:
+    found = own_entries().values()
+    controls = sum(bool(entry.control) for entry in found)
+    yield f"""\
+<!-- Written by `{COMMAND}` from the code. Do not edit: change the entry. -->
+
+# Catalog
+
+{len(found) - controls} transformation–model pairs and {controls} negative controls, by family. Each is a hypothesis
+strategy: the architecture is drawn, and so is where the transformed block sits in a larger random network.
+`eqprop explain NAME` says the same of one entry, `eqprop verify NAME` verifies it, `eqprop list --group linear` lists
+those on which a kind of group acts.
+
+- **Properties** that apply to an entry are followed by the smallest relative error that would have been noticed (the
+  median over probes, in the run that `python -m benchmarks.cells` kept). The others do not apply; `eqprop verify -v`
+  says why. [{PROPERTIES_PAGE}]({PROPERTIES_PAGE}) explains them.
+- **Mutants** are defects that were planted in the entry. Each is caught at the order it is listed under and at none
+  below (`python -m benchmarks.power`); behind it are the properties of that order that caught it.
+- A **negative control** is a claim that is wrong: its premise must be falsified on every architecture.
+"""
+
+
+def _shared_mutants() -> Iterator[str]:
+    """The defects that every entry has, once for all."""
+    yield "## Mutants of every entry\n"
+    yield "Derivatives that are wrong in the same way at θ and at K_g θ:\n".replace("K_g", r"K\_g")
+    for mutant in COVARIANT:
+        found = [kill for kill in kills() if kill.mutant == mutant.name]
+        caught = {name for kill in found for name in kill.falsified}
+        by = [prop.name for prop in LIBRARY if prop.name in caught and prop.order == mutant.order]
+        yield f"{_line(mutant)} ({', '.join(by) or 'not measured'}; measured on {len(found)} entries)"
+    yield ""
+
+
+def _contents(families: Mapping[str, list[Entry]]) -> Iterator[str]:
+    yield "## Contents\n"
+    for module, members in families.items():
+        links = ", ".join(f"[`{entry.name}`](#{entry.name})" for entry in members)
+        yield f"- {_title(module)}: {links}"
+    yield ""
+
+
+def _title(module: str) -> str:
+    """The first words of the module's docstring, up to a colon."""
+    return (sys.modules[module].__doc__ or module).partition("\n")[0].partition(":")[0].rstrip(".")
+
+
+def _sections(families: Mapping[str, list[Entry]]) -> Iterator[str]:
+    for module, members in families.items():
+        yield f"## {_title(module)}\n"
+        for entry in members:
+            yield from _section(entry)
+
+
+def _section(entry: Entry) -> Iterator[str]:
+    yield f"### {entry.name}\n"
+    yield f"{'Negative control. ' if entry.control else ''}{' '.join(entry.statement.split())}\n"
+    for label, text in {"group": group_of(entry), **entry_facts(entry)}.items():
+        if text:
+            yield f"- **{label}**: {_escaped(text)}"
+    if not entry.control:
+        yield f"- **properties**: {_properties(cells().get(entry.name, {}))}"
+        yield "- **mutants**, beside those of every entry:"
+        yield from _mutants(entry)
+    yield ""
+
+
+def _escaped(text: str) -> str:
+    """Text of formulas in Markdown: an asterisk is one."""
+    return text.replace("*", r"\*").replace("_", r"\_").replace("|", r"\|")
+
+
+def _properties(resolutions: Mapping[str, float | None]) -> str:
+    names = [prop.name for prop in LIBRARY if prop.name in resolutions]
+    # Without a link for each: those were a quarter of the page.
+    return ", ".join(f"`{name}` {_shown(resolutions[name])}" for name in names)
+
+
+def _shown(resolution: float | None) -> str:
+    return "" if resolution is None else f"{resolution:.0e}".replace("e-0", "e-")
+
+
+@cache
+def _found() -> dict[tuple[str, str], Kill]:
+    return {kill.cell: kill for kill in kills()}
+
+
+def _mutants(entry: Entry) -> Iterator[str]:
+    orders = {prop.name: prop.order for prop in LIBRARY}
+    for mutant in sorted(set(entry.mutants) - set(COVARIANT), key=lambda m: (m.order, entry.mutants.index(m))):
+        kill = _found().get((entry.name, mutant.name))
+        by = [name for name in (kill.falsified if kill else ()) if orders[name] == mutant.order]
+        yield f"  {_line(mutant)} ({', '.join(by) or 'not measured'})"
+
+
+def _line(mutant: Mutant) -> str:
+    return f"- order {mutant.order}, `{mutant.name}`: {_escaped(mutant.why)}"
+
+
+def main() -> None:
+    """Write the page to the standard output, in UTF-8 whatever the terminal's encoding is."""
+    sys.stdout.buffer.write((page() + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

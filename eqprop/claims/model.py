@@ -1,0 +1,65 @@
+"""A model: what is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eqprop.arguments import flag, function_of, name_of
+from eqprop.engine import Partition
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A function of parameters and inputs, with an example of each.
+
+    Attributes:
+        apply: ``apply(params, inputs) -> outputs``, traceable by JAX and deterministic. Parameters, inputs and outputs
+            are arbitrary pytrees; outputs are floating point. Integer and boolean parameters are never
+            differentiated; they are what K makes of the example's.
+        params: example parameters: structure, shapes and dtypes are taken from them. Where ``trained`` is set, the
+            values are probed too.
+        inputs: an example batch. Integer inputs (tokens) are redrawn within the range that the example spans.
+        loss: ``loss(outputs) -> scalar``, the targets inside it. Without one, losses are drawn.
+        name: used in reports and test ids.
+        trained: whether the example parameters are a point of interest: half of the probes are then taken at them
+            and in their neighbourhood.
+        domain: maps arbitrary real parameters into the set where the model is defined (a variance made positive, say);
+            elementwise in NumPy, because a leading axis of probes is present. Identity by default.
+
+    Raises:
+        InvalidInput: for a function that is none or takes other arguments, a name that is no text, a ``trained`` that
+            is neither True nor False. What the functions do is looked at where the model is verified.
+    """
+
+    apply: Callable[[Any, Any], Any]
+    params: Any
+    inputs: Any
+    loss: Callable[[Any], Any] | None = None
+    name: str = "model"
+    trained: bool = True
+    domain: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        what = f"model {name_of(self.name, 'Model')!r}"
+        function_of(self.apply, ("params", "inputs"), f"{what}: apply")
+        if self.loss is not None:
+            function_of(self.loss, ("outputs",), f"{what}: loss")
+        if self.domain is not None:
+            function_of(self.domain, ("params",), f"{what}: domain")
+        flag(self.trained, f"{what}: trained")
+
+    @cached_property
+    def param_leaves(self) -> Partition:
+        """The split of the parameters into differentiated and carried leaves."""
+        return Partition.of(self.params)
+
+    @cached_property
+    def input_leaves(self) -> Partition:
+        """The split of the inputs."""
+        return Partition.of(self.inputs)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, {self.param_leaves.size} parameters in {len(self.param_leaves.paths)} tensors)"

@@ -1,0 +1,201 @@
+"""The numbers of a counterexample made readable: what hypothesis's shrinker is to structure, this is to numbers.
+
+Candidates are judged in batches by the compiled program, so a few hundred cost as much as one. Only confirmed
+violations are accepted; zeros are perturbed too (see ``rounding.perturbed``), so the simplifier does not walk into a
+kink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.evaluation import Program
+from eqprop.groups import LieGroup, involutions
+from eqprop.probes import READABLE, Probe
+
+REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
+SIMPLEST_FIRST = np.array([0.0, *READABLE])
+UNREADABLE = 2 * len(SIMPLEST_FIRST)
+OPENING_DRAWS = 256
+FINEST_BLOCKS = 128
+ROUNDS = 60
+CHOICES = 12
+
+
+def complexity(numbers: np.ndarray) -> np.ndarray:
+    """How far each row of numbers is from readable: 0 for a zero, more for each simple number, most for any other."""
+    matches = numbers[..., None] == SIMPLEST_FIRST
+    return np.where(matches.any(-1), matches.argmax(-1), UNREADABLE).sum(-1)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A batch of candidates: real numbers as rows, and which simple group and algebra elements they use.
+
+    A pick of −1 is the original element.
+    """
+
+    numbers: np.ndarray
+    picks: np.ndarray
+
+    def complexity(self) -> np.ndarray:
+        return complexity(self.numbers) + np.where(self.picks < 0, UNREADABLE, self.picks).sum(-1)
+
+    def at(self, index: Any) -> Draft:
+        return Draft(self.numbers[index], self.picks[index])
+
+
+class Workshop:
+    """Turns drafts into probes and judges them."""
+
+    def __init__(self, program: Program, name: str, probe: Probe, rng: np.random.Generator) -> None:
+        self.program, self.name, self.probe, self.rng = program, name, probe, rng
+        self.leaves = [
+            np.asarray(leaf) for field in REAL_FIELDS for leaf in jax.tree.leaves(getattr(probe, field)) if _real(leaf)
+        ]
+        group = program.pair.transformation.group
+        elements = list(islice(group.simple(), CHOICES))
+        algebra = list(islice(group.simple_algebra(), CHOICES)) if isinstance(group, LieGroup) else []
+        options = {"element": elements, "element2": elements, "algebra": algebra, "algebra2": algebra}
+        options["involution"] = list(islice(involutions(group), CHOICES))
+        self.choices = {field: simple for field, simple in options.items() if getattr(probe, field) is not None}
+
+    def original(self) -> Draft:
+        """The probe itself."""
+        flat = [np.ravel(leaf).astype(float) for leaf in self.leaves]
+        numbers = np.concatenate(flat) if flat else np.zeros(0)
+        return Draft(numbers[None], np.full((1, len(self.choices)), -1))
+
+    def probes(self, draft: Draft) -> Probe:
+        """The drafts as a batch of probes."""
+        count = len(draft.numbers)
+        ends = np.cumsum([leaf.size for leaf in self.leaves])
+        columns = iter(np.split(draft.numbers, ends[:-1], axis=1) if len(ends) else [])
+
+        def fill(leaf: Any) -> np.ndarray:
+            if _real(leaf):
+                return next(columns).reshape(count, *np.shape(leaf))
+            return np.broadcast_to(np.asarray(leaf), (count, *np.shape(leaf)))
+
+        filled: dict[str, Any] = {field: jax.tree.map(fill, getattr(self.probe, field)) for field in REAL_FIELDS}
+        for column, (field, simple) in enumerate(self.choices.items()):
+            pool = [*simple, getattr(self.probe, field)]
+            picked = [pool[i] for i in draft.picks[:, column]]
+            filled[field] = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *picked)
+        return self.program.cast(Probe(**filled))
+
+    def violating(self, draft: Draft) -> np.ndarray:
+        """Which drafts are confirmed violations. Only suspects are judged at length, the simplest of them first."""
+        probes = self.probes(draft)
+        suspect = self.program.judge(probes, self.rng)[self.name].suspect
+        order = [i for i in np.argsort(draft.complexity(), kind="stable") if suspect[i]][:FINEST_BLOCKS]
+        found = np.zeros(len(suspect), dtype=bool)
+        if order:
+            found[order] = self.program.confirmed(self.name, probes.at(np.array(order)), self.rng)
+        return found
+
+
+def _real(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(np.asarray(leaf).dtype, jnp.floating))
+
+
+def simplified(program: Program, name: str, probe: Probe, rng: np.random.Generator) -> Probe:
+    """A probe that violates the same property with numbers as simple as could be found.
+
+    Args:
+        program: evaluates at least this property.
+        name: of the property.
+        probe: a confirmed violation (no leading axis).
+        rng: of candidates and perturbations.
+    """
+    workshop = Workshop(program, name, probe, rng)
+    current = _opened(workshop)
+    for _ in range(ROUNDS):
+        better = _improved(workshop, current)
+        if better is None:
+            break
+        current = better
+    return workshop.probes(current).at(0)
+
+
+def _opened(workshop: Workshop) -> Draft:
+    """The simplest violation among draws of readable numbers and simple elements, else the probe itself."""
+    original = workshop.original()
+    count, width = OPENING_DRAWS, original.numbers.shape[1]
+    numbers = workshop.rng.choice(READABLE, (count, width))
+    picks = np.stack(
+        [
+            workshop.rng.integers(0, len(simple), count) if simple else np.full(count, -1)
+            for simple in workshop.choices.values()
+        ]
+        or [np.zeros(count, dtype=int)],
+        axis=1,
+    )[:, : len(workshop.choices)]
+    for draft in (
+        Draft(numbers, picks),
+        Draft(numbers, np.full_like(picks, -1)),
+        Draft(original.numbers.repeat(count, 0), picks),
+    ):
+        found = np.flatnonzero(workshop.violating(draft))
+        if found.size:
+            return draft.at(found[[np.argmin(draft.complexity()[found])]])
+    return original
+
+
+def _improved(workshop: Workshop, current: Draft) -> Draft | None:
+    """The current draft with as many single changes as stay a violation together; None where no change helps."""
+    changes = list(_changes(workshop, current))
+    if not changes:
+        return None
+    alone = Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
+    found = np.flatnonzero(workshop.violating(alone))
+    if not found.size:
+        return None
+    ranked = found[np.argsort(alone.complexity()[found], kind="stable")]
+    prefixes = _accumulated(current, alone, ranked)
+    together = np.flatnonzero(workshop.violating(prefixes))
+    best = together[[np.argmin(prefixes.complexity()[together])]] if together.size else None
+    chosen = prefixes.at(best) if best is not None else alone.at(ranked[:1])
+    return chosen if chosen.complexity()[0] < current.complexity()[0] else None
+
+
+def _accumulated(current: Draft, alone: Draft, ranked: Sequence[int] | np.ndarray) -> Draft:
+    """Row i: the first i + 1 changes applied together (a later change of the same number does not undo an earlier)."""
+    numbers, picks = current.numbers[0].copy(), current.picks[0].copy()
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
+    for i in ranked[:FINEST_BLOCKS]:
+        untouched = numbers == current.numbers[0]
+        numbers = np.where(untouched, alone.numbers[i], numbers)
+        picks = np.where(picks == current.picks[0], alone.picks[i], picks)
+        rows.append((numbers, picks))
+    return Draft(np.stack([n for n, _ in rows]), np.stack([p for _, p in rows]))
+
+
+def _changes(workshop: Workshop, current: Draft) -> Iterable[Draft]:
+    """Drafts that differ from the current one in one block of numbers or one pick, each simpler than it."""
+    total = current.numbers.shape[1]
+    size = total
+    while size:
+        blocks = [slice(start, start + size) for start in range(0, total, size)]
+        worth = [complexity(current.numbers[0, block]) for block in blocks]
+        left = [(block, most) for block, most in zip(blocks, worth, strict=True) if most]  # zeros are done with
+        for block, most in left if len(left) <= FINEST_BLOCKS else ():
+            for value in SIMPLEST_FIRST[:6] if size == 1 else SIMPLEST_FIRST[:2]:
+                changed = current.numbers.copy()
+                changed[0, block] = value
+                if complexity(changed[0, block]) < most:
+                    yield replace(current, numbers=changed)
+        size //= 2
+    for column, simple in enumerate(workshop.choices.values()):
+        now = current.picks[0, column]
+        for pick in range(len(simple) if now < 0 else now):
+            changed = current.picks.copy()
+            changed[0, column] = pick
+            yield replace(current, picks=changed)

@@ -1,0 +1,167 @@
+"""A program with a rounding error of its own after each operation: what no perturbation of the inputs can show.
+
+Where a function saturates (1 − tanh²) or absorbs a small term (a bias plus a large weight, taken off again), the
+inputs may move by a unit in the last place and nothing moves with them, while rounding inside has already destroyed
+the result. Here every operation that rounds is followed by a factor 1 ± eps, with a sign for each entry, operation
+and row (random rounding, after Parker's Monte Carlo arithmetic, 1997).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+
+from eqprop.engine.jaxprs import scan_counts
+
+EXACT = frozenset({
+    "neg", "sign", "abs", "max", "min", "transpose", "reshape", "broadcast_in_dim", "squeeze", "concatenate", "slice",
+    "dynamic_slice", "dynamic_update_slice", "gather", "pad", "rev", "select_n", "copy", "copy_p", "stop_gradient",
+    "reduce_max", "reduce_min", "sort", "clamp", "expand_dims", "split", "iota", "argmax", "argmin", "floor", "ceil",
+    "round", "device_put", "optimization_barrier",
+})  # fmt: skip
+"""Operations on floating-point numbers that do not round."""
+
+INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+INLINED = frozenset({
+    "pjit", "jit", "closed_call", "core_call", "remat", "checkpoint", "remat2", "custom_jvp_call", "custom_vjp_call",
+    "custom_vjp_call_jaxpr",
+})  # fmt: skip
+"""Operations that only wrap a program."""
+
+TABLE = 1021
+"""How many signs a row has; results take theirs from it in turn, from a new place each time."""
+
+TURN = 97
+"""By how many places the table is turned from one round of a loop to the next."""
+
+
+def with_rounding_noise(function: Callable[[Any], Any], example: Any) -> Callable[[Any, Any], Any]:
+    """``noisy(argument, signs)``: the function with random rounding; exactly the function where all signs are 0.
+
+    Args:
+        function: of one pytree, traceable.
+        example: an argument of the right shapes and dtypes.
+    """
+    closed, shape = jax.make_jaxpr(function, return_shape=True)(example)
+    treedef = jax.tree.structure(shape)
+
+    def noisy(argument: Any, signs: Any) -> Any:
+        return jax.tree.unflatten(treedef, _run(closed, jax.tree.leaves(argument), _Noise(signs)))
+
+    return noisy
+
+
+class _Noise:
+    """1 ± eps for each entry of each result, the signs from a table of them.
+
+    By operations of ``jax.lax``: those of ``jax.numpy`` wrap programs of their own, which take their time to trace.
+    """
+
+    def __init__(self, signs: Any, start: int = 0) -> None:
+        self.signs = signs
+        self.start = start
+        self._factors: dict[Any, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if not jnp.issubdtype(value.dtype, jnp.floating) or value.size == 0:
+            return value
+        self.start = (self.start + 331) % TABLE
+        repeats = (self.start + value.size) // TABLE + 1
+        row = jax.lax.concatenate([self._of(value.dtype)] * repeats, 0)
+        factors = jax.lax.reshape(jax.lax.slice(row, (self.start,), (self.start + value.size,)), value.shape)
+        noisy = jax.lax.mul(value, factors)
+        if value.dtype != jnp.float16:
+            return noisy
+        # float16 runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
+        least = jnp.asarray(jnp.finfo(value.dtype).smallest_normal, value.dtype)
+        return jax.lax.add(noisy, jax.lax.mul(jax.lax.sub(factors, jax.lax.full_like(factors, 1)), least))
+
+    def _of(self, dtype: Any) -> Any:
+        """The table of factors for results of this type."""
+        if dtype not in self._factors:
+            self._factors[dtype] = 1 + float(jnp.finfo(dtype).eps) * jnp.asarray(self.signs, dtype)
+        return self._factors[dtype]
+
+    def turned(self, round_: Any) -> _Noise:
+        """For a round of a loop, whose number is traced."""
+        return _Noise(jnp.roll(self.signs, TURN * round_))
+
+    def apart(self) -> _Noise:
+        """For a branch: what is worked out inside of it stays there."""
+        return _Noise(self.signs, self.start)
+
+
+def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
+    jaxpr = closed.jaxpr if hasattr(closed, "consts") else closed
+    known: dict[Any, Any] = dict(zip(jaxpr.constvars, getattr(closed, "consts", ()), strict=True))
+    known.update(zip(jaxpr.invars, arguments, strict=True))
+
+    def read(variable: Any) -> Any:
+        return variable.val if isinstance(variable, jax.extend.core.Literal) else known[variable]
+
+    for equation in jaxpr.eqns:
+        given = [read(v) for v in equation.invars]
+        for variable, value in zip(equation.outvars, _results(equation, given, noise), strict=True):
+            known[variable] = value
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    name, parameters = equation.primitive.name, equation.params
+    if name in INLINED:
+        return _run(next(parameters[key] for key in INNER if key in parameters), given, noise)
+    if name in CONTROL:
+        return CONTROL[name](equation, given, noise)
+    bound = equation.primitive.get_bind_params(parameters)
+    functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
+    found = equation.primitive.bind(*functions, *given, **parameters)
+    results = list(found) if equation.primitive.multiple_results else [found]
+    return results if name in EXACT else [noise(result) for result in results]
+
+
+def _scan(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    parameters = equation.params
+    consts, first, rows = _cut(given, *scan_counts(equation))
+
+    def advance(state: tuple[Any, list[Any]], row: list[Any]) -> Any:
+        round_, carried = state
+        results = _run(parameters["jaxpr"], [*consts, *carried, *row], noise.turned(round_))
+        carried, seen, _ = _cut(results, len(first), len(results) - len(first))
+        return (round_ + 1, carried), seen
+
+    (_, last), seen = jax.lax.scan(
+        advance, (0, first), rows, length=parameters["length"], reverse=parameters["reverse"]
+    )
+    return [*last, *seen]
+
+
+def _while(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    parameters = equation.params
+    asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
+
+    def goes_on(state: tuple[Any, list[Any]]) -> Any:
+        return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *state[1])[0]
+
+    def advance(state: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+        round_, carried = state
+        return round_ + 1, _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
+
+    return jax.lax.while_loop(goes_on, advance, (0, first))[1]
+
+
+def _cond(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+    index, *operands = given
+    branches = [lambda *those, b=branch: _run(b, list(those), noise.apart()) for branch in equation.params["branches"]]
+    return jax.lax.switch(index, branches, *operands)
+
+
+CONTROL = {"scan": _scan, "while": _while, "cond": _cond}
+"""Loops and branches: there is noise in every round, and in the branch that is taken."""
+
+
+def _cut(values: list[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:
+    return values[:first], values[first : first + second], values[first + second :]

@@ -1,0 +1,92 @@
+"""The unit in the last place: which floating precision the results of a traced program are of, and what set it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.engine.jaxprs import inner_programs
+from eqprop.engine.sources import described
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A floating precision.
+
+    Attributes:
+        eps: the unit roundoff.
+        name: of the type.
+        origin: the operation that brought it into a program; empty where that began with it.
+    """
+
+    eps: float
+    name: str
+    origin: str = field(default="", compare=False)
+
+
+FINEST = Unit(float(np.finfo(np.float64).eps), "float64")
+
+
+def coarsest(units: Iterable[Unit]) -> Unit:
+    """The lowest precision of several, the first one of those that are equally low."""
+    return max(units, key=lambda unit: unit.eps, default=FINEST)
+
+
+def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Unit]:
+    """For each output of a traced program, the lowest floating precision that it depends on.
+
+    Operations that hold programs of their own (jit, loops, branches) count with everything in these. Integers have no
+    precision; what is computed from them in floating point has.
+    """
+    program = jaxpr.jaxpr
+    known = {variable: _Found(_unit(variable)) for variable in (*program.invars, *program.constvars)}
+    for equation in program.eqns:
+        read = [known[atom] for atom in equation.invars if not isinstance(atom, jax.extend.core.Literal)]
+        lowest = _lowest([*read, *_inside(equation)])
+        known.update((v, _lowest([lowest, _Found(_unit(v), equation)])) for v in equation.outvars)
+    literal = jax.extend.core.Literal
+    return [_Found(_unit(a)).named() if isinstance(a, literal) else known[a].named() for a in program.outvars]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A precision and the operation whose result has it first; put into words only where it is asked for."""
+
+    unit: Unit
+    equation: Any = None
+
+    def named(self) -> Unit:
+        if self.equation is None or self.unit.eps <= FINEST.eps:
+            return self.unit
+        return replace(self.unit, origin=described(self.equation))
+
+
+def _lowest(found: Iterable[_Found]) -> _Found:
+    return max(found, key=lambda each: each.unit.eps, default=_Found(FINEST))
+
+
+def _inside(equation: Any) -> Iterator[_Found]:
+    """The precision of every variable in the programs that an operation holds."""
+    for inner in inner_programs(equation):
+        yield from (_Found(_unit(variable)) for variable in (*inner.invars, *inner.constvars))
+        for nested in inner.eqns:
+            yield from _inside(nested)
+            yield from (_Found(_unit(variable), nested) for variable in nested.outvars)
+
+
+def _unit(variable: Any) -> Unit:
+    return _unit_of(getattr(variable.aval, "dtype", None))
+
+
+@cache
+def _unit_of(dtype: Any) -> Unit:
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        return FINEST
+    return Unit(float(jnp.finfo(dtype).eps), str(np.dtype(dtype)))

@@ -1,0 +1,71 @@
+"""The same function of many rows: all rows at once where XLA computes that well, else row after row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from eqprop.engine.calculus import is_reverse_only
+from eqprop.engine.jaxprs import equations
+
+CONVOLUTION = "conv_general_dilated"
+
+
+def over_rows(function: Callable[..., Any], *rows: Any) -> tuple[Any, Any]:
+    """The function of arguments with a leading axis of rows, jitted and traced.
+
+    It is ``jax.vmap`` of the function, or row after row where that will not do: where an operation cannot be batched,
+    and where kernels of convolutions differ from row to row. These become one convolution with a group of channels for
+    each row, which XLA's CPU compiler expands into all pairs of groups, so that its time grows with the square of their
+    number. Seen from the traced program, and nowhere declared.
+
+    Args:
+        function: of one row.
+        rows: its arguments over all rows, or their shapes and dtypes.
+    """
+    together: Any = jax.jit(jax.vmap(function))
+    try:
+        traced = together.trace(*rows)
+        if not groups_by_row(traced.jaxpr, jax.tree.leaves(rows)[0].shape[0]):
+            return together, traced
+    except NotImplementedError as error:
+        if is_reverse_only(error):
+            raise
+    apart: Any = jax.jit(one_by_one(function))
+    return apart, apart.trace(*rows)
+
+
+def batched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Likewise, as a function to call: inside a program that is being traced, too."""
+    return lambda *rows: over_rows(function, *rows)[0](*rows)
+
+
+def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``jax.vmap`` computes, without a batching rule for any operation."""
+    return lambda *rows: jax.lax.map(lambda arguments: function(*arguments), rows)
+
+
+def groups_by_row(program: Any, rows: int) -> bool:
+    """Whether a program over rows has a convolution with a group of channels (a multiple of) for each of them."""
+    return rows > 1 and any(_groups(equation) % rows == 0 for equation, _ in equations(program) if _convolves(equation))
+
+
+def multiply_adds(program: Any) -> int:
+    """How many multiplications the convolutions of a program take as XLA's CPU compiler expands them."""
+    return sum(rounds * _products(equation) for equation, rounds in equations(program) if _convolves(equation))
+
+
+def _convolves(equation: Any) -> bool:
+    return equation.primitive.name == CONVOLUTION
+
+
+def _groups(equation: Any) -> int:
+    return max(equation.params["feature_group_count"], equation.params["batch_group_count"])
+
+
+def _products(equation: Any) -> int:
+    kernel, (out,) = equation.invars[1].aval, equation.outvars
+    leaving = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    return out.aval.size * kernel.size // max(leaving, 1) * _groups(equation)

@@ -1,0 +1,143 @@
+"""Runs what users wrote: twice, to see whether it repeats itself; whatever it raises is said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import dropwhile, takewhile
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.engine.blame import behind
+from eqprop.engine.compiling import compiler_options
+from eqprop.engine.trees import is_floating
+from eqprop.errors import EqpropError, InvalidInput
+
+ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
+PYTHON_CONTROL_FLOW = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+LONGEST = 2000
+"""Of a reason: beyond it come dumps of whole programs, and nothing that a person reads."""
+
+TRACEBACK = "Traceback (most recent call last)"
+
+
+def unexpected(error: BaseException) -> str:
+    """One line for an error that nothing here foresaw, without the advice and the notes that follow, with its place."""
+    text = _telling(str(error).strip().splitlines()).rstrip(" .:;,") or "no message"
+    return f"{type(error).__name__}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}{behind(error)}"
+
+
+def _telling(lines: list[str]) -> str:
+    """The first line; a list that it announces as well; of a traceback of another thread its last line, which says why.
+
+    XLA puts the whole traceback of a callback into its message.
+    """
+    if not lines:
+        return ""
+    head, *rest = lines
+    if TRACEBACK in head:
+        return f"{head.partition(TRACEBACK)[0]}{_raised(rest)}"
+    listed = list(takewhile(str.strip, rest)) if head.rstrip().endswith(":") else []
+    return " ".join([head, *(line.strip() for line in listed)])
+
+
+def _raised(lines: list[str]) -> str:
+    """Of the lines of a traceback the last paragraph, which says what was raised: places in files are indented."""
+    told = dropwhile(lambda line: line.startswith(" "), lines)
+    return " ".join(line.strip() for line in takewhile(str.strip, told))
+
+
+def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
+    traces = [_traced(what, function, *arguments) for _ in range(2)]
+    if len(traces[0].jaxpr.in_avals) > len(jax.tree.leaves(arguments)):
+        raise InvalidInput(_foreign(what))
+    texts = [str(trace.jaxpr) for trace in traces]
+    same_text = texts[0] == texts[1] or "0x" in texts[0]  # an address, of a callback, differs in equal programs too
+    if not same_text or not equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
+        raise InvalidInput(not_repeatable(name, remedy))
+    compiled: list[Any] = []
+
+    def call() -> Any:
+        if not compiled:
+            compiled.append(said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options())))
+        return said(what, lambda: compiled[0](*arguments))
+
+    return call
+
+
+def not_repeatable(name: str, remedy: str) -> str:
+    """What to tell the author of a function that does not repeat itself."""
+    return (
+        f"{name} gives different results for the same arguments. Make it deterministic: {remedy}, keep no state "
+        "between calls."
+    )
+
+
+def _foreign(what: str) -> str:
+    """What to tell the author of a function that uses what JAX is, or was, tracing elsewhere."""
+    return (
+        f"{what} uses a value that JAX traces elsewhere: kept from an earlier call, or of a jit, grad or vmap around "
+        "eqprop. Make it a function of its arguments alone, and call eqprop outside of those."
+    )
+
+
+def undisturbed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """The function's result, if it leaves its arguments as they are.
+
+    Raises:
+        InvalidInput: where it stores into a tree that it was given: whoever passes that tree again passes another one.
+    """
+    before = jax.tree.flatten(arguments)
+    result = function(*arguments)
+    after = jax.tree.flatten(arguments)
+    if before[1] != after[1] or any(a is not b for a, b in zip(before[0], after[0], strict=True)):
+        msg = f"{name} changed its argument in place; return a new tree, as {{**params, 'w': …}} does."
+        raise InvalidInput(msg)
+    return result
+
+
+def said(what: str, call: Callable[[], Any]) -> Any:
+    """The call's result; whatever it raises is said in one line with its own words."""
+    try:
+        return call()
+    except EqpropError:
+        raise
+    except jax.errors.UnexpectedTracerError as error:
+        raise InvalidInput(_foreign(what)) from error
+    except PYTHON_CONTROL_FLOW as error:
+        msg = (
+            f"{what} cannot be traced by JAX ({unexpected(error)}). Use jax.numpy in place of numpy, and jnp.where or "
+            "jax.lax.cond in place of if, while, float() and int() on arrays."
+        )
+        raise InvalidInput(msg) from error
+    except Exception as error:
+        msg = f"{what} raised {unexpected(error)}."
+        raise InvalidInput(msg) from error
+
+
+def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    # A new function each time: JAX remembers the trace of one that it has seen.
+    return said(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
+
+
+def numbers(leaf: Any) -> np.ndarray:
+    """As float64, also from dtypes that NumPy has no arithmetic for (bfloat16)."""
+    array = np.asarray(leaf)
+    return array.astype(np.float64) if is_floating(array) or array.dtype.kind in "biu" else np.abs(array)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two trees are equal in structure and in every entry; NaN equals NaN."""
+    first, second = jax.tree.leaves(a), jax.tree.leaves(b)
+    if jax.tree.structure(a) != jax.tree.structure(b):
+        return False
+    pairs = ((_entries(x), _entries(y)) for x, y in zip(first, second, strict=True))
+    return all(x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()) for x, y in pairs)  # noqa: PLR0124
+
+
+def _entries(leaf: Any) -> np.ndarray:
+    """As a NumPy array; the keys of random numbers as the numbers they are made of."""
+    key = isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if key else leaf)

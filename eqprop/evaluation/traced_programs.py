@@ -1,0 +1,118 @@
+"""Traced programs of the built-in catalog, kept between runs: what is found again need not be traced.
+
+JAX's own cache goes by the lowered program, so each run has to trace and lower it first: three quarters of the time
+once everything is cached. What a pair of the built-in catalog computes is a function of this package's source and of
+what was drawn, so its program can be told by these, and is kept as jax.export writes it. A user's pair may call code
+that nobody can see from here: its programs are left to JAX's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax import export
+
+from eqprop.engine import active_folder, primitives
+from eqprop.probes import Probe
+
+PACKAGES = ("eqprop", "eqprop.strategies", "eqprop.catalog")
+IRRELEVANT = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache")
+"""Settings of JAX that do not change what is traced: those of its own cache."""
+
+LAPACK = frozenset({
+    "cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr", "schur",
+    "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve",
+})  # fmt: skip
+"""Operations that call it. Its kernels are made ready where they are lowered; a process that only loads them crashed
+(jaxlib 0.8)."""
+
+Facts = dict[str, Any]
+
+export.register_pytree_node_serialization(
+    Probe, serialized_name="eqprop.Probe", serialize_auxdata=lambda _: b"", deserialize_auxdata=lambda _: ()
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one program is kept.
+
+    Args:
+        what: whatever decides what the program computes, besides this package's source, by its repr.
+    """
+
+    what: tuple[Any, ...]
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None outside of ``persistent_cache``, and where some repr is a mere address."""
+        folder, named = active_folder(), repr(self.what)
+        if folder is None or " at 0x" in named:
+            return None
+        return folder / f"traced-{hashlib.sha256((_surroundings() + named).encode()).hexdigest()}-cache"
+
+    def load(self) -> tuple[Callable[..., Any], Facts] | None:
+        """The program and its facts; None where there is none that can be read."""
+        path = self.path
+        if path is None or not path.exists():
+            return None
+        try:
+            facts, _, program = path.read_bytes().partition(b"\n")
+            return export.deserialize(bytearray(program)).call, json.loads(facts)
+        except Exception:  # noqa: BLE001 - a file cut short raises what it likes; the program is traced again
+            path.unlink(missing_ok=True)
+            return None
+
+    def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Any]:
+        """Write a program, and return it as it will be found again.
+
+        Nothing is written where the disk refuses.
+
+        Args:
+            jitted: the program, which must be ``keepable``.
+            argument: the shapes and dtypes of what it takes.
+            facts: about it, in values that JSON has.
+        """
+        exported = export.export(jitted)(argument)
+        path = self.path
+        if path is not None:
+            part = path.with_name(f"{path.name}.{os.getpid()}")
+            try:
+                part.write_bytes(json.dumps(facts).encode() + b"\n" + exported.serialize())
+                part.replace(path)
+            except OSError:
+                part.unlink(missing_ok=True)
+        return exported.call
+
+
+def keepable(program: Any) -> bool:
+    """Whether a traced program may be loaded by a process that has not lowered it: it calls no LAPACK."""
+    return LAPACK.isdisjoint(primitives(program))
+
+
+def _surroundings() -> str:
+    """The source of this package, the versions below it, and how JAX is configured."""
+    settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
+    relevant = [setting for setting in settings if not setting[0].startswith(IRRELEVANT)]
+    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
+    return repr((_source(), versions, jax.default_backend(), relevant))
+
+
+@cache
+def _source() -> str:
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for folder in importlib.import_module(package).__path__:
+            for path in sorted(Path(folder).rglob("*.py")):
+                digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()

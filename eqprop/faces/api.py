@@ -1,0 +1,73 @@
+"""Verification as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import Any
+
+from eqprop.arguments import function_of
+from eqprop.engine import Precision
+from eqprop.errors import Falsified
+from eqprop.properties import Property
+from eqprop.results import Report
+from eqprop.runs import Listener, as_subjects, make_options, run_subjects
+from eqprop.search import ignore
+
+
+def run(
+    pairs: Any,
+    *,
+    profile: str = "gate",
+    seed: int | None = None,
+    precision: Precision = "float64",
+    properties: str | Property | Iterable[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
+    optimizer: Any = None,
+    on_progress: Listener = ignore,
+) -> Report:
+    """Search for violations; a falsified property is a verdict in the report, never an exception.
+
+    Args:
+        pairs: a Pair, a strategy of pairs, a catalog entry, or an iterable or mapping of them.
+        profile: ``"quick"``, ``"gate"``, ``"explore"`` or ``"deep"``: how much is searched.
+        seed: the same seed gives the same verdicts; without one, quick and gate repeat themselves.
+        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        properties: names of those to verify, or a single name; all by default.
+        save: a folder for counterexample files; none are written by default.
+        optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
+            trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
+        on_progress: called with a ``Progress`` at every step.
+
+    Raises:
+        InvalidInput: for arguments that cannot be used. A model that cannot be verified is a verdict: an error.
+    """
+    options = make_options(
+        profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+    )
+    function_of(on_progress, ("progress",), "on_progress")
+    return run_subjects(as_subjects(pairs), options, on_progress)
+
+
+def verify(
+    *pairs: Any,
+    profile: str = "gate",
+    seed: int | None = None,
+    precision: Precision = "float64",
+    properties: str | Property | Iterable[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
+    optimizer: Any = None,
+) -> Report:
+    """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
+
+    Raises:
+        Falsified: an AssertionError with every counterexample in its message, and ``report``.
+        InvalidInput: for arguments that cannot be used.
+    """
+    given: Any = pairs[0] if len(pairs) == 1 else pairs
+    report = run(
+        given, profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+    )
+    if not report.ok:
+        raise Falsified(report)
+    return report

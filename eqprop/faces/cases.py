@@ -1,0 +1,144 @@
+"""Cells as test cases: one for each pair and property; those of a pair share one search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import pytest
+
+from eqprop.engine import Precision
+from eqprop.errors import Falsified
+from eqprop.properties import Property
+from eqprop.results import Outcome, Report, Verdict
+from eqprop.runs import as_subjects, make_options, searched
+from eqprop.search import Options, Subject
+
+MARK = "eqprop_cases"
+
+
+class FailedCell(Falsified):
+    """One cell with which a test cannot pass; its text is the counterexample, or else the outcome with its reason."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(Report((verdict,)))
+        self.verdict = verdict
+
+    def __str__(self) -> str:
+        v = self.verdict
+        return str(v.counterexample or f"{v.outcome}: {v.property.name} for {v.pair.name}: {v.reason}")
+
+
+class SharedSearch:
+    """One subject's search, run when the first of its cases asks for it."""
+
+    def __init__(self, subject: Subject, options: Options) -> None:
+        self.subject = subject
+        self.options = options
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """By property name."""
+        return {verdict.property.name: verdict for verdict in searched(self.subject, self.options)}
+
+    @property
+    def done(self) -> bool:
+        """Whether the search was run."""
+        return "verdicts" in self.__dict__
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell, as a test gets it."""
+
+    search: SharedSearch
+    prop: Property
+
+    @property
+    def pair(self) -> str:
+        """The pair's name."""
+        return self.search.subject.name
+
+    @property
+    def id(self) -> str:
+        """The test id: names, never a repr (which differs between processes)."""
+        return f"{self.pair}::{self.prop.name}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was found; the first case of a pair runs the search."""
+        return self.search.verdicts[self.prop.name]
+
+    def verify(self) -> Verdict:
+        """Pass, skip, xfail or fail, as users of pytest read these words.
+
+        - *passed*: the property holds.
+        - *skipped*: it does not apply to the pair, with the reason: nothing was claimed, so nothing is wrong.
+        - *xfailed*: a known failure, of a negative control too. An unexpected pass *fails*: xfail is always strict.
+        - *failed*: everything else. A blocked property rests on one that was falsified. It is no skip: nobody has
+          verified it, and a run in which only its test is selected must not be green. It fails in one line, so that
+          the counterexample of its cause is what stands out. Inconclusive and error fail with their reason.
+
+        Raises:
+            FailedCell: an AssertionError (``eqprop.Falsified``).
+        """
+        verdict = self.verdict
+        if verdict.outcome is Outcome.NOT_APPLICABLE:
+            pytest.skip(f"not applicable: {verdict.reason}")
+        if verdict.outcome is Outcome.KNOWN_FAILURE:
+            pytest.xfail(verdict.reason)  # goes on only under --runxfail
+        if verdict.outcome is not Outcome.HOLDS:
+            raise FailedCell(verdict)
+        return verdict
+
+    def __repr__(self) -> str:
+        return f"Case({self.id!r})"
+
+
+def cases_of(subjects: Iterable[Subject], options: Options) -> Iterator[Case]:
+    """The cells of all subjects, in the order of reports."""
+    for subject in subjects:
+        search = SharedSearch(subject, options)
+        yield from (Case(search, prop) for prop in options.properties)
+
+
+def parametrize(
+    *pairs: Any,
+    profile: str | None = None,
+    seed: int | None = None,
+    precision: Precision | None = None,
+    properties: str | Property | Sequence[str | Property] | None = None,
+    save: str | PathLike[str] | None = None,
+    optimizer: Any = None,
+) -> pytest.MarkDecorator:
+    """Decorate a test to be run once for each pair and property, with an argument ``case``.
+
+    Args:
+        *pairs: a Pair, a strategy of pairs, a catalog entry, or an iterable or mapping of them.
+        profile: as for ``verify``. For this and the following arguments the command line (``--eqprop-seed``, …) takes
+            precedence, and ``[tool.eqprop]`` of pyproject.toml fills in what is not given here.
+        seed: of the search.
+        precision: ``"float64"`` or ``"model"``.
+        properties: those to verify.
+        save: a folder for counterexample files.
+        optimizer: as for ``verify``; a case for each of its properties is added.
+
+    Raises:
+        InvalidInput: for arguments that cannot be used.
+
+    Example:
+        >>> import eqprop
+        >>> @eqprop.parametrize(pair_a, pair_b)  # doctest: +SKIP
+        ... def test_symmetries(case):
+        ...     case.verify()
+    """
+    every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
+    every |= {"save": save, "optimizer": optimizer}
+    given = {k: v for k, v in every.items() if v is not None}
+    subjects = as_subjects(pairs[0] if len(pairs) == 1 else pairs)
+    make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place
+    # The plugin turns the mark into tests, because only it knows the command line.
+    return getattr(pytest.mark, MARK)(subjects=subjects, given=given)

@@ -1,0 +1,126 @@
+"""How a run looks while it goes on: lines that stay for finished pairs, on a terminal a live part for running ones."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from eqprop.results import Outcome, Overview, Progress, cell_lines, fitted, header, name_width
+
+STYLES = {
+    Outcome.HOLDS: "green",
+    Outcome.KNOWN_FAILURE: "green",
+    Outcome.NOT_APPLICABLE: "dim",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.BLOCKED: "yellow",
+}
+"""Everything else is red."""
+
+
+class Board(AbstractContextManager["Board"]):
+    """Listens to progress; the base class shows nothing."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Hear of a step."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Leave the terminal as it was."""
+
+
+class PlainBoard(Board):
+    """A line for each finished pair, for pipes and logs: no control codes, nothing that moves."""
+
+    def __init__(self, names: Sequence[str], echo: Callable[[str], None], *, verbose: bool = False) -> None:
+        self.width = name_width(names, shutil.get_terminal_size((120, 24)).columns)
+        self.echo = echo
+        self.verbose = verbose
+        echo(header(self.width))
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != "finished" or not progress.verdicts:
+            return
+        overview = Overview.of(progress.verdicts)
+        self.echo(overview.line(self.width))
+        if self.verbose or overview.worth_details:
+            for _, line in cell_lines(progress.verdicts):
+                self.echo(line)
+
+
+class LiveBoard(Board):
+    """The same lines in colour, and below them what is being searched at the moment.
+
+    Only running pairs are redrawn, so that any number of pairs fits on any terminal and finished lines scroll away.
+    """
+
+    def __init__(self, names: Sequence[str], console: Console, *, architectures: int, verbose: bool = False) -> None:
+        self.console = console
+        self.total = len(names)
+        self.finished = 0
+        self.architectures = architectures
+        self.verbose = verbose
+        self.width = name_width(names, console.width)
+        self.running: dict[str, Progress] = {}
+        self.started: dict[str, float] = {}
+        self.start = time.perf_counter()
+        self.live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> LiveBoard:
+        self._print(Text(header(self.width), style="bold"))
+        self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != "finished":
+            self.started.setdefault(progress.pair, time.perf_counter())
+            self.running[progress.pair] = progress
+            return
+        self.running.pop(progress.pair, None)
+        self.finished += 1
+        if not progress.verdicts:
+            return
+        overview = Overview.of(progress.verdicts)
+        result = Text(overview.result, style=STYLES.get(overview.outcome, "bold red"))
+        self._print(Text(f"{overview.numbers(self.width)}  ").append_text(result))
+        if self.verbose or overview.worth_details:
+            for outcome, line in cell_lines(progress.verdicts):
+                self._print(Text(line, style=STYLES.get(outcome, "red")))
+
+    def _print(self, text: Text) -> None:
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+    def _render(self) -> Group:
+        now = time.perf_counter()
+        # A copy: progress arrives while the display's own thread draws.
+        lines = [
+            Text(self._running_line(progress, now - self.started[name]), style="cyan", no_wrap=True, overflow="crop")
+            for name, progress in list(self.running.items())
+        ]
+        count = Text(f"{self.finished} of {self.total} pairs, {now - self.start:.0f} s", style="dim")
+        return Group(*lines, count)
+
+    def _running_line(self, progress: Progress, seconds: float) -> str:
+        doing = f"shrinking {progress.shrinking}" if progress.shrinking else progress.stage
+        archs = f"{progress.architectures}/{self.architectures}"
+        blank = " " * 33  # four orders and the resolution
+        return f"{fitted(progress.pair, self.width)}{blank}{archs:>6} {progress.probes:>7} {seconds:>6.1f}s  {doing}"
+
+
+def board(names: Sequence[str], *, architectures: int, verbose: bool, json: bool, echo: Callable[[str], None]) -> Board:
+    """The board that suits the output: live on a terminal, lines elsewhere; beside JSON only on the standard error."""
+    stream = sys.stderr if json else sys.stdout
+    console = Console(file=stream)
+    # Not console.is_terminal: FORCE_COLOR must not put cursor movements into a pipe.
+    if stream.isatty() and not console.is_dumb_terminal:
+        return LiveBoard(names, console, architectures=architectures, verbose=verbose)
+    return Board() if json else PlainBoard(names, echo, verbose=verbose)

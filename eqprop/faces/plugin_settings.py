@@ -1,0 +1,218 @@
+"""What the pytest plugin was asked for: the command line, ``[tool.eqprop]`` of pyproject.toml, defaults, in this order.
+
+Imports neither JAX nor hypothesis: every pytest run in an environment with eqprop comes through here.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eqprop.arguments import suggestion
+from eqprop.errors import InvalidInput
+from eqprop.profiles import GATE_SEED, profile_named
+
+if TYPE_CHECKING:
+    from eqprop.faces.cases import Case
+    from eqprop.search import Options, Subject
+
+KEYS: dict[str, type] = {
+    "targets": list,
+    "profile": str,
+    "seed": int,
+    "precision": str,
+    "properties": list,
+    "known_failures": dict,
+}
+"""Keys of ``[tool.eqprop]`` and their types."""
+
+PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
+"""Options of pytest that leave files out."""
+
+ID_PREFIX = "eqprop::"
+SENT = "eqprop"
+"""Under which key a controller of xdist sends its settings to its workers."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Resolved settings; plain data.
+
+    Attributes:
+        targets: of items to collect; empty where there is nothing to do.
+        ids: the ids (or their beginnings) that were given as arguments; empty for all.
+        asked: what the command line says of profile, seed, precision and properties.
+        configured: what pyproject.toml says of them.
+        known_failures: ``"pair::property"`` → reason.
+        drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
+        whole: whether every pair of the project is collected, as far as the command line says.
+    """
+
+    targets: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    configured: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    drawn_seed: int = GATE_SEED
+    whole: bool = False
+
+    @staticmethod
+    def wanted(config: pytest.Config) -> bool:
+        """Whether the run has anything to do with eqprop, as far as is known before anything is collected."""
+        return bool(config.option.eqprop) or _has_table(config)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Settings:
+        """The settings of a run. A worker of xdist takes over those of its controller.
+
+        Raises:
+            InvalidInput: for a key or a value of ``[tool.eqprop]`` that is not expected, or an unknown profile.
+        """
+        ids = tuple(arg.partition("@")[0] for arg in config.args if arg.startswith(ID_PREFIX))
+        config.args = [arg for arg in config.args if not arg.startswith(ID_PREFIX)]
+        sent: dict[str, Any] | None = getattr(config, "workerinput", {}).get(SENT)
+        if sent is not None:
+            return cls(targets=tuple(sent.pop("targets")), ids=tuple(sent.pop("ids")), **sent)
+        table = _table(config)
+        option = config.option
+        asked = {
+            "profile": option.eqprop_profile,
+            "seed": option.eqprop_seed,
+            "precision": option.eqprop_precision,
+            "properties": option.eqprop_property,
+        }
+        # Targets of pyproject.toml belong to whole runs: who names a file wants that file.
+        whole = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)
+        settings = cls(
+            targets=tuple(option.eqprop or (table.get("targets", ()) if whole else ())),
+            ids=ids,
+            asked={key: value for key, value in asked.items() if value is not None},
+            configured={key: table[key] for key in asked if key in table},
+            known_failures=table.get("known_failures", {}),
+            drawn_seed=secrets.randbelow(2**32),
+            whole=whole and not ids and not option.eqprop and not any(map(option.__dict__.get, PARTIAL)),
+        )
+        profile_named(settings.profile)
+        return settings
+
+    def to_worker(self) -> dict[str, Any]:
+        """As what xdist can send: lists, dictionaries, strings and numbers."""
+        plain: dict[str, Any] = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
+        return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
+
+    @property
+    def profile(self) -> str:
+        """The profile's name."""
+        return self._merged({})["profile"]
+
+    @property
+    def seed(self) -> int:
+        """The seed of a run without decorators that say otherwise."""
+        return self._merged({})["seed"]
+
+    @property
+    def text(self) -> str:
+        """In one line, enough to repeat the run."""
+        merged = self._merged({})
+        return f"seed {merged['seed']}, profile {merged['profile']}, precision {merged['precision']}"
+
+    def _merged(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``given`` comes from a decorator: behind the command line, before pyproject.toml."""
+        merged = {"profile": "gate", "precision": "float64", **self.configured, **given, **self.asked}
+        if "seed" not in merged:
+            merged["seed"] = GATE_SEED if profile_named(merged["profile"]).fixed_seed else self.drawn_seed
+        return merged
+
+    def options(self, **given: Any) -> Options:
+        """The options of searches.
+
+        Raises:
+            InvalidInput: for an unknown property, or a seed out of range.
+        """
+        from eqprop.runs import make_options
+
+        arguments: dict[str, Any] = {"save": Path(".eqprop"), **self._merged(given)}
+        return make_options(**arguments)
+
+    def with_known_failures(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """The subjects with the known failures that pyproject.toml declares for them."""
+        table: dict[str, dict[str, str]] = {}
+        for cell, reason in self.known_failures.items():
+            pair, _, name = cell.rpartition("::")
+            table.setdefault(pair, {})[name] = reason
+        if table:
+            self._check_known_names(table)
+        return [
+            replace(s, known_failures={**s.known_failures, **table[s.name]}) if s.name in table else s for s in subjects
+        ]
+
+    def _check_known_names(self, table: Mapping[str, Mapping[str, str]]) -> None:
+        from eqprop.search import check_known_names
+
+        for pair, known in table.items():
+            check_known_names(known, (), f"[tool.eqprop.known_failures], pair {pair!r}")
+
+    def unknown_pairs(self, seen: Collection[str]) -> list[str]:
+        """What to say of known failures of pairs that a whole run has not come across: they are misspelt, or gone."""
+        pairs = dict.fromkeys(cell.rpartition("::")[0] for cell in self.known_failures)
+        return [
+            f"[tool.eqprop.known_failures]: no pair is called {pair!r}. {suggestion(pair, seen)}".strip()
+            for pair in pairs
+            if self.whole and pair not in seen
+        ]
+
+    def cases(self) -> list[Case]:
+        """The cells of all targets.
+
+        Raises:
+            InvalidInput: for a target that cannot be used, or an id that is none.
+        """
+        from eqprop.faces.cases import cases_of
+        from eqprop.runs import resolve_all
+
+        cases = list(cases_of(self.with_known_failures(resolve_all(self.targets)), self.options()))
+        unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]
+        if unknown:
+            msg = f"no item is called {', '.join(unknown)}; `pytest --eqprop TARGET --co -q` lists them."
+            raise InvalidInput(msg)
+        return cases
+
+    def selects(self, nodeid: str) -> bool:
+        """Whether an item was asked for by its id (or no item was)."""
+        return not self.ids or nodeid.startswith(self.ids)
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def _has_table(config: pytest.Config) -> bool:
+    path = config.rootpath / "pyproject.toml"
+    return path.is_file() and "[tool.eqprop" in path.read_text(encoding="utf-8")
+
+
+def _table(config: pytest.Config) -> dict[str, Any]:
+    """``[tool.eqprop]`` of the pyproject.toml in the root folder, its keys and types checked."""
+    if not _has_table(config):
+        return {}
+    path = config.rootpath / "pyproject.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("eqprop", {})
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: {error}"
+        raise InvalidInput(msg) from error
+    for key, value in table.items():
+        if key not in KEYS or type(value) is not KEYS[key]:
+            expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
+            msg = f"{path}, [tool.eqprop]: {key} = {value!r} is not expected; the keys are: {expected}."
+            raise InvalidInput(msg)
+    for cell, reason in table.get("known_failures", {}).items():
+        if "::" not in cell or not isinstance(reason, str) or not reason:
+            msg = f'{path}, [tool.eqprop.known_failures]: {cell!r} = {reason!r}; expected "pair::property" = "reason".'
+            raise InvalidInput(msg)
+    return table

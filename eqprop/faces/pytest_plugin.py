@@ -1,0 +1,256 @@
+"""The pytest face: ``--eqprop TARGET``, ``[tool.eqprop]`` in pyproject.toml, the tests of ``@eqprop.parametrize``.
+
+A run that uses none of them pays nothing: JAX, hypothesis and the catalog are imported with the first item.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Generator, Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eqprop.errors import InvalidInput
+from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from eqprop.faces.cases import Case
+    from eqprop.results import Verdict
+
+ROOT = "eqprop"
+"""First part of the ids of items without a file: ``eqprop::relu-rescaling::noether``."""
+
+FREE_TO_SCHEDULE = pytest.StashKey[bool]()
+
+SEEN = pytest.StashKey[set[str]]()
+"""The names of all pairs that were collected."""
+
+RECORD = "eqprop"
+"""The key under which a verdict travels in ``report.user_properties``: through xdist and into JUnit files."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options; values of pyproject.toml are filled in by ``pytest_configure``."""
+    group = parser.getgroup("eqprop", "verify the symmetries of models")
+    text = "verify this: a catalog entry, 'catalog', or package.module:attribute (repeatable)"
+    group.addoption("--eqprop", action="append", metavar="TARGET", help=text)
+    group.addoption("--eqprop-seed", type=int, metavar="N", help="of the search; wins over everything, CI or not")
+    group.addoption("--eqprop-profile", metavar="NAME", help="quick, gate (default), explore or deep")
+    group.addoption("--eqprop-precision", choices=("float64", "model"), help="float64 (default) or the model's own")
+    group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Note whether ``--dist`` was given, before xdist turns ``-n 4`` into ``--dist load``."""
+    config.stash[FREE_TO_SCHEDULE] = getattr(config.option, "dist", "") == "no" and Settings.wanted(config)
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """A hook of xdist: the cases of a pair go to one worker, unless ``--dist`` says otherwise."""
+    if not config.stash[FREE_TO_SCHEDULE]:
+        return None
+    from eqprop.faces.scheduling import ByPair
+
+    return ByPair(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, once; workers of xdist get them from their controller."""
+    config.addinivalue_line("markers", "eqprop: a property of a model's symmetry, verified by eqprop")
+    config.addinivalue_line("markers", "eqprop_cases(subjects, given): set by @eqprop.parametrize")
+    try:
+        config.stash[SETTINGS] = Settings.of(config)
+        config.stash[SEEN] = set()
+    except InvalidInput as error:
+        raise pytest.UsageError(str(error)) from error
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(BadTargets(), "eqprop-bad-targets")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A hook of xdist in the controller: send the settings to a worker, a drawn seed among them."""
+    node.workerinput[SENT] = node.config.stash[SETTINGS].to_worker()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """The resolved settings, where targets are given."""
+    settings = config.stash[SETTINGS]
+    return [f"eqprop: {settings.text}"] if settings.targets else []
+
+
+# ---- collecting ------------------------------------------------------------------------------------------------------
+
+
+class Cases(pytest.Collector):
+    """All items of ``--eqprop``, below the session and without a file."""
+
+    def collect(self) -> Iterable[PairCases]:
+        try:
+            cases = self.config.stash[SETTINGS].cases()
+        except InvalidInput as error:
+            raise self.CollectError(str(error)) from error
+        self.config.stash[SEEN].update(case.pair for case in cases)
+        for pair, cells in groupby(cases, key=lambda case: case.pair):
+            yield PairCases.from_parent(self, name=pair, cases=list(cells))
+
+
+class PairCases(pytest.Collector):
+    """The items of one pair. A level of its own, so that an id read back from a file has the same parts (``--lf``)."""
+
+    def __init__(self, *, cases: list[Case], **rest: Any) -> None:
+        super().__init__(**rest)
+        self.cases = cases
+
+    def collect(self) -> Iterable[CaseItem]:
+        for case in self.cases:
+            yield CaseItem.from_parent(self, name=case.prop.name, case=case)
+
+
+class CaseItem(pytest.Function):
+    """One cell as a test."""
+
+    def __init__(self, *, case: Case, **rest: Any) -> None:
+        def check() -> None:
+            case.verify()
+
+        super().__init__(callobj=check, **rest)  # pyright: ignore[reportArgumentType] - its annotation is that of its default
+        self.case = case
+        for mark in _marks(self.config, case):
+            self.add_marker(mark)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        return self.config.rootpath / ROOT, None, self.case.id
+
+
+def _marks(config: pytest.Config, case: Case) -> list[pytest.MarkDecorator]:
+    marks = [pytest.mark.eqprop]
+    if config.pluginmanager.hasplugin("xdist"):  # else the mark is unknown, an error under --strict-markers
+        marks.append(pytest.mark.xdist_group(case.pair))
+    return marks
+
+
+class BadTargets:
+    """A target that cannot be used ends the run as a wrong option does: one line, exit code 4.
+
+    Registered everywhere but in workers of xdist, where it would look like a crash; their controller hears of it too.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Look at the report of the node without a file."""
+        if report.nodeid == ROOT and report.failed:
+            raise pytest.UsageError(str(report.longrepr))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Add the items of ``--eqprop``, before ``-k``, ``-m`` and ``--lf`` choose among all (hence a wrapper)."""
+    settings = config.stash[SETTINGS]
+    if settings.targets:
+        found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT))
+        items.extend(item for item in found if settings.selects(item.nodeid))
+    for message in settings.unknown_pairs(config.stash[SEEN]):
+        warnings.warn(pytest.PytestWarning(message), stacklevel=1)
+    return (yield)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Turn the mark of ``@eqprop.parametrize`` into tests."""
+    mark = metafunc.definition.get_closest_marker("eqprop_cases")
+    if mark is None:
+        return
+    if "case" not in metafunc.fixturenames:
+        name = metafunc.function.__name__
+        msg = f"{name}: @eqprop.parametrize passes an argument 'case'; expected def {name}(case): case.verify()."
+        raise pytest.UsageError(msg)
+    from eqprop.faces.cases import cases_of
+
+    settings = metafunc.config.stash[SETTINGS]
+    try:
+        subjects = settings.with_known_failures(mark.kwargs["subjects"])
+        cases = cases_of(subjects, settings.options(**mark.kwargs["given"]))
+    except InvalidInput as error:
+        raise pytest.Collector.CollectError(str(error)) from error
+    metafunc.config.stash[SEEN].update(subject.name for subject in subjects)
+    params = [pytest.param(case, id=case.id, marks=_marks(metafunc.config, case)) for case in cases]
+    metafunc.parametrize("case", params)
+
+
+# ---- reporting -------------------------------------------------------------------------------------------------------
+
+
+def _case_of(item: pytest.Item) -> Case | None:
+    if isinstance(item, CaseItem):
+        return item.case
+    if item.get_closest_marker("eqprop_cases") is None:
+        return None
+    assert isinstance(item, pytest.Function), "pytest parametrizes functions only"
+    case: Any = item.callspec.params["case"]
+    return case
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the verdict; show a counterexample instead of a traceback; fail a test that verified nothing."""
+    case = _case_of(item) if call.when == "call" else None
+    if case is not None and case.search.done:
+        item.user_properties += _properties(case.verdict)
+    report = yield
+    if case is None:
+        return report
+    from eqprop.faces.cases import FailedCell
+
+    path, line, _ = item.location
+    if call.excinfo is not None and isinstance(call.excinfo.value, FailedCell):
+        text = call.excinfo.getrepr(style="value")
+        if text.reprcrash is not None:  # what the short summary shows
+            text.reprcrash.message = str(call.excinfo.value).splitlines()[0]
+        report.longrepr = text
+    elif report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
+        report.longrepr = (path, (line or 0) + 1, report.longrepr[2])  # the test's place, not eqprop's
+    elif report.passed and not case.search.done:
+        report.outcome = "failed"
+        report.longrepr = f"{item.name} passed without verifying anything: call case.verify() in it."
+    return report
+
+
+def _properties(verdict: Verdict) -> list[tuple[str, object]]:
+    record = verdict.to_record() | {"counterexample": None}
+    shown = {name: record[name] for name in ("pair", "property", "outcome", "resolution", "worst_resolution", "probes")}
+    return [*((f"eqprop.{name}", value) for name, value in shown.items()), (RECORD, json.dumps(record))]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for each pair, merged from all workers."""
+    records = [
+        json.loads(str(value))
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for key, value in getattr(report, "user_properties", [])
+        if key == RECORD and getattr(report, "when", "") == "call"
+    ]
+    if not records:
+        return
+    from eqprop.results import Report, Verdict, header, name_width, overviews
+
+    report = Report(tuple(Verdict.from_record(record) for record in records))
+    found = overviews(report.verdicts)
+    width = name_width([overview.pair for overview in found], config.get_terminal_writer().fullwidth)
+    terminalreporter.section("eqprop")
+    terminalreporter.line(header(width))
+    for overview in found:
+        terminalreporter.line(overview.line(width), green=overview.accepted, red=not overview.accepted)
+    for line in report.unseen():
+        terminalreporter.line(line)
+    terminalreporter.line(config.stash[SETTINGS].text)

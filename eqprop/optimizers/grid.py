@@ -1,0 +1,218 @@
+"""The cells of the optimiser table: what is predicted of an optimiser and a group, and what a search finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from eqprop.claims import Pair
+from eqprop.engine import compiler_options, numbers_context, persistent_cache, separated_caches, unexpected
+from eqprop.errors import InvalidInput
+from eqprop.optimizers.pairs import Column, columns
+from eqprop.optimizers.zoo import ROWS, Row
+from eqprop.probes import cast_probe, output_shapes, probes_of, user_loss
+from eqprop.profiles import PROFILES
+from eqprop.properties import Point
+from eqprop.properties.optimizers import CHARGE, OptimizerProperty, charge_drift, optimizer_charge, optimizer_properties
+from eqprop.results import Counterexample
+from eqprop.runs import as_subjects, found
+from eqprop.search import Options, Search, Subject
+
+TARGET = "eqprop.optimizers.pairs:pairs"
+
+PROFILE = replace(PROFILES["gate"], name="optimizers", examples=2, architectures=1, shrinks=1)
+"""Pairs and losses are fixed: two batches of probes on one compiled program."""
+
+DRIFTS = 16
+"""Probes over which the drift of a charge is averaged (the median)."""
+
+YES, NO, UNKNOWN, SINGULAR = "yes", "no", "?", "n/a"
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What happens to the charges of a group.
+
+    Attributes:
+        predicted: whether the first-order part of every step vanishes (``"yes"``, ``"no"``, ``"?"``, ``"n/a"``).
+        found: likewise.
+        drift: |Q(θ_T) − Q(θ₀)| / (‖θ₀‖ ‖k_ξ(θ₀)‖), the median over some probes; None where it was not measured.
+        words: what is known.
+    """
+
+    predicted: str
+    found: str
+    drift: float | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An optimiser and a group. Plain data.
+
+    Attributes:
+        optimizer: its name.
+        group: its name.
+        predicted: whether the optimiser commutes (``"yes"``, ``"no"``, ``"?"`` for a user's own, ``"n/a"``).
+        step: what was found of one step (``"?"``: nothing was settled).
+        trajectory: what was found of a trajectory.
+        reason: why nothing was settled, or does not apply.
+        resolution: the smallest relative error of a step that would have been noticed, median over probes.
+        counterexample: of a "no".
+        charge: of a group with charges.
+        seconds: that it took.
+    """
+
+    optimizer: str
+    group: str
+    predicted: str
+    step: str
+    trajectory: str
+    reason: str
+    resolution: float | None
+    counterexample: Counterexample | None
+    charge: Charge | None
+    seconds: float
+
+    @property
+    def found(self) -> str:
+        """Of the step and the trajectory together: ``yes/no`` where they differ."""
+        return self.step if self.step == self.trajectory else f"{self.step}/{self.trajectory}"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything was found as predicted, or something at all where nothing is predicted."""
+        pairs = [(self.predicted, self.step), (self.predicted, self.trajectory)]
+        pairs += [(self.charge.predicted, self.charge.found)] if self.charge else []
+        settled = all(seen != UNKNOWN if said == UNKNOWN else seen == said for said, seen in pairs)
+        return settled and (NO not in (self.step, self.trajectory) or self.counterexample is not None)
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {"agrees": self.agrees}
+
+
+SINGULAR_HESSIAN = "singular Hessian: a translation leaves the loss as it is, so H b = 0 everywhere"
+
+
+def chosen(match: str, targets: Sequence[str] = ()) -> list[tuple[Row, Column]]:
+    """The cells whose optimiser or group has a name with this text, row by row.
+
+    Raises:
+        InvalidInput: where there is none, or a target is no optimiser.
+    """
+    rows = [_own(target) for target in targets] or list(ROWS)
+    of_rows = [row for row in rows if match.lower() in row.name]
+    of_columns = [column for column in columns() if match.lower() in column.name]
+    if not of_rows and not of_columns:
+        msg = (
+            f"--match {match!r} leaves nothing; the optimisers are: {', '.join(r.name for r in rows)}; the groups are: "
+            f"{', '.join(c.name for c in columns())}."
+        )
+        raise InvalidInput(msg)
+    return [(row, column) for row in of_rows or rows for column in of_columns or columns()]
+
+
+def _own(target: str) -> Row:
+    _, name, found_at = found(target)
+    return Row(name, lambda: found(target)[0], charge="not predicted", address=found_at)
+
+
+def searched(cells: Sequence[tuple[Row, Column]], save: Path | None, *, jobs: int = 1) -> Iterator[Cell]:
+    """The cells with what is found, in order, each as soon as it and those before it are known."""
+    tasks = [(row.name, row.address, column.name, save) for row, column in cells]
+    if jobs == 1 or len(tasks) == 1:
+        yield from map(_searched, tasks)
+        return
+    # Fresh interpreters: JAX's threads do not survive a fork.
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_searched, tasks)
+
+
+def _searched(task: tuple[str, str, str, Path | None]) -> Cell:
+    name, address, group, save = task
+    row = _own(address) if address else next(r for r in ROWS if r.name == name)
+    return search_cell(row, next(c for c in columns() if c.name == group), save)
+
+
+def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
+    """Search one cell, and shrink what contradicts commuting."""
+    start = time.perf_counter()
+    singular = row.hessian and column.maps is None
+    with persistent_cache(), separated_caches("float64"):
+        optimizer = row.make()
+        step, trajectory = optimizer_properties(optimizer, row.name, found_at=row.found_at)
+        properties = (step, trajectory, *((optimizer_charge(optimizer, row.name),) if column.charged else ()))
+        search = Search(_subject(column), Options(profile=PROFILE, properties=properties, save=save))
+        try:
+            search.explore()
+            search.expect_evaluated()
+            answers = {prop.name: _answer(search, prop) for prop in properties}
+            broken = next((prop for prop in (step, trajectory) if prop.name in search.violations), None)
+            counterexample = search.counterexample(broken) if broken else None
+            drift = _drift(optimizer, column.pair) if column.charged and not singular else None
+        except InvalidInput as error:
+            answers, counterexample, drift = {p.name: (UNKNOWN, str(error)) for p in properties}, None, None
+        except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything
+            answers, counterexample, drift = {p.name: (UNKNOWN, unexpected(error)) for p in properties}, None, None
+    if singular and all(found == UNKNOWN for found, _ in answers.values()):
+        answers = dict.fromkeys(answers, (SINGULAR, SINGULAR_HESSIAN))
+    reasons = [reason for _, reason in answers.values() if reason]
+    resolution = search.tallies[step.name].resolution()[0]
+    return Cell(
+        optimizer=row.name,
+        group=column.name,
+        predicted=SINGULAR if singular else _word(row.predicts(column.maps)),
+        step=answers[step.name][0],
+        trajectory=answers[trajectory.name][0],
+        reason=reasons[0] if reasons else "",
+        resolution=None if np.isnan(resolution) else resolution,
+        counterexample=counterexample,
+        charge=_charge(row, column, answers[CHARGE][0], drift, singular=singular) if column.charged else None,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _subject(column: Column) -> Subject:
+    (subject,) = as_subjects(column.pair)
+    return replace(subject, target=TARGET)
+
+
+def _answer(search: Search, prop: OptimizerProperty) -> tuple[str, str]:
+    if prop.name in search.violations:
+        return NO, ""
+    why = search.why_not.get(prop.name) or search.tallies[prop.name].why_inconclusive()
+    return (UNKNOWN, why) if why else (YES, "")
+
+
+def _word(answer: bool | None) -> str:
+    return UNKNOWN if answer is None else YES if answer else NO
+
+
+def _charge(row: Row, column: Column, found_is: str, drift: float | None, *, singular: bool) -> Charge:
+    if singular:
+        return Charge(SINGULAR, found_is, None, SINGULAR_HESSIAN)
+    conserved = column.maps is None and row.predicts_charge(None)
+    words = "conserved: u is orthogonal to the translation" if conserved else row.charge
+    return Charge(_word(row.predicts_charge(column.maps)), found_is, drift, words)
+
+
+def _drift(optimizer: Any, pair: Pair) -> float:
+    """The median relative drift of a charge over a trajectory."""
+    assert pair.model.loss is not None, "losses of the table are fixed"
+    loss = user_loss(pair.model.loss)
+    with numbers_context("float64"):
+        needed = frozenset({"params", "inputs", "algebra", "targets"})
+        drawn = probes_of(pair, loss, output_shapes(pair, "float64"), needed, np.random.default_rng(0), DRIFTS)
+        probes = cast_probe(pair, drawn, "float64")
+        over: Callable[..., Any] = jax.vmap(lambda probe: charge_drift(optimizer, Point(pair, probe, loss)))
+        drift, _, size = jax.jit(over, compiler_options=compiler_options())(probes)
+        return float(np.nanmedian(np.abs(np.asarray(drift)) / np.asarray(size)))

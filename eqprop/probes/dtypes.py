@@ -1,0 +1,68 @@
+"""Examples and probes in the floating-point types that a program is compiled for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.claims import Pair
+from eqprop.engine import Precision, numbers_context
+from eqprop.probes.probe import Probe
+
+
+def output_shapes(pair: Pair, precision: Precision) -> Any:
+    """The shapes and dtypes of the model's outputs, in a precision."""
+    with numbers_context(precision):
+        return jax.eval_shape(pair.model.apply, *cast_example(pair, precision))
+
+
+def cast_example(pair: Pair, precision: Precision) -> tuple[Any, Any]:
+    """The model's example parameters and inputs, in a precision."""
+    model, common = pair.model, _float_of(pair, precision)
+    leaves = model.param_leaves
+    params = leaves.join(_cast_like(leaves.split(model.params), pair, precision), leaves.carried)
+    return params, jax.tree.map(lambda leaf: _cast(leaf, common), model.inputs)
+
+
+def cast_probe(pair: Pair, probes: Probe, precision: Precision) -> Probe:
+    """Probes with parameter-like fields in the parameters' dtypes and every other float in their common dtype."""
+    common = _float_of(pair, precision)
+    cast = {
+        field: jax.tree.map(lambda leaf: _cast(leaf, common), getattr(probes, field))
+        for field in (
+            "inputs",
+            "element",
+            "element2",
+            "algebra",
+            "algebra2",
+            "cotangent",
+            "targets",
+            "involution",
+            "rates",
+            "shortness",
+        )
+    }
+    for field in ("params", "tangent", "tangent2"):
+        value = getattr(probes, field)
+        cast[field] = None if value is None else _cast_like(value, pair, precision)
+    return Probe(**cast)
+
+
+def _float_of(pair: Pair, precision: Precision) -> Any:
+    dtypes = pair.model.param_leaves.float_dtypes
+    return np.dtype(np.float64) if precision == "float64" or not dtypes else np.dtype(jnp.result_type(*dtypes))
+
+
+def _cast(leaf: Any, dtype: Any) -> np.ndarray:
+    leaf = np.asarray(leaf)
+    return leaf.astype(dtype, copy=False) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def _cast_like(leaves: tuple[Any, ...], pair: Pair, precision: Precision) -> tuple[np.ndarray, ...]:
+    dtypes = pair.model.param_leaves.float_dtypes
+    return tuple(
+        _cast(leaf, np.float64 if precision == "float64" else dtype) for leaf, dtype in zip(leaves, dtypes, strict=True)
+    )

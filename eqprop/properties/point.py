@@ -1,0 +1,262 @@
+"""Everything that is derived at one probe, computed on demand and once: what properties are written in."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.claims import Pair
+from eqprop.engine import (
+    LARGE,
+    Local,
+    Partition,
+    Tree,
+    batched,
+    bracket,
+    coarsest,
+    floats_as,
+    generator,
+    inner,
+    lowest_precisions,
+    one_by_one,
+)
+from eqprop.errors import InvalidInput
+from eqprop.groups import LieGroup
+from eqprop.probes import Loss, Probe, output_scale, widened
+from eqprop.properties.traits import Traits, traits_of
+
+
+class Point:
+    """A pair at a probe: f at θ, f′ at K_gθ, the actions and the generators, as functions of the floating-point leaves.
+
+    Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions:
+    the example's in f, those that K_g makes of them in f′.
+    Whatever is computed once is computed outside of the functions that are differentiated or run in loops: inside, JAX
+    would trace it there. A property that loops takes ``gradient.function`` and its like before the loop.
+    """
+
+    def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, careful: bool = False) -> None:
+        self.pair = pair
+        self.careful = careful
+        self.probe = probe
+        self.transformation = pair.transformation
+        self.source: Partition = pair.model.param_leaves
+        self.image: Partition = pair.image.param_leaves
+        self.theta: tuple[Any, ...] = probe.params
+        self._integers = self.source.arrays
+        self._loss = loss
+        self._shared: dict[str, Any] = {}
+        # Under jit each function is traced once; its derivatives are taken from that trace, however often they occur.
+        self.f = jax.jit(lambda theta, inputs: pair.model.apply(self.source.join(theta, self._integers), inputs))
+        self.f_image = (
+            self.f
+            if pair.target is None
+            else jax.jit(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
+        )
+        self.act = self.acting(self._integers)
+
+    @property
+    def traits(self) -> Traits:
+        """What the transformation was seen to be."""
+        return traits_of(self.pair)
+
+    def acting(self, carried: tuple[Any, ...]) -> Callable[[Any, Tree], Tree]:
+        """K as a function of the element and the floating-point leaves, beside these integers."""
+        move, source = self.transformation.on_params, self.source
+        return jax.jit(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
+
+    def integers(self, element: Any, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
+        if not self.image.carried:
+            return ()
+        whole = self.source.join(theta, self._integers if carried is None else carried)
+        return self.image.rest(self.transformation.on_params(jax.tree.map(jnp.asarray, element), whole))
+
+    @cached_property
+    def _f_there(self) -> Callable[[Tree, Any], Tree]:
+        """f′ beside the integers of K_gθ."""
+        carried = self.integers(self.probe.element, self.theta)
+        if not carried or (self.pair.target is None and all(map(operator.is_, carried, self._integers))):
+            return self.f_image
+        return jax.jit(lambda theta, inputs: self.pair.image.apply(self.image.join(theta, carried), inputs))
+
+    # -- the functions ------------------------------------------------------------------------------------------------
+
+    def near(self, function: Callable[[Tree], Tree], at: Tree) -> Local:
+        """A function near a point, with the care about reverse-only models that this probe takes."""
+        return Local(function, at, careful=self.careful)
+
+    @cached_property
+    def unit(self) -> float:
+        """The unit roundoff of the lowest floating precision that f depends on."""
+        return coarsest(lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))).eps
+
+    @property
+    def over(self) -> Callable[..., Callable[..., Any]]:
+        """How f is best evaluated at several parameters: side by side where it is small, else one after the other."""
+        return one_by_one if self.source.size >= LARGE else batched
+
+    @cached_property
+    def moved_inputs(self) -> Any:
+        """X_g x."""
+        return self.transformation.on_inputs(self.probe.element, self.probe.inputs)
+
+    @cached_property
+    def here(self) -> Local:
+        """f near θ."""
+        return self.near(lambda theta: self.f(theta, self.probe.inputs), self.theta)
+
+    @cached_property
+    def there(self) -> Local:
+        """f′ near K_gθ, at the inputs X_g x."""
+        f, inputs = self._f_there, self.moved_inputs
+        return self.near(lambda theta: f(theta, inputs), self.action.value)
+
+    @cached_property
+    def at_identity(self) -> tuple[Any, Any]:
+        """K_e θ and X_e x: a point of the target model that takes no element."""
+        identity = self.transformation.group.identity()
+        if self.theta and isinstance(self.transformation.group, LieGroup):
+            identity = self._identity
+        return self.act(identity, self.theta), self.transformation.on_inputs(identity, self.probe.inputs)
+
+    @cached_property
+    def action(self) -> Local:
+        """K_g near θ."""
+        return self.near(lambda theta: self.act(self.probe.element, theta), self.theta)
+
+    @cached_property
+    def output_action(self) -> Local:
+        """T_g near f(θ)."""
+        return self.near(lambda y: self.transformation.on_outputs(self.probe.element, y), self.here.value)
+
+    # -- the loss -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _scale(self) -> Any:
+        """Of the outputs, and of the moved ones where the probe has an element that moves them."""
+        if self.transformation.moves_outputs and self.probe.element is not None:
+            return output_scale(widened(self.here.value), widened(self.output_action.value))
+        return output_scale(widened(self.here.value))
+
+    @cached_property
+    def loss(self) -> Callable[[Tree], Any]:
+        """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
+        if self.pair.model.loss is not None:
+            return self.pair.model.loss
+        scale = self._scale
+        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), self.probe.targets)
+
+    def loss_near(self, outputs: Tree) -> Local:
+        """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""
+        return self.near(lambda y: y, outputs).gradient_of(self.loss)
+
+    @cached_property
+    def gradient(self) -> Local:
+        """∇L near θ."""
+        return self.here.gradient_of(self.loss)
+
+    def under(self, loss: Callable[[Tree], Any]) -> Local:
+        """∇(ℓ∘f) near θ, for another ℓ."""
+        return self.here.gradient_of(loss)
+
+    @cached_property
+    def gradient_there(self) -> Local:
+        """∇L near K_gθ."""
+        return self.there.gradient_of(self.loss)
+
+    @cached_property
+    def gradient_expected(self) -> Local:
+        """∇(ℓ∘T_g∘f) near θ, which is ∇L where T is the identity."""
+        if not self.transformation.moves_outputs:
+            return self.gradient
+        element, moved, loss = self.probe.element, self.transformation.on_outputs, self.loss
+        return self.here.gradient_of(lambda y: loss(moved(element, y)))
+
+    # -- the generators -----------------------------------------------------------------------------------------------
+
+    def _lie(self) -> LieGroup:
+        group = self.transformation.group
+        if not isinstance(group, LieGroup):
+            msg = f"{group!r} has no Lie algebra."
+            raise InvalidInput(msg)
+        return group
+
+    def field(self, algebra: Any) -> Local:
+        """k_ξ near θ."""
+        group = self._lie()
+        return self.near(generator(self.act, self._identity, group.tangent(algebra)), self.theta)
+
+    @cached_property
+    def _identity(self) -> Any:
+        dtype = jnp.result_type(*self.theta) if self.theta else None
+        return floats_as(dtype, self._lie().identity())
+
+    @cached_property
+    def k(self) -> Local:
+        """k_ξ near θ, for the probe's first algebra element."""
+        return self.field(self.probe.algebra)
+
+    @cached_property
+    def k2(self) -> Local:
+        """k_η, for the probe's second algebra element."""
+        return self.field(self.probe.algebra2)
+
+    def output_field(self, algebra: Any) -> Callable[[Tree], Tree]:
+        """τ_ξ."""
+        return generator(self.transformation.on_outputs, self._identity, self._lie().tangent(algebra))
+
+    def rate_of_loss(self, algebra: Any) -> Local:
+        """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
+        tau, loss = self.output_field(algebra), self.loss
+        return self.near(lambda y: inner(jax.grad(loss)(y), tau(y)), self.here.value)
+
+    @cached_property
+    def loss_rate(self) -> Local:
+        """s_ξ near f(θ), for the probe's first algebra element."""
+        return self.rate_of_loss(self.probe.algebra)
+
+    @cached_property
+    def bracket(self) -> Local:
+        """k_[ξ, η] near θ."""
+        group, tangent = self._lie(), self._lie().tangent
+        xi, eta = tangent(self.probe.algebra), tangent(self.probe.algebra2)
+        both = bracket(group.compose, group.inverse, self._identity, xi, eta)
+        return self.near(generator(self.act, self._identity, both), self.theta)
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What several properties of one family share, computed by the first of them."""
+        if name not in self._shared:
+            self._shared[name] = compute()
+        return self._shared[name]
+
+    @cached_property
+    def chi(self) -> Any:
+        """χ_ξ(x): like the inputs, zero in integer leaves; only where the transformation moves inputs."""
+        group = self._lie()
+        leaves = self.pair.model.input_leaves
+
+        def action(element: Any, floats: Tree) -> Tree:
+            return leaves.split(self.transformation.on_inputs(element, self.join_inputs(floats)))
+
+        tangent = group.tangent(self.probe.algebra)
+        return generator(action, self._identity, tangent)(leaves.split(self.probe.inputs))
+
+    def join_inputs(self, floats: Tree, inputs: Any = None) -> Any:
+        """Inputs, the probe's by default, with these floating-point leaves."""
+        leaves = self.pair.model.input_leaves
+        given = iter(floats)
+        current = leaves.treedef.flatten_up_to(self.probe.inputs if inputs is None else inputs)
+        return jax.tree.unflatten(
+            leaves.treedef, [next(given) if f else leaf for leaf, f in zip(current, leaves.floating, strict=True)]
+        )
+
+    def with_inputs(self, function: Callable[[Tree, Any], Tree]) -> Local:
+        """(θ, x) ↦ function(θ, x) near the probe, for derivatives in parameters and inputs at once."""
+        floats = self.pair.model.input_leaves.split(self.probe.inputs)
+        return self.near(lambda both: function(both[0], self.join_inputs(both[1])), (self.theta, floats))

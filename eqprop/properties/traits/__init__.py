@@ -1,0 +1,9 @@
+"""What a transformation is like, read off its own derivatives: hypotheses are decided by it."""
+
+from eqprop.properties.traits.actions import action_traits_of as action_traits_of
+from eqprop.properties.traits.generators import Special as Special
+from eqprop.properties.traits.generators import Traits as Traits
+from eqprop.properties.traits.generators import traits_of as traits_of
+from eqprop.properties.traits.straightness import straight_loss as straight_loss
+from eqprop.properties.traits.straightness import straight_model as straight_model
+from eqprop.properties.traits.straightness import straight_objective as straight_objective

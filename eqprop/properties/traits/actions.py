@@ -1,0 +1,109 @@
+"""What an action on parameters is like, element by element: affine, orthogonal, a co-isometry, still on integers.
+
+Seen at random points to the rounding of float64, as in ``generators.py``, but sooner done: nothing is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.claims import Pair
+from eqprop.engine import LARGE, compiler_options, norm, numbers_context, subtract
+from eqprop.probes import params_of, tangents_of
+from eqprop.rounding import RECOGNISED
+
+SEED = 20
+ELEMENTS = 4
+
+
+@dataclass(frozen=True)
+class ActionTraits:
+    """What is known of K_g.
+
+    Attributes:
+        keeps_integers: K_g leaves the integer and boolean leaves of θ as they are.
+        affine_action: K_g θ is affine in θ.
+        orthogonal_action: moreover DK_g is orthogonal.
+        coisometric_action: DK_g DK_gᵀ = 1 at every θ, K_g affine or not.
+    """
+
+    keeps_integers: bool
+    affine_action: bool
+    orthogonal_action: bool
+    coisometric_action: bool
+
+
+_known: WeakKeyDictionary[Pair, ActionTraits] = WeakKeyDictionary()
+
+
+def action_traits_of(pair: Pair) -> ActionTraits:
+    """The traits of a pair's K_g, worked out once for each pair object."""
+    if pair not in _known:
+        with numbers_context("float64"):
+            _known[pair] = _Actions(pair).traits()
+    return _known[pair]
+
+
+class Survey:
+    """The random points of one pair."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.group = pair.transformation.group
+        self.rng = np.random.default_rng(SEED)
+        self.source, self.image = pair.model.param_leaves, pair.image.param_leaves
+
+    def act(self, element: Any, theta: Any) -> Any:
+        """K on the floating-point leaves."""
+        return self.image.split(self.pair.transformation.on_params(element, self.source.join(theta)))
+
+    def points(self, count: int) -> Any:
+        """Random parameters, within the model's domain."""
+        return params_of(self.pair.model, "gaussian", self.rng, count)
+
+    def run(self, row: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function gives at each of several points; long rows are taken one after the other."""
+        over_rows = (
+            jax.vmap(row) if self.source.size < LARGE else lambda *rows: jax.lax.map(lambda one: row(*one), rows)
+        )
+        compiled = jax.jit(over_rows, compiler_options=compiler_options())
+        return jax.tree.map(lambda found: np.asarray(found, dtype=float), compiled(*arguments))
+
+
+class _Actions(Survey):
+    def traits(self) -> ActionTraits:
+        """All of them: is DK_g the same at two points, does it keep lengths, or its transpose, are integers moved."""
+        elements = self.group.sample_many(self.rng, np.linspace(0.1, 0.6, ELEMENTS))
+        one, other = self.points(ELEMENTS), self.points(ELEMENTS)
+        tangents = tangents_of(one, self.rng)
+        cotangents = tuple(self.rng.standard_normal((ELEMENTS, *shape)) for shape in self.image.float_shapes)
+        integers, length, pushed, changed, against, *pulled = self.run(
+            self._row, elements, one, other, tangents, cotangents
+        )
+        affine = bool((changed <= RECOGNISED * pushed).all())
+        # A conversion to a model of more parameters may keep lengths: DKᵀ DK = 1, and DK DKᵀ is a projection.
+        square = self.source.size == self.image.size
+        orthogonal = affine and square and bool((np.abs(pushed - length) <= RECOGNISED * length).all())
+        coisometric = bool((np.abs(np.stack(pulled) - against) <= RECOGNISED * against).all())
+        return ActionTraits(not integers.any(), affine, orthogonal, coisometric)
+
+    def _row(self, element: Any, one: Any, other: Any, u: Any, w: Any) -> tuple[Any, ...]:
+        du, dv = (jax.jvp(partial(self.act, element), (at,), (u,))[1] for at in (one, other))
+        pulled = [norm(jax.vjp(partial(self.act, element), at)[1](w)[0]) for at in (one, other)]
+        return self._changed(element, one), norm(u), norm(du), norm(subtract(du, dv)), norm(w), *pulled
+
+    def _changed(self, element: Any, theta: Any) -> Any:
+        """Whether K moves an integer."""
+        if self.pair.target is not None or not self.source.carried:
+            return jnp.zeros((), bool)
+        moved = self.source.rest(self.pair.transformation.on_params(element, self.source.join(theta)))
+        pairs = zip(moved, self.source.carried, strict=True)
+        return jnp.any(jnp.stack([jnp.any(jnp.asarray(a != b)) for a, b in pairs]))

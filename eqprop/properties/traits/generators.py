@@ -1,0 +1,239 @@
+"""What a transformation is like, read off its own derivatives: which generators are constant, symmetric, a scaling.
+
+Consequences of the theory are stated for cases: a translation, a scale invariance, a homogeneity. Which case a pair is
+in is not asked of the user. The derivative Dk_ξ of the generator is linear in ξ, so the ξ for which it vanishes, is
+symmetric or is antisymmetric are null spaces, found here with random vectors; what T does is seen at random outputs.
+The ξ that move no parameters (k_ξ = 0, the kernel of the action) are divided out first: they are no translations.
+
+Each case is recognised by what its derivation needs, not by a sign of it: a dilation about another centre than 0 has
+Dk = 1, too, and a block may be scaled while something beside it is translated.
+
+All of it is decided at random points to the rounding of float64 (``RECOGNISED``). A transformation that is off by more
+is not recognised, and the properties that ask for the trait do not apply; one that is off by less cannot be told from
+an exact one by any property either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from eqprop.claims import Pair
+from eqprop.engine import floats_as, generator, inner, norm, numbers_context, subtract, zeros_like
+from eqprop.groups import LieGroup
+from eqprop.probes import gaussian, output_shapes, tangents_of
+from eqprop.properties.traits.actions import Survey
+from eqprop.properties.traits.subspaces import SPARE_ROWS, Span, Subspace
+from eqprop.rounding import RECOGNISED
+
+CANDIDATES = 16
+"""Simple algebra elements that are tried as generators of scalings and translations."""
+
+EXACT_RATE = 1e-13
+"""A rate that is so near to a simple fraction is that: it is read off to a few units in the last place."""
+
+LARGEST_DENOMINATOR = 12
+
+
+@dataclass(frozen=True)
+class Special:
+    """One algebra element whose generator is a translation or a scaling of some parameters.
+
+    Attributes:
+        algebra: ξ.
+        block: ``"none"`` for a translation (Dk = 0), ``"some"`` where Dk is an orthogonal projection, ``"all"`` where
+            it is the identity.
+        rate: c, where τ_ξ(y) = c y; None where T moves outputs in another way.
+        within: the generator lies in the block that it scales, Dk k = k: nothing else is translated meanwhile.
+        central: k_ξ(0) = 0: the block is scaled about 0.
+    """
+
+    algebra: Any
+    block: str
+    rate: float | None
+    within: bool = True
+    central: bool = True
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of the generators of a transformation.
+
+    Attributes:
+        affine_generator: every k_ξ is affine in θ.
+        linear_generator: moreover k_ξ(0) = 0.
+        constant: the ξ with Dk_ξ = 0, without those with k_ξ = 0; likewise the next two.
+        symmetric: the ξ with Dk_ξ = Dk_ξᵀ, for which there is a charge.
+        antisymmetric: the ξ with Dk_ξ = −Dk_ξᵀ, for which there is an angular momentum.
+        special: generators that translate or scale, simplest first.
+    """
+
+    affine_generator: bool = False
+    linear_generator: bool = False
+    constant: Subspace = field(default_factory=lambda: Subspace(0))
+    symmetric: Subspace = field(default_factory=lambda: Subspace(0))
+    antisymmetric: Subspace = field(default_factory=lambda: Subspace(0))
+    special: tuple[Special, ...] = ()
+
+    def translation(self) -> Special | None:
+        """A translation that multiplies the outputs by e^(ct), c ≠ 0."""
+        return self._first(lambda s: s.block == "none" and s.rate not in (None, 0.0))
+
+    def projection(self) -> Special | None:
+        """A scaling of some or all parameters, others perhaps translated with them, that leaves the outputs."""
+        return self._first(lambda s: s.block != "none" and s.rate == 0.0)
+
+    def scaling(self) -> Special | None:
+        """A scaling of some or all parameters, about any centre and of nothing else, that leaves the outputs."""
+        return self._first(lambda s: s.block != "none" and s.rate == 0.0 and s.within)
+
+    def central_scaling(self) -> Special | None:
+        """A scaling of some or all parameters about 0 that leaves the outputs: k = Pθ."""
+        return self._first(lambda s: s.block != "none" and s.rate == 0.0 and s.within and s.central)
+
+    def dilation(self, *, but: float = 0.0) -> Special | None:
+        """A scaling of all parameters, about any centre, that multiplies the outputs by its power p ≠ 0, ``but``."""
+        return self._first(lambda s: s.block == "all" and s.rate not in (None, 0.0, but))
+
+    def _first(self, wanted: Callable[[Special], bool]) -> Special | None:
+        return next((special for special in self.special if wanted(special)), None)
+
+
+_known: WeakKeyDictionary[Pair, Traits] = WeakKeyDictionary()
+
+
+def traits_of(pair: Pair) -> Traits:
+    """The traits of a pair's generators, worked out once for each pair object."""
+    if pair not in _known:
+        with numbers_context("float64"):
+            _known[pair] = _Generators(pair).traits()
+    return _known[pair]
+
+
+class _Generators(Survey):
+    """The random points of one pair, and what its generators are there."""
+
+    def traits(self) -> Traits:
+        """All of them."""
+        if not isinstance(self.group, LieGroup) or self.pair.target is not None or self.group.trivial:
+            return Traits()
+        span = Span(self.group, self.rng)
+        first, second, moved, origin, value, whole = self._rows(span)
+        scale = max(float(np.abs(rows).max(initial=0.0)) for rows in (first, value))
+        if not scale > RECOGNISED * whole.max():
+            return Traits(affine_generator=True, linear_generator=True)
+        kernel = span.kernel(value, scale)
+        affine_generator = bool(np.abs(first - moved).max(initial=0.0) <= RECOGNISED * scale)
+        return Traits(
+            affine_generator,
+            linear_generator=affine_generator and bool(np.abs(origin).max(initial=0.0) <= RECOGNISED * scale),
+            constant=span.null_space(first, kernel, scale),
+            symmetric=span.null_space(first - second, kernel, scale),
+            antisymmetric=span.null_space(first + second, kernel, scale),
+            special=self._special(self.group),
+        )
+
+    def _rows(self, span: Span) -> tuple[np.ndarray, ...]:
+        """Coefficients in ξ of ⟨v, Dk_ξ u⟩, ⟨u, Dk_ξ v⟩, the first elsewhere, ⟨v, k_ξ(0)⟩ and ⟨v, k_ξ⟩; and ‖u‖‖v‖."""
+        count = span.size + SPARE_ROWS
+        one, other = self.points(count), self.points(count)
+        u, v = (tangents_of(one, self.rng) for _ in range(2))
+        none = jnp.zeros(span.size)
+
+        def row(one: Any, other: Any, u: Any, v: Any) -> tuple[Any, ...]:
+            def coefficients(form: Callable[[Callable[[Any], Any]], Any]) -> Any:
+                return jax.grad(lambda xi: form(self._field(span.element(xi))))(none)
+
+            def bilinear(at: Any, left: Any, right: Any) -> Any:
+                return coefficients(lambda k: inner(left, jax.jvp(k, (at,), (right,))[1]))
+
+            values = (coefficients(lambda k, at=at: inner(v, k(at))) for at in (zeros_like(one), one))
+            return bilinear(one, v, u), bilinear(one, u, v), bilinear(other, v, u), *values, norm(u) * norm(v)
+
+        return self.run(row, one, other, u, v)
+
+    def _field(self, algebra: Any) -> Callable[[Any], Any]:
+        """k_ξ."""
+        return generator(self.act, self._identity(), self.group.tangent(algebra))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _identity(self) -> Any:
+        return floats_as(jnp.float64, self.group.identity())
+
+    def _special(self, group: LieGroup) -> tuple[Special, ...]:
+        candidates = list(islice(group.simple_algebra(), CANDIDATES))
+        if not candidates:
+            return ()
+        count = len(candidates)
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *candidates)
+        theta = self.points(count)
+        u = tangents_of(theta, self.rng)
+        shapes = output_shapes(self.pair, "float64")
+        # At two outputs: a single number is a multiple of any other.
+        y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
+
+        def row(algebra: Any, theta: Any, u: Any, y: Any) -> dict[str, Any]:
+            field = self._field(algebra)
+            k, push = jax.linearize(field, theta)
+            once = push(u)
+            rest = subtract(once, u)
+            tau = jax.vmap(generator(self.pair.transformation.on_outputs, self._identity(), group.tangent(algebra)))(y)
+            rate = _rate(y, tau)
+            return {
+                "u": norm(u),
+                "θ": norm(theta),
+                "k": norm(k),
+                "Dk u": norm(once),
+                "Dk u − u": norm(rest),
+                "DkDk u − Dk u": norm(subtract(push(once), once)),
+                # A projection P is orthogonal where ⟨u − Pu, Pu⟩ = 0.
+                "skew": jnp.sqrt(jnp.abs(inner(rest, once))),
+                "Dk k − k": norm(subtract(push(k), k)),
+                "k(0)": norm(field(zeros_like(theta))),
+                "c": rate,
+                "τ − c y": norm(subtract(tau, jax.tree.map(lambda leaf: rate * leaf, y))) / norm(y),
+            }
+
+        found = self.run(row, stacked, theta, u, y)
+        rows = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(count))
+        return tuple(filter(None, map(_special_of, candidates, rows)))
+
+
+def _special_of(algebra: Any, seen: dict[str, float]) -> Special | None:
+    """What one generator is, by the sizes of what should vanish."""
+    if seen["k"] <= RECOGNISED * seen["θ"]:
+        return None
+    least = RECOGNISED * seen["u"]
+    rate = _recognised(seen["c"]) if seen["τ − c y"] <= RECOGNISED else None
+    more = {
+        "within": seen["Dk k − k"] <= RECOGNISED * seen["k"],
+        "central": seen["k(0)"] <= RECOGNISED * seen["k"],
+    }
+    if seen["Dk u"] <= least:
+        return Special(algebra, "none", rate, **more)
+    if seen["Dk u − u"] <= least:
+        return Special(algebra, "all", rate, **more)
+    # The angle between Pu and u − Pu is seen to half the digits of float64 only.
+    projects = seen["DkDk u − Dk u"] <= least and seen["skew"] <= np.sqrt(RECOGNISED) * seen["u"]
+    return Special(algebra, "some", rate, **more) if projects else None
+
+
+def _rate(y: Any, tau: Any) -> Any:
+    """c, where τ = c y: from the largest entry, where it is exact but for the rounding of this entry."""
+    flat, moved = ravel_pytree(y)[0], ravel_pytree(tau)[0]
+    largest = jnp.argmax(jnp.abs(flat))
+    return moved[largest] / flat[largest]
+
+
+def _recognised(rate: float) -> float:
+    """The simple fraction that a rate is, or else the rate as it is."""
+    simple = float(Fraction(rate).limit_denominator(LARGEST_DENOMINATOR))
+    return simple if abs(rate - simple) <= EXACT_RATE * max(1.0, abs(rate)) else rate

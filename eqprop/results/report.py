@@ -1,0 +1,98 @@
+"""What a run found, as data and as plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eqprop.results.failures import failure_blocks
+from eqprop.results.verdict import Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every verdict of a run.
+
+    Attributes:
+        verdicts: one per cell, in the order of pairs and of the property library.
+        seed: replays the run.
+        profile: the profile's name.
+        missing: expected cells (pair, property) that no verdict filled.
+        seconds: wall time.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    seed: int = 0
+    profile: str = "gate"
+    missing: tuple[tuple[str, str], ...] = field(default=())
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> tuple[Verdict, ...]:
+        """The cells with which the run cannot succeed."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.accepted)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all expected cells hold; 2 if some pair could not be run; 1 otherwise."""
+        if any(verdict.outcome is Outcome.ERROR for verdict in self.verdicts):
+            return 2
+        settled = any(verdict.outcome is not Outcome.NOT_APPLICABLE for verdict in self.verdicts)
+        return 0 if settled and not self.failures and not self.missing else 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether every expected cell was filled with an accepted outcome."""
+        return self.exit_code == 0
+
+    def counts(self) -> dict[str, int]:
+        """How many cells have each outcome, outcomes that occur only."""
+        outcomes = [str(verdict.outcome) for verdict in self.verdicts]
+        return {str(o): outcomes.count(str(o)) for o in Outcome if str(o) in outcomes}
+
+    def unseen(self) -> tuple[str, ...]:
+        """What claims that hold do not look at, a line for each pair of which there is something to say."""
+        found = {v.pair.name: v.unseen.line(v.pair.name) for v in self.verdicts if v.unseen}
+        return tuple(line for line in found.values() if line)
+
+    def summary(self) -> str:
+        """What claims do not look at, then one line: pairs, cells by outcome, time, seed."""
+        cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
+        pairs = len({verdict.pair.name for verdict in self.verdicts})
+        missing = f", {len(self.missing)} missing" if self.missing else ""
+        how = f"in {self.seconds:.1f} s (seed {self.seed}, profile {self.profile})"
+        return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells}{missing} {how}"])
+
+    def failures_text(self) -> str:
+        """Counterexamples and reasons of everything that failed, what has one cause once, then the summary."""
+        return "\n\n".join([*failure_blocks(self.verdicts, self.missing), self.summary()])
+
+    def to_json(self) -> str:
+        """The whole report as JSON text."""
+        return json.dumps(self.to_record(), indent=2, ensure_ascii=False)
+
+    def to_record(self) -> dict[str, Any]:
+        """The whole report as nested dictionaries, lists, strings and numbers."""
+        return {
+            "ok": self.ok,
+            "exit_code": self.exit_code,
+            "seed": self.seed,
+            "profile": self.profile,
+            "seconds": self.seconds,
+            "counts": self.counts(),
+            "missing": [list(cell) for cell in self.missing],
+            "verdicts": [verdict.to_record() for verdict in self.verdicts],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Report:
+        """The report that ``to_record`` wrote."""
+        return cls(
+            verdicts=tuple(Verdict.from_record(v) for v in record["verdicts"]),
+            seed=record["seed"],
+            profile=record["profile"],
+            missing=tuple((pair, name) for pair, name in record["missing"]),
+            seconds=record["seconds"],
+        )

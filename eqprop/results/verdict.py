@@ -1,0 +1,173 @@
+"""What was found for one pair and one property."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from eqprop.results.counterexample import Counterexample
+from eqprop.results.unseen import Unseen
+
+
+class Outcome(StrEnum):
+    """How a cell (pair × property) was settled."""
+
+    HOLDS = "holds"
+    FALSIFIED = "falsified"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not applicable"
+    BLOCKED = "blocked"
+    KNOWN_FAILURE = "known failure"
+    UNEXPECTED_PASS = "unexpected pass"
+    ERROR = "error"
+
+
+ACCEPTED = frozenset({Outcome.HOLDS, Outcome.NOT_APPLICABLE, Outcome.KNOWN_FAILURE})
+"""Outcomes with which a run succeeds."""
+
+
+@dataclass(frozen=True)
+class PairName:
+    """Which pair a verdict is about; plain data, so that verdicts travel between processes."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PropertyName:
+    """Which property a verdict is about."""
+
+    name: str
+    order: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """A quantity along one trajectory, as it was found and as it was predicted.
+
+    Attributes:
+        name: what it is.
+        found: its values, from the start.
+        predicted: likewise.
+    """
+
+    name: str
+    found: tuple[float, ...]
+    predicted: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one cell with its evidence. Plain data: it pickles, and ``to_record`` is JSON.
+
+    Attributes:
+        pair: the pair's name.
+        property: the property's name and order.
+        outcome: how the cell was settled.
+        reason: why, where the outcome needs a reason (not applicable, blocked, inconclusive, error, known failure).
+        residual: |lhs − rhs| of the worst leaf at the worst probe.
+        floor: the rounding floor there.
+        resolution: the smallest relative error that would have been noticed, median over the probes that compared
+            something, those that settled nothing included.
+        worst_resolution: the same, at the worst probe that settled something.
+        probes: how many were judged.
+        inconclusive: how many of them settled nothing.
+        vacuous: at how many both sides and all their terms vanished.
+        cleared: at how many the sides seemed to differ, and a closer look found rounding inside the program.
+        architectures: how many distinct ones were probed.
+        precision: the lowest floating precision in the traced programs.
+        seconds: spent on the pair's search; the cells of a pair share one search and all say its time.
+        counterexample: of a falsified property.
+        series: of a property about a trajectory: what it was about, along one of the trajectories that were run.
+        unseen: of a user's pair that holds: the tensors whose derivatives its symmetry does not look at. Those of a
+            pair say it together, in the cells of the properties that were asked.
+    """
+
+    pair: PairName
+    property: PropertyName
+    outcome: Outcome
+    reason: str = ""
+    residual: float = float("nan")
+    floor: float = float("nan")
+    resolution: float = float("nan")
+    worst_resolution: float = float("nan")
+    probes: int = 0
+    inconclusive: int = 0
+    vacuous: int = 0
+    cleared: int = 0
+    architectures: int = 0
+    precision: str = ""
+    seconds: float = 0.0
+    counterexample: Counterexample | None = None
+    series: Series | None = None
+    unseen: Unseen | None = None
+
+    @builtins.property
+    def floors(self) -> float:
+        """The residual in floors."""
+        if self.residual == 0:
+            return 0.0
+        return self.residual / self.floor if self.floor else float("inf")
+
+    @builtins.property
+    def accepted(self) -> bool:
+        """Whether a run may succeed with this cell."""
+        return self.outcome in ACCEPTED
+
+    @builtins.property
+    def cell(self) -> tuple[str, str]:
+        """(pair name, property name)."""
+        return (self.pair.name, self.property.name)
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON: nested dictionaries, lists, strings and numbers (None for a number that is none)."""
+        record = asdict(self) | {"outcome": str(self.outcome), "pair": self.pair.name, "property": self.property.name}
+        record |= {"order": self.property.order}
+        record["counterexample"] = self.counterexample.to_record() if self.counterexample else None
+        return {key: None if value != value else value for key, value in record.items()}  # noqa: PLR0124 - NaN
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Verdict:
+        """The verdict that ``to_record`` wrote."""
+        fields: dict[str, Any] = {key: float("nan") if value is None else value for key, value in record.items()}
+        order = fields.pop("order")
+        shrunk = record["counterexample"]
+        fields |= {
+            "pair": PairName(record["pair"]),
+            "property": PropertyName(record["property"], order),
+            "outcome": Outcome(record["outcome"]),
+            "counterexample": Counterexample.from_record(shrunk) if shrunk else None,
+            "series": _series(record.get("series")),
+            "unseen": Unseen.from_record(record["unseen"]) if record.get("unseen") else None,
+        }
+        return cls(**fields)
+
+
+def _series(record: Mapping[str, Any] | None) -> Series | None:
+    if record is None:
+        return None
+    return Series(record["name"], tuple(record["found"]), tuple(record["predicted"]))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a search is doing, for a live display.
+
+    Attributes:
+        pair: the pair's name.
+        stage: ``"started"``, ``"searching"``, ``"shrinking"`` or ``"finished"``.
+        architectures: distinct ones so far.
+        probes: judged so far.
+        shrinking: the property whose counterexample is being shrunk.
+        verdicts: of a finished pair.
+    """
+
+    pair: str
+    stage: str
+    architectures: int = 0
+    probes: int = 0
+    shrinking: str = ""
+    verdicts: tuple[Verdict, ...] = field(default=())

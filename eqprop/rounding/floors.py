@@ -1,0 +1,289 @@
+"""Rounding floors and outcomes: the only place that knows a tolerance.
+
+Both sides of an identity are floating-point programs. The floor of a leaf is how far the two sides move when every
+input number is moved by one unit in its last place at random, plus the unit roundoff times the size of the terms that
+cancel. A residual is judged in floors. The unit in the last place is that of the lowest precision in the traced
+program.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Tree = TypeVar("Tree")
+"""A pytree of arrays."""
+
+MARGIN = 30.0
+"""A residual of at most this many floors holds. Measured: correct code stays below 2 floors (docs/decisions.md)."""
+
+MARGIN_COARSE = 3.0
+"""Likewise in half precision, where thirty floors would be more than there is to compare. Measured: correct code stays
+below 0.6 floors once every operation rounds at random."""
+
+COPIES = 4
+"""How many perturbed copies of each probe set its floor in the search."""
+
+COPIES_LARGE = 2
+"""Likewise for models with many parameters, whose leaves have entries enough for a maximum over a few copies."""
+
+CONFIRMING_COPIES = 63
+"""How many fresh perturbations a suspected violation must survive before it counts."""
+
+GROSS = 0.1
+"""Where MARGIN · floor exceeds this part of the sides' size, an error of ten percent would pass: inconclusive."""
+
+GROSS_COARSE = 0.5
+"""Likewise in half precision: a term that is left out or counted twice is still seen."""
+
+UNSETTLED = 0.1
+"""The part of a cell's probes that may settle nothing before the cell itself counts as inconclusive."""
+
+UNSETTLED_LOW = 0.5
+"""Likewise below float64, where simple and badly scaled numbers leave no digits: a cell is as good as its median."""
+
+COARSE = 2.0**-12
+"""From this unit roundoff on (float16, bfloat16) the margins of half precision are used."""
+
+RECOGNISED = 1e-10
+"""What is smaller than this part of its size is taken for zero where a transformation's traits are read off it."""
+
+IN_CACHE = 1 << 16
+"""How many numbers of a batch are gone through at a time."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a residual has to stay below, and what must be told apart for a verdict.
+
+    Attributes:
+        margin: in floors.
+        gross: the relative error that must not pass.
+        unsettled: the part of a cell's probes at which it may pass all the same.
+        coarse: whether a residual above the margin counts however little else would be seen: of a few bits even a
+            dropped term is not many floors.
+    """
+
+    margin: float
+    gross: float
+    unsettled: float
+    coarse: bool = False
+
+
+def bar_of(eps: float) -> Bar:
+    """The bar for a program of this unit roundoff."""
+    if eps >= COARSE:
+        return HALF
+    return LOW if eps > FINEST_EPS else FINE
+
+
+FINEST_EPS = float(np.finfo(np.float64).eps)
+FINE = Bar(MARGIN, GROSS, UNSETTLED)
+LOW = Bar(MARGIN, GROSS, UNSETTLED_LOW)
+HALF = Bar(MARGIN_COARSE, GROSS_COARSE, UNSETTLED_LOW, coarse=True)
+SMALLEST = {"float64": np.finfo(np.float64).tiny, "float32": np.finfo(np.float32).tiny, "float16": 2.0**-14}
+"""The smallest normal numbers; below them a unit in the last place gets no smaller. bfloat16 has that of float32."""
+
+
+def _smallest(eps: float) -> float:
+    names = {float(jnp.finfo(name).eps): name for name in SMALLEST}
+    return float(SMALLEST[names.get(eps, "float32")])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is read off one property's sides at each probe of a batch and at its copies (shape (probes, leaves)).
+
+    Attributes:
+        residual: |lhs − rhs|, the largest entry of each leaf.
+        spread: how far the copies lie from the probe on both sides together, the largest entry of each leaf.
+        size: the largest entry of both sides and of the terms that cancel in them.
+        error: how far the sides may differ by other than rounding, as the property itself says.
+        finite: whether every number on both sides is finite, for each probe.
+    """
+
+    residual: np.ndarray
+    spread: np.ndarray
+    size: np.ndarray
+    error: np.ndarray
+    finite: np.ndarray
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one property's sides say at each probe of a batch (arrays with one entry, or row, per probe).
+
+    Attributes:
+        residual: |lhs − rhs|, the largest entry of each leaf.
+        floor: of each leaf.
+        size: of each leaf: the largest entry of both sides and of the terms that cancel in them.
+        finite: whether every number on both sides is finite.
+        vacuous: whether both sides and all their terms vanish: nothing is compared.
+        bar: for all of them.
+    """
+
+    residual: np.ndarray
+    floor: np.ndarray
+    size: np.ndarray
+    finite: np.ndarray
+    vacuous: np.ndarray
+    bar: Bar = FINE
+
+    @property
+    def floors(self) -> np.ndarray:
+        """The residual in floors, of the worst leaf."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(self.residual > 0, self.residual / self.floor, 0.0)
+        return np.where(self.finite, ratio.max(axis=1, initial=0.0), np.nan)
+
+    @property
+    def worst_leaf(self) -> np.ndarray:
+        """The leaf with the largest residual in floors, for each probe."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.argmax(np.where(self.residual > 0, self.residual / self.floor, 0.0), axis=1)
+
+    @property
+    def resolution(self) -> np.ndarray:
+        """The smallest relative error that would be noticed: margin · floor / size."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            value = self.bar.margin * np.linalg.norm(self.floor, axis=1) / np.linalg.norm(self.size, axis=1)
+        return np.where(self.finite & ~self.vacuous, value, np.nan)
+
+    @property
+    def suspect(self) -> np.ndarray:
+        """Residual above the margin while a gross error would be seen: a violation, once confirmed."""
+        telling = (self.resolution < self.bar.gross) | self.bar.coarse
+        return self.finite & ~self.vacuous & (self.floors > self.bar.margin) & telling
+
+    @property
+    def inconclusive(self) -> np.ndarray:
+        """Not a number, infinite, or so ill-conditioned that a gross error would pass."""
+        return ~self.vacuous & (~self.finite | ~(self.resolution < self.bar.gross))
+
+    def at(self, which: np.ndarray) -> Judgement:
+        """What is said of some of the probes."""
+        return replace(self, **{name: value[which] for name, value in self._arrays().items()})
+
+    def replaced(self, which: np.ndarray, closer: Judgement) -> Judgement:
+        """This judgement with another one in the place of what it says at some of the probes."""
+        changed = {name: np.copy(value) for name, value in self._arrays().items()}
+        for name, value in changed.items():
+            value[which] = getattr(closer, name)
+        return replace(self, **changed)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+
+
+def judgement(measured: Measured, eps: float) -> Judgement:
+    """Judge one property from what was read off its sides.
+
+    Args:
+        measured: at the probes of a batch.
+        eps: unit roundoff of the lowest precision in the program.
+    """
+    tiny = np.finfo(np.float64 if eps < 1e-12 else np.float32).tiny / eps
+    return Judgement(
+        residual=measured.residual,
+        floor=measured.spread + eps * np.maximum(measured.size, _smallest(eps)) + measured.error,
+        size=measured.size,
+        finite=measured.finite,
+        vacuous=measured.finite & (measured.size.max(axis=1, initial=0.0) <= tiny),
+        bar=bar_of(eps),
+    )
+
+
+def judge(lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray, eps: float) -> Judgement:
+    """Judge one property; see ``measure`` and ``judgement``."""
+    return judgement(measure(lhs, rhs, scales, leaves), eps)
+
+
+def measure(
+    lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray, errors: np.ndarray | None = None
+) -> Measured:
+    """Read off one property's sides what its judgement needs.
+
+    Args:
+        lhs: left sides, shape (probes, 1 + copies, numbers); the first of each row is the probe itself.
+        rhs: right sides, likewise.
+        scales: sizes of cancelling terms, shape (probes, 1 + copies, leaves).
+        leaves: where each leaf starts among the numbers; a final entry is the total.
+        errors: how far the sides may differ by other than rounding, shaped like the scales; none by default.
+    """
+    errors = np.zeros_like(scales) if errors is None else errors
+    per_leaf = _largest(lhs, rhs, leaves)
+    # Every number went into a difference that is finite only if the number is; a difference alone may overflow, too.
+    finite: np.ndarray = np.logical_and(
+        np.isfinite(per_leaf[:2]).all(axis=(0, 2)), np.isfinite(scales + errors).all(axis=(1, 2))
+    )
+    for probe in np.flatnonzero(~finite):
+        finite[probe] = all(np.isfinite(numbers[probe]).all() for numbers in (lhs, rhs, scales, errors))
+    return Measured(per_leaf[0], per_leaf[1], np.maximum(per_leaf[2], scales[:, 0]), errors[:, 0], finite)
+
+
+def _largest(lhs: np.ndarray, rhs: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """For each probe and leaf the largest |lhs − rhs|, the largest distance of the copies, and the largest entry.
+
+    Shape (3, probes, leaves). The copies are gone through in pieces that stay in a processor's cache.
+    """
+    probes, rows, total = lhs.shape
+    entries = np.empty((3, probes, total))
+    piece = max(1, IN_CACHE // max(probes * rows, 1))
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, total, piece):
+            here = slice(start, start + piece)
+            left, right = lhs[..., here], rhs[..., here]
+            residual, spread, size = entries[..., here]
+            np.abs(np.subtract(left[:, 0], right[:, 0], out=residual), out=residual)
+            np.add(_farthest(left), _farthest(right), out=spread)
+            np.maximum(np.abs(left[:, 0]), np.abs(right[:, 0]), out=size)
+    per_leaf = np.zeros((3, probes, len(leaves) - 1))
+    filled = np.flatnonzero(np.diff(leaves))
+    if filled.size:
+        per_leaf[..., filled] = np.maximum.reduceat(entries, leaves[filled], axis=-1)
+    return per_leaf
+
+
+def _farthest(numbers: np.ndarray) -> np.ndarray:
+    """How far the copies lie from the probe, entry by entry: shape (probes, entries)."""
+    distances = numbers[:, 1:] - numbers[:, :1]
+    return np.abs(distances, out=distances).max(axis=1, initial=0.0)
+
+
+def perturbed(probes: Tree, copies: int, eps: float, rng: np.random.Generator) -> Tree:
+    """Each probe followed by copies in which every floating-point number moved by one unit in the last place at random.
+
+    Zeros move by one unit of the largest number of their leaf (of 1 in a leaf of zeros), so that a probe at an exact
+    kink is seen to be at one. Leaves change shape from (probes, …) to (probes · (1 + copies), …).
+    """
+
+    def rows(leaf: np.ndarray) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        repeated = np.empty((leaf.shape[0], 1 + copies, *leaf.shape[1:]), leaf.dtype)
+        repeated[:] = leaf[:, None]
+        if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.size:
+            axes = tuple(range(1, leaf.ndim))
+            with np.errstate(over="ignore", invalid="ignore"):
+                size = np.abs(leaf)
+                zero = leaf == 0
+                if zero.any():
+                    largest = size.max(axis=axes, keepdims=True) if axes else size
+                    size = np.where(zero, np.where(largest > 0, largest, 1.0), size)
+                unit = size * eps
+                moved = _signs(rng, repeated[:, 1:].shape) * unit[:, None]
+                np.add(leaf[:, None], moved, out=repeated[:, 1:], casting="unsafe")
+        return repeated.reshape(leaf.shape[0] * (1 + copies), *leaf.shape[1:])
+
+    return jax.tree.map(rows, probes)
+
+
+def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """+1 or −1 at random, a bit for each: ten times cheaper than random integers."""
+    size = math.prod(shape)
+    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), np.uint8), count=size)
+    return 2 * bits.view(np.int8).reshape(shape) - 1

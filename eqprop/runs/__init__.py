@@ -1,0 +1,13 @@
+"""From names to tasks to a report: in this process, in workers, and again from a file."""
+
+from eqprop.runs.asking import make_options as make_options
+from eqprop.runs.optimizer_targets import found as found
+from eqprop.runs.replaying import check as check
+from eqprop.runs.replaying import load as load
+from eqprop.runs.replaying import replay as replay
+from eqprop.runs.runner import Interrupted as Interrupted
+from eqprop.runs.runner import run_subjects as run_subjects
+from eqprop.runs.single import Listener as Listener
+from eqprop.runs.single import searched as searched
+from eqprop.runs.targets import as_subjects as as_subjects
+from eqprop.runs.targets import resolve_all as resolve_all

@@ -1,0 +1,229 @@
+"""From names and numbers back to a verdict: load a pair, check one property at given numbers, replay a saved file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import hypothesis.errors
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop import rounding
+from eqprop.arguments import got, one_of, short, suggestion
+from eqprop.claims import Pair
+from eqprop.counterexamples import by_path, counterexample, recipe_in
+from eqprop.engine import Precision, separated_caches
+from eqprop.errors import Falsified, InvalidInput
+from eqprop.evaluation import Program
+from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
+from eqprop.profiles import PROFILES
+from eqprop.properties import Property
+from eqprop.results import Outcome, PairName, PropertyName, Report, Verdict
+from eqprop.runs import targets
+from eqprop.runs.optimizer_targets import property_named
+from eqprop.search import Subject, Tally, rebuilt, simplest
+from eqprop.validation import check_pair
+
+MOST_LISTED = 20
+"""Names of pairs that an error lists."""
+
+
+def load(target: str, name: str = "", structure: str = "") -> Pair:
+    """The pair that a counterexample was found on.
+
+    Args:
+        target: as for ``eqprop verify``: ``"catalog:NAME"`` or ``"package.module:attribute"``.
+        name: of the pair, where the target has several.
+        structure: what hypothesis printed, ``"version:blob"``; not needed for a pair that was not drawn.
+
+    Raises:
+        InvalidInput: where there is no such pair, or the structure belongs to another strategy or hypothesis version.
+    """
+    if not isinstance(structure, str):
+        msg = f"load: structure is {got(structure)}; expected the text that a counterexample prints, 'version:blob'."
+        raise InvalidInput(msg)
+    pairs = _single(target, name).pairs
+    if not structure:
+        return simplest(pairs)
+    try:
+        return rebuilt(pairs, structure, PROFILES["gate"]).pair
+    except (hypothesis.errors.DidNotReproduce, hypothesis.errors.InvalidArgument) as error:
+        drawn, installed = structure.partition(":")[0], hypothesis.__version__
+        why = "the strategy has changed since, or the text is not whole"
+        if drawn != installed:
+            why = f"it was drawn with hypothesis {drawn}, {installed} is installed; or the strategy has changed since"
+        msg = (
+            f"structure {short(structure)} does not rebuild a pair of {target!r}: {why}. Verify again to find it anew."
+        )
+        raise InvalidInput(msg) from error
+
+
+def _single(target: str, name: str) -> Subject:
+    """The one subject of a target that has the name, or the only one where none is given."""
+    if not isinstance(target, str):
+        msg = f"load: target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
+        raise InvalidInput(msg)
+    known = {subject.name: subject for subject in targets.resolve(target)}
+    if name in known:
+        return known[name]
+    if not name and len(known) == 1:
+        return next(iter(known.values()))
+    msg = f"{target!r} has several pairs; name one of them."
+    if name:
+        msg = f"{target!r} has no pair called {name!r}. {suggestion(name, known)}".strip()
+    listed = f" They are: {', '.join(known)}." if len(known) <= MOST_LISTED else f" It has {len(known)}."
+    raise InvalidInput(msg + listed)
+
+
+def check(
+    pair: Pair,
+    name: str,
+    *,
+    loss: str = "squared error",
+    precision: Precision = "float64",
+    optimizer: Any = None,
+    **numbers: Any,
+) -> Verdict:
+    """One property at one probe.
+
+    Args:
+        pair: what is checked.
+        name: of the property.
+        loss: of a drawn loss, by name; a model's own loss takes precedence.
+        precision: as for ``verify``.
+        optimizer: of a property of an optimiser, as for ``verify``.
+        **numbers: the fields of the probe that the property reads (``params``, ``inputs``, ``element``, …), each an
+            array, or arrays by pytree path.
+
+    Raises:
+        Falsified: where the property does not hold there.
+        InvalidInput: for a field that is missing, a path or a shape that does not fit, numbers that are none, an
+            unknown loss, a pair that cannot be verified.
+    """
+    if not isinstance(pair, Pair):
+        msg = f"check: pair is {got(pair)}; expected an eqprop.Pair, then the name of a property."
+        raise InvalidInput(msg)
+    one_of(precision, ("float64", "model"), "check: precision")
+    prop = property_named(name, optimizer)
+    with separated_caches(precision):
+        check_pair(pair, precision)
+        verdict = _judged(pair, prop, _loss(pair, loss), precision, numbers)
+    if verdict.outcome is Outcome.FALSIFIED:
+        raise Falsified(Report((verdict,)))
+    return verdict
+
+
+def replay(path: str | Path) -> Verdict:
+    """What the property in a counterexample file says today: ``falsified`` still, or ``holds``.
+
+    Raises:
+        InvalidInput: for a file that cannot be read, or that names a pair which is no longer there.
+    """
+    recipe = recipe_in(path)
+    target, name = recipe["target"], recipe["property"]
+    numbers = {
+        field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
+        for field, leaves in recipe["probe"].items()
+    }
+    if not target:
+        msg = f"{str(path)!r}: the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
+        raise InvalidInput(msg)
+    prop = property_named(name, recipe.get("optimizer") or None)
+    pair = load(target, recipe["subject"], recipe["structure"])
+    with separated_caches(recipe["precision"]):
+        return _judged(pair, prop, _loss(pair, recipe["loss"]), recipe["precision"], numbers)
+
+
+def _loss(pair: Pair, name: str) -> Loss:
+    if pair.model.loss is not None:
+        return user_loss(pair.model.loss)
+    for loss in DRAWN_LOSSES:
+        if loss.name == name:
+            return loss
+    msg = f"no loss is called {short(name)}; the losses are: {', '.join(loss.name for loss in DRAWN_LOSSES)}."
+    raise InvalidInput(msg)
+
+
+def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, numbers: Mapping[str, Any]) -> Verdict:
+    why_not = prop.why_not(pair)
+    named = (PairName(pair.name), PropertyName(prop.name, prop.order))
+    if why_not:
+        return Verdict(*named, Outcome.NOT_APPLICABLE, why_not)
+    program = Program(pair, (prop,), loss, precision)
+    probe = _probe(program, prop, numbers)
+    batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
+    judged = program.judge(batch, np.random.default_rng(0), copies=rounding.CONFIRMING_COPIES)[prop.name]
+    tally = Tally()
+    tally.add(judged, pair.key, program.units[prop.name])
+    falsified = bool(judged.suspect.any())
+    found = counterexample(
+        program, prop, batch.at(0), target="", subject=pair.name, blob="", before=probe, seed=0, save=None
+    )
+    if prop.nowhere and judged.vacuous.all():
+        return Verdict(*named, Outcome.NOT_APPLICABLE, prop.nowhere)
+    reason = "" if falsified else tally.why_inconclusive()
+    outcome = Outcome.FALSIFIED if falsified else Outcome.INCONCLUSIVE if reason else Outcome.HOLDS
+    return Verdict(
+        *named,
+        outcome,
+        reason,
+        residual=found.residual,
+        floor=found.floor,
+        resolution=float(judged.resolution[0]),
+        worst_resolution=float(judged.resolution[0]),
+        probes=1,
+        architectures=1,
+        precision=program.lowest[prop.name],
+        counterexample=found if falsified else None,
+    )
+
+
+def _probe(program: Program, prop: Property, numbers: Mapping[str, Any]) -> Probe:
+    """The probe with these numbers, each field checked against what the pair needs."""
+    example = program.draw(np.random.default_rng(0), 1).at(0)
+    unknown = set(numbers) - {f.name for f in fields(Probe)}
+    missing = prop.needs - set(numbers)
+    if unknown or missing:
+        msg = (
+            f"{prop.name} reads {', '.join(sorted(prop.needs))}; "
+            f"unknown: {', '.join(sorted(unknown)) or 'none'}, missing: {', '.join(sorted(missing)) or 'none'}."
+        )
+        raise InvalidInput(msg)
+    filled = {
+        field: _filled(field, program.pair, getattr(example, field), numbers[field]) for field in sorted(prop.needs)
+    }
+    return Probe(**filled)
+
+
+def _filled(field: str, pair: Pair, example: Any, given: Any) -> Any:
+    expected = by_path(pair, field, example)
+    found = given if isinstance(given, Mapping) else {".": given}
+    if set(found) != set(expected):
+        msg = f"{field}: the paths are {sorted(map(str, found))}; expected {sorted(expected)}."
+        raise InvalidInput(msg)
+    leaves = [_like(found[path], leaf, f"{field}, {path}") for path, leaf in expected.items()]
+    return jax.tree.unflatten(jax.tree.structure(example), leaves)
+
+
+def _like(given: Any, leaf: np.ndarray, what: str) -> np.ndarray:
+    """The numbers in the type of the leaf that they stand for, if nothing is lost by that."""
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        msg = f"{what}: got {got(given)}; expected real numbers of shape {leaf.shape}."
+        raise InvalidInput(msg)
+    if array.shape != leaf.shape:
+        msg = f"{what}: the shape is {array.shape}; expected {leaf.shape}."
+        raise InvalidInput(msg)
+    cast = array.astype(leaf.dtype)
+    if leaf.dtype.kind in "biu" and not np.array_equal(cast, array):
+        msg = f"{what}: got {short(given)}; expected whole numbers of type {leaf.dtype}."
+        raise InvalidInput(msg)
+    return cast

@@ -1,0 +1,61 @@
+"""Runs searches over subjects, here or in worker processes, and accounts for every expected cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from eqprop.authoring import applying
+from eqprop.engine import separated_caches
+from eqprop.properties import KNOWN
+from eqprop.results import Ledger, Report
+from eqprop.runs.single import Listener, searched
+from eqprop.runs.workers import search_in_workers
+from eqprop.search import Options, Subject, ignore
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; ``report`` holds what was finished, and the other cells as missing."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        super().__init__()
+
+
+def run_subjects(
+    subjects: Sequence[Subject], options: Options, on_progress: Listener = ignore, *, jobs: int = 1
+) -> Report:
+    """Search every subject; the verdicts come in the order of the subjects, whatever the number of jobs.
+
+    Args:
+        subjects: what to verify; their names are distinct.
+        options: of every search.
+        on_progress: hears of every step.
+        jobs: worker processes. Subjects without a target (objects passed in Python) and properties from outside the
+            library cannot be found again by another process: a run that has one stays in this process.
+
+    Raises:
+        Interrupted: on Ctrl-C, with the report of what was finished.
+    """
+    start = time.perf_counter()
+    ledger = Ledger()
+    for subject in subjects:
+        ledger.expect(subject.name, [p.name for p in options.properties], applying(subject, options))
+
+    def report() -> Report:
+        cells = [(subject.name, prop.name) for subject in subjects for prop in options.properties]
+        filled = tuple(ledger.filled[cell] for cell in cells if cell in ledger.filled)
+        seconds = time.perf_counter() - start
+        return Report(filled, options.seed, options.profile.name, ledger.missing, seconds)
+
+    try:
+        portable = all(subject.target for subject in subjects) and set(options.properties) <= set(KNOWN)
+        if jobs > 1 and len(subjects) > 1 and portable:
+            search_in_workers(subjects, options, on_progress, jobs=jobs, fill=ledger.fill)
+        else:
+            with separated_caches(options.precision):
+                for subject in subjects:
+                    ledger.fill(searched(subject, options, on_progress))
+    except KeyboardInterrupt:
+        raise Interrupted(report()) from None
+    return report()

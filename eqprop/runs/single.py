@@ -1,0 +1,30 @@
+"""One task searched in this process, with the compilation cache on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eqprop.engine import persistent_cache
+from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
+from eqprop.search import Options, Subject, ignore, search
+
+Listener = Callable[[Progress], None]
+
+
+def searched(subject: Subject, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+    """One subject's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other."""
+    try:
+        with persistent_cache():
+            return search(subject, options, on_progress)
+    except SystemExit as error:
+        reason = f"the model ended the process (SystemExit: {error.code}); apply and the actions may not call exit()."
+        return failed(subject.name, options, reason, on_progress)
+
+
+def failed(name: str, options: Options, reason: str, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+    """The verdicts of a subject whose search could not be finished."""
+    verdicts = tuple(
+        Verdict(PairName(name), PropertyName(p.name, p.order), Outcome.ERROR, reason) for p in options.properties
+    )
+    on_progress(Progress(name, "finished", verdicts=verdicts))
+    return verdicts

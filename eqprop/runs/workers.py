@@ -1,0 +1,164 @@
+"""Searches in worker processes that may die without taking anything else with them.
+
+Each worker is a fresh interpreter (``spawn``: JAX's threads do not survive a fork) with a pipe of its own. It builds
+the subjects again from their target, because strategies and compiled functions cannot be sent. A pool from the standard
+library is not used: one dead worker breaks all of ``ProcessPoolExecutor``, and hangs ``multiprocessing.Pool``.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from eqprop.errors import InvalidInput
+from eqprop.properties import by_name
+from eqprop.results import Progress, Verdict
+from eqprop.runs.single import Listener, failed, searched
+from eqprop.runs.targets import resolve
+from eqprop.search import Options, Subject
+
+Fill = Callable[[Iterable[Verdict]], None]
+Verdicts = tuple[Verdict, ...]
+SECONDS_TO_STOP = 2.0
+
+
+@dataclass
+class Worker:
+    """A process, our end of its pipe, and the subject that it is searching."""
+
+    process: SpawnProcess
+    pipe: Connection
+    subject: Subject | None = None
+
+
+def search_in_workers(
+    subjects: Sequence[Subject], options: Options, on_progress: Listener, *, jobs: int, fill: Fill
+) -> None:
+    """Search the subjects in at most ``jobs`` processes; ``fill`` gets each one's verdicts as they arrive.
+
+    A worker that dies (a crash, the system's memory limit, ``os._exit``) gives ``Outcome.ERROR`` for the subject that
+    it was searching, and is replaced.
+    """
+    waiting = deque(subjects)
+    workers = [_started(options) for _ in range(min(jobs, len(subjects)))]
+    try:
+        for worker in workers:
+            _hand(worker, waiting)
+        while busy := [worker for worker in workers if worker.subject]:
+            ready = wait([worker.pipe for worker in busy])
+            for worker in (worker for worker in busy if worker.pipe in ready):
+                verdicts = _heard(worker, options, on_progress)
+                if verdicts is None:
+                    continue
+                fill(verdicts)
+                if worker.process.exitcode is None or not waiting:
+                    _hand(worker, waiting)
+                    continue
+                workers[workers.index(worker)] = replacement = _started(options)
+                _hand(replacement, waiting)
+    finally:
+        for worker in workers:
+            _stop(worker)
+
+
+def _started(options: Options) -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    names = tuple(p.name for p in options.properties)
+    # Properties are functions at heart: they travel by name. Daemonic: it never outlives this process.
+    process = context.Process(target=_work, args=(theirs, replace(options, properties=()), names), daemon=True)
+    process.start()
+    theirs.close()  # or the end of the process would not be the end of the pipe
+    return Worker(process, ours)
+
+
+def _hand(worker: Worker, waiting: deque[Subject]) -> None:
+    """Give a worker the next subject, or none."""
+    worker.subject = waiting.popleft() if waiting else None
+    if worker.subject:
+        try:
+            worker.pipe.send((worker.subject.target, worker.subject.name, dict(worker.subject.known_failures)))
+        except OSError:
+            return  # it died meanwhile; reading its pipe says so
+
+
+def _heard(worker: Worker, options: Options, on_progress: Listener) -> Verdicts | None:
+    """The verdicts of the worker's subject, or None for a mere step towards them."""
+    assert worker.subject is not None, "only busy workers are listened to"
+    try:
+        message: Progress | Verdicts = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        return failed(worker.subject.name, options, _epitaph(worker.process.exitcode), on_progress)
+    if isinstance(message, Progress):
+        on_progress(message)
+        return None
+    return message
+
+
+def _epitaph(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        likely = " (often the system's answer to a lack of memory)" if name == "SIGKILL" else ""
+        return f"the process that searched it was killed by {name}{likely}."
+    return f"the process that searched it ended with exit code {code} before it had a result."
+
+
+def _stop(worker: Worker) -> None:
+    worker.pipe.close()
+    worker.process.terminate()
+    worker.process.join(SECONDS_TO_STOP)
+    if worker.process.exitcode is None:
+        worker.process.kill()
+        worker.process.join()
+
+
+# ---- in the worker ---------------------------------------------------------------------------------------------------
+
+
+def _work(pipe: Connection, plain: Options, names: tuple[str, ...]) -> None:
+    """Search what comes through the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
+    # What models print would tear the table apart, and is no part of the JSON.
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    options = replace(plain, properties=tuple(by_name(name) for name in names))
+    resolved: dict[str, dict[str, Subject]] = {}
+    while True:
+        try:
+            target, name, known_failures = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_answer(target, name, known_failures, options, resolved, pipe.send))
+
+
+def _answer(
+    target: str,
+    name: str,
+    known_failures: dict[str, str],
+    options: Options,
+    resolved: dict[str, dict[str, Subject]],
+    tell: Listener,
+) -> Verdicts:
+    try:
+        if target not in resolved:
+            resolved[target] = {subject.name: subject for subject in resolve(target)}
+            # What is loaded by now stays. Collections skip it from here on, which takes 5 % off a search.
+            gc.collect()
+            gc.freeze()
+    except InvalidInput as error:
+        return failed(name, options, str(error), tell)
+    if name not in resolved[target]:
+        reason = (
+            f"{target} gave {name!r} in one process and {', '.join(resolved[target])} in another; expected the same."
+        )
+        return failed(name, options, reason, tell)
+    return searched(replace(resolved[target][name], known_failures=known_failures), options, tell)

@@ -1,0 +1,17 @@
+"""Hypothesis driven over drawn pairs, until the evidence of each cell is in."""
+
+from eqprop.search.budget import COSTLY_EVERY as COSTLY_EVERY
+from eqprop.search.drawing import LARGEST_SEED as LARGEST_SEED
+from eqprop.search.drawing import Structure as Structure
+from eqprop.search.drawing import drive as drive
+from eqprop.search.drawing import rebuilt as rebuilt
+from eqprop.search.drawing import simplest as simplest
+from eqprop.search.driver import Search as Search
+from eqprop.search.driver import ignore as ignore
+from eqprop.search.driver import search as search
+from eqprop.search.known_failures import check_known_names as check_known_names
+from eqprop.search.pool import SMALL as SMALL
+from eqprop.search.pool import Violation as Violation
+from eqprop.search.tally import Tally as Tally
+from eqprop.search.task import Options as Options
+from eqprop.search.task import Subject as Subject

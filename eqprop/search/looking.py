@@ -1,0 +1,118 @@
+"""Finds out what a claim does not look at: derivatives are falsified, one tensor at a time, and who notices is noted.
+
+All in one program: which tensor is falsified, and how, is an integer input of the model, 0 for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.claims import Pair
+from eqprop.engine import Precision, is_floating, leaf_paths
+from eqprop.evaluation import Program, applicable
+from eqprop.mutants import ramp
+from eqprop.probes import Loss, Probe
+from eqprop.properties import Property
+from eqprop.results import Unseen
+
+OF_SYMMETRIES = ("jacobian-covariance", "gradient-covariance", "jacobian-generator", "noether")
+"""The properties of first order that are judged at every probe and are not premises of calculus."""
+
+NONE, CONSTANT, GENERIC = 0, 1, 2
+"""A derivative as it is, scaled by one factor, or by a factor for each entry that also depends on the entry."""
+
+EACH = 4
+"""Probes for each tensor and each kind."""
+
+AFFORDED = 20_000_000
+"""Numbers (probes · parameters) that may be gone through for this."""
+
+
+def unseen(
+    pair: Pair, properties: Sequence[Property], loss: Loss, precision: Precision, *, careful: bool, seed: int
+) -> Unseen | None:
+    """What those of the properties that follow from the symmetry do not look at; None where none was asked for.
+
+    Args:
+        pair: whose properties hold.
+        properties: that were asked for.
+        loss: where the model has none of its own.
+        precision: as in the search.
+        careful: whether the model is known to be reverse-only.
+        seed: of the probes.
+    """
+    asked = applicable(pair, [prop for prop in properties if prop.name in OF_SYMMETRIES])
+    names = _names(pair)
+    probes = 2 * EACH * len(names)
+    if not asked or not names or probes * pair.model.param_leaves.size > AFFORDED:
+        return None
+    program = Program(_falsifiable(pair, len(names)), asked, loss, precision, careful=careful, probes=probes)
+    rng = np.random.default_rng(seed)
+    cases = np.zeros((2, len(names), EACH, len(names)), np.int32)
+    for kind in (CONSTANT, GENERIC):
+        cases[kind - 1, np.arange(len(names)), :, np.arange(len(names))] = kind
+    drawn = program.draw(rng, probes)
+    inputs = {**drawn.inputs, "falsified": cases.reshape(probes, -1)}
+    judged = program.judge(Probe(**{**vars(drawn), "inputs": inputs}), rng)
+    noticed = np.any([judgement.suspect for judgement in judged.values()], axis=0)
+    by_kind: np.ndarray = noticed.reshape(2, len(names), EACH).any(axis=2)
+    factor, generic = by_kind[CONSTANT - 1], by_kind[GENERIC - 1]
+    return Unseen(
+        never=tuple(name for name, *seen in zip(names, generic, factor, strict=True) if not any(seen)),
+        up_to_a_factor=tuple(n for n, g, f in zip(names, generic, factor, strict=True) if g and not f),
+        of=len(names),
+    )
+
+
+def _names(pair: Pair) -> tuple[str, ...]:
+    """The tensors that are differentiated: parameters and inputs."""
+    inputs = zip(leaf_paths(pair.model.inputs), jax.tree.leaves(pair.model.inputs), strict=True)
+    named = ["the inputs" if path == "." else f"the inputs {path}" for path, leaf in inputs if is_floating(leaf)]
+    return (*pair.model.param_leaves.float_paths, *named)
+
+
+def _falsifiable(pair: Pair, count: int) -> Pair:
+    """The pair with one more input: what is wrong with the derivative in each tensor."""
+    model, t = pair.model, pair.transformation
+
+    def given(apply: Any) -> Any:
+        return lambda params, inputs: apply(params, inputs["given"])
+
+    def apply(params: Any, inputs: Any) -> Any:
+        kinds = iter(inputs["falsified"])
+
+        def enter(leaf: Any) -> Any:
+            return _falsified(jnp.asarray(leaf), next(kinds)) if is_floating(leaf) else leaf
+
+        params = jax.tree.map(enter, params)  # before the inputs: the order of the names
+        return model.apply(params, jax.tree.map(enter, inputs["given"]))
+
+    def beside(inputs: Any) -> Any:
+        return {"falsified": np.zeros(count, np.int32), "given": inputs}
+
+    if t.moves_inputs:
+        t = replace(t, on_inputs=lambda g, x, move=t.on_inputs: {**x, "given": move(g, x["given"])})
+    target = pair.target and replace(pair.target, apply=given(pair.target.apply), inputs=beside(pair.target.inputs))
+    return pair.replaced(
+        model=replace(model, apply=apply, inputs=beside(model.inputs)), transformation=t, target=target
+    )
+
+
+@jax.custom_jvp
+def _falsified(x: Any, kind: Any) -> Any:
+    del kind
+    return x
+
+
+@_falsified.defjvp
+def _rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
+    (x, kind), t = primals, tangents[0]
+    by_entry = jnp.asarray(ramp(x), x.dtype) * (1 + 0.5 * jnp.sin(x))
+    off = jnp.where(kind == CONSTANT, 1, jnp.where(kind == GENERIC, by_entry, 0))
+    return _falsified(x, kind), t * (1 + 0.5 * off).astype(t.dtype)

@@ -1,0 +1,111 @@
+"""From a search's evidence to the outcome of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from eqprop.properties import LIBRARY, Property
+from eqprop.results import Counterexample, Outcome, PairName, PropertyName, Series, Verdict
+from eqprop.search.tally import Tally
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a search found out about one subject.
+
+    Attributes:
+        control: for a negative control, why the premise must be falsified; else empty.
+        tallies: by property name.
+        violated: names of the properties with a confirmed violation.
+        why_not: property name → why it applied to no pair.
+        known: property name → reason, for failures that are expected.
+        series: property name → what a property about a trajectory was about.
+        empty: property name → why it is about nothing here, where both sides vanished at every probe.
+        errors: property name → why it could not be evaluated on some pair.
+        untold: property name → why its violation has no counterexample to show.
+    """
+
+    control: str
+    tallies: Mapping[str, Tally]
+    violated: Collection[str]
+    why_not: Mapping[str, str]
+    known: Mapping[str, str]
+    series: Mapping[str, Series]
+    errors: Mapping[str, str]
+    empty: Mapping[str, str]
+    untold: Mapping[str, str]
+
+
+def blocker(prop: Property, violated: Collection[str]) -> str | None:
+    """A violated property that this one rests on, directly or not."""
+    by_name = {p.name: p for p in LIBRARY}
+    for name in prop.rests_on:
+        deeper = name if name in violated else blocker(by_name[name], violated) if name in by_name else None
+        if deeper:
+            return deeper
+    return None
+
+
+def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Counterexample | None) -> Verdict:
+    """The verdict of one cell."""
+    tally = evidence.tallies[prop.name]
+    outcome, reason = _outcome(evidence, prop)
+    median, worst = tally.resolution()
+    shown = counterexample if counterexample is not None else tally
+    return Verdict(
+        pair=PairName(pair),
+        property=PropertyName(prop.name, prop.order),
+        outcome=outcome,
+        reason=reason,
+        residual=shown.residual,
+        floor=shown.floor,
+        resolution=median,
+        worst_resolution=worst,
+        probes=tally.probes,
+        inconclusive=tally.inconclusive,
+        vacuous=tally.vacuous,
+        cleared=tally.cleared,
+        architectures=len(tally.architectures),
+        precision=tally.precision,
+        counterexample=counterexample,
+        series=evidence.series.get(prop.name),
+    )
+
+
+def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
+    name, tally = prop.name, evidence.tallies[prop.name]
+    if evidence.control:
+        return _control_outcome(evidence, name)
+    if tally.probes == 0 and name in evidence.why_not and name not in (*evidence.violated, *evidence.errors):
+        return Outcome.NOT_APPLICABLE, evidence.why_not[name]
+    blocked_by = blocker(prop, evidence.violated)
+    if blocked_by:
+        return Outcome.BLOCKED, f"rests on {blocked_by}, which was falsified"
+    if name in evidence.violated:
+        return (
+            (Outcome.KNOWN_FAILURE, evidence.known[name])
+            if name in evidence.known
+            else (Outcome.FALSIFIED, evidence.untold.get(name, ""))
+        )
+    if name in evidence.errors:
+        return Outcome.ERROR, evidence.errors[name]
+    if name in evidence.known:
+        return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
+    if prop.nowhere and tally.all_vacuous:
+        return Outcome.NOT_APPLICABLE, prop.nowhere
+    if name in evidence.empty:
+        return Outcome.NOT_APPLICABLE, evidence.empty[name]
+    reason = tally.why_inconclusive()
+    return (Outcome.INCONCLUSIVE, reason) if reason else (Outcome.HOLDS, "")
+
+
+def _control_outcome(evidence: Evidence, name: str) -> tuple[Outcome, str]:
+    """A negative control is asked for one thing: that the premise is falsified."""
+    if name != "equivariance":
+        return Outcome.NOT_APPLICABLE, "a negative control is asked for the premise only"
+    if name in evidence.violated:
+        return Outcome.KNOWN_FAILURE, evidence.control
+    if name in evidence.errors:
+        return Outcome.ERROR, evidence.errors[name]
+    return Outcome.UNEXPECTED_PASS, f"a negative control must be falsified: {evidence.control}"

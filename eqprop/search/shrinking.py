@@ -1,0 +1,101 @@
+"""From a violation to a counterexample: the smallest structure that has one, with its numbers made readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import Phase
+
+from eqprop.counterexamples import counterexample, simplified
+from eqprop.engine import unexpected
+from eqprop.properties import Property
+from eqprop.results import Counterexample
+from eqprop.search.drawing import Minimal, Structure
+from eqprop.search.pool import Judge, Violation
+from eqprop.search.task import Options, Subject
+
+
+@dataclass(frozen=True)
+class Shrinker:
+    """Shrinks the violations of one search.
+
+    Attributes:
+        subject: what is searched.
+        options: how.
+        judge: judges structures.
+        drive: drives hypothesis over the subject's structures.
+        passes: whether a structure is known not to violate the property.
+        key: equal for structures with equal answers.
+    """
+
+    subject: Subject
+    options: Options
+    judge: Judge
+    drive: Callable[..., Minimal | None]
+    passes: Callable[[Structure], bool]
+    key: Callable[[Structure], Hashable]
+
+    def counterexample(self, prop: Property, first: Violation) -> Counterexample:
+        """The violation of one property on the smallest structure, with its numbers made readable."""
+        shown, notes = self._readable(prop, first)
+        return counterexample(
+            self.judge.program(shown.structure, (prop,)),
+            prop,
+            shown.probe.only(prop.needs),
+            target=self.subject.target,
+            subject=self.subject.name,
+            blob=shown.blob or self._blob(shown.structure),
+            before=first.probe.only(prop.needs),
+            seed=self.options.seed,
+            save=self.options.save,
+            notes=notes,
+        )
+
+    def _readable(self, prop: Property, first: Violation) -> tuple[Violation, tuple[str, ...]]:
+        """The violation to show: as it was found where shrinking led to rounding only, or to where nothing runs."""
+        try:
+            smallest = self._smallest(prop, first)
+            program = self.judge.program(smallest.structure, (prop,))
+            numbers = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
+            simple = replace(smallest, probe=numbers)
+            return (simple if self.judge.stands_out(simple, prop) else first), ()
+        except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before
+            return first, (f"not shrunk: {unexpected(error)}",)
+
+    def _smallest(self, prop: Property, first: Violation) -> Violation:
+        """The violation on the smallest structure that hypothesis finds within the budget of compilations."""
+        answers: dict[Hashable, Violation | None] = {}
+        compiled: set[Hashable] = set()
+
+        def fails(structure: Structure) -> bool:
+            if self.passes(structure):
+                return False
+            key = self.key(structure)
+            if key not in answers:
+                fresh = structure.pair.key not in compiled
+                spent = fresh and len(compiled) >= self.options.profile.shrinks
+                compiled.add(structure.pair.key)
+                answers[key] = None if spent else self._violation(structure, prop)
+            return answers[key] is not None
+
+        minimal = self.drive(fails, Phase.reuse, Phase.generate, Phase.shrink, digest=prop.name)
+        if minimal is None:
+            return first
+        violation = answers[self.key(minimal.structure)]
+        assert violation is not None, "hypothesis reports only structures that the body called failing"
+        return replace(violation, blob=minimal.blob)
+
+    def _violation(self, structure: Structure, prop: Property) -> Violation | None:
+        """None, too, where a structure cannot be evaluated: that is another failure, no smaller one."""
+        try:
+            return None if prop.why_not(structure.pair) is not None else self.judge.violates(structure, prop)
+        except Exception:  # noqa: BLE001 - said of the property where it was explored
+            return None
+
+    def _blob(self, structure: Structure) -> str:
+        """What rebuilds a structure that exploring came across: the same seed comes across it again."""
+        key = self.key(structure)
+        found = self.drive(lambda s: self.key(s) == key, Phase.generate, digest="explore")
+        return found.blob if found is not None else ""

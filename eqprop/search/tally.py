@@ -1,0 +1,109 @@
+"""Evidence for one cell, added up over the batches of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eqprop.engine import FINEST, Unit, coarsest
+from eqprop.rounding import UNSETTLED, Judgement, bar_of
+
+
+@dataclass
+class Tally:
+    """What all probes of one property said so far."""
+
+    probes: int = 0
+    inconclusive: int = 0
+    not_finite: int = 0
+    vacuous: int = 0
+    cleared: int = 0
+    cause: str = ""
+    floors: float = 0.0
+    residual: float = 0.0
+    floor: float = float("nan")
+    resolutions: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    unresolved: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    architectures: set[Hashable] = field(default_factory=set[Hashable])
+    units: set[Unit] = field(default_factory=set[Unit])
+
+    def add(self, judged: Judgement, architecture: Hashable, unit: Unit, *, cleared: int = 0) -> None:
+        """Count a batch, in which a closer look cleared so many probes of a suspicion."""
+        self.cleared += cleared
+        self.probes += len(judged.finite)
+        self.inconclusive += int(judged.inconclusive.sum())
+        self.not_finite += int((~judged.finite).sum())
+        self.vacuous += int(judged.vacuous.sum())
+        self.architectures.add(architecture)
+        self.units.add(unit)
+        usable = ~judged.inconclusive & ~judged.vacuous
+        self.resolutions.append(judged.resolution[usable])
+        self.unresolved.append(judged.resolution[judged.inconclusive])
+        if usable.any():
+            floors = np.where(usable, judged.floors, -1.0)
+            worst = int(np.argmax(floors))
+            if floors[worst] >= self.floors:
+                leaf = judged.worst_leaf[worst]
+                self.floors = float(floors[worst])
+                self.residual, self.floor = float(judged.residual[worst, leaf]), float(judged.floor[worst, leaf])
+
+    @property
+    def conclusive(self) -> int:
+        """How many probes compared something and settled it."""
+        return self.probes - self.inconclusive - self.vacuous
+
+    @property
+    def all_vacuous(self) -> bool:
+        """Whether both sides vanished wherever they were evaluated."""
+        return 0 < self.probes == self.vacuous
+
+    def resolution(self) -> tuple[float, float]:
+        """The median over the probes that compared something, settled or not, and the worst over conclusive ones."""
+        if not self.conclusive:
+            return float("nan"), float("nan")
+        settled = np.concatenate(self.resolutions)
+        compared = np.concatenate([settled, *(np.where(np.isnan(r), np.inf, r) for r in self.unresolved)])
+        return float(np.quantile(compared, 0.5, method="lower")), float(np.max(settled))
+
+    @property
+    def precision(self) -> str:
+        """The names of the lowest precisions of the programs."""
+        return ", ".join(sorted({unit.name for unit in self.units}))
+
+    def why_inconclusive(self) -> str:
+        """Why the cell cannot count as a pass, or an empty text."""
+        if self.probes == 0:
+            return "no probe was evaluated"
+        if self._unsettled():
+            infinite = f", {self.not_finite} of them not finite" if self.not_finite else ""
+            return f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}: {self._why_foggy()}"
+        if self.conclusive == 0:
+            return f"at all {self.probes} probes both sides vanish: there is nothing to compare"
+        return ""
+
+    def _unsettled(self) -> bool:
+        """Whether too many probes settle nothing: the median of those that compared something must tell, in any case.
+
+        That half of the digits are gone excuses no NaN; half precision runs out of range as well.
+        """
+        bar = bar_of(coarsest(self.units).eps)
+        most = bar.unsettled * self.probes
+        infinite = self.not_finite if not bar.coarse else 0
+        return self.inconclusive > min(most, self.conclusive) or infinite > UNSETTLED * self.probes
+
+    def _why_foggy(self) -> str:
+        """What leaves no digits to compare: what is not finite, where that was seen, or a low precision."""
+        if self.cause:
+            return self.cause
+        unit = coarsest(self.units)
+        if unit.eps <= FINEST.eps:
+            return "kinks, overflow or ill-conditioning leave no digits to compare"
+        if not unit.origin:
+            return f"{unit.name} leaves too few digits to compare; verify with precision='float64'"
+        finer = "float64" if unit.name == "float32" else "float64 (or float32)"
+        return (
+            f"the model computes in {unit.name} from {unit.origin} on, which leaves too few digits to compare; build "
+            f"it with dtype={finer} for verification"
+        )

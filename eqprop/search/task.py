@@ -1,0 +1,58 @@
+"""What one search is about, and how much of it there is to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis.strategies import SearchStrategy
+
+from eqprop.claims import Pair
+from eqprop.engine import Precision
+from eqprop.profiles import PROFILES, Profile
+from eqprop.properties import LIBRARY, Property
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one search is about.
+
+    Attributes:
+        name: of the pair or of the catalog entry.
+        pairs: a strategy of pairs; ``st.just(pair)`` for a fixed one.
+        target: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for Python objects.
+        control: for a negative control, why the premise must be falsified.
+        known_failures: property name → reason; those of the drawn pair are added.
+        built_in: whether the source of this package and a pair's key say all that the pair computes.
+    """
+
+    name: str
+    pairs: SearchStrategy[Pair]
+    target: str = ""
+    control: str = ""
+    known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    built_in: bool = False
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a subject is searched.
+
+    Attributes:
+        profile: the budget.
+        seed: of the search; the same seed gives the same verdicts.
+        precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        properties: those asked for, in the order of reports.
+        save: the folder for counterexample files; None saves none.
+        shrink: whether falsified properties get a shrunk counterexample.
+        judge_blocked: whether costly properties are judged, too, once one that they rest on is falsified.
+    """
+
+    profile: Profile = PROFILES["gate"]
+    seed: int = 0
+    precision: Precision = "float64"
+    properties: tuple[Property, ...] = LIBRARY
+    save: Path | None = None
+    shrink: bool = True
+    judge_blocked: bool = False

@@ -1,0 +1,133 @@
+"""What is wrong with an action, tried on the example: the order of its arguments, what it moves and what it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.arguments import got
+from eqprop.claims import Pair, unmoved
+from eqprop.engine import ARRAYS, Precision, behind, is_floating, leaf_paths, repeatable, said, undisturbed, unexpected
+from eqprop.errors import EqpropError, InvalidInput
+from eqprop.groups import LieGroup
+from eqprop.probes import Probe, cast_example, cast_probe
+
+
+def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> Callable[[], Any]:
+    """A call of an action on its example, once it is known to keep structure, shapes and dtypes.
+
+    Raises:
+        InvalidInput: naming the action, what it did, what was expected, and how to mend it.
+    """
+    transformation = pair.transformation
+    action = getattr(transformation, field)
+    if action is unmoved:
+        return lambda: example
+    group = transformation.group
+    drawn = said(f"{group!r}: sample", lambda: group.sample(np.random.default_rng(0), 0.2))
+    element = cast_probe(pair, Probe(element=drawn), precision).element
+    name = f"transformation {transformation.name!r}: {field}"
+    like = example if field != "on_params" else cast_example(pair.replaced(model=pair.image, target=None), precision)[0]
+
+    def move(element: Any, point: Any) -> Any:
+        moved = _moved(name, action, element, point, like)
+        check_alike(name, like, moved, same_dtype=field == "on_params")
+        return moved
+
+    remedy = "a random transformation takes its randomness from the element"
+    return repeatable(name, f"{name}(element, {field[3:]})", remedy, move, element, example)
+
+
+def check_charge(pair: Pair, params: Any) -> None:
+    """A charge is one number for an algebra element and parameters.
+
+    Raises:
+        InvalidInput: where it raises, cannot be traced, or gives something else.
+    """
+    transformation = pair.transformation
+    charge, group = transformation.charge, transformation.group
+    if charge is None or not isinstance(group, LieGroup):
+        return
+    what = f"transformation {transformation.name!r}: charge"
+    algebra = group.sample_algebra(np.random.default_rng(0))
+    given = jax.tree.map(jnp.asarray, (algebra, params))
+    found = said(f"{what}(algebra, params)", lambda: jax.eval_shape(lambda a, p: charge(a, p), *given))  # noqa: PLW0108
+    if not hasattr(found, "shape") or found.shape != () or not is_floating(found):
+        shown = f"shape {found.shape}, dtype {found.dtype}" if hasattr(found, "shape") else got(found)
+        msg = f"{what} returned {shown}; expected one floating-point number, linear in the algebra element."
+        raise InvalidInput(msg)
+
+
+def _moved(name: str, action: Callable[..., Any], element: Any, point: Any, like: Any) -> Any:
+    """action(element, point), which leaves its arguments as they are; what it raises is said with the likely cause."""
+    try:
+        return undisturbed(name, action, element, point)
+    except (EqpropError, jax.errors.JAXTypeError):
+        raise
+    except Exception as error:
+        what = name.rpartition("on_")[2]
+        if _works_swapped(action, element, point, like):
+            msg = (
+                f"{name} takes the element first: it is called as (element, {what}), and yours works as ({what}, "
+                f"element). Swap its arguments{behind(error)}."
+            )
+            raise InvalidInput(msg) from error
+        if not isinstance(error, TypeError | ValueError | IndexError):
+            raise
+        shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(element))
+        msg = f"{name} raised {unexpected(error)}. The element has shape {shapes}: check the group's size and the axes."
+        raise InvalidInput(msg) from error
+
+
+def _works_swapped(action: Callable[..., Any], element: Any, point: Any, like: Any) -> bool:
+    """Whether the action does what it should once its arguments are in the other order."""
+    try:
+        moved = action(point, element)
+        check_alike("", like, moved)
+    except Exception:  # noqa: BLE001 - whatever it raises, it does not work in this order either
+        return False
+    return True
+
+
+def check_alike(
+    what: str,
+    example: Any,
+    moved: Any,
+    *,
+    same_dtype: bool = False,
+    remedy: str = "Check the group's size and the axes",
+) -> None:
+    """The moved tree has the example's structure and shapes, its dtypes where asked; floating stays floating.
+
+    Raises:
+        InvalidInput: naming the leaf that differs.
+    """
+    if jax.tree.structure(example) != jax.tree.structure(moved):
+        found, expected = (set(leaf_paths(tree)) for tree in (moved, example))
+        another = "; where it maps to another model, pass that one as Pair(target=…)" if same_dtype else ""
+        msg = (
+            f"{what} changed the structure of the tree (missing: {', '.join(sorted(expected - found)) or 'none'}; "
+            f"new: {', '.join(sorted(found - expected)) or 'none'}). Return all leaves, moved or not{another}."
+        )
+        raise InvalidInput(msg)
+    for path, a, b in zip(leaf_paths(example), jax.tree.leaves(example), jax.tree.leaves(moved), strict=True):
+        if not isinstance(b, ARRAYS):
+            msg = f"{what} returned {got(b)} for {path!r}; expected an array."
+            raise InvalidInput(msg)
+        if np.shape(a) != np.shape(b):
+            msg = (
+                f"{what} changed the shape of {path!r} from {np.shape(a)} to {np.shape(b)}; expected the same shape. "
+                f"{remedy}."
+            )
+            raise InvalidInput(msg)
+        dtypes = [jnp.result_type(leaf) for leaf in (a, b)]
+        if is_floating(a) != is_floating(b) or (same_dtype and is_floating(a) and dtypes[0] != dtypes[1]):
+            msg = (
+                f"{what} changed the dtype of {path!r} from {dtypes[0]} to {dtypes[1]}; expected the same. Remove the "
+                "cast, or end with .astype(leaf.dtype)."
+            )
+            raise InvalidInput(msg)

@@ -1,0 +1,153 @@
+"""Where NaN and infinite values come from: the operation that makes them of finite numbers, and the tensors they reach.
+
+A traced program is gone through one operation at a time at one point. That is slow, and asked only of a model of which
+too many probes were not finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.claims import Pair
+from eqprop.engine import INLINED, INNER, Precision, described, numbers_context
+from eqprop.probes import cast_example
+
+OF_POSITIVE = frozenset({"sqrt", "rsqrt", "log", "pow"})
+"""Operations that are not defined for negative numbers."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What makes a number that is not finite.
+
+    Attributes:
+        operation: its name and place.
+        name: of the operation.
+        value: what it makes: NaN, inf or -inf.
+        leaves: which arguments of the program its operands are made of.
+    """
+
+    operation: str
+    name: str
+    value: str
+    leaves: frozenset[int]
+
+
+def why_not_finite(pair: Pair, precision: Precision, params: Sequence[Any], inputs: Any) -> str:
+    """What is NaN or infinite at the model's example or, where all is finite there, at a probe; empty if nothing is.
+
+    Args:
+        pair: whose model is evaluated.
+        precision: of the numbers.
+        params: the floating-point leaves of the probe's parameters.
+        inputs: of the probe.
+    """
+    with numbers_context(precision):
+        example, its_inputs = cast_example(pair, precision)
+        points = [("at a drawn probe", tuple(params), inputs)]
+        if pair.model.trained:
+            points.insert(0, ("at the model's own example", pair.model.param_leaves.split(example), its_inputs))
+        return next((said for point in points if (said := _said(pair, *point))), "")
+
+
+def _said(pair: Pair, where: str, theta: tuple[Any, ...], inputs: Any) -> str:
+    """Of the outputs, else of the gradient of their loss."""
+    leaves, paths = pair.model.param_leaves, pair.model.param_leaves.float_paths
+
+    def apply(*theta: Any) -> Any:
+        return pair.model.apply(leaves.join(theta), inputs)
+
+    def total(theta: tuple[Any, ...]) -> Any:
+        outputs = apply(*theta)
+        if pair.model.loss is not None:
+            return pair.model.loss(outputs)
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
+
+    theta = tuple(jnp.asarray(leaf) for leaf in theta)
+    origin, _ = _walked(jax.make_jaxpr(apply)(*theta), theta)
+    if origin is not None:
+        return f"the outputs are {origin.value} {where}: {_first(origin, theta, paths)}"
+    gradient = jax.make_jaxpr(lambda *theta: jax.grad(total)(theta))
+    origin, found = _walked(gradient(*theta), theta)
+    if origin is None:
+        return ""
+    touched = {path: _word(leaf) for path, leaf in zip(paths, found, strict=True) if not _finite(leaf)}
+    if not touched:
+        return ""
+    named, words = ", ".join(map(repr, touched)), " or ".join(sorted(set(touched.values())))
+    return (
+        f"the gradient with respect to {named} is {words} {where}, where the outputs are finite: "
+        f"{_first(origin, theta, paths)}; look for a square root or a division behind jnp.where"
+    )
+
+
+def _first(origin: Origin, theta: tuple[Any, ...], paths: tuple[str, ...]) -> str:
+    """The operation; with the parameter that was drawn negative where it is defined for positive numbers alone."""
+    said = f"{origin.value} arises first in {origin.operation}"
+    negative = [i for i in sorted(origin.leaves) if (np.asarray(theta[i]) < 0).any()]
+    if origin.name in OF_POSITIVE and len(origin.leaves) == 1 and negative:
+        path = paths[negative[0]]
+        said += f", of {path!r}, which was drawn negative; say where it lives with Model(domain=...)"
+    return said
+
+
+def _walked(closed: Any, arguments: Sequence[Any]) -> tuple[Origin | None, list[Any]]:
+    """The first operation that makes what is not finite of finite numbers, and what the program gives."""
+    walk = _Walk()
+    made = [(value, frozenset({i})) for i, value in enumerate(arguments)]
+    results = walk.run(closed.jaxpr, closed.consts, made)
+    return walk.origin, [value for value, _ in results]
+
+
+class _Walk:
+    def __init__(self) -> None:
+        self.origin: Origin | None = None
+
+    def run(self, jaxpr: Any, consts: Sequence[Any], given: list[Any]) -> list[Any]:
+        """The results of a program, each with the arguments that it is made of."""
+        known: dict[Any, Any] = {v: (value, frozenset()) for v, value in zip(jaxpr.constvars, consts, strict=True)}
+        known.update(zip(jaxpr.invars, given, strict=True))
+
+        def read(atom: Any) -> Any:
+            return (atom.val, frozenset()) if isinstance(atom, jax.extend.core.Literal) else known[atom]
+
+        for equation in jaxpr.eqns:
+            results = self._results(equation, [read(atom) for atom in equation.invars])
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _results(self, equation: Any, given: list[Any]) -> list[Any]:
+        parameters = equation.params
+        if equation.primitive.name in INLINED:
+            inner = next(parameters[key] for key in INNER if key in parameters)
+            return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), given)
+        values = [value for value, _ in given]
+        bound = equation.primitive.get_bind_params(parameters)
+        functions, parameters = bound if isinstance(bound, tuple) else ((), bound)
+        found = equation.primitive.bind(*functions, *values, **parameters)
+        results = list(found) if equation.primitive.multiple_results else [found]
+        leaves = frozenset[int]().union(*(made_of for _, made_of in given))
+        if self.origin is None and all(map(_finite, values)):
+            bad = next((result for result in results if not _finite(result)), None)
+            if bad is not None:
+                self.origin = Origin(described(equation), equation.primitive.name, _word(bad), leaves)
+        return [(result, leaves) for result in results]
+
+
+def _word(value: Any) -> str:
+    """The first of its numbers that is not finite."""
+    numbers = np.asarray(value, dtype=float)
+    first = numbers[~np.isfinite(numbers)].flat[0]
+    return "NaN" if np.isnan(first) else str(first)
+
+
+def _finite(value: Any) -> bool:
+    dtype = jnp.result_type(value)
+    return not jnp.issubdtype(dtype, jnp.floating) or bool(np.isfinite(np.asarray(value, dtype=float)).all())
