@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,16 @@ from hypothesis import strategies as st
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import Partition
 from eqprop.errors import InvalidInput
-from eqprop.registry import Entry
 
 LARGEST_SEED = 2**16 - 1
+
+
+class Entry(Protocol):
+    """An entry of the catalog, of which no more is asked than its strategy."""
+
+    @property
+    def pairs(self) -> st.SearchStrategy[Pair]: ...
+
 
 Leaves = tuple[Any, ...]
 """Floating-point leaves. Maps take them with any number of axes in front, for the probes of a batch."""
@@ -203,7 +210,7 @@ def conjugates(
     Raises:
         InvalidInput: for pairs that are none of these, or a chart that there is not.
     """
-    drawn = pairs.pairs if isinstance(pairs, Entry) else st.just(pairs) if isinstance(pairs, Pair) else pairs
+    drawn = st.just(pairs) if isinstance(pairs, Pair) else getattr(pairs, "pairs", pairs)
     if not isinstance(drawn, st.SearchStrategy):
         msg = f"conjugates: pairs is {pairs!r}; expected an entry of the catalog, a Pair or a strategy of pairs."
         raise InvalidInput(msg)

@@ -8,7 +8,7 @@ from eqprop.actions.blocks import experts as experts
 from eqprop.actions.blocks import glu as glu
 from eqprop.actions.blocks import low_rank as low_rank
 from eqprop.actions.blocks import states as states
-from eqprop.actions.combined import combined as combined
+from eqprop.actions.combining import combined as combined
 from eqprop.actions.norms import norm_gain as norm_gain
 from eqprop.actions.norms import norm_scale as norm_scale
 from eqprop.actions.norms import residual_stream as residual_stream

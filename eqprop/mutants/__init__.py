@@ -39,5 +39,5 @@ from eqprop.mutants.derivatives import with_derivative as with_derivative
 from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit
-from eqprop.mutants.usual import usual as usual
-from eqprop.mutants.usual import usual_of_shifts as usual_of_shifts
+from eqprop.mutants.standard import usual as usual
+from eqprop.mutants.standard import usual_of_shifts as usual_of_shifts
