@@ -1,0 +1,82 @@
+"""Each primitive of JAX in NumPy: ``RULES`` takes its name to the rule that builds its step.
+
+A step is to run where NumPy's warnings about overflow and invalid numbers are off: infinities and NaN are results here.
+It never writes into its operands; its result may be a view of them. Loops, branches and calls are not here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import ml_dtypes
+import numpy as np
+
+from eqprop.engine.walk.primitives import (
+    contraction,
+    conversion,
+    convolution,
+    cumulative,
+    elementwise,
+    fourier,
+    gathering,
+    integers,
+    keys,
+    matrices,
+    moving,
+    ordering,
+    reductions,
+    scattering,
+    special,
+    transcendental,
+    windows,
+)
+from eqprop.engine.walk.primitives.operand import TINY, Rule, Step, is_key, require
+
+FAMILIES = (
+    elementwise,
+    integers,
+    transcendental,
+    special,
+    reductions,
+    cumulative,
+    windows,
+    contraction,
+    convolution,
+    matrices,
+    fourier,
+    moving,
+    gathering,
+    scattering,
+    ordering,
+    conversion,
+    keys,
+)
+"""A module for each kind of primitive."""
+
+UNKNOWN = frozenset(np.dtype(t) for t in (ml_dtypes.int2, ml_dtypes.uint2, ml_dtypes.int4, ml_dtypes.uint4))
+"""Numbers of less than eight bits."""
+
+
+def _checked(rule: Rule, *, keyed: bool, tiny: bool) -> Rule:
+    """The rule for the types of numbers that it is meant for."""
+
+    def checked(equation: Any) -> Step:
+        for variable in (*equation.invars, *equation.outvars):
+            if is_key(variable):
+                require(keyed, f"{equation.primitive} of keys")
+                continue
+            dtype = variable.aval.dtype
+            require(dtype != jax.dtypes.float0 and dtype not in UNKNOWN, f"{equation.primitive} of {dtype}")
+            require(tiny or dtype not in TINY, f"{equation.primitive} of {dtype}")
+        return rule(equation)
+
+    return checked
+
+
+RULES: dict[str, Rule] = {
+    name: _checked(rule, keyed=family in (moving, keys), tiny=family in (moving, conversion, contraction, convolution))
+    for family in FAMILIES
+    for name, rule in family.RULES.items()
+}
+"""From ``primitive.name`` to the rule; rules raise ``Unsupported`` for what is left to JAX."""

@@ -1,0 +1,148 @@
+"""Products of tensors, summed over the axes that they share.
+
+Each row is a product of matrices of its own, by BLAS, on copies that are laid out alike whatever came in: so neither
+the layout of the operands nor the other rows have a part in how it rounds. Of products with few terms NumPy multiplies
+and adds all rows at once. Which way is taken is decided by the shapes of one row alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jax import lax
+
+from eqprop.engine.walk.primitives.folding import fold
+from eqprop.engine.walk.primitives.operand import (
+    NARROW,
+    TINY,
+    Array,
+    Rule,
+    Step,
+    dtype_of,
+    is_inexact,
+    require,
+    shape_of,
+)
+
+FEW = 64
+"""Up to so many products in a row, multiplying all rows at once takes less time than calling BLAS for each."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Two tensors of one row, and which of their axes belong together.
+
+    Attributes:
+        shapes: of both.
+        contracted: the axes that are summed over, of both in the same order.
+        shared: the axes that are kept and belong together, likewise.
+    """
+
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    contracted: tuple[tuple[int, ...], tuple[int, ...]]
+    shared: tuple[tuple[int, ...], tuple[int, ...]]
+
+    def free(self, side: int) -> tuple[int, ...]:
+        """The axes that only this side has."""
+        taken = {*self.contracted[side], *self.shared[side]}
+        return tuple(axis for axis in range(len(self.shapes[side])) if axis not in taken)
+
+    def lengths(self, side: int, axes: Sequence[int]) -> tuple[int, ...]:
+        """How long axes of a side are."""
+        return tuple(self.shapes[side][axis] for axis in axes)
+
+    @property
+    def terms(self) -> int:
+        """How many products are summed for each entry of the result."""
+        return math.prod(self.lengths(0, self.contracted[0]))
+
+    @property
+    def result(self) -> tuple[int, ...]:
+        """The shape of the result: shared axes, then those of the first side, then of the second."""
+        kept = (self.lengths(side, self.free(side)) for side in (0, 1))
+        return (*self.lengths(0, self.shared[0]), *(length for lengths in kept for length in lengths))
+
+
+def contraction(sides: Sides) -> Step:
+    """The step that takes both tensors to their product."""
+    if sides.terms == 0 or math.prod(sides.result) == 0:
+        shape = sides.result
+        return lambda x, y: np.zeros((*shape, *np.broadcast_shapes(x.shape[-1:], y.shape[-1:])), x.dtype)
+    if sides.terms * math.prod(sides.result) <= FEW:
+        return _multiplied(sides)
+    return _by_matrices(sides)
+
+
+def _multiplied(sides: Sides) -> Step:
+    """All products of all rows, summed over their first axis."""
+    (first, across), (second, along) = (_laid_out(sides, side) for side in (0, 1))
+    terms, shape = sides.terms, sides.result
+
+    def multiply(x: Array, y: Array) -> Array:
+        products = np.multiply(x.transpose(first)[across], y.transpose(second)[along], order="C")
+        return fold(np.add, products.reshape((terms, *shape, products.shape[-1])))
+
+    return multiply
+
+
+def _laid_out(sides: Sides, side: int) -> tuple[tuple[int, ...], tuple[slice | None, ...]]:
+    """How a side's axes are ordered, contracted ones first, and where it has none of the other side's."""
+    free, other = sides.free(side), sides.free(1 - side)
+    common = (*sides.contracted[side], *sides.shared[side])
+    mine, theirs = (slice(None),) * len(free), (None,) * len(other)
+    axes = (*mine, *theirs) if side == 0 else (*theirs, *mine)
+    return (*common, *free, len(sides.shapes[side])), ((slice(None),) * len(common) + axes)
+
+
+def _by_matrices(sides: Sides) -> Step:
+    """For each row a product of matrices, or of stacks of them."""
+    shared = sides.lengths(0, sides.shared[0])
+    stacks = (math.prod(shared),) if shared else ()
+    high, wide = (math.prod(sides.lengths(side, sides.free(side))) for side in (0, 1))
+    first = (len(sides.shapes[0]), *sides.shared[0], *sides.free(0), *sides.contracted[0])
+    second = (len(sides.shapes[1]), *sides.shared[1], *sides.contracted[1], *sides.free(1))
+    left, right = (-1, *stacks, high, sides.terms), (-1, *stacks, sides.terms, wide)
+    back = (*range(1, len(stacks) + 3), 0)
+    shape = sides.result
+
+    def multiply(x: Array, y: Array) -> Array:
+        matrices = np.matmul(
+            np.ascontiguousarray(x.transpose(first)).reshape(left),
+            np.ascontiguousarray(y.transpose(second)).reshape(right),
+        )
+        return np.ascontiguousarray(matrices.transpose(back)).reshape((*shape, len(matrices)))
+
+    return multiply
+
+
+def precisely(equation: Any, step: Step) -> Step:
+    """The step in the type that XLA accumulates in: float32 for the small floats, and what is asked for."""
+    given, wanted = {dtype_of(v) for v in equation.invars}, dtype_of(equation.outvars[0])
+    require(len(given) == 1, "a product of two types")
+    algorithm = equation.params["precision"]
+    require(not isinstance(algorithm, (lax.DotAlgorithm, lax.DotAlgorithmPreset)), f"a product by {algorithm}")
+    (dtype,) = given
+    within = np.dtype(np.float32) if dtype in NARROW or dtype in TINY else dtype
+    if wanted.itemsize > within.itemsize or not is_inexact(wanted):
+        within = wanted
+    if within == dtype == wanted:
+        return step
+    return lambda x, y: step(x.astype(within), y.astype(within)).astype(wanted, copy=False)
+
+
+def dot(equation: Any) -> Step:
+    """``lax.dot_general``."""
+    contracted, shared = equation.params["dimension_numbers"]
+    shapes = (shape_of(equation.invars[0]), shape_of(equation.invars[1]))
+    return precisely(equation, contraction(Sides(shapes, _pair(contracted), _pair(shared))))
+
+
+def _pair(axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(axes[0]), tuple(axes[1])
+
+
+RULES: dict[str, Rule] = {"dot_general": dot}

@@ -1,0 +1,120 @@
+"""From one type to another, by value or by bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import (
+    NARROW,
+    TINY,
+    Array,
+    Rule,
+    Step,
+    dtype_of,
+    is_complex,
+    is_inexact,
+    require,
+)
+
+
+def convert(equation: Any) -> Step:
+    """The nearest number; the real part of complex ones; whole numbers wrap around, floats saturate where they go."""
+    source, target = dtype_of(equation.invars[0]), dtype_of(equation.outvars[0])
+    require(TINY.isdisjoint((source, target)) or is_inexact(source), "eight-bit floats from or to whole numbers")
+    if source == target:
+        return lambda x: x
+    if is_complex(source) and not is_complex(target):
+        inner = _real(np.dtype(f"f{source.itemsize // 2}"), target)
+        return lambda x: inner(x.real)
+    return _real(source, target)
+
+
+def _real(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
+    if target == np.bool_:
+        return lambda x: x != 0
+    if is_inexact(source) and not is_inexact(target):
+        return _saturating(source, target)
+    return lambda x: x.astype(target)
+
+
+def _saturating(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
+    """Towards zero, within what the target holds; NaN is 0."""
+    within = np.dtype(np.float32) if source in NARROW or source in TINY else source
+    least, most = np.iinfo(target).min, np.iinfo(target).max
+    low, high = within.type(least), within.type(most)
+    beyond = int(high) > most
+    most_within = np.nextafter(high, within.type(0)) if beyond else high
+
+    def clamp(x: Array) -> Array:
+        x = x.astype(within, copy=False)
+        kept = np.where(np.isnan(x), 0, np.maximum(np.minimum(x, most_within), low))
+        whole = kept.astype(target)
+        return np.where(x >= high, target.type(most), whole) if beyond else whole
+
+    return clamp
+
+
+def bitcast(equation: Any) -> Step:
+    """The same bits read as another type; an axis of parts appears or vanishes where the widths differ."""
+    source, target = dtype_of(equation.invars[0]), dtype_of(equation.outvars[0])
+    if source.itemsize == target.itemsize:
+        return lambda x: x.view(target)
+    parts = source.itemsize // target.itemsize
+    if parts:
+        return lambda x: _last(np.ascontiguousarray(x)[..., None].view(target))
+    return lambda x: np.ascontiguousarray(np.moveaxis(x, -2, -1)).view(target)[..., 0]
+
+
+def _last(x: Array) -> Array:
+    """Rows behind the parts again."""
+    return np.moveaxis(x, -1, -2)
+
+
+def reduce_precision(equation: Any) -> Step:
+    """The nearest float with fewer bits of exponent and mantissa, even where two are as near."""
+    dtype = dtype_of(equation.invars[0])
+    exponent, mantissa = equation.params["exponent_bits"], equation.params["mantissa_bits"]
+    require(not is_complex(dtype) and dtype not in TINY, f"reduce_precision of {dtype}")
+    info = jnp.finfo(dtype)
+    keep, limit = _mantissa(dtype, info.nmant, mantissa), _exponent(dtype, info, exponent)
+
+    def reduce(x: Array) -> Array:
+        bits = np.ascontiguousarray(x).view(f"u{dtype.itemsize}")
+        sign = bits & SIGN[dtype.itemsize]
+        return np.where(np.isnan(x), x, (limit(keep(bits ^ sign)) | sign).view(dtype))
+
+    return reduce
+
+
+SIGN = {width: np.dtype(f"u{width}").type(1 << (8 * width - 1)) for width in (2, 4, 8)}
+"""The bit of the sign, by bytes."""
+
+
+def _mantissa(dtype: np.dtype[Any], bits: int, wanted: int) -> Step:
+    """The bits of a positive float with fewer of its mantissa."""
+    if wanted >= bits:
+        return lambda size: size
+    unit, dropped = np.dtype(f"u{dtype.itemsize}").type, bits - wanted
+    half, kept = unit((1 << (dropped - 1)) - 1), SIGN[dtype.itemsize] | (SIGN[dtype.itemsize] - unit(1 << dropped))
+    return lambda size: (size + half + ((size >> unit(dropped)) & unit(1))) & kept
+
+
+def _exponent(dtype: np.dtype[Any], info: Any, wanted: int) -> Step:
+    """The bits of a positive float, infinity or zero where fewer bits of the exponent do not reach."""
+    if wanted >= info.nexp:
+        return lambda size: size
+    unit = np.dtype(f"u{dtype.itemsize}").type
+    bias, reduced = (1 << (info.nexp - 1)) - 1, (1 << (wanted - 1)) - 1
+    infinite, beyond = (unit(exponent << info.nmant) for exponent in ((1 << info.nexp) - 1, bias + reduced + 1))
+    least = unit((bias - reduced + 1) << info.nmant)
+    return lambda size: np.where(size >= beyond, infinite, np.where(size < least, unit(0), size))
+
+
+RULES: dict[str, Rule] = {
+    "convert_element_type": convert,
+    "bitcast_convert_type": bitcast,
+    "reduce_precision": reduce_precision,
+}

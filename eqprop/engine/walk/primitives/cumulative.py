@@ -1,0 +1,40 @@
+"""What has been folded so far, along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, is_complex, require
+
+
+def cumulated(ufunc: np.ufunc, *, ordered: bool = False, widened: bool = False) -> Rule:
+    """Entry by entry from one end of an axis, or from the other.
+
+    Args:
+        ufunc: what folds two entries.
+        ordered: whether it needs numbers that can be compared.
+        widened: whether the small floats are folded in float32.
+    """
+
+    def rule(equation: Any) -> Step:
+        axis, dtype = equation.params["axis"], dtype_of(equation.outvars[0])
+        require(not (ordered and is_complex(dtype)), "a cumulation of complex numbers")
+        wide = np.dtype(np.float32) if widened and dtype in NARROW else dtype
+
+        def forwards(x: Any) -> Any:
+            return ufunc.accumulate(x.astype(wide, copy=False), axis=axis, dtype=wide).astype(dtype, copy=False)
+
+        return (lambda x: np.flip(forwards(np.flip(x, axis)), axis)) if equation.params["reverse"] else forwards
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "cumsum": cumulated(np.add),
+    "cumprod": cumulated(np.multiply),
+    "cummax": cumulated(np.maximum, ordered=True),
+    "cummin": cumulated(np.minimum, ordered=True),
+    "cumlogsumexp": cumulated(np.logaddexp, ordered=True, widened=True),
+}

@@ -1,0 +1,163 @@
+"""Arithmetic and comparisons, entry by entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, is_complex, is_inexact, require
+
+
+def plain(step: Step) -> Rule:
+    """The same step whatever the parameters."""
+    return lambda _: step
+
+
+def sign(equation: Any) -> Step:
+    """−1, 0 or 1; of a zero its own sign, which NumPy drops."""
+    if not is_inexact(dtype_of(equation.invars[0])) or is_complex(dtype_of(equation.invars[0])):
+        return np.sign
+    return lambda x: np.copysign(np.sign(x), x)
+
+
+def rounded(equation: Any) -> Step:
+    """To the nearest integer, halves to even ones or away from zero."""
+    method = equation.params["rounding_method"].name
+    if method == "TO_NEAREST_EVEN":
+        return np.rint
+    require(method == "AWAY_FROM_ZERO", f"round {method}")
+
+    def away(x: Any) -> Any:
+        whole = np.trunc(x)
+        return whole + np.copysign((np.abs(x - whole) >= 0.5).astype(x.dtype), x)
+
+    return away
+
+
+def integer_power(equation: Any) -> Step:
+    """By squaring and multiplying in the order of JAX, so that it rounds alike; a negative one by one division."""
+    exponent = abs(equation.params["y"])
+
+    def power(x: Any) -> Any:
+        result, rest = None, exponent
+        while rest:
+            if rest & 1:
+                result = x if result is None else result * x
+            rest >>= 1
+            if rest:
+                x = x * x
+        return np.ones_like(x) if result is None else result
+
+    if equation.params["y"] == 2:
+        return np.square
+    return power if equation.params["y"] >= 0 else lambda x: 1 / power(x)
+
+
+def clamp(low: Any, x: Any, high: Any) -> Any:
+    """min(max(x, low), high)."""
+    return np.minimum(np.maximum(x, low), high)
+
+
+def chosen(equation: Any) -> Step:
+    """The case that the first operand names; an integer outside of their range names the nearest."""
+    selector, *cases = equation.invars
+    if len(cases) == 1:
+        return lambda _, only: only
+    if dtype_of(selector) == np.bool_:
+        return lambda which, no, yes: np.where(which, yes, no)
+
+    def choose(which: Any, *options: Any) -> Any:
+        result = options[-1]
+        for number in range(len(options) - 2, -1, -1):
+            result = np.where(which <= number, options[number], result)
+        return result
+
+    return choose
+
+
+def total_order(x: Any) -> Any:
+    """Integers in the order of the bits of floats: −NaN < −∞ < … < −0 < 0 < … < ∞ < NaN; other numbers as they are."""
+    if not is_inexact(x.dtype):
+        return x
+    bits = x.view(f"i{x.dtype.itemsize}")
+    return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
+
+
+def by_total_order(compare: Step) -> Rule:
+    """A comparison in the total order."""
+
+    def rule(equation: Any) -> Step:
+        require(not is_complex(dtype_of(equation.invars[0])), "total order of complex numbers")
+        return lambda x, y: compare(total_order(x), total_order(y))
+
+    return rule
+
+
+def one_minus_square(x: Any) -> Any:
+    """(1 + x)(1 − x), as JAX has it."""
+    return (1 + x) * (1 - x)
+
+
+def polynomial(x: Any, *coefficients: Any) -> Any:
+    """By Horner's rule, the constant first."""
+    result = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        result = result * x + coefficient
+    return result
+
+
+def complex_number(equation: Any) -> Step:
+    """x + iy from both parts."""
+    dtype = dtype_of(equation.outvars[0])
+
+    def join(real: Any, imaginary: Any) -> Any:
+        result = np.empty(np.broadcast_shapes(real.shape, imaginary.shape), dtype)
+        result.real, result.imag = real, imaginary
+        return result
+
+    return join
+
+
+def conjugate(equation: Any) -> Step:
+    """The conjugate, complex also where the operand is real."""
+    dtype = dtype_of(equation.outvars[0])
+    return lambda x: np.conjugate(x).astype(dtype, copy=False)
+
+
+RULES: dict[str, Rule] = {
+    "add": plain(np.add),
+    "add_any": plain(np.add),
+    "sub": plain(np.subtract),
+    "mul": plain(np.multiply),
+    "neg": plain(np.negative),
+    "abs": plain(np.abs),
+    "sign": sign,
+    "floor": plain(np.floor),
+    "ceil": plain(np.ceil),
+    "round": rounded,
+    "max": plain(np.maximum),
+    "min": plain(np.minimum),
+    "clamp": plain(clamp),
+    "nextafter": plain(np.nextafter),
+    "square": plain(np.square),
+    "integer_pow": integer_power,
+    "one_minus_square": plain(one_minus_square),
+    "polynomial": plain(polynomial),
+    "sqrt": plain(np.sqrt),
+    "eq": plain(np.equal),
+    "ne": plain(np.not_equal),
+    "lt": plain(np.less),
+    "le": plain(np.less_equal),
+    "gt": plain(np.greater),
+    "ge": plain(np.greater_equal),
+    "eq_to": by_total_order(np.equal),
+    "lt_to": by_total_order(np.less),
+    "le_to": by_total_order(np.less_equal),
+    "is_finite": plain(np.isfinite),
+    "select_n": chosen,
+    "complex": complex_number,
+    "conj": conjugate,
+    "real": plain(lambda x: x.real),
+    "imag": plain(lambda x: x.imag),
+}

@@ -1,0 +1,31 @@
+"""Discrete Fourier transforms, by SciPy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import scipy.fft
+
+from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require, shape_of
+
+
+def fft(equation: Any) -> Step:
+    """Over the last axes, with their lengths where real numbers come out."""
+    lengths = tuple(equation.params["fft_lengths"])
+    kind = equation.params["fft_type"].name
+    dtype, rank = dtype_of(equation.outvars[0]), len(shape_of(equation.invars[0]))
+    axes = tuple(range(rank - len(lengths), rank))
+    require(kind in TRANSFORMS and math.prod(shape_of(equation.outvars[0])) > 0, f"fft {kind}")
+    transform = TRANSFORMS[kind]
+    return lambda x: transform(x, s=lengths, axes=axes).astype(dtype, copy=False)
+
+
+TRANSFORMS: dict[str, Any] = {
+    "FFT": scipy.fft.fftn,
+    "IFFT": scipy.fft.ifftn,
+    "RFFT": scipy.fft.rfftn,
+    "IRFFT": scipy.fft.irfftn,
+}
+
+RULES: dict[str, Rule] = {"fft": fft}

@@ -1,0 +1,108 @@
+"""Parts of an operand that begin where indices say: gathers and dynamic slices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.indexing import Slices, signed
+from eqprop.engine.walk.primitives.operand import (
+    Array,
+    Rule,
+    Step,
+    dtype_of,
+    is_inexact,
+    is_key,
+    require,
+    rows_of,
+    shape_of,
+)
+from eqprop.engine.walk.primitives.reductions import highest, lowest
+
+
+def gather(equation: Any) -> Step:
+    """``lax.gather``: slices that begin outside are moved inside, or filled with what marks them."""
+    params, names = equation.params, equation.params["dimension_numbers"]
+    operand, indices = equation.invars
+    mode = params["mode"].name
+    require(mode in MODES and not is_key(operand), f"gather {mode}")
+    slices = Slices(
+        shape=shape_of(operand),
+        sizes=tuple(params["slice_sizes"]),
+        mapped=tuple(names.start_index_map),
+        own=(tuple(names.operand_batching_dims), tuple(names.start_indices_batching_dims)),
+        batch=shape_of(indices)[:-1],
+        dropped=(*names.collapsed_slice_dims, *names.operand_batching_dims),
+    )
+    look_up = looking_up(slices, filler(params["fill_value"], dtype_of(operand)) if mode == "FILL_OR_DROP" else None)
+    rank = len(slices.batch) + len(slices.window)
+    offsets = list(names.offset_dims)
+    others = [axis for axis in range(rank) if axis not in offsets]
+    order = [0] * rank
+    for number, axis in enumerate((*others, *offsets)):
+        order[axis] = number
+    order.append(rank)
+    return lambda x, starts: look_up(x, signed(starts)).transpose(order)
+
+
+MODES = ("CLIP", "FILL_OR_DROP", "PROMISE_IN_BOUNDS")
+
+
+def filler(value: Any, dtype: np.dtype[Any]) -> Any:
+    """What stands for entries outside, where nothing else was asked for."""
+    if value is not None:
+        return np.array(value, dtype)
+    if is_inexact(dtype):
+        return np.array(np.nan, dtype)
+    return np.array(lowest(dtype) if dtype.kind == "i" else highest(dtype), dtype)
+
+
+def looking_up(slices: Slices, fill: Any) -> Step:
+    """The step from operand and starts to the slices: batch + window + rows; inside, unless ``fill`` marks others."""
+    fixed, last, size = slices.fixed(), slices.last, int(np.prod(slices.shape))
+    shape = fixed.shape[:-1]
+
+    def look_up(x: Array, starts: Array) -> Array:
+        clamped = np.minimum(np.maximum(starts, 0), last)
+        numbers = fixed + slices.begins(clamped)
+        entries = x.reshape((size, x.shape[-1]))
+        if numbers.shape[-1] == 1:
+            found = entries.take(numbers.reshape(-1), axis=0).reshape((*shape, x.shape[-1]))
+        else:
+            found = entries[numbers, np.arange(numbers.shape[-1]) if x.shape[-1] != 1 else 0]
+        return found if fill is None else np.where(slices.inside(starts), found, fill)
+
+    return look_up
+
+
+def dynamic_slice(equation: Any) -> Step:
+    """A box whose corner is computed, moved inside where it would reach out."""
+    operand, *corner = equation.invars
+    shape, sizes = shape_of(operand), tuple(equation.params["slice_sizes"])
+    require(len(corner) == len(sizes) and not is_key(operand), "dynamic_slice")
+    axes = tuple(range(len(shape)))
+    slices = Slices(shape, sizes, axes, ((), ()), (), ())
+    look_up = looking_up(slices, None)
+    last = [size - length for size, length in zip(shape, sizes, strict=True)]
+
+    def cut(x: Array, *starts: Array) -> Array:
+        if all(start.shape[-1] == 1 for start in starts):
+            return x[box(starts, last, sizes)]
+        return look_up(x, together(starts))
+
+    return cut
+
+
+def box(starts: Any, last: Any, sizes: Any) -> tuple[slice, ...]:
+    """The index of a box that begins at the same place in each row."""
+    firsts = (min(max(int(start[0]), 0), most) for start, most in zip(starts, last, strict=True))
+    return tuple(slice(first, first + size) for first, size in zip(firsts, sizes, strict=True))
+
+
+def together(starts: Any) -> Array:
+    """Scalars of each row as one array of indices."""
+    return np.stack([signed(np.broadcast_to(start, (rows_of(*starts),))) for start in starts])
+
+
+RULES: dict[str, Rule] = {"gather": gather, "dynamic_slice": dynamic_slice}

@@ -1,0 +1,83 @@
+"""Which entries of an operand gathers and scatters are about."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import Array
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of an operand that begin where indices say.
+
+    An index array has the shape batch + (d,), its last axis saying where the slice begins on the axes ``mapped``. Each
+    slice is a box of the operand. Entries are named by their row-major number, so that one lookup finds all.
+
+    Attributes:
+        shape: of the operand.
+        sizes: of a slice, on each axis of the operand.
+        mapped: which axes the indices are for.
+        own: the operand's axes along which each place of the batch has its own part, and which axes of the batch
+            these belong to.
+        batch: the shape of the indices, without their last axis.
+        dropped: axes of the operand, of length one in the slice, that the result does not have.
+    """
+
+    shape: tuple[int, ...]
+    sizes: tuple[int, ...]
+    mapped: tuple[int, ...]
+    own: tuple[tuple[int, ...], tuple[int, ...]]
+    batch: tuple[int, ...]
+    dropped: tuple[int, ...]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """How far apart neighbours on each axis are in row-major order."""
+        return tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The shape of a slice as the result has it."""
+        return tuple(size for axis, size in enumerate(self.sizes) if axis not in self.dropped)
+
+    @property
+    def last(self) -> Array:
+        """The largest start at which a slice is inside, for each mapped axis."""
+        return np.array([self.shape[axis] - self.sizes[axis] for axis in self.mapped], np.int64)[:, None]
+
+    def fixed(self) -> Array:
+        """The part of each entry's number that indices have no part in: batch + window + (1,)."""
+        number = np.zeros((*self.batch, *self.window, 1), np.int64)
+        kept = [axis for axis in range(len(self.shape)) if axis not in self.dropped]
+        for position, axis in enumerate(kept):
+            number += _along(np.arange(self.sizes[axis]) * self.strides[axis], len(self.batch) + position, number.ndim)
+        for axis, position in zip(*self.own, strict=True):
+            number += _along(np.arange(self.batch[position]) * self.strides[axis], position, number.ndim)
+        return number
+
+    def begins(self, starts: Array) -> Array:
+        """The number of the entry that each slice begins with: batch + ones for the window + rows."""
+        steps = np.array([self.strides[axis] for axis in self.mapped], np.int64)[:, None]
+        first = (starts * steps).sum(axis=-2)
+        return first.reshape((*self.batch, *(1,) * len(self.window), first.shape[-1]))
+
+    def inside(self, starts: Array) -> Array:
+        """Whether a slice lies within the operand: batch + ones for the window + rows."""
+        within = ((starts >= 0) & (starts <= self.last)).all(axis=-2)
+        return within.reshape((*self.batch, *(1,) * len(self.window), within.shape[-1]))
+
+
+def _along(line: Array, axis: int, rank: int) -> Array:
+    """A line of numbers as the axis of an array of some rank."""
+    return line.reshape(tuple(-1 if number == axis else 1 for number in range(rank)))
+
+
+def signed(indices: Array) -> Array:
+    """Indices as 64-bit integers; those that do not fit are beyond every axis either way."""
+    if indices.dtype == np.uint64:
+        indices = np.minimum(indices, np.uint64(np.iinfo(np.int64).max))
+    return indices.astype(np.int64)

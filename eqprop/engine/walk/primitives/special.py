@@ -1,0 +1,46 @@
+"""Special functions, by SciPy; in float32 for the small floats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of
+
+
+def widened(function: Step) -> Rule:
+    """A function of any number of operands."""
+
+    def rule(equation: Any) -> Step:
+        dtype = dtype_of(equation.outvars[0])
+        if dtype in NARROW:
+            return lambda *operands: function(*(x.astype(np.float32) for x in operands)).astype(dtype)
+        return function
+
+    return rule
+
+
+def polygamma(order: Any, x: Any) -> Any:
+    """ψ⁽ᵐ⁾(x) = (−1)ᵐ⁺¹ m! ζ(m + 1, x), ψ itself for m = 0; nothing for other orders."""
+    sign = np.where(order % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
+    series = sign * np.exp(scipy.special.gammaln(order + 1)) * scipy.special.zeta(order + 1, x)
+    found = np.where(order == 0, scipy.special.digamma(x), series)
+    return np.where((order < 0) | (order != np.floor(order)), x.dtype.type(np.nan), found)
+
+
+RULES: dict[str, Rule] = {
+    "erf": widened(scipy.special.erf),
+    "erfc": widened(scipy.special.erfc),
+    "erf_inv": widened(scipy.special.erfinv),
+    "lgamma": widened(scipy.special.gammaln),
+    "digamma": widened(scipy.special.digamma),
+    "polygamma": widened(polygamma),
+    "zeta": widened(scipy.special.zeta),
+    "igamma": widened(scipy.special.gammainc),
+    "igammac": widened(scipy.special.gammaincc),
+    "bessel_i0e": widened(scipy.special.i0e),
+    "bessel_i1e": widened(scipy.special.i1e),
+    "regularized_incomplete_beta": widened(scipy.special.betainc),
+}

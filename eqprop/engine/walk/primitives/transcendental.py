@@ -1,0 +1,90 @@
+"""Powers, exponentials, logarithms, circular and hyperbolic functions.
+
+NumPy has two implementations of many of them, one for vectors of processors and one for numbers in memory that runs
+backwards, which differ in the last bit. Their operands are therefore laid out forwards first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of
+
+LN2 = np.log(2)
+
+
+def forwards(function: Step) -> Rule:
+    """A function of one operand, in float32 for the small floats."""
+
+    def rule(equation: Any) -> Step:
+        dtype = dtype_of(equation.outvars[0])
+        if dtype in NARROW:
+            return lambda x: function(x.astype(np.float32)).astype(dtype)
+        return lambda x: function(np.ascontiguousarray(x))
+
+    return rule
+
+
+def pairwise(function: Step) -> Rule:
+    """Likewise of two operands, the second in the type of the first."""
+
+    def rule(equation: Any) -> Step:
+        dtype = dtype_of(equation.outvars[0])
+        if dtype in NARROW:
+            return lambda x, y: function(x.astype(np.float32), y.astype(np.float32)).astype(dtype)
+        return lambda x, y: function(np.ascontiguousarray(x), np.ascontiguousarray(y, dtype))
+
+    return rule
+
+
+def exp2(x: Any) -> Any:
+    """exp(x ln 2), as JAX has it."""
+    return np.exp(x * x.dtype.type(LN2))
+
+
+def log2(x: Any) -> Any:
+    """log x / log 2, as JAX has it."""
+    return np.log(x) / x.dtype.type(LN2)
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp −x)."""
+    return 1 / (1 + np.exp(-x))
+
+
+def reciprocal_root(x: Any) -> Any:
+    """1 / √x."""
+    return 1 / np.sqrt(x)
+
+
+FUNCTIONS: dict[str, Step] = {
+    "exp": np.exp,
+    "exp2": exp2,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log2": log2,
+    "log1p": np.log1p,
+    "logistic": logistic,
+    "rsqrt": reciprocal_root,
+    "cbrt": np.cbrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+}
+
+RULES: dict[str, Rule] = {
+    **{name: forwards(function) for name, function in FUNCTIONS.items()},
+    "pow": pairwise(np.power),
+    "atan2": pairwise(np.arctan2),
+}
