@@ -72,9 +72,10 @@ def contraction(sides: Sides) -> Step:
     if sides.terms == 0 or math.prod(sides.result) == 0:
         shape = sides.result
         return lambda x, y: np.zeros((*shape, *np.broadcast_shapes(x.shape[-1:], y.shape[-1:])), x.dtype)
-    if sides.terms * math.prod(sides.result) <= FEW:
-        return _multiplied(sides)
-    return _by_matrices(sides)
+    few, matrices = _multiplied(sides), _by_matrices(sides)
+    if sides.terms * math.prod(sides.result) > FEW:
+        return matrices
+    return lambda x, y: (matrices if x.dtype.kind == "c" else few)(x, y)
 
 
 def _multiplied(sides: Sides) -> Step:

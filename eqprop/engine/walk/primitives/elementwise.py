@@ -35,22 +35,50 @@ def rounded(equation: Any) -> Step:
     return away
 
 
+def complex_product(x: Any, y: Any) -> Any:
+    """Of complex numbers by their parts: how NumPy's own product rounds depends on where in memory numbers lie."""
+    result = np.empty(np.broadcast_shapes(x.shape, y.shape), x.dtype)
+    result.real = x.real * y.real - x.imag * y.imag
+    result.imag = x.real * y.imag + x.imag * y.real
+    return result
+
+
+def product_for(dtype: np.dtype[Any]) -> Step:
+    """The product of two arrays of a type."""
+    return complex_product if is_complex(dtype) else np.multiply
+
+
+def product(equation: Any) -> Step:
+    """x y."""
+    return product_for(dtype_of(equation.invars[0]))
+
+
+def square(equation: Any) -> Step:
+    """x²."""
+    return (lambda x: complex_product(x, x)) if is_complex(dtype_of(equation.invars[0])) else np.square
+
+
+def size(equation: Any) -> Step:
+    """|x|."""
+    return (lambda x: np.hypot(x.real, x.imag)) if is_complex(dtype_of(equation.invars[0])) else np.abs
+
+
 def integer_power(equation: Any) -> Step:
     """By squaring and multiplying in the order of JAX, so that it rounds alike; a negative one by one division."""
-    exponent = abs(equation.params["y"])
+    exponent, multiply = abs(equation.params["y"]), product_for(dtype_of(equation.invars[0]))
 
     def power(x: Any) -> Any:
         result, rest = None, exponent
         while rest:
             if rest & 1:
-                result = x if result is None else result * x
+                result = x if result is None else multiply(result, x)
             rest >>= 1
             if rest:
-                x = x * x
+                x = multiply(x, x)
         return np.ones_like(x) if result is None else result
 
     if equation.params["y"] == 2:
-        return np.square
+        return square(equation)
     return power if equation.params["y"] >= 0 else lambda x: 1 / power(x)
 
 
@@ -129,9 +157,9 @@ RULES: dict[str, Rule] = {
     "add": plain(np.add),
     "add_any": plain(np.add),
     "sub": plain(np.subtract),
-    "mul": plain(np.multiply),
+    "mul": product,
     "neg": plain(np.negative),
-    "abs": plain(np.abs),
+    "abs": size,
     "sign": sign,
     "floor": plain(np.floor),
     "ceil": plain(np.ceil),
@@ -140,7 +168,7 @@ RULES: dict[str, Rule] = {
     "min": plain(np.minimum),
     "clamp": plain(clamp),
     "nextafter": plain(np.nextafter),
-    "square": plain(np.square),
+    "square": square,
     "integer_pow": integer_power,
     "one_minus_square": plain(one_minus_square),
     "polynomial": plain(polynomial),

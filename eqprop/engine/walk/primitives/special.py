@@ -22,11 +22,21 @@ def widened(function: Step) -> Rule:
     return rule
 
 
+def lgamma(x: Any) -> Any:
+    """log |Γ(x)|, infinite at both infinities."""
+    return np.where(np.isinf(x), x.dtype.type(np.inf), scipy.special.gammaln(x))
+
+
+def digamma(x: Any) -> Any:
+    """ψ(x), nothing at its poles."""
+    return np.where(x == 0, x.dtype.type(np.nan), scipy.special.digamma(x))
+
+
 def polygamma(order: Any, x: Any) -> Any:
     """ψ⁽ᵐ⁾(x) = (−1)ᵐ⁺¹ m! ζ(m + 1, x), ψ itself for m = 0; nothing for other orders."""
     sign = np.where(order % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
     series = sign * np.exp(scipy.special.gammaln(order + 1)) * scipy.special.zeta(order + 1, x)
-    found = np.where(order == 0, scipy.special.digamma(x), series)
+    found = np.where(order == 0, digamma(x), series)
     return np.where((order < 0) | (order != np.floor(order)), x.dtype.type(np.nan), found)
 
 
@@ -34,8 +44,8 @@ RULES: dict[str, Rule] = {
     "erf": widened(scipy.special.erf),
     "erfc": widened(scipy.special.erfc),
     "erf_inv": widened(scipy.special.erfinv),
-    "lgamma": widened(scipy.special.gammaln),
-    "digamma": widened(scipy.special.digamma),
+    "lgamma": widened(lgamma),
+    "digamma": widened(digamma),
     "polygamma": widened(polygamma),
     "zeta": widened(scipy.special.zeta),
     "igamma": widened(scipy.special.gammainc),

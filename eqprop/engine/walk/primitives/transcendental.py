@@ -39,9 +39,10 @@ def pairwise(function: Step) -> Rule:
     return rule
 
 
-def exp2(x: Any) -> Any:
-    """exp(x ln 2), as JAX has it."""
-    return np.exp(x * x.dtype.type(LN2))
+def exp2(equation: Any) -> Step:
+    """exp(x ln 2), as JAX has it: the small floats round the product, too."""
+    factor, exponential = dtype_of(equation.outvars[0]).type(LN2), forwards(np.exp)(equation)
+    return lambda x: exponential(x * factor)
 
 
 def log2(x: Any) -> Any:
@@ -61,7 +62,6 @@ def reciprocal_root(x: Any) -> Any:
 
 FUNCTIONS: dict[str, Step] = {
     "exp": np.exp,
-    "exp2": exp2,
     "expm1": np.expm1,
     "log": np.log,
     "log2": log2,
@@ -85,6 +85,7 @@ FUNCTIONS: dict[str, Step] = {
 
 RULES: dict[str, Rule] = {
     **{name: forwards(function) for name, function in FUNCTIONS.items()},
+    "exp2": exp2,
     "pow": pairwise(np.power),
     "atan2": pairwise(np.arctan2),
 }

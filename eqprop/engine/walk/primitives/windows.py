@@ -75,11 +75,12 @@ def _places(windows: Windows) -> list[tuple[int, ...]]:
 
 
 def gather_add(equation: Any) -> Step:
-    """The tangent at the place of each window's extreme: the first of several, the last where NaN is among them."""
+    """The tangent at the place of each window's extreme: the first of several; a NaN yields to what comes after it."""
     windows, (keep, start) = sliding(equation, equation.invars[1]), _better(equation)
     dtype = dtype_of(equation.outvars[0])
     require(is_inexact(dtype), "extremes of whole numbers")
     fill_tangents, fill, view = windows.filled(0), windows.filled(start), windows.view()
+    outside = view(windows.filled(True)(np.zeros((*windows.shape, 1), np.bool_)))
     counted = (slice(None),) * len(windows.shape)
 
     def select(tangents: Array, x: Array) -> Array:
@@ -88,7 +89,7 @@ def gather_add(equation: Any) -> Step:
         found = np.zeros((*windows.counts, rows_of(x, tangents)), dtype)
         for place in _places(windows):
             entry = entries[(*counted, *place)]
-            kept = keep(best, entry)
+            kept = keep(best, entry) | outside[(*counted, *place)]
             best = np.where(kept, best, entry)
             found = np.where(kept, found, carried[(*counted, *place)])
         return found
