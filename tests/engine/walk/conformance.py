@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-from eqprop.compiling import compiler_options
+from eqprop.engine import compiler_options
 from eqprop.engine.walk.primitives import RULES
 from eqprop.engine.walk.table import AGREEMENT
 
@@ -163,7 +163,9 @@ def sizes(walked: Callable[..., Any], arrays: Any) -> np.ndarray:
     return walked(*(np.abs(x) if x.dtype in (*FLOATS, *COMPLEX) else x for x in arrays))[0]
 
 
-def agrees(name: str, result: np.ndarray, expected: np.ndarray, terms: Callable[[], np.ndarray], *, joint: bool) -> None:
+def agrees(
+    name: str, result: np.ndarray, expected: np.ndarray, terms: Callable[[], np.ndarray], *, joint: bool
+) -> None:
     """Within what the table says; numbers below the smallest normal one are zero to XLA."""
     agreement = AGREEMENT[name]
     result = np.broadcast_to(result, expected.shape)

@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from jax import lax
+
 from tests.engine.walk.conformance import (
     COMPLEX,
     FLOATS,

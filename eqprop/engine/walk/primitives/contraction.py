@@ -23,6 +23,7 @@ from eqprop.engine.walk.primitives.operand import (
     Rule,
     Step,
     dtype_of,
+    is_complex,
     is_inexact,
     require,
     shape_of,
@@ -67,15 +68,19 @@ class Sides:
         return (*self.lengths(0, self.shared[0]), *(length for lengths in kept for length in lengths))
 
 
-def contraction(sides: Sides) -> Step:
-    """The step that takes both tensors to their product."""
+def contraction(sides: Sides, *, joint: bool = False) -> Step:
+    """The step that takes both tensors to their product.
+
+    Args:
+        sides: of the product.
+        joint: whether numbers are complex: how NumPy rounds their products depends on where in memory they lie.
+    """
     if sides.terms == 0 or math.prod(sides.result) == 0:
         shape = sides.result
         return lambda x, y: np.zeros((*shape, *np.broadcast_shapes(x.shape[-1:], y.shape[-1:])), x.dtype)
-    few, matrices = _multiplied(sides), _by_matrices(sides)
-    if sides.terms * math.prod(sides.result) > FEW:
-        return matrices
-    return lambda x, y: (matrices if x.dtype.kind == "c" else few)(x, y)
+    if joint or sides.terms * math.prod(sides.result) > FEW:
+        return _by_matrices(sides)
+    return _multiplied(sides)
 
 
 def _multiplied(sides: Sides) -> Step:
@@ -139,7 +144,8 @@ def dot(equation: Any) -> Step:
     """``lax.dot_general``."""
     contracted, shared = equation.params["dimension_numbers"]
     shapes = (shape_of(equation.invars[0]), shape_of(equation.invars[1]))
-    return precisely(equation, contraction(Sides(shapes, _pair(contracted), _pair(shared))))
+    joint = is_complex(dtype_of(equation.outvars[0]))
+    return precisely(equation, contraction(Sides(shapes, _pair(contracted), _pair(shared)), joint=joint))
 
 
 def _pair(axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eqprop.engine.walk.primitives.contraction import Sides, contraction, precisely
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, shape_of
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_complex, shape_of
 from eqprop.engine.walk.primitives.sliding import Windows
 
 
@@ -25,7 +25,8 @@ def convolve(equation: Any) -> Step:
             (patches, kernels),
             ((2, *range(3 + places, 3 + 2 * places)), tuple(range(2, 3 + places))),
             ((0 if by_samples else 1,), (0,)),
-        )
+        ),
+        joint=is_complex(dtype_of(equation.outvars[0])),
     )
     fill, view = windows.filled(0), windows.view()
     first, second = (*names.lhs_spec, len(image)), (*names.rhs_spec, len(image))

@@ -9,18 +9,19 @@ import numpy as np
 from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, is_complex, require
 
 
-def cumulated(ufunc: np.ufunc, *, ordered: bool = False, widened: bool = False) -> Rule:
+def cumulated(ufunc: np.ufunc, *, real: bool = False, widened: bool = False) -> Rule:
     """Entry by entry from one end of an axis, or from the other.
 
     Args:
         ufunc: what folds two entries.
-        ordered: whether it needs numbers that can be compared.
+        real: whether complex numbers are left to JAX: those that cannot be compared, and products of them, whose
+            rounding in NumPy depends on where in memory they lie.
         widened: whether the small floats are folded in float32.
     """
 
     def rule(equation: Any) -> Step:
         axis, dtype = equation.params["axis"], dtype_of(equation.outvars[0])
-        require(not (ordered and is_complex(dtype)), "a cumulation of complex numbers")
+        require(not (real and is_complex(dtype)), "a cumulation of complex numbers")
         wide = np.dtype(np.float32) if widened and dtype in NARROW else dtype
 
         def forwards(x: Any) -> Any:
@@ -33,8 +34,8 @@ def cumulated(ufunc: np.ufunc, *, ordered: bool = False, widened: bool = False) 
 
 RULES: dict[str, Rule] = {
     "cumsum": cumulated(np.add),
-    "cumprod": cumulated(np.multiply),
-    "cummax": cumulated(np.maximum, ordered=True),
-    "cummin": cumulated(np.minimum, ordered=True),
-    "cumlogsumexp": cumulated(np.logaddexp, ordered=True, widened=True),
+    "cumprod": cumulated(np.multiply, real=True),
+    "cummax": cumulated(np.maximum, real=True),
+    "cummin": cumulated(np.minimum, real=True),
+    "cumlogsumexp": cumulated(np.logaddexp, real=True, widened=True),
 }

@@ -67,7 +67,7 @@ class Slices:
 
     def inside(self, starts: Array) -> Array:
         """Whether a slice lies within the operand: batch + ones for the window + rows."""
-        within = ((starts >= 0) & (starts <= self.last)).all(axis=-2)
+        within: Array = np.all((starts >= 0) & (starts <= self.last), axis=-2)
         return within.reshape((*self.batch, *(1,) * len(self.window), within.shape[-1]))
 
 

@@ -41,7 +41,7 @@ def dtype_of(variable: Any) -> np.dtype[Any]:
 
 def is_key(variable: Any) -> bool:
     """Whether a variable holds typed random keys."""
-    return jax.dtypes.issubdtype(variable.aval.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(variable.aval.dtype, jax.dtypes.prng_key)
 
 
 def key_shape(variable: Any) -> tuple[int, ...]:

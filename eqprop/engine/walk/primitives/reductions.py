@@ -25,6 +25,7 @@ def folded(ufunc: np.ufunc) -> Rule:
 
     def rule(equation: Any) -> Step:
         axes, dtype = tuple(sorted(equation.params["axes"])), dtype_of(equation.outvars[0])
+        require(ufunc is np.add or not is_complex(dtype), "products of complex numbers along an axis")
         if is_inexact(dtype):
             return folding(ufunc, shape_of(equation.invars[0]), axes)
         return lambda x: ufunc.reduce(x, axis=axes, dtype=dtype)
