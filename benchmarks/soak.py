@@ -46,8 +46,11 @@ PROBES_A_CALL = 64
 COSTLY = tuple(prop for prop in LIBRARY if prop.costly)
 CORE_NAMES = frozenset(prop.name for prop in CORE)
 ALLOWED_INCONCLUSIVE = 0.02
-SUSPECTS_AT_ONCE = 8
+LOOKED_AT_ONCE = 8
 """Followed up together: each brings many copies."""
+
+NEAR = 0.1
+"""From this part of the margin on a residual is looked at more closely."""
 
 SPARE = 3
 """Structures drawn for each one that is probed: hypothesis repeats itself, and new architectures come first."""
@@ -173,21 +176,22 @@ class Settled:
 def settled(program: Program, name: str, probes: Probe, judged: Judgement, rng: np.random.Generator) -> Settled:
     """Follow up every suspicion as a search does: with many fresh perturbations, then with rounding inside the program.
 
-    The worst residual in floors is that of the last judgement of each conclusive probe.
+    What comes near the margin is looked at with rounding inside, too: the worst residual in floors is that of the last
+    judgement of each conclusive probe, and without it would say how far perturbations of the inputs can be off.
     """
-    falsified, inconclusive, floors = judged.suspect.copy(), judged.inconclusive.copy(), judged.floors.copy()
-    follow_ups: tuple[Callable[[Probe], Judgement], ...] = (
-        lambda some: program.judge(some, rng, copies=CONFIRMING_COPIES)[name],
-        lambda some: program.under_noise(name, some, rng),
+    now = judged
+    near = np.flatnonzero((judged.floors > NEAR * judged.bar.margin) & ~judged.inconclusive & ~judged.vacuous)
+    follow_ups: tuple[tuple[np.ndarray, Callable[[Probe], Judgement]], ...] = (
+        (np.flatnonzero(judged.suspect), lambda some: program.judge(some, rng, copies=CONFIRMING_COPIES)[name]),
+        (near, lambda some: program.under_noise(name, some, rng)),
     )
-    for follow_up in follow_ups:
-        suspects = np.flatnonzero(falsified)
-        for start in range(0, suspects.size, SUSPECTS_AT_ONCE):
-            some = suspects[start : start + SUSPECTS_AT_ONCE]
-            closer = follow_up(probes.at(some))
-            falsified[some], inconclusive[some], floors[some] = closer.suspect, closer.inconclusive, closer.floors
+    for which, follow_up in follow_ups:
+        for start in range(0, which.size, LOOKED_AT_ONCE):
+            some = which[start : start + LOOKED_AT_ONCE]
+            now = now.replaced(some, follow_up(probes.at(some)))
+    inconclusive = np.where(judged.suspect, now.inconclusive, judged.inconclusive)
     conclusive = ~inconclusive & ~judged.vacuous
-    return Settled(falsified, inconclusive, float(np.max(floors[conclusive], initial=0.0)))
+    return Settled(judged.suspect & now.suspect, inconclusive, float(np.max(now.floors[conclusive], initial=0.0)))
 
 
 def described(structure: Structure, program: Program, name: str, judged: Judgement, index: int) -> str:
