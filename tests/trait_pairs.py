@@ -222,5 +222,13 @@ def scaled_inputs() -> eqprop.Pair:
     )
 
 
+def shifted_logits() -> eqprop.Pair:
+    """T moves the outputs, and the model's own loss, a cross-entropy with classes 0, does not see it."""
+    loss = lambda y: jnp.sum(jax.nn.logsumexp(y, axis=1) - y[:, 0])  # noqa: E731
+    model = eqprop.Model(lambda p, x: x @ p, np.ones((2, 3)), X, loss=loss, trained=False)
+    act = eqprop.Transformation(groups.Translation(1), lambda t, p: p + t[0], lambda t, y: y + 2 * t[0])
+    return eqprop.Pair(model, act)
+
+
 made = cache(lambda make: make())
 """One pair object for each way to make one, whose traits are worked out once."""

@@ -24,7 +24,7 @@ from eqprop.properties.hypotheses import (
     one_model,
     scale_invariant,
     still_inputs,
-    symmetry,
+    still_loss,
 )
 from eqprop.properties.numerics import combined
 from eqprop.properties.point import Point
@@ -143,14 +143,17 @@ def _gradient_alignment(point: Point) -> Sides:
 FLAT_TRANSLATION = Property(
     name="flat-translation",
     order=2,
-    statement="a translation that leaves the outputs is a null direction of the Hessian, at every θ",
-    formula="Dk_ξ = 0, T = id:  H k_ξ = 0",
+    statement="a translation that leaves the loss is a null direction of the Hessian, at every θ",
+    formula="Dk_ξ = 0, s_ξ = 0:  H k_ξ = 0",
     sides=_flat_translation,
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
-    hypotheses=(continuous, one_model, symmetry, still_inputs, constant_generator),
+    hypotheses=(continuous, one_model, still_loss, still_inputs, constant_generator),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
-    derivation="hessian-generator is H k + Dkᵀ∇L = ∇(s∘f); T = id gives s = 0, a translation Dk = 0.\nSo H k = 0.",
+    derivation=(
+        "hessian-generator is H k + Dkᵀ∇L = ∇(s∘f), with Dk = 0 for a translation.\n"
+        "So H k = 0 where s = 0: T = id, or ℓ∘T = ℓ."
+    ),
     consequence_of=("hessian-generator",),
     costly=True,
 )
@@ -158,7 +161,7 @@ FLAT_TRANSLATION = Property(
 SCALE_INVARIANCE = Property(
     name="scale-invariance",
     order=2,
-    statement="where scaling a block of parameters leaves the outputs, H takes it to minus its gradient and is "
+    statement="where scaling a block of parameters leaves the loss, H takes it to minus its gradient and is "
     "indefinite where that is not zero: λ_max |λ_min| ≥ ‖∇L‖²/‖k‖² on the block, k its parameters seen from the centre",
     formula="Hk = −∇L, kᵀHk = 0, and the Ritz values on span{k, Hk} satisfy μ₊ μ₋ = −‖∇L‖²/‖k‖²  "
     "(k, ∇L in the block; k = θ − c, c the centre)",

@@ -32,6 +32,7 @@ from eqprop.properties.hypotheses import (
     no_scaling,
     one_model,
     still_inputs,
+    still_loss,
     symmetry,
 )
 from eqprop.properties.numerics import combined, largest_curvature
@@ -198,7 +199,7 @@ DECAYED_STATIONARY = Property(
     formula="(H + λ)k_ξ = λ(k_ξ + Dk_ξᵀθ) − Dk_ξᵀ r,  λ⟨k_ξ, θ⟩ = ⟨r, k_ξ⟩;  r → 0",
     sides=_weight_decay,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(continuous, one_model, symmetry, still_inputs, affine_generator, no_scaling),
+    hypotheses=(continuous, one_model, still_loss, still_inputs, affine_generator, no_scaling),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE,
     derivation=(

@@ -27,7 +27,7 @@ from eqprop.properties.hypotheses import (
     orthogonal_action,
     permutes_units,
     still_inputs,
-    symmetry,
+    still_loss,
     with_involutions,
 )
 from eqprop.properties.numerics import combined, depth_for, lanczos, largest_curvature
@@ -142,7 +142,7 @@ FIXED_POINT = Property(
     formula="K_gθ = θ, KᵀK = 1:  Kᵀ∇L = ∇L,  HK u = KH u,  ⟨u − Ku, H(u + Ku)⟩ = 0",
     sides=_fixed_point,
     needs=frozenset({"params", "inputs", "involution", "tangent", "targets"}),
-    hypotheses=(one_model, symmetry, still_inputs, with_involutions, orthogonal_action, keeps_integers),
+    hypotheses=(one_model, still_loss, still_inputs, with_involutions, orthogonal_action, keeps_integers),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; mirror symmetries: Ziyin 2024, arXiv 2309.16932",
     derivation=(
@@ -160,7 +160,7 @@ FIXED_SET = Property(
     formula="K_gθ₀ = θ₀, θ_(n+1) = θ_n − η∇L(θ_n):  K_gθ_n = θ_n",
     sides=_fixed_set,
     needs=frozenset({"params", "inputs", "involution", "targets", "tangent"}),
-    hypotheses=(one_model, symmetry, still_inputs, with_involutions, orthogonal_action, keeps_integers),
+    hypotheses=(one_model, still_loss, still_inputs, with_involutions, orthogonal_action, keeps_integers),
     rests_on=("equivariance", "gradient-covariance"),
     source=SOURCE + "; Ziyin 2024, arXiv 2309.16932",
     derivation=(
@@ -179,7 +179,7 @@ IDENTICAL_UNITS = Property(
     formula="K_gθ = θ for all g ∈ S_m:  HK u = KH u,  and Lanczos' matrices from u and K u are equal",
     sides=_identical_units,
     needs=frozenset({"params", "inputs", "tangent", "targets"}),
-    hypotheses=(one_model, symmetry, still_inputs, permutes_units, orthogonal_action, keeps_integers),
+    hypotheses=(one_model, still_loss, still_inputs, permutes_units, orthogonal_action, keeps_integers),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; permutation points: Brea et al. 2019, arXiv 1907.02911",
     derivation=(

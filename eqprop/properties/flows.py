@@ -22,7 +22,7 @@ from eqprop.properties.hypotheses import (
     linear_or_constant,
     one_model,
     still_inputs,
-    symmetry,
+    still_loss,
     turning,
 )
 from eqprop.properties.numerics import collocation, combined, largest_curvature
@@ -213,7 +213,7 @@ CHARGE_DECAY = Property(
     formula="θ̇ = −∇L − λθ:  Q(θ(t)) = e^(−2λt) Q(θ(0))  (e^(−λt) for a translation)",
     sides=_charge_decay,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(*AFFINE, symmetry, linear_or_constant, charged),
+    hypotheses=(*AFFINE, still_loss, linear_or_constant, charged),
     rests_on=("equivariance", "noether"),
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
     derivation=("dQ/dt = −⟨k, ∇L⟩ − λ⟨k, θ⟩ = −λ⟨k, θ⟩ by noether.\nFor k = Aθ, ⟨k, θ⟩ = 2Q; for k = b, ⟨k, θ⟩ = Q."),
@@ -249,10 +249,10 @@ ANGULAR_MOMENTUM = Property(
     order=1,
     statement="with momentum, what is conserved along an antisymmetric generator is an angular momentum: it shrinks by "
     "β a heavy-ball step, and as e^(−γt) with friction γ",
-    formula="Dk = −Dkᵀ, T = id:  ⟨v_n, k(θ_(n−1))⟩ = βⁿ⟨v₀, k(θ₀ − v₀)⟩;  θ̈ + γθ̇ + ∇L = 0:  ⟨θ̇, k⟩ ∝ e^(−γt)",
+    formula="Dk = −Dkᵀ, s = 0:  ⟨v_n, k(θ_(n−1))⟩ = βⁿ⟨v₀, k(θ₀ − v₀)⟩;  θ̈ + γθ̇ + ∇L = 0:  ⟨θ̇, k⟩ ∝ e^(−γt)",
     sides=_angular_momentum,
     needs=frozenset({"params", "inputs", "algebra", "tangent", "targets", "rates"}),
-    hypotheses=(*AFFINE, symmetry, turning),
+    hypotheses=(*AFFINE, still_loss, turning),
     rests_on=("equivariance", "noether"),
     source=SOURCE + "; Tanaka & Kunin 2021, arXiv 2105.02716",
     derivation=(

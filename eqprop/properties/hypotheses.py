@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
-from eqprop.properties.traits import action_traits_of, traits_of
+from eqprop.properties.traits import action_traits_of, keeps_loss, traits_of
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
@@ -35,6 +35,11 @@ def symmetry(pair: Pair) -> str | None:
     return (
         "stated for T = identity; this transformation moves the outputs" if pair.transformation.moves_outputs else None
     )
+
+
+def still_loss(pair: Pair) -> str | None:
+    """Hypothesis: T leaves the loss: it is the identity, or the model's own loss does not see it, ℓ∘T = ℓ, s = 0."""
+    return None if keeps_loss(pair) else "stated for s = 0; this transformation moves the outputs, and the loss sees it"
 
 
 def still_inputs(pair: Pair) -> str | None:
@@ -123,8 +128,8 @@ def turning(pair: Pair) -> str | None:
 
 
 def scale_invariant(pair: Pair) -> str | None:
-    """Hypothesis: some generator scales a block, and nothing else: Dk_ξ = P = Pᵀ = P² and Pk_ξ = k_ξ, with τ_ξ = 0."""
-    return None if traits_of(pair).scaling() else "no simple ξ scales a block of parameters and leaves the outputs"
+    """Hypothesis: some generator scales a block, and nothing else: Dk_ξ = P = Pᵀ = P² and Pk_ξ = k_ξ, with s_ξ = 0."""
+    return None if traits_of(pair).scaling() else "no simple ξ scales a block of parameters and leaves the loss"
 
 
 def homogeneous(pair: Pair) -> str | None:
@@ -138,7 +143,7 @@ def exponential(pair: Pair) -> str | None:
 
 
 def aligned(pair: Pair) -> str | None:
-    """Hypothesis: Dk_ξ = P = Pᵀ = P² with τ_ξ = 0, homogeneity of a degree other than 1, or an exponential translation.
+    """Hypothesis: Dk_ξ = P = Pᵀ = P² with s_ξ = 0, homogeneity of a degree other than 1, or an exponential translation.
 
     At degree 1 it would be H k = 0, which is along every direction.
     """
@@ -149,7 +154,7 @@ def aligned(pair: Pair) -> str | None:
 
 
 def no_scaling(pair: Pair) -> str | None:
-    """Hypothesis: no block is scaled about 0, k_ξ = Pθ, τ_ξ = 0 (weight decay leaves it no stationary point but 0)."""
+    """Hypothesis: no block is scaled about 0, k_ξ = Pθ, s_ξ = 0 (weight decay leaves it no stationary point but 0)."""
     if traits_of(pair).central_scaling() is None:
         return None
     return "a scale-invariant block has no nonzero stationary point under weight decay"

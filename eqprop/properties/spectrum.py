@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from eqprop.engine import Tree, inner, norm, scaled
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, symmetry
+from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, still_loss
 from eqprop.properties.numerics import depth_for, lanczos
 from eqprop.properties.point import Point
 
@@ -73,10 +73,10 @@ EQUAL_SPECTRA = Property(
     order=2,
     statement="along an orbit of orthogonal maps the Hessian keeps its spectrum: Lanczos' tridiagonal matrix, and with "
     "it every Ritz value, is the same from u at θ and from Ku at K_gθ",
-    formula="KᵀK = 1, T = id:  spec H(K_gθ) = spec H(θ)",
+    formula="KᵀK = 1, ℓ∘T = ℓ:  spec H(K_gθ) = spec H(θ)",
     sides=_equal_spectra,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(symmetry, orthogonal_action),
+    hypotheses=(still_loss, orthogonal_action),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE,
     derivation=(
@@ -93,10 +93,10 @@ INERTIA = Property(
     order=2,
     statement="along an orbit of affine maps the Hessian is carried as a bilinear form: on the image of a Krylov space "
     "it has the same matrix, and so as many positive, negative and zero eigenvalues",
-    formula="K affine, T = id:  ⟨Kq_i, H(K_gθ) Kq_j⟩ = ⟨q_i, H(θ) q_j⟩",
+    formula="K affine, ℓ∘T = ℓ:  ⟨Kq_i, H(K_gθ) Kq_j⟩ = ⟨q_i, H(θ) q_j⟩",
     sides=_inertia,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(one_model, symmetry, affine_action),
+    hypotheses=(one_model, still_loss, affine_action),
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; Sylvester's law of inertia",
     derivation=(
@@ -112,10 +112,10 @@ SHARPNESS = Property(
     order=2,
     statement="the sharpness is no property of the function: the sharpest direction at K_gθ is as sharp as its "
     "preimage at θ, so λ_max(H(K_gθ)) ≤ ‖K⁻¹‖² λ_max(H(θ)) and not more, where that is not negative",
-    formula="K affine, T = id:  ⟨v, H(K_gθ)v⟩ = ⟨K⁻¹v, H(θ) K⁻¹v⟩,  v nearly the top eigenvector at K_gθ",
+    formula="K affine, ℓ∘T = ℓ:  ⟨v, H(K_gθ)v⟩ = ⟨K⁻¹v, H(θ) K⁻¹v⟩,  v nearly the top eigenvector at K_gθ",
     sides=_sharpness,
     needs=frozenset({"params", "inputs", "element", "targets"}),
-    hypotheses=(one_model, symmetry, affine_action),
+    hypotheses=(one_model, still_loss, affine_action),
     rests_on=("equivariance", "group-laws", "hessian-covariance"),
     source=SOURCE + "; Dinh et al. 2017, arXiv 1703.04933",
     derivation=(

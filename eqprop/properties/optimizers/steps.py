@@ -27,7 +27,7 @@ import numpy as np
 
 from eqprop.engine import Tree, inner, inner_magnitude
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, symmetry
+from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, still_loss
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
 from eqprop.properties.optimizers.check import OptimizerCheck
 from eqprop.properties.point import Point
@@ -79,7 +79,7 @@ def optimizer_properties(
         "optimizer_name": name,
         "found_at": found_at,
     }
-    moving = (one_model, symmetry, still_inputs, affine_action)
+    moving = (one_model, still_loss, still_inputs, affine_action)
     step = OptimizerProperty(
         name=STEP,
         hypotheses=(*moving, OptimizerCheck(checked)),
@@ -125,7 +125,7 @@ def optimizer_charge(optimizer: Any, name: str = "optimizer") -> OptimizerProper
         formula="Q(θ + u) − Q(θ) = ⟨u, k_ξ(θ)⟩ + ½⟨u, Dk_ξ u⟩:  Σ_t ⟨u_t, k_ξ(θ_t)⟩ = 0",
         sides=lambda point: _charge(checked, point),
         needs=frozenset({"params", "inputs", "algebra", "targets"}),
-        hypotheses=(one_model, symmetry, still_inputs, affine_action, charged, OptimizerCheck(checked)),
+        hypotheses=(one_model, still_loss, still_inputs, affine_action, charged, OptimizerCheck(checked)),
         rests_on=("equivariance", "noether"),
         source="derived here: Noether's identity for one step",
         derivation=(

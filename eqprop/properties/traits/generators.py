@@ -32,6 +32,7 @@ from eqprop.engine import floats_as, generator, inner, norm, numbers_context, su
 from eqprop.groups import LieGroup
 from eqprop.probes import gaussian, output_shapes, tangents_of
 from eqprop.properties.traits.actions import Survey
+from eqprop.properties.traits.losses import keeps_loss
 from eqprop.properties.traits.subspaces import SPARE_ROWS, Span, Subspace
 from eqprop.rounding import RECOGNISED
 
@@ -55,6 +56,7 @@ class Special:
         rate: c, where τ_ξ(y) = c y; None where T moves outputs in another way.
         within: the generator lies in the block that it scales, Dk k = k: nothing else is translated meanwhile.
         central: k_ξ(0) = 0: the block is scaled about 0.
+        still: s_ξ = 0: T leaves the outputs, or the loss does not see what it does to them.
     """
 
     algebra: Any
@@ -62,6 +64,7 @@ class Special:
     rate: float | None
     within: bool = True
     central: bool = True
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,16 +92,16 @@ class Traits:
         return self._first(lambda s: s.block == "none" and s.rate not in (None, 0.0))
 
     def projection(self) -> Special | None:
-        """A scaling of some or all parameters, others perhaps translated with them, that leaves the outputs."""
-        return self._first(lambda s: s.block != "none" and s.rate == 0.0)
+        """A scaling of some or all parameters, others perhaps translated with them, that leaves the loss."""
+        return self._first(lambda s: s.block != "none" and s.still)
 
     def scaling(self) -> Special | None:
-        """A scaling of some or all parameters, about any centre and of nothing else, that leaves the outputs."""
-        return self._first(lambda s: s.block != "none" and s.rate == 0.0 and s.within)
+        """A scaling of some or all parameters, about any centre and of nothing else, that leaves the loss."""
+        return self._first(lambda s: s.block != "none" and s.still and s.within)
 
     def central_scaling(self) -> Special | None:
-        """A scaling of some or all parameters about 0 that leaves the outputs: k = Pθ."""
-        return self._first(lambda s: s.block != "none" and s.rate == 0.0 and s.within and s.central)
+        """A scaling of some or all parameters about 0 that leaves the loss: k = Pθ."""
+        return self._first(lambda s: s.block != "none" and s.still and s.within and s.central)
 
     def dilation(self, *, but: float = 0.0) -> Special | None:
         """A scaling of all parameters, about any centre, that multiplies the outputs by its power p ≠ 0, ``but``."""
@@ -204,11 +207,12 @@ class _Generators(Survey):
 
         found = self.run(row, stacked, theta, u, y)
         rows = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(count))
-        return tuple(filter(None, map(_special_of, candidates, rows)))
+        unseen = keeps_loss(self.pair)
+        return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, rows, strict=True))))
 
 
-def _special_of(algebra: Any, seen: dict[str, float]) -> Special | None:
-    """What one generator is, by the sizes of what should vanish."""
+def _special_of(algebra: Any, seen: dict[str, float], *, unseen: bool) -> Special | None:
+    """What one generator is, by the sizes of what should vanish; ``unseen`` where the loss sees nothing of T."""
     if seen["k"] <= RECOGNISED * seen["θ"]:
         return None
     least = RECOGNISED * seen["u"]
@@ -216,6 +220,7 @@ def _special_of(algebra: Any, seen: dict[str, float]) -> Special | None:
     more = {
         "within": seen["Dk k − k"] <= RECOGNISED * seen["k"],
         "central": seen["k(0)"] <= RECOGNISED * seen["k"],
+        "still": unseen or rate == 0.0,
     }
     if seen["Dk u"] <= least:
         return Special(algebra, "none", rate, **more)
