@@ -14,9 +14,11 @@ from jax.flatten_util import ravel_pytree
 import eqprop
 from eqprop import groups
 from eqprop.evaluation import Program, applicable
-from eqprop.mutants import with_backward, with_derivative
+from eqprop.mutants import scales_second_derivative, with_backward, with_derivative
 from eqprop.probes import SQUARED_ERROR
+from eqprop.probes.losses import LARGE_OUTPUT
 from eqprop.properties import CORE, Property, by_name
+from eqprop.properties.base import irregular
 from eqprop.properties.numerics import increment
 from eqprop.rounding import Judgement
 
@@ -242,6 +244,51 @@ def test_numbers_that_reverse_over_reverse_loses_at_a_zero_are_missed():
     assert set(found["hessian-symmetry"].residual[found["hessian-symmetry"].suspect].max(axis=1)) == {1.0}
 
 
+INTEGRAL = by_name("hessian-integral")
+
+
+def test_the_hessian_is_compared_with_the_increment_of_the_gradient(float64: None):
+    pair = permuted(net)
+    program = Program(pair, [INTEGRAL], SQUARED_ERROR)
+    probes = program.draw(np.random.default_rng(0), 3)
+    found = program.evaluate(probes)["hessian-integral"]
+    leaves = pair.model.param_leaves
+    nodes, weights = np.polynomial.legendre.leggauss(6)
+    for i in range(3):
+        probe = probes.at(i)
+        length = np.finfo(float).eps ** (0.154 + 0.231 * float(probe.shortness))
+        flat, unflatten = ravel_pytree(probe.params)
+        u, v = ravel_pytree(probe.tangent)[0], ravel_pytree(irregular(jax.tree.map(jnp.asarray, probe.params)))[0]
+
+        large = float(jnp.max(jnp.abs(net(leaves.join(probe.params), probe.inputs))))
+        scale = large if large > LARGE_OUTPUT else 1.0
+
+        def loss(theta: Any, p: Any = probe, of: Any = unflatten, scale: float = scale) -> Any:
+            return 0.5 * jnp.sum((net(leaves.join(of(theta)), p.inputs) / scale - p.targets) ** 2)
+
+        there = [v @ jax.hessian(loss)(flat + (1 + t) / 2 * length * u) @ u for t in nodes]
+        size = np.abs(v) @ np.abs(jax.hessian(loss)(flat)) @ np.abs(u)
+        change = v @ (jax.grad(loss)(flat + length * u) - jax.grad(loss)(flat)) / length
+        np.testing.assert_allclose(found[0][i], weights / 2 @ jnp.stack(there), rtol=0, atol=1e-12 * size)
+        np.testing.assert_allclose(found[1][i], change, rtol=0, atol=1e-9 * size)
+
+
+@pytest.mark.parametrize("delta", [1e-2, 1e-7])
+def test_a_second_derivative_off_by_a_factor_everywhere_is_seen_by_its_integral_alone(delta: float):
+    broken = scales_second_derivative(delta).broken(permuted(net))
+    assert broken is not None
+    assert judged(broken, (*CORE, INTEGRAL))[1] == {"hessian-integral"}
+
+
+def test_a_second_derivative_that_is_cut_off_is_seen_by_its_integral():
+    def cut(params: Any, x: Any) -> Any:
+        start = jax.lax.stop_gradient(params)
+        away = jax.tree.map(jnp.subtract, params, start)
+        return net(start, x) + jax.jvp(lambda p: net(p, x), (start,), (away,))[1]
+
+    assert "hessian-integral" in judged(permuted(cut), (INTEGRAL,))[1]
+
+
 # -- what must not be ------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +315,26 @@ def test_a_correct_model_is_never_inconclusive(case: str):
     assert violated == set()
     assert max(judgement.inconclusive.mean() for judgement in found.values()) < 0.05
     assert case == "outputs that depend on nothing" or all(conclusive(judgement).any() for judgement in found.values())
+
+
+@pytest.mark.parametrize("case", CORRECT)
+def test_the_hessian_of_a_correct_model_adds_up(case: str):
+    found, violated = judged(CORRECT[case], (INTEGRAL,))
+    assert violated == set()
+    assert found["hessian-integral"].inconclusive.mean() < 0.05
+    assert case == "outputs that depend on nothing" or conclusive(found["hessian-integral"]).mean() > 0.5
+
+
+@pytest.mark.parametrize("units", [8, 200])
+def test_where_the_gradient_jumps_nothing_is_said_of_its_increment(units: int):
+    """ReLU units in front of a curved loss: at a kink on the segment ∇L jumps, which no integral of H shows."""
+    params = {"w": np.ones((2, units)), "b": np.ones(units), "a": np.ones((units, 2))}
+    group = eqprop.hidden_units(groups.Permutation(units), writes={"w": 1, "b": 0}, reads={"a": 0}, name="units")
+    pair = eqprop.Pair(eqprop.Model(wide, params, np.ones((16, 2)), trained=False), group)
+    found, violated = judged(pair, (INTEGRAL,))
+    assert violated == set()
+    assert found["hessian-integral"].inconclusive.mean() < 0.05
+    assert conclusive(found["hessian-integral"]).any()
 
 
 def test_the_precision_of_the_model_is_enough():

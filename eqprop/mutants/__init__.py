@@ -19,6 +19,7 @@ from eqprop.mutants.covariant import masks_small as masks_small
 from eqprop.mutants.covariant import scales_all as scales_all
 from eqprop.mutants.covariant import scales_apart as scales_apart
 from eqprop.mutants.covariant import scales_cotangent_of_inputs as scales_cotangent_of_inputs
+from eqprop.mutants.covariant import scales_second_derivative as scales_second_derivative
 from eqprop.mutants.covariant import turns_gradient as turns_gradient
 from eqprop.mutants.derivatives import backward_bends as backward_bends
 from eqprop.mutants.derivatives import backward_drops_term as backward_drops_term

@@ -1,7 +1,8 @@
 """Derivatives that are wrong in the same way wherever the group goes: every entry has these.
 
 Identities between derivatives at θ and at K_gθ are homogeneous in them, or say that they vanish. A factor that is the
-same everywhere is seen because a derivative adds up to the increment of the function (``properties/derivatives.py``).
+same everywhere is seen because a derivative adds up to the increment of the function, and a second derivative to that
+of the gradient (``properties/derivatives.py``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from eqprop.claims import Pair
 from eqprop.engine import is_floating
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through, with_backward, with_derivative
+from eqprop.properties import straight_model
 
 
 def scales_all(delta: float = 1e-3, *, name: str = "scales-all-gradients") -> Mutant:
@@ -103,6 +105,33 @@ def _turned_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[A
     return _turned(x, excess), tangents[0] * (1 + excess - jax.lax.stop_gradient(excess))
 
 
+def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-derivatives") -> Mutant:
+    """Value and first derivative exact; the second derivative of the outputs is multiplied by 1 + δ.
+
+    By δ times the rest r = f(θ) − f(θ₀) − J(θ₀)(θ − θ₀) behind the linear part at θ₀ = θ, a constant: r and its
+    derivative vanish there, and D²r = D²f. For models that have a second derivative.
+    """
+
+    def change(pair: Pair) -> Pair | None:
+        model = pair.model
+        leaves = model.param_leaves
+        if not any(leaves.floating) or straight_model(pair):
+            return None
+
+        def apply(params: Any, inputs: Any) -> Any:
+            theta = tuple(map(jnp.asarray, leaves.split(params)))
+            start = jax.lax.stop_gradient(theta)
+            away = jax.tree.map(jnp.subtract, theta, start)
+            first, along = jax.jvp(lambda at: model.apply(_joined(params, list(at)), inputs), (start,), (away,))
+            whole = model.apply(params, inputs)
+            return jax.tree.map(lambda y, a, b: y + delta * ((y - a) - b), whole, first, along)
+
+        return pair.replaced(model=replace(model, apply=apply))
+
+    why = f"value and gradient are exact, the second derivative is multiplied by 1 + {delta:g}"
+    return Mutant(name, 2, why, change)
+
+
 def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callable[[Pair], Pair | None]:
     """The model with ``operation(place)`` on each tensor where it enters, its place from 1/n to 1."""
 
@@ -129,5 +158,12 @@ def _joined(params: Any, floats: list[Any]) -> Any:
     return jax.tree.map(lambda leaf: next(given) if is_floating(leaf) else leaf, params)
 
 
-COVARIANT = (scales_all(), scales_apart(), masks_small(), scales_cotangent_of_inputs(), turns_gradient())
+COVARIANT = (
+    scales_all(),
+    scales_apart(),
+    masks_small(),
+    scales_cotangent_of_inputs(),
+    turns_gradient(),
+    scales_second_derivative(),
+)
 """Of every catalog entry, behind those that it names."""

@@ -13,7 +13,7 @@ from eqprop.properties.consequences import (
     SCALE_INVARIANCE,
 )
 from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
-from eqprop.properties.derivatives import DERIVATIVE, HESSIAN_SYMMETRY, INPUT_DERIVATIVE
+from eqprop.properties.derivatives import DERIVATIVE, HESSIAN_INTEGRAL, HESSIAN_SYMMETRY, INPUT_DERIVATIVE
 from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIANCE, JACOBIAN_GENERATOR, NOETHER
 from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNITS
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
@@ -29,6 +29,7 @@ from eqprop.properties.second_order import (
 )
 from eqprop.properties.spectrum import EQUAL_SPECTRA, INERTIA, SHARPNESS
 from eqprop.properties.training import TRAINING_RUN
+from eqprop.properties.traits import straight_model as straight_model
 
 LIBRARY: tuple[Property, ...] = (
     GROUP_LAWS,
@@ -59,6 +60,7 @@ LIBRARY: tuple[Property, ...] = (
     ORBIT_CURVATURE,
     GAUSS_NEWTON_NULL,
     HESSIAN_SYMMETRY,
+    HESSIAN_INTEGRAL,
     AVERAGED_HESSIAN,
     FLAT_TRANSLATION,
     SCALE_INVARIANCE,

@@ -1,7 +1,8 @@
 """Premises of calculus: what is taken for a derivative of the model is one.
 
 Every other identity compares derivatives with derivatives, homogeneously, or with 0 where T is the identity. A
-derivative that is wrong in the same way at θ and at K_gθ (off by a constant factor, say) passes all of them.
+derivative that is wrong in the same way at θ and at K_gθ (off by a constant factor, say) passes all of them. So may
+a second derivative, where the group is discrete or translates.
 """
 
 from __future__ import annotations
@@ -125,6 +126,16 @@ def _zeros_kept(leaf: Any) -> Any:
     return jnp.where(jnp.abs(leaf) <= moved * jnp.where(most <= moved, 1, most), 0, leaf)
 
 
+def _hessian_integral(point: Point) -> Sides:
+    gradient, v = point.gradient.function, irregular(point.theta)
+
+    def slope(at: Any) -> tuple[Any, Any]:
+        found = gradient(at)
+        return inner(v, found), inner_magnitude(v, found)
+
+    return _along(point, slope, point.theta, point.probe.tangent, "along a segment")
+
+
 DERIVATIVE = Property(
     name="derivative",
     order=1,
@@ -171,4 +182,21 @@ HESSIAN_SYMMETRY = Property(
         "H u is forward over reverse where the model allows it, Hᵀ u reverse over reverse: two programs for one vector."
     ),
     empty=straight_objective,
+)
+
+HESSIAN_INTEGRAL = Property(
+    name="hessian-integral",
+    order=2,
+    statement="the Hessian adds up to the increment of the gradient, along any short segment",
+    formula="∫₀¹ ⟨v, H(θ + tu) u⟩ dt = ⟨v, ∇L(θ + u) − ∇L(θ)⟩",
+    sides=_hessian_integral,
+    needs=frozenset({"params", "inputs", "tangent", "targets", "shortness"}),
+    hypotheses=(floating_params,),
+    source=SOURCE,
+    derivation=(
+        "As derivative, for ∇L in place of f, v irregular; stated where the quadrature converges: at kinks ∇L jumps.\n"
+        "The group has no part in it: a second derivative that is wrong alike everywhere, and symmetric, shows here."
+    ),
+    costly=True,
+    nowhere="H vanishes along every segment that was drawn, or it meets kinks, or is too short for the precision",
 )
