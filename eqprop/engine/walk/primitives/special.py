@@ -32,6 +32,11 @@ def digamma(x: Any) -> Any:
     return np.where(x == 0, x.dtype.type(np.nan), scipy.special.digamma(x))
 
 
+def inverse_error_function(x: Any) -> Any:
+    """erf⁻¹(x), of a zero its own sign."""
+    return np.copysign(scipy.special.erfinv(x), x)
+
+
 def polygamma(order: Any, x: Any) -> Any:
     """ψ⁽ᵐ⁾(x) = (−1)ᵐ⁺¹ m! ζ(m + 1, x), ψ itself for m = 0; nothing for other orders."""
     sign = np.where(order % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
@@ -43,7 +48,7 @@ def polygamma(order: Any, x: Any) -> Any:
 RULES: dict[str, Rule] = {
     "erf": widened(scipy.special.erf),
     "erfc": widened(scipy.special.erfc),
-    "erf_inv": widened(scipy.special.erfinv),
+    "erf_inv": widened(inverse_error_function),
     "lgamma": widened(lgamma),
     "digamma": widened(digamma),
     "polygamma": widened(polygamma),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, is_complex, require
 
 LN2 = np.log(2)
 
@@ -50,6 +50,12 @@ def log2(x: Any) -> Any:
     return np.log(x) / x.dtype.type(LN2)
 
 
+def log1p(equation: Any) -> Step:
+    """log(1 + x); NumPy's of complex numbers cancels near 0."""
+    require(not is_complex(dtype_of(equation.outvars[0])), "log1p of complex numbers")
+    return forwards(np.log1p)(equation)
+
+
 def logistic(x: Any) -> Any:
     """1 / (1 + exp −x)."""
     return 1 / (1 + np.exp(-x))
@@ -65,7 +71,6 @@ FUNCTIONS: dict[str, Step] = {
     "expm1": np.expm1,
     "log": np.log,
     "log2": log2,
-    "log1p": np.log1p,
     "logistic": logistic,
     "rsqrt": reciprocal_root,
     "cbrt": np.cbrt,
@@ -86,6 +91,7 @@ FUNCTIONS: dict[str, Step] = {
 RULES: dict[str, Rule] = {
     **{name: forwards(function) for name, function in FUNCTIONS.items()},
     "exp2": exp2,
+    "log1p": log1p,
     "pow": pairwise(np.power),
     "atan2": pairwise(np.arctan2),
 }

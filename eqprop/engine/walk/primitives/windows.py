@@ -101,32 +101,30 @@ def scatter_add(equation: Any) -> Step:
     """Each number of the source added where its window's extreme lies."""
     operand = equation.invars[1]
     windows, (keep, start) = sliding(equation, operand), _better(equation)
-    dtype, size = dtype_of(operand), math.prod(shape_of(operand))
+    dtype, size, count = dtype_of(operand), math.prod(windows.shape), math.prod(windows.counts)
     numbers = np.arange(size).reshape((*windows.shape, 1))
     fill, view = windows.filled(start), windows.view()
     homes = view(windows.filled(-1)(numbers))
     counted = (slice(None),) * len(windows.shape)
 
     def home(x: Array) -> Array:
-        """The number of the entry that is selected in each window; the first entry counts before any is compared."""
+        """The number of the entry that is selected in each window, what was put around the entries among them."""
         entries = view(fill(x))
-        best = np.zeros((*windows.counts, x.shape[-1]), dtype)
-        found = np.full((*windows.counts, x.shape[-1]), -1)
-        for place in _places(windows):
-            entry, number = entries[(*counted, *place)], homes[(*counted, *place)]
-            kept = ((found >= 0) & keep(best, entry)) | (number < 0)
-            best = np.where(kept, best, entry)
-            found = np.where(kept, found, number)
+        first, *others = ((*counted, *place) for place in _places(windows))
+        best, found = entries[first], np.broadcast_to(homes[first], entries[first].shape)
+        for place in others:
+            kept = keep(best, entries[place])
+            best = np.where(kept, best, entries[place])
+            found = np.where(kept, found, homes[place])
         return found
 
     def step(source: Array, x: Array) -> Array:
         rows = rows_of(source, x)
-        places = np.broadcast_to(home(x), (*windows.counts, rows)).reshape((-1, rows))
+        places = np.broadcast_to(home(x), (*windows.counts, rows)).reshape((count, rows))
         total = np.zeros((size, rows), dtype)
-        added = np.broadcast_to(source, (*windows.counts, rows)).reshape((-1, rows))
-        column = np.arange(rows)
+        added = np.broadcast_to(source, (*windows.counts, rows)).reshape((count, rows))
         hit = places >= 0
-        np.add.at(total, (places[hit], np.broadcast_to(column, places.shape)[hit]), added[hit])
+        np.add.at(total, (places[hit], np.broadcast_to(np.arange(rows), places.shape)[hit]), added[hit])
         return total.reshape((*windows.shape, rows))
 
     return step

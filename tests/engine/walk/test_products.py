@@ -1,0 +1,94 @@
+"""Tensors that are multiplied: products, convolutions, Fourier transforms."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from tests.engine.walk.conformance import COMPLEX, FLOATS, TRUTH, bound, conforms, numbers, operands, sweep
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+MIXED = (*FLOATS, *COMPLEX, np.dtype(np.int32), TRUTH)
+
+
+@st.composite
+def products(draw, dtype):
+    """Shared, contracted and free axes in any order on both sides."""
+    sizes = st.sampled_from([1, 2, 3, 5, 12, 0])
+    few = st.lists(sizes, max_size=2)
+    shared, contracted, left, right = draw(st.lists(sizes, max_size=1)), draw(few), draw(few), draw(few)
+    sides, axes = [], []
+    for free in (left, right):
+        lengths = [*shared, *contracted, *free]
+        order = draw(st.permutations(range(len(lengths))))
+        sides.append(tuple(lengths[n] for n in order))
+        axes.append([order.index(n) for n in range(len(shared) + len(contracted))])
+    batch, inner = ([a[: len(shared)] for a in axes], [a[len(shared) :] for a in axes])
+    return (tuple(inner), tuple(batch)), draw(operands(*((dtype, side) for side in sides), special=False))
+
+
+@pytest.mark.parametrize("dtype", MIXED, ids=str)
+def test_products_agree_with_xla(dtype, examples):
+    sweep(products(dtype), lambda case: conforms(lambda x, y: lax.dot_general(x, y, case[0]), *case[1]), examples)
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 16, 70])
+def test_products_of_matrices_agree_with_xla_by_either_way(size):
+    x, y = (numbers(seed, np.float64, (size, size, 3), special=False) for seed in (1, 2))
+    conforms(lax.dot, x, y)
+    conforms(lax.dot, x[0], y[0])
+
+
+def test_products_are_summed_in_the_type_that_is_asked_for():
+    wanted = {"preferred_element_type": np.float32}
+    x, y = numbers(1, jnp.bfloat16, (3, 4, 2), special=False), numbers(2, jnp.bfloat16, (4, 5, 2), special=False)
+    conforms(lambda x, y: lax.dot(x, y, **wanted), x, y)
+    wanted = {"preferred_element_type": np.int32}
+    conforms(lambda x, y: lax.dot(x, y, **wanted), numbers(1, np.int8, (3, 4, 2)), numbers(2, np.int8, (4, 5, 2)))
+
+
+@st.composite
+def convolutions(draw, dtype):
+    """Of zero to two places, with groups of features or of samples."""
+    places = draw(st.integers(0, 2))
+
+    def each(values):
+        return tuple(draw(st.lists(values, min_size=places, max_size=places)))
+
+    features, samples = draw(st.sampled_from([(1, 1), (2, 1), (1, 2)]))
+    image = (2 * samples, 2 * features, *each(st.integers(3, 6)))
+    kernel = (2 * features * samples, 2, *each(st.integers(1, 3)))
+    order = draw(st.permutations(range(places + 2)))
+    names = lax.ConvDimensionNumbers(tuple(order), tuple(order[::-1]), tuple(order))
+    image = tuple(image[order.index(n)] for n in range(places + 2))
+    kernel = tuple(kernel[order[::-1].index(n)] for n in range(places + 2))
+    params = {
+        "window_strides": each(st.integers(1, 2)),
+        "padding": each(st.tuples(st.integers(-1, 2), st.integers(0, 2))),
+        "lhs_dilation": each(st.integers(1, 2)),
+        "rhs_dilation": each(st.integers(1, 2)),
+        "dimension_numbers": names,
+        "feature_group_count": features,
+        "batch_group_count": samples,
+    }
+    return params, draw(operands((dtype, image), (dtype, kernel), special=False))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, np.dtype(np.complex64), np.dtype(np.int32)], ids=str)
+def test_convolutions_agree_with_xla(dtype, examples):
+    cases = convolutions(dtype)
+    sweep(cases, lambda case: conforms(lambda x, y: lax.conv_general_dilated(x, y, **case[0]), *case[1]), examples)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("lengths", [(8,), (3, 4)])
+def test_fourier_transforms_agree_with_xla(dtype, lengths):
+    shape = (2, *lengths, 3)
+    real, joint = numbers(1, dtype, shape, special=False), numbers(1, np.result_type(dtype, np.complex64), shape)
+    half = joint[..., : lengths[-1] // 2 + 1, :]
+    for kind, x in (("FFT", joint), ("IFFT", joint), ("RFFT", real), ("IRFFT", half)):
+        conforms(bound("fft", fft_type=lax.FftType[kind], fft_lengths=lengths), x)
