@@ -17,6 +17,8 @@ def _lapack(agreement: Agreement, names: dict[str, str], note: str = "") -> tupl
     return tuple(Entry(name, by, agreement, note) for name, by in names.items())
 
 
+NEAR = "XLA's log1p errs by 128 near −0.41; of complex numbers it is left to JAX"
+GROWING = "for |x| ≤ 16: XLA's err by |x| eps/2, those of complex numbers near 0"
 NUMBERS = "all floats, whole and complex numbers, with NaN, ±∞, −0"
 
 ELEMENTWISE = Family(
@@ -60,17 +62,17 @@ TRANSCENDENTAL = Family(
         *_numpy(ulp(3, joint=256), {"log": "log"}, "complex: |x| near 1 cancels"),
         *_numpy(ulp(3, joint=8), {"sin": "sin", "cos": "cos", "tan": "tan"}),
         *_numpy(ulp(5, 2, joint=8), {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh"}),
-        *_numpy(ulp(5, 2, joint=8), {"acosh": "arccosh"}),
+        *_numpy(ulp(5, 3, joint=8), {"acosh": "arccosh"}),
         *_numpy(ulp(7, 2, joint=8), {"expm1": "expm1", "tanh": "tanh"}, "XLA's err so much near saturation"),
         *_numpy(
             ulp(140, 2, joint=8),
             {"log1p": "log1p", "atanh": "arctanh"},
-            "XLA's log1p errs by 128 near −0.41; of complex numbers log1p is left to JAX",
+            NEAR,
         ),
         *_numpy(
             ulp(10, 2, joint=4096),
             {"sinh": "sinh", "cosh": "cosh"},
-            "for |x| ≤ 16: XLA's err by |x| eps/2, complex ones near 0",
+            GROWING,
         ),
         Entry("exp2", "`numpy.exp` of x ln 2", ulp(3, joint=8), "as JAX has it"),
         Entry("log2", "`numpy.log` over ln 2", ulp(4, joint=8), "as JAX has it"),

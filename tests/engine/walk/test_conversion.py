@@ -79,7 +79,7 @@ def test_bits_are_read_as_other_numbers_there_and_back(source, target):
         conforms(lambda x: lax.bitcast_convert_type(x, source), bits)
 
 
-@pytest.mark.parametrize("bits", [(5, 10), (8, 7), (8, 23), (11, 52), (4, 3), (5, 2), (3, 0), (2, 1)], ids=str)
+@pytest.mark.parametrize("bits", [(5, 10), (8, 7), (8, 23), (11, 52), (4, 3), (5, 2), (3, 1), (2, 1)], ids=str)
 @pytest.mark.parametrize("dtype", FLOATS, ids=str)
 def test_numbers_of_fewer_bits_agree_with_xla(dtype, bits):
     x = np.concatenate([numbers(1, dtype, (60,)), edges(dtype)])[:, None]

@@ -19,8 +19,9 @@ def test_sorting_agrees_with_xla(dtype):
     x, y = numbers(1, dtype, (2, 30, 3)), numbers(2, np.int32, (2, 30, 1))
     conforms(lambda x: lax.sort(x, dimension=0), x)
     conforms(lambda x, y: lax.sort((x, y), dimension=1, num_keys=1), x, y)
-    conforms(lambda x, y: lax.sort((y, x), dimension=1, num_keys=2), x, y)
-    conforms(lambda x, y, z: lax.sort((y, x, z), dimension=1, num_keys=2), x, y, numbers(3, np.float64, (2, 30, 3)))
+    conforms(lambda y, x: lax.sort((y, x), dimension=1, num_keys=2), y, x)
+    z = numbers(3, np.float64, (2, 30, 3))
+    conforms(lambda y, x, z: lax.sort((y, x, z), dimension=1, num_keys=2), y, x, z)
 
 
 @pytest.mark.parametrize("dtype", [d for d in DTYPES if d is not np.complex64])

@@ -78,6 +78,7 @@ def reduce_precision(equation: Any) -> Step:
     dtype = dtype_of(equation.invars[0])
     exponent, mantissa = equation.params["exponent_bits"], equation.params["mantissa_bits"]
     require(not is_complex(dtype) and dtype not in TINY, f"reduce_precision of {dtype}")
+    require(mantissa > 0, "reduce_precision to no mantissa, where XLA takes NaN to ∞")
     info = jnp.finfo(dtype)
     keep, limit = _mantissa(dtype, info.nmant, mantissa), _exponent(dtype, info, exponent)
 
