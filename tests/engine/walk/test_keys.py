@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,11 +26,17 @@ def walked(function, *rows):
 
 
 def data(value):
-    return jax.random.key_data(value) if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key) else value
+    return jax.random.key_data(value) if jnp.issubdtype(value.dtype, jax.dtypes.prng_key) else value
 
 
 def keys(shape=()):
     return jax.random.split(jax.random.key(7), shape) if shape else jax.random.key(7)
+
+
+def implementation_of(key):
+    """What makes keys, in the form that primitives have it."""
+    dtype: Any = key.dtype
+    return dtype._impl
 
 
 @pytest.mark.parametrize("shape", [(), (KEYS,)], ids=str)
@@ -51,14 +60,14 @@ def test_keys_of_keys_are_those_of_jax(shape):
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64])
 def test_keys_of_numbers_are_those_of_jax(dtype):
-    implementation = keys().dtype._impl
+    implementation = implementation_of(keys())
     for number in (0, 41, np.iinfo(dtype).max, np.iinfo(dtype).min):
         ours, theirs = walked(bound("random_seed", impl=implementation), np.array(number, dtype))
         assert np.array_equal(ours, theirs)
 
 
 def test_keys_and_their_data_are_the_same():
-    implementation = keys().dtype._impl
+    implementation = implementation_of(keys())
     for ours, theirs in (
         walked(bound("random_wrap", impl=implementation), data(keys((KEYS,)))),
         walked(bound("random_unwrap"), keys((KEYS,))),

@@ -45,7 +45,7 @@ def test_reshapes_and_transposes_agree_with_xla(examples):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_axes_come_and_go_as_by_xla(dtype):
-    x = numbers(1, np.float64, (2, 1, 3, 4)).astype(dtype) if dtype != np.bool_ else numbers(1, dtype, (2, 1, 3, 4))
+    x = numbers(1, np.float32, (2, 1, 3, 4), special=False).astype(dtype)
     conforms(lambda x: lax.squeeze(x, (1,)), x)
     conforms(lambda x: lax.broadcast_in_dim(x, (5, 2, 7, 3), (1, 2, 3)), x)
     conforms(lambda x: lax.broadcast_in_dim(x, (40, 2, 70, 3), (1, 2, 3)), x)
