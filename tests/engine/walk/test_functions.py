@@ -55,9 +55,8 @@ def test_functions_of_positive_numbers_agree_with_xla(name, dtype):
     conforms(getattr(lax, name), np.array([np.inf, np.nan], dtype)[:, None])
 
 
-def test_gamma_functions_agree_with_xla_at_their_poles():
+def test_the_logarithm_of_gamma_is_infinite_at_its_poles():
     conforms(lax.lgamma, np.array([-np.inf, 0.0, -1, -2])[:, None])
-    conforms(lax.digamma, np.array([0.0, -0.0, -1, -2])[:, None])
 
 
 @pytest.mark.parametrize("dtype", COMPLEX, ids=str)

@@ -27,11 +27,6 @@ def lgamma(x: Any) -> Any:
     return np.where(np.isinf(x), x.dtype.type(np.inf), scipy.special.gammaln(x))
 
 
-def digamma(x: Any) -> Any:
-    """ψ(x), nothing at its poles."""
-    return np.where(x == 0, x.dtype.type(np.nan), scipy.special.digamma(x))
-
-
 def inverse_error_function(x: Any) -> Any:
     """erf⁻¹(x), of a zero its own sign."""
     return np.copysign(scipy.special.erfinv(x), x)
@@ -41,7 +36,7 @@ def polygamma(order: Any, x: Any) -> Any:
     """ψ⁽ᵐ⁾(x) = (−1)ᵐ⁺¹ m! ζ(m + 1, x), ψ itself for m = 0; nothing for other orders."""
     sign = np.where(order % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
     series = sign * np.exp(scipy.special.gammaln(order + 1)) * scipy.special.zeta(order + 1, x)
-    found = np.where(order == 0, digamma(x), series)
+    found = np.where(order == 0, scipy.special.digamma(x), series)
     return np.where((order < 0) | (order != np.floor(order)), x.dtype.type(np.nan), found)
 
 
@@ -50,7 +45,7 @@ RULES: dict[str, Rule] = {
     "erfc": widened(scipy.special.erfc),
     "erf_inv": widened(inverse_error_function),
     "lgamma": widened(lgamma),
-    "digamma": widened(digamma),
+    "digamma": widened(scipy.special.digamma),
     "polygamma": widened(polygamma),
     "zeta": widened(scipy.special.zeta),
     "igamma": widened(scipy.special.gammainc),
