@@ -12,7 +12,8 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.results import Outcome
-from eqprop.validation import why_not_finite
+from eqprop.search.pool import Judge
+from eqprop.validation import first_infinite_order, why_not_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((5, 3))
@@ -76,17 +77,60 @@ def test_an_operation_inside_of_a_function_that_is_jitted_is_found():
     assert "'b', which was drawn negative" in said
 
 
-@pytest.mark.parametrize(
-    ("pair", "words"),
-    [(pair_of(distance, AT_ZERO), "with respect to 'b'"), (pair_of(normalised, NORM), "Model(domain=...)")],
-    ids=["gradient", "variance"],
-)
-def test_a_search_says_so_and_how_often(pair: eqprop.Pair, words: str):
-    report = eqprop.run(pair, profile="quick", properties=["gradient-covariance"])
+def test_a_search_says_so_and_how_often():
+    report = eqprop.run(pair_of(normalised, NORM), profile="quick", properties=["gradient-covariance"])
     (verdict,) = report.verdicts
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "of them not finite: " in verdict.reason
-    assert words in verdict.reason
+    assert "Model(domain=...)" in verdict.reason
+
+
+def power(p: Any, x: Any) -> Any:
+    """|b|^(3/2): its second derivative is infinite where b vanishes."""
+    return jnp.sum(jnp.abs(p["b"]) ** 1.5) * (x @ p["w"])
+
+
+@pytest.mark.parametrize(
+    ("apply", "order", "said"),
+    [
+        (distance, 1, "the gradient with respect to 'b' is NaN at the model's own example, where the outputs are"),
+        (power, 2, "the second derivative with respect to 'b' is "),
+    ],
+    ids=["gradient", "second derivative"],
+)
+def test_what_has_no_finite_derivative_at_the_example_is_said_before_anything_of_that_order_is_searched(
+    apply: Any, order: int, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    searched: set[str] = set()
+    judged = Judge.judged
+    monkeypatch.setattr(Judge, "judged", lambda *args: searched.update(p.name for p in args[2]) or judged(*args))
+    names = ["group-laws", "equivariance", "gradient-covariance", "hessian-covariance"]
+    report = eqprop.run(pair_of(apply, AT_ZERO), profile="quick", properties=names)
+    told = {v.property.name: v for v in report.verdicts if v.outcome is Outcome.ERROR}
+    assert set(told) == set(names[1 + order :])
+    assert all(v.reason.startswith(said) and "(test_diagnosis.py:" in v.reason for v in told.values())
+    assert searched == set(names) - set(told)
+    assert {v.outcome for v in report.verdicts} == {Outcome.ERROR, Outcome.HOLDS}
+
+
+def test_reverse_only_models_are_asked_the_way_that_jax_allows():
+    fused = jax.custom_vjp(lambda x: jnp.tanh(x))  # noqa: PLW0108 - custom_vjp wants a function of its own
+    fused.defvjp(lambda x: (fused(x), x), lambda x, g: (g * (1 - fused(x) ** 2),))
+    assert first_infinite_order(pair_of(lambda p, x: fused(x @ p["w"]), {"w": W}), "float64") is None
+
+
+@pytest.mark.parametrize("field", ["on_params", "on_inputs", "on_outputs"])
+def test_an_action_that_is_not_finite_at_the_example_is_said_at_once(field: str):
+    def divided(element: Any, tree: Any) -> Any:
+        del element
+        return jax.tree.map(lambda leaf: leaf / jnp.zeros_like(leaf), tree)
+
+    model = eqprop.Model(lambda p, x: x @ p["w"], {"w": W}, X, name="net")
+    actions = {"on_params": lambda s, p: p, field: divided}
+    pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), **actions, name="moves"))
+    (verdict,) = eqprop.run(pair, profile="quick", properties=["equivariance"]).verdicts
+    assert verdict.outcome is Outcome.ERROR
+    assert f"transformation 'moves': {field} gives NaN or infinite numbers for" in verdict.reason
 
 
 def test_with_its_domain_the_same_model_holds():

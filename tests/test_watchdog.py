@@ -21,6 +21,7 @@ from eqprop.errors import Stalled
 from eqprop.profiles import PROFILES
 from eqprop.properties import Point, Property, by_name
 from eqprop.properties.base import Sides
+from eqprop.properties.traits import keeps_loss
 from eqprop.search import Options, Subject, search
 
 
@@ -76,18 +77,38 @@ def test_a_call_runs_in_its_callers_precision(wide: bool):
     assert found == (np.float64 if wide else np.float32)
 
 
+def waiting_for(never: Event, leaf: Any) -> Any:
+    """The leaf, which never arrives."""
+
+    def wait(x: Any) -> Any:
+        never.wait()
+        return x
+
+    return jax.pure_callback(wait, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), leaf, vmap_method="expand_dims")
+
+
+def test_a_trial_call_of_a_model_that_stands_still_is_an_error(never: Event):
+    params = {"w": np.ones((2, 2), np.float32)}
+    model = eqprop.Model(lambda p, x: x @ waiting_for(never, p["w"]), params, np.ones((3, 2), np.float32), name="waits")
+    pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), lambda a, p: p, name="none"))
+    (verdict,) = eqprop.run(pair, precision="model", properties=["equivariance"]).verdicts
+    assert verdict.outcome.value == "error"
+    assert "the program of model 'waits': apply(params, inputs) stood still" in verdict.reason
+
+
+def test_what_a_transformation_is_like_is_an_error_where_it_stands_still(never: Event):
+    loss = lambda y: jnp.sum(y) + waiting_for(never, jax.lax.stop_gradient(jnp.sum(y)))  # noqa: E731
+    model = eqprop.Model(lambda p, x: x @ p["w"], {"w": np.ones((2, 2))}, np.ones((3, 2)), loss=loss)
+    moved = eqprop.Transformation(groups.Permutation(2), lambda s, p: {"w": p["w"][:, s]}, lambda s, y: y[:, s])
+    with pytest.raises(Stalled, match="the program of what transformation 'transformation' is like stood still"):
+        keeps_loss(eqprop.Pair(model, moved))
+
+
 def standing_still(prop: Property, never: Event) -> Property:
     """The property, but for a left side that never arrives."""
 
-    def late(leaf: Any) -> Any:
-        def wait(x: Any) -> Any:
-            never.wait()
-            return x
-
-        return jax.pure_callback(wait, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), leaf, vmap_method="expand_dims")
-
     def sides(point: Point) -> Sides:
-        return tuple(replace(part, lhs=[late(leaf) for leaf in part.lhs]) for part in prop.sides(point))
+        return tuple(replace(part, lhs=[waiting_for(never, leaf) for leaf in part.lhs]) for part in prop.sides(point))
 
     return replace(prop, name="stands-still", sides=sides)
 

@@ -53,3 +53,4 @@ from eqprop.engine.user_code import said as said
 from eqprop.engine.user_code import undisturbed as undisturbed
 from eqprop.engine.user_code import unexpected as unexpected
 from eqprop.engine.watchdog import attended as attended
+from eqprop.engine.watchdog import ran as ran

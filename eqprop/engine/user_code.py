@@ -12,6 +12,7 @@ import numpy as np
 from eqprop.engine.blame import behind
 from eqprop.engine.compiling import compiler_options
 from eqprop.engine.trees import is_floating
+from eqprop.engine.watchdog import attended
 from eqprop.errors import EqpropError, InvalidInput
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
@@ -61,7 +62,8 @@ def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], 
 
     def call() -> Any:
         if not compiled:
-            compiled.append(said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options())))
+            lowered = said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options()))
+            compiled.append(attended(lowered, what))
         return said(what, lambda: compiled[0](*arguments))
 
     return call

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from eqprop.engine.compiling import compiler_options
 from eqprop.errors import Stalled
 
 LIMIT = 60.0
@@ -53,6 +54,21 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
         return _result(future, what)
 
     return waited
+
+
+def ran(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives, compiled with little effort and run once, for what is asked before or beside a search.
+
+    Args:
+        what: names what it computes, for the error.
+        function: of arrays, or of trees of them.
+        arguments: what it is given.
+
+    Raises:
+        Stalled: as ``attended``.
+    """
+    lowered: Any = jax.jit(function).lower(*arguments)
+    return attended(lowered.compile(compiler_options=compiler_options()), what)(*arguments)
 
 
 def _result(future: Future[Any], what: str) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import Phase
 
 from eqprop.claims import Pair
 from eqprop.engine import separated_caches, unexpected
-from eqprop.errors import InvalidInput
+from eqprop.errors import EqpropError, InvalidInput
 from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
@@ -28,7 +28,7 @@ from eqprop.search.shrinking import Shrinker
 from eqprop.search.suspicion import Batch, looked_into
 from eqprop.search.tally import Tally
 from eqprop.search.task import Options, Subject
-from eqprop.validation import check_pair, why_not_finite
+from eqprop.validation import check_pair, first_infinite_order, why_not_finite
 
 Listener = Callable[[Progress], None]
 
@@ -45,7 +45,7 @@ def search(subject: Subject, options: Options, on_progress: Listener = ignore) -
     try:
         with separated_caches(options.precision):
             verdicts = Search(subject, options, on_progress).verdicts()
-    except InvalidInput as error:
+    except EqpropError as error:
         verdicts = _errors(subject, options, str(error))
     except Exception as error:  # noqa: BLE001 - nothing that a user's model raises may lose the other pairs' results
         verdicts = _errors(subject, options, unexpected(error))
@@ -89,6 +89,7 @@ class Search:
         self._first: Structure | None = None
         self._infinite: tuple[Pair, Probe] | None = None  # a probe at which some property was not finite
         self._checked = False
+        self._undefined: tuple[Hashable, int, str] | None = None  # from which order on no derivative is finite, and why
         self._failure: Exception | None = None
 
     # -- the whole search ---------------------------------------------------------------------------------------------
@@ -235,6 +236,10 @@ class Search:
         for prop in asked:
             if prop.name in self._refused[pair.key]:
                 continue
+            infinite = self._why_infinite(pair, prop)
+            if infinite:
+                self._refuse(pair, prop.name, Failure(infinite))
+                continue
             try:
                 reason = prop.why_not(pair)
             except Exception as error:  # noqa: BLE001 - whatever an action raises is said of this property alone
@@ -246,6 +251,13 @@ class Search:
             else:
                 self.why_not[prop.name] = reason
         return tuple(met)
+
+    def _why_infinite(self, pair: Pair, prop: Property) -> str:
+        """Why a derivative that a property is about is not finite at the pair's own example; empty where it is."""
+        if self._undefined is None or "inputs" not in prop.needs:  # of the transformation alone
+            return ""
+        key, order, reason = self._undefined
+        return reason if pair.key == key and prop.order >= order else ""
 
     def _refuse(self, pair: Pair, name: str, failure: Failure) -> None:
         """A property cannot be evaluated on a pair: it is not asked there again, and its cell says why."""
@@ -264,6 +276,8 @@ class Search:
             self.known |= pair.known_failures
             check_known_names(self.known, self.options.properties, f"pair {pair.name!r}")
             self._checked = True
+            infinite = first_infinite_order(pair, self.options.precision)
+            self._undefined = (pair.key, *infinite) if infinite else None
 
     def _judged(self, structure: Structure, properties: Sequence[Property]) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""

@@ -11,7 +11,18 @@ import numpy as np
 
 from eqprop.arguments import got
 from eqprop.claims import Pair, unmoved
-from eqprop.engine import ARRAYS, Precision, behind, is_floating, leaf_paths, repeatable, said, undisturbed, unexpected
+from eqprop.engine import (
+    ARRAYS,
+    Precision,
+    behind,
+    is_floating,
+    leaf_paths,
+    numbers,
+    repeatable,
+    said,
+    undisturbed,
+    unexpected,
+)
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.groups import LieGroup
 from eqprop.probes import Probe, cast_example, cast_probe
@@ -40,6 +51,23 @@ def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> 
 
     remedy = "a random transformation takes its randomness from the element"
     return repeatable(name, f"{name}(element, {field[3:]})", remedy, move, element, example)
+
+
+def check_finite(pair: Pair, field: str, moved: Any) -> None:
+    """What an action makes of the example is finite.
+
+    Raises:
+        InvalidInput: naming the leaf that is not.
+    """
+    for path, leaf in zip(leaf_paths(moved), jax.tree.leaves(moved), strict=True):
+        if is_floating(leaf) and not np.isfinite(numbers(leaf)).all():
+            what = f"transformation {pair.transformation.name!r}: {field}"
+            msg = (
+                f"{what} gives NaN or infinite numbers for {path!r} at the model's example, for an element near the "
+                "identity; expected finite ones. Look for a division, a logarithm or a root that this example does not "
+                "allow, or pass another example."
+            )
+            raise InvalidInput(msg)
 
 
 def check_charge(pair: Pair, params: Any) -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import INLINED, INNER, Precision, described, numbers_context
+from eqprop.engine import INLINED, INNER, Local, Precision, described, numbers_context, ran
 from eqprop.probes import cast_example
 
 OF_POSITIVE = frozenset({"sqrt", "rsqrt", "log", "pow"})
@@ -53,37 +53,80 @@ def why_not_finite(pair: Pair, precision: Precision, params: Sequence[Any], inpu
         example, its_inputs = cast_example(pair, precision)
         points = [("at a drawn probe", tuple(params), inputs)]
         if pair.model.trained:
-            points.insert(0, ("at the model's own example", pair.model.param_leaves.split(example), its_inputs))
+            points.insert(0, (EXAMPLE, pair.model.param_leaves.split(example), its_inputs))
         return next((said for point in points if (said := _said(pair, *point))), "")
+
+
+EXAMPLE = "at the model's own example"
+
+
+def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | None:
+    """The order of the first derivative that is not finite at the model's own example, and what is said of it.
+
+    None where gradient and second derivative are finite, or the example's numbers mean nothing.
+    """
+    if not (pair.model.trained and pair.model.param_leaves.float_paths):
+        return None
+    with numbers_context(precision):
+        params, inputs = cast_example(pair, precision)
+        theta = tuple(jnp.asarray(leaf) for leaf in pair.model.param_leaves.split(params))
+        objective = _Objective(pair, inputs)
+        for order, derivative in enumerate((objective.gradient, objective.bent), start=1):
+            found = ran(f"model {pair.model.name!r} and its derivative", derivative, *theta)
+            if not all(map(_finite, found)):
+                return order, _of_derivative(pair, EXAMPLE, objective, order, theta) or f"{NAMES[order]} is not finite"
+    return None
+
+
+class _Objective:
+    """L near some parameters and its derivatives, as functions of the leaves; the sum of the outputs without a loss."""
+
+    def __init__(self, pair: Pair, inputs: Any) -> None:
+        self.model, self.inputs = pair.model, inputs
+
+    def outputs(self, *theta: Any) -> Any:
+        return self.model.apply(self.model.param_leaves.join(theta), self.inputs)
+
+    def value(self, *theta: Any) -> Any:
+        outputs = self.outputs(*theta)
+        if self.model.loss is not None:
+            return self.model.loss(outputs)
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
+
+    def gradient(self, *theta: Any) -> Any:
+        return jax.grad(lambda theta: self.value(*theta))(theta)
+
+    def bent(self, *theta: Any) -> Any:
+        """H u for u = (1, 1, …), the way that JAX allows it."""
+        ones = jax.tree.map(jnp.ones_like, theta)
+        return Local(lambda theta: self.gradient(*theta), theta, careful=True).push(ones)
+
+
+NAMES = {1: "the gradient", 2: "the second derivative"}
+FINER = {1: "the outputs are", 2: "the gradient is"}
 
 
 def _said(pair: Pair, where: str, theta: tuple[Any, ...], inputs: Any) -> str:
     """Of the outputs, else of the gradient of their loss."""
-    leaves, paths = pair.model.param_leaves, pair.model.param_leaves.float_paths
-
-    def apply(*theta: Any) -> Any:
-        return pair.model.apply(leaves.join(theta), inputs)
-
-    def total(theta: tuple[Any, ...]) -> Any:
-        outputs = apply(*theta)
-        if pair.model.loss is not None:
-            return pair.model.loss(outputs)
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
-
+    objective = _Objective(pair, inputs)
     theta = tuple(jnp.asarray(leaf) for leaf in theta)
-    origin, _ = _walked(jax.make_jaxpr(apply)(*theta), theta)
+    origin, _ = _walked(jax.make_jaxpr(objective.outputs)(*theta), theta)
     if origin is not None:
-        return f"the outputs are {origin.value} {where}: {_first(origin, theta, paths)}"
-    gradient = jax.make_jaxpr(lambda *theta: jax.grad(total)(theta))
-    origin, found = _walked(gradient(*theta), theta)
-    if origin is None:
-        return ""
+        return f"the outputs are {origin.value} {where}: {_first(origin, theta, pair.model.param_leaves.float_paths)}"
+    return _of_derivative(pair, where, objective, 1, theta)
+
+
+def _of_derivative(pair: Pair, where: str, objective: _Objective, order: int, theta: tuple[Any, ...]) -> str:
+    """What is said of a derivative with numbers that are not finite; nothing where they all are."""
+    paths = pair.model.param_leaves.float_paths
+    program = jax.make_jaxpr(objective.gradient if order == 1 else objective.bent)
+    origin, found = _walked(program(*theta), theta)
     touched = {path: _word(leaf) for path, leaf in zip(paths, found, strict=True) if not _finite(leaf)}
-    if not touched:
+    if origin is None or not touched:
         return ""
     named, words = ", ".join(map(repr, touched)), " or ".join(sorted(set(touched.values())))
     return (
-        f"the gradient with respect to {named} is {words} {where}, where the outputs are finite: "
+        f"{NAMES[order]} with respect to {named} is {words} {where}, where {FINER[order]} finite: "
         f"{_first(origin, theta, paths)}; look for a square root or a division behind jnp.where"
     )
 

@@ -6,7 +6,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision, numbers_context
 from eqprop.groups import check_form
 from eqprop.probes import cast_example
-from eqprop.validation.actions import check_action, check_alike, check_charge
+from eqprop.validation.actions import check_action, check_alike, check_charge, check_finite
 from eqprop.validation.examples import check_inputs, check_params
 from eqprop.validation.models import check_domain, check_model
 
@@ -33,8 +33,11 @@ def check_pair(pair: Pair, precision: Precision) -> None:
         outputs = check_model(pair.model, params, inputs, finite=probed)
         move_params = check_action(pair, "on_params", params, precision)
         check_charge(pair, params)
-        check_action(pair, "on_outputs", outputs, precision)
+        move_outputs = check_action(pair, "on_outputs", outputs, precision)
         move_inputs = check_action(pair, "on_inputs", inputs, precision)
+        for field, move in (("on_params", move_params), ("on_inputs", move_inputs), ("on_outputs", move_outputs)):
+            if probed:
+                check_finite(pair, field, move())
         if pair.target is not None:
             found = check_model(pair.target, move_params(), move_inputs(), finite=probed)
             check_alike(f"target model {pair.target.name!r}: apply, beside the source model,", outputs, found)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import Tree, compiler_options, numbers_context
+from eqprop.engine import Tree, numbers_context, ran
 from eqprop.errors import InvalidInput
 from eqprop.probes import SQUARED_ERROR, cast_example, output_shapes, params_of
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper
@@ -57,7 +57,7 @@ class OptimizerCheck:
             gradient = jax.grad(value)(theta)
             return gradient, Stepper(self.optimizer, leaves, value, jax.grad(value)).first(gradient, theta)
 
-        gradient, u = jax.jit(first, compiler_options=compiler_options())(theta)
+        gradient, u = ran(f"a step of optimizer {self.optimizer.name!r}", first, theta)
         if all(np.isfinite(leaf).all() for leaf in gradient):
             for path, g, leaf in zip(leaves.float_paths, gradient, u, strict=True):
                 self._finite(path, np.asarray(g), np.asarray(leaf))

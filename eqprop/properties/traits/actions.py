@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import LARGE, compiler_options, norm, numbers_context, subtract
+from eqprop.engine import LARGE, norm, numbers_context, ran, subtract
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
 
@@ -74,8 +74,8 @@ class Survey:
         over_rows = (
             jax.vmap(row) if self.source.size < LARGE else lambda *rows: jax.lax.map(lambda one: row(*one), rows)
         )
-        compiled = jax.jit(over_rows, compiler_options=compiler_options())
-        return jax.tree.map(lambda found: np.asarray(found, dtype=float), compiled(*arguments))
+        what = f"what transformation {self.pair.transformation.name!r} is like"
+        return jax.tree.map(lambda found: np.asarray(found, dtype=float), ran(what, over_rows, *arguments))
 
 
 class _Actions(Survey):
