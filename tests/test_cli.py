@@ -183,17 +183,30 @@ def test_list_names_every_entry_and_property(eqprop):
     assert "noether (order 1)" in out
 
 
+def test_what_a_claim_does_not_look_at_is_not_said_with_no_unseen(eqprop):
+    asked = ("verify", "nets:good", "--profile", "quick", "--property", "jacobian-covariance")
+    told, quiet = eqprop(*asked), eqprop(*asked, "--no-unseen")
+    assert (told[0], quiet[0]) == (0, 0)
+    assert "only the premises of calculus look at" in told[1]
+    assert "only the premises of calculus look at" not in quiet[1]
+
+
 def test_list_by_order_names_the_properties_of_that_order(eqprop):
     _, out, _ = eqprop("list", "--order", "0")
     assert re.findall(r"\(order (\d)\)", out) == ["0", "0", "0"]
 
 
-@pytest.mark.parametrize("name", ["noether", *list(entries())[:2]])
+@pytest.mark.parametrize("name", ["noether", "optimizer-step", "optimizer-trajectory", *list(entries())[:2]])
 def test_explain_gives_the_statement_and_the_command(eqprop, name):
     code, out, _ = eqprop("explain", name)
     assert code == 0
     assert out.startswith(f"{name}: ")
     assert "eqprop verify" in out
+
+
+def test_explain_says_how_a_property_of_optimizers_is_asked_for(eqprop):
+    assert "eqprop verify --optimizer MODULE:ATTR" in eqprop("explain", "optimizer-step")[1]
+    assert "eqprop optimizers" in eqprop("explain", "optimizer-charge")[1]
 
 
 def test_explain_gives_the_mutants_with_their_orders(eqprop):

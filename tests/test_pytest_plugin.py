@@ -269,6 +269,23 @@ def test_the_seed_of_the_command_line_wins_also_under_ci(run, project, monkeypat
     run("--eqprop-seed", "7").assert_outcomes(passed=1)
 
 
+def test_what_is_unseen_is_left_alone_where_the_command_line_or_pyproject_says_so(run, project):
+    project.makepyfile(
+        test_nets="""
+        import eqprop, nets
+
+        @eqprop.parametrize(nets.good, properties=["equivariance"])
+        def test_unseen(case):
+            assert case.verify().probes
+            assert case.search.options.unseen is False
+        """
+    )
+    run("--eqprop-no-unseen").assert_outcomes(passed=1)
+    run().assert_outcomes(failed=1)
+    project.makepyprojecttoml("[tool.eqprop]\nunseen = false")
+    run().assert_outcomes(passed=1)
+
+
 def test_workers_agree_on_a_drawn_seed(run):
     result = run("--eqprop", "nets:good", "--eqprop-profile", "explore", "-n", "2", "--collect-only", "-q", *PREMISE)
     assert result.ret == 0

@@ -87,6 +87,14 @@ def test_a_report_says_it_in_a_line_and_keeps_it():
     assert eqprop.Report.from_record(report.to_record()).unseen() == (line,)
 
 
+def test_who_does_not_want_to_know_is_told_nothing():
+    report = eqprop.run(pair(), profile="quick", properties=["noether"], unseen=False)
+    assert report.ok
+    assert report.unseen() == ()
+    with pytest.raises(eqprop.InvalidInput, match="unseen is 'no' \\(str\\); expected True or False"):
+        eqprop.run(pair(), unseen="no")  # pyright: ignore[reportArgumentType]
+
+
 def test_a_pair_that_is_falsified_is_told_its_violation_and_no_more():
     broken = eqprop.hidden_units(groups.Scaling(3), writes={"w": 1}, name="units")
     report = eqprop.run(pair().replaced(transformation=broken), profile="quick", properties=["equivariance", "noether"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from textwrap import indent
+from typing import Any
 
 from eqprop.arguments import suggestion
 from eqprop.authoring.properties_page import facts
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Group
 from eqprop.properties import HIGHER, LIBRARY, Property
+from eqprop.properties.optimizers import CHARGE, OptimizerProperty, optimizer_charge, optimizer_properties
 from eqprop.registry import Entry, entries
 from eqprop.search import simplest
 
@@ -22,7 +24,7 @@ def explanation(name: str) -> str:
         InvalidInput: where neither is called so, with the closest names.
     """
     known = entries()
-    properties = {prop.name: prop for prop in LIBRARY} | HIGHER
+    properties = {prop.name: prop for prop in LIBRARY} | HIGHER | {prop.name: prop for prop in _of_optimizers()}
     if name in known:
         return "\n".join(_entry_lines(known[name]))
     if name in properties:
@@ -30,6 +32,25 @@ def explanation(name: str) -> str:
     hint = suggestion(name, (*known, *properties), otherwise="`eqprop list` shows the names.")
     msg = f"no catalog entry and no property is called {name!r}. {hint}"
     raise InvalidInput(msg)
+
+
+class _Yours:
+    """Stands for the optimiser that a property is about: what is claimed does not depend on it."""
+
+    def init(self, params: Any) -> Any:
+        """No state."""
+        del params
+        return ()
+
+    def update(self, grads: Any, state: Any, params: Any) -> Any:
+        """The gradients."""
+        del params
+        return grads, state
+
+
+def _of_optimizers() -> tuple[Property, ...]:
+    name = "the optimizer"
+    return (*optimizer_properties(_Yours(), name), optimizer_charge(_Yours(), name))
 
 
 def entry_facts(entry: Entry) -> dict[str, str]:
@@ -62,7 +83,10 @@ def _entry_lines(entry: Entry) -> Iterator[str]:
 def _property_lines(prop: Property) -> Iterator[str]:
     yield f"{prop.name}: a property of order {prop.order}"
     yield from _labelled(facts(prop))
-    yield f"  verify      eqprop verify --property {prop.name}"
+    if isinstance(prop, OptimizerProperty):
+        yield f"  verify      {'eqprop optimizers' if prop.name == CHARGE else 'eqprop verify --optimizer MODULE:ATTR'}"
+    else:
+        yield f"  verify      eqprop verify --property {prop.name}"
 
 
 def _labelled(fields: dict[str, str]) -> Iterator[str]:

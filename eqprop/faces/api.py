@@ -24,6 +24,7 @@ def run(
     properties: str | Property | Iterable[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
+    unseen: bool = True,
     on_progress: Listener = ignore,
 ) -> Report:
     """Search for violations; a falsified property is a verdict in the report, never an exception.
@@ -37,13 +38,20 @@ def run(
         save: a folder for counterexample files; none are written by default.
         optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
             trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
+        unseen: whether what a claim that holds does not look at is found out (a second or so for each pair) and said.
         on_progress: called with a ``Progress`` at every step.
 
     Raises:
         InvalidInput: for arguments that cannot be used. A model that cannot be verified is a verdict: an error.
     """
     options = make_options(
-        profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+        profile=profile,
+        seed=seed,
+        precision=precision,
+        properties=properties,
+        save=save,
+        optimizer=optimizer,
+        unseen=unseen,
     )
     function_of(on_progress, ("progress",), "on_progress")
     return run_subjects(as_subjects(pairs), options, on_progress)
@@ -57,6 +65,7 @@ def verify(
     properties: str | Property | Iterable[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
+    unseen: bool = True,
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
 
@@ -66,7 +75,14 @@ def verify(
     """
     given: Any = pairs[0] if len(pairs) == 1 else pairs
     report = run(
-        given, profile=profile, seed=seed, precision=precision, properties=properties, save=save, optimizer=optimizer
+        given,
+        profile=profile,
+        seed=seed,
+        precision=precision,
+        properties=properties,
+        save=save,
+        optimizer=optimizer,
+        unseen=unseen,
     )
     if not report.ok:
         raise Falsified(report)

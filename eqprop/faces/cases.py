@@ -113,6 +113,7 @@ def parametrize(
     properties: str | Property | Sequence[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
+    unseen: bool | None = None,
 ) -> pytest.MarkDecorator:
     """Decorate a test to be run once for each pair and property, with an argument ``case``.
 
@@ -125,6 +126,7 @@ def parametrize(
         properties: those to verify.
         save: a folder for counterexample files.
         optimizer: as for ``verify``; a case for each of its properties is added.
+        unseen: whether what a claim that holds does not look at is found out and said.
 
     Raises:
         InvalidInput: for arguments that cannot be used.
@@ -136,7 +138,7 @@ def parametrize(
         ...     case.verify()
     """
     every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
-    every |= {"save": save, "optimizer": optimizer}
+    every |= {"save": save, "optimizer": optimizer, "unseen": unseen}
     given = {k: v for k, v in every.items() if v is not None}
     subjects = as_subjects(pairs[0] if len(pairs) == 1 else pairs)
     make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place

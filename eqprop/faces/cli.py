@@ -81,6 +81,7 @@ def cli() -> None:
 @click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
 @click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")
+@click.option("--unseen/--no-unseen", default=True, show_default=True, help="Say what claims that hold do not look at.")
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
     "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
@@ -108,6 +109,7 @@ def verify(
     precision: str,
     properties: tuple[str, ...],
     optimizer: str | None,
+    unseen: bool,
     match: str,
     max_architectures: int | None,
     jobs: str,
@@ -133,6 +135,7 @@ def verify(
             save=_writable(save),
             architectures=max_architectures,
             optimizer=optimizer,
+            unseen=unseen,
         )
         subjects, slow = _subjects(targets, match)
         report = _run(

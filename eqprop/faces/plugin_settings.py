@@ -28,6 +28,7 @@ KEYS: dict[str, type] = {
     "seed": int,
     "precision": str,
     "properties": list,
+    "unseen": bool,
     "known_failures": dict,
 }
 """Keys of ``[tool.eqprop]`` and their types."""
@@ -47,7 +48,7 @@ class Settings:
     Attributes:
         targets: of items to collect; empty where there is nothing to do.
         ids: the ids (or their beginnings) that were given as arguments; empty for all.
-        asked: what the command line says of profile, seed, precision and properties.
+        asked: what the command line says of profile, seed, precision, properties and what is unseen.
         configured: what pyproject.toml says of them.
         known_failures: ``"pair::property"`` → reason.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
@@ -86,6 +87,7 @@ class Settings:
             "seed": option.eqprop_seed,
             "precision": option.eqprop_precision,
             "properties": option.eqprop_property,
+            "unseen": option.eqprop_unseen,
         }
         # Targets of pyproject.toml belong to whole runs: who names a file wants that file.
         whole = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)

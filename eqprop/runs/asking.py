@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from eqprop.arguments import got, one_of, short, suggestion, whole_number
+from eqprop.arguments import flag, got, one_of, short, suggestion, whole_number
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.profiles import GATE_SEED, profile_named
@@ -23,6 +23,7 @@ def make_options(
     save: Any = None,
     architectures: int | None = None,
     optimizer: Any = None,
+    unseen: bool = True,
 ) -> Options:
     """The options of a run.
 
@@ -35,6 +36,7 @@ def make_options(
         save: the folder for counterexample files.
         architectures: how many distinct ones are probed, instead of the profile's number.
         optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
+        unseen: whether what a claim that holds does not look at is found out and said.
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), a number out of range, a value of the
@@ -52,6 +54,7 @@ def make_options(
         precision="model" if precision == "model" else "float64",
         properties=_chosen(properties, optimizer, LIBRARY if budget.costly_batches else CORE),
         save=folder_of(save),
+        unseen=flag(unseen, "unseen"),
     )
 
 

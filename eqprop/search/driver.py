@@ -120,7 +120,14 @@ class Search:
 
     def _unseen(self) -> Unseen | None:
         """What the symmetry of a user's pair does not look at, where all could be evaluated and nothing is wrong."""
-        if self._first is None or self.subject.built_in or self.subject.control or self.violations or self.errors:
+        if (
+            not self.options.unseen
+            or self._first is None
+            or self.subject.built_in
+            or self.subject.control
+            or self.violations
+            or self.errors
+        ):
             return None
         return self.judge.unseen(self._first, self.options.properties)
 

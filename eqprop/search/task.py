@@ -46,6 +46,7 @@ class Options:
         properties: those asked for, in the order of reports.
         save: the folder for counterexample files; None saves none.
         shrink: whether falsified properties get a shrunk counterexample.
+        unseen: whether what the symmetry of a user's pair does not look at is found out and said.
         judge_blocked: whether costly properties are judged, too, once one that they rest on is falsified.
     """
 
@@ -55,4 +56,5 @@ class Options:
     properties: tuple[Property, ...] = LIBRARY
     save: Path | None = None
     shrink: bool = True
+    unseen: bool = True
     judge_blocked: bool = False
