@@ -139,6 +139,39 @@ def test_check_names_what_does_not_fit(changed, message):
         eqprop.check(linear(), "equivariance", **numbers)
 
 
+OUTSIDE = [
+    (groups.Scaling(2), np.array([1.0, -1.0]), "factors above 0"),
+    (groups.Scaling(2), np.array([1.0, np.nan]), "factors above 0"),
+    (groups.ComplexScaling(1), np.zeros((1, 2)), "complex factors other than 0"),
+    (groups.Permutation(3), np.array([0, 0, 2]), "each place from 0 to 2 once"),
+    (groups.Sign(2), np.array([1, 2], np.int32), "signs, each 1 or -1"),
+    (groups.SignedPermutation(2), (np.array([1, 1]), np.array([1, 1], np.int32)), "each place from 0 to 1 once"),
+    (groups.Monomial(2), (np.array([1, 0]), np.zeros(2)), "factors above 0"),
+    (groups.Cyclic(4), np.array(4, np.int32), "a whole number from 0 to 3"),
+    (groups.Rotation(2), np.diag([1.0, -1.0]), "a rotation, of determinant 1"),
+    (groups.Orthogonal(2), np.diag([1.0, 2.0]), "an orthogonal matrix"),
+    (groups.GeneralLinear(2), np.ones((2, 2)), "an invertible matrix"),
+    (groups.Product(groups.Scaling(1), groups.Sign(1)), (np.ones(1), np.zeros(1, np.int32)), "signs"),
+    (groups.Power(groups.Scaling(1), 2), np.array([[1.0], [0.0]]), "factors above 0"),
+]
+
+
+@pytest.mark.parametrize(("group", "element", "expected"), OUTSIDE, ids=lambda value: str(value)[:30])
+def test_a_group_knows_what_is_none_of_its_elements(group, element, expected):
+    assert group.expected(element).startswith(expected)
+    rng = np.random.default_rng(0)
+    assert {group.expected(group.sample(rng, reach)) for reach in np.linspace(0.05, 1, 20)} == {""}
+    assert {group.expected(one) for one in [group.identity(), *group.simple()]} == {""}
+
+
+def test_check_refuses_an_element_that_is_none_of_its_group():
+    """Correct models are not equivariant under it: that would be a false alarm."""
+    numbers = {**GOOD, "element": [2.0, -3.0]}
+    message = r"element: array\(\[ 2., -3.\]\) is no element of Scaling\(n=2\); expected factors above 0"
+    with pytest.raises(eqprop.InvalidInput, match=message):
+        eqprop.check(linear(), "equivariance", **numbers)
+
+
 def test_check_names_the_losses():
     with pytest.raises(eqprop.InvalidInput, match="no loss is called 'hinge'; the losses are: squared error"):
         eqprop.check(linear(), "noether", loss="hinge", **GOOD)

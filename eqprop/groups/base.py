@@ -57,6 +57,14 @@ class Group(ABC):
         """
         return ()
 
+    def expected(self, element: Element) -> str:
+        """What an element of this group is, in words, where the given one is none; empty where it is, or is not known.
+
+        Asked of elements that somebody wrote (``eqprop.check``): of numbers of the identity's shapes and types.
+        """
+        del element
+        return ""
+
     @property
     def trivial(self) -> bool:
         """Whether e is the only element: there is nothing to verify then, but for a conversion between two models."""

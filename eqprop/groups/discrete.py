@@ -46,6 +46,9 @@ class Permutation(SizedGroup):
     def inverse(self, element: Any) -> Any:
         return jnp.argsort(element)
 
+    def expected(self, element: Any) -> str:
+        return "" if np.array_equal(np.sort(element), np.arange(self.n)) else f"each place from 0 to {self.n - 1} once"
+
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         element = np.arange(self.n)
         if self.n < 2:
@@ -91,6 +94,9 @@ class Sign(SizedGroup):
 
     def inverse(self, element: Any) -> Any:
         return element
+
+    def expected(self, element: Any) -> str:
+        return "" if np.all(np.abs(np.asarray(element)) == 1) else "signs, each 1 or -1"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         element = self.identity()
@@ -145,6 +151,9 @@ class SignedPermutation(SizedGroup):
     def inverse(self, element: Any) -> Any:
         back = self._permutation.inverse(element[0])
         return (back, self._permutation.act(back, jnp.asarray(element[1]), 0))
+
+    def expected(self, element: Any) -> str:
+        return self._permutation.expected(element[0]) or self._sign.expected(element[1])
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         signs = self._sign.sample(rng, reach)
@@ -224,6 +233,9 @@ class Cyclic(SizedGroup):
 
     def inverse(self, element: Any) -> Any:
         return -element % max(self.n, 1)
+
+    def expected(self, element: Any) -> str:
+        return "" if 0 <= int(element) < max(self.n, 1) else f"a whole number from 0 to {max(self.n, 1) - 1}"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         if self.trivial:

@@ -85,6 +85,10 @@ def matrix_units(n: int, *, skew: bool) -> Iterable[np.ndarray]:
             yield unit - unit.T if skew else unit
 
 
+UNWRITTEN = 1e-3
+"""So far from orthogonal is no matrix that somebody wrote with four digits; less is judged as it is."""
+
+
 @dataclass(frozen=True)
 class MatrixGroup(SizedGroup, LieGroup):
     """What the matrix groups share: g·h is the matrix product, exp the matrix exponential."""
@@ -130,6 +134,10 @@ class Rotation(MatrixGroup):
     def inverse(self, element: Any) -> Any:
         return jnp.swapaxes(element, -1, -2)
 
+    def expected(self, element: Any) -> str:
+        turned = np.linalg.det(np.asarray(element, dtype=float)) > 0
+        return _expected_orthogonal(element) or ("" if turned else "a rotation, of determinant 1")
+
     def act_dual(self, element: Any, array: Any, axis: int) -> Any:
         return self.act(element, array, axis)
 
@@ -147,12 +155,21 @@ class Rotation(MatrixGroup):
         return matrix_units(self.n, skew=True)
 
 
+def _expected_orthogonal(element: Any) -> str:
+    matrix = np.asarray(element, dtype=float)
+    off = np.abs(matrix.T @ matrix - np.eye(len(matrix))).max(initial=0.0)
+    return "" if off <= UNWRITTEN else "an orthogonal matrix, AᵀA = 1"
+
+
 @dataclass(frozen=True)
 class Orthogonal(Rotation):
     """O(n): rotations and reflections. Drawn elements are reflections half of the time from a reach of one half on.
 
     O(1) = {±1} is discrete: −1 is always drawn.
     """
+
+    def expected(self, element: Any) -> str:
+        return _expected_orthogonal(element)
 
     @property
     def trivial(self) -> bool:
@@ -178,6 +195,11 @@ class GeneralLinear(MatrixGroup):
 
     def inverse(self, element: Any) -> Any:
         return inverse_matrix(element)
+
+    def expected(self, element: Any) -> str:
+        matrix = np.asarray(element, dtype=float)
+        invertible = np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix) == self.n
+        return "" if invertible else "an invertible matrix"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         left, right = rotation(rng, self.n, reach), rotation(rng, self.n, reach)

@@ -50,6 +50,9 @@ class Monomial(SizedGroup, LieGroup):
         back = self._permutation.inverse(element[0])
         return (back, self._permutation.act(back, 1 / jnp.asarray(element[1]), 0))
 
+    def expected(self, element: Any) -> str:
+        return self._permutation.expected(element[0]) or self._scaling.expected(element[1])
+
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         return (self._permutation.sample(rng, reach), self._scaling.sample(rng, reach))
 

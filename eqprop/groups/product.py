@@ -34,6 +34,9 @@ class DiscreteProduct(Group):
     def inverse(self, element: Any) -> Any:
         return tuple(f.inverse(a) for f, a in zip(self.factors, element, strict=True))
 
+    def expected(self, element: Any) -> str:
+        return next(filter(None, (f.expected(a) for f, a in zip(self.factors, element, strict=True))), "")
+
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         return tuple(f.sample(rng, reach) for f in self.factors)
 
@@ -189,6 +192,10 @@ class DiscretePower(Group):
 
     def inverse(self, element: Any) -> Any:
         return jax.vmap(self.factor.inverse)(element)
+
+    def expected(self, element: Any) -> str:
+        copies = (jax.tree.map(lambda leaf, i=i: leaf[i], element) for i in range(self.count))
+        return next(filter(None, map(self.factor.expected, copies)), "")
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         return stacked([self.factor.sample(rng, reach) for _ in range(self.count)])

@@ -50,6 +50,9 @@ class Scaling(SizedGroup, LieGroup):
     def inverse(self, element: Any) -> Any:
         return 1 / element
 
+    def expected(self, element: Any) -> str:
+        return "" if np.all(np.asarray(element) > 0) else "factors above 0"
+
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         return np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)
 
@@ -153,6 +156,9 @@ class ComplexScaling(SizedGroup, LieGroup):
 
     def inverse(self, element: Any) -> Any:
         return jnp.stack([element[..., 0], -element[..., 1]], -1) / jnp.sum(element**2, -1, keepdims=True)
+
+    def expected(self, element: Any) -> str:
+        return "" if np.all(np.sum(np.asarray(element) ** 2, -1) > 0) else "complex factors other than 0"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         modulus = np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)

@@ -20,6 +20,7 @@ from eqprop.counterexamples import by_path, counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.evaluation import Program
+from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property
@@ -197,7 +198,23 @@ def _probe(program: Program, prop: Property, numbers: Mapping[str, Any]) -> Prob
     filled = {
         field: _filled(field, program.pair, getattr(example, field), numbers[field]) for field in sorted(prop.needs)
     }
+    for field in ELEMENTS & filled.keys():
+        _check_element(program.pair.transformation.group, field, filled[field])
     return Probe(**filled)
+
+
+ELEMENTS = frozenset({"element", "element2", "involution"})
+"""The fields that hold an element of the group."""
+
+
+def _check_element(group: Group, field: str, element: Any) -> None:
+    expected = group.expected(element)
+    if expected:
+        msg = (
+            f"{field}: {short(element)} is no element of {group!r}; expected {expected}. A claim is about elements of "
+            "its group only."
+        )
+        raise InvalidInput(msg)
 
 
 def _filled(field: str, pair: Pair, example: Any, given: Any) -> Any:
