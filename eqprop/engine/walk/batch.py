@@ -1,0 +1,34 @@
+"""The last axis of every array, along which the rows of a batch lie: of length 1 where all rows are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import dtype_of, shape_of
+
+
+def selected(condition: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """The one or the other of two arrays, row by row; the condition has the axis of rows only."""
+    return np.where(condition, new, old)
+
+
+def stacked(rounds: Sequence[np.ndarray], variable: Any, *, reverse: bool) -> np.ndarray:
+    """The results of a loop's rounds along a new first axis.
+
+    Args:
+        rounds: in the order in which they came.
+        variable: of the shape and type of all of them together, in one row.
+        reverse: whether the first round is the last along the axis.
+    """
+    whole = np.empty((*shape_of(variable), widest(rounds)), dtype_of(variable))
+    for i, part in enumerate(reversed(rounds) if reverse else rounds):
+        whole[i] = part
+    return whole
+
+
+def widest(arrays: Iterable[np.ndarray]) -> int:
+    """How many rows arrays have together: those with one are the same for all."""
+    return max((array.shape[-1] for array in arrays), default=1)

@@ -1,0 +1,144 @@
+"""A rounding error of its own after each operation: what no perturbation of the inputs can show.
+
+Where a function saturates (1 − tanh²) or absorbs a small term (a bias plus a large weight, taken off again), the inputs
+may move by a unit in the last place and nothing moves with them, while rounding inside has already destroyed what
+comes out.
+Here every operation that rounds is followed by a factor 1 ± eps, with a sign for each entry, operation and row (random
+rounding, after Parker's Monte Carlo arithmetic, 1997). The signs come from a table of each row; where they are 0 the
+row is what it is without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from eqprop.engine.walk.primitives.operand import Step
+
+EXACT = frozenset({
+    "abs", "all_gather", "argmax", "argmin", "argsort", "bitcast_convert_type", "broadcast_in_dim", "ceil", "clamp",
+    "concatenate", "copy", "copysign", "cummax", "cummin", "dynamic_slice", "dynamic_update_slice", "empty", "empty2",
+    "expand_dims", "floor", "full", "gather", "imag", "iota", "max", "min", "neg", "nextafter", "optimization_barrier",
+    "pad", "real", "reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min", "reshape", "rev", "round",
+    "scatter", "scatter_max", "scatter_min", "select_n", "sign", "slice", "sort", "split", "squeeze", "stack",
+    "stop_gradient", "tile", "top_k", "transpose", "unstack",
+})  # fmt: skip
+"""Operations on floating-point numbers that do not round."""
+
+TABLE = 1021
+"""How many signs a row has; results take theirs from it in turn, from a new place each time."""
+
+STRIDE = 331
+"""How far the places of one result's first sign and of the next one's lie apart."""
+
+TURN = 97
+"""By how many places the table is turned from one round of a loop to the next."""
+
+AT_ONCE = 1 << 16
+"""How many entries of a result take their factors as one piece of the table."""
+
+
+def rounds(equation: Any) -> bool:
+    """Whether an operation rounds a floating-point result."""
+    return equation.primitive.name not in EXACT and any(map(_floating, equation.outvars))
+
+
+def _floating(variable: Any) -> bool:
+    return _is_floating(variable.aval.dtype) and math.prod(variable.aval.shape) > 0
+
+
+@cache
+def _is_floating(dtype: Any) -> bool:
+    return jnp.issubdtype(dtype, jnp.floating)
+
+
+class Rounding:
+    """The errors of one program, and the signs that they have in a walk.
+
+    Attributes:
+        shift: by how many places the table is turned in the present round of a loop.
+    """
+
+    def __init__(self) -> None:
+        self.shift = 0
+        self._place = 0
+        self._length = 0
+        self._signs: np.ndarray | None = None
+        self._factors: dict[Any, np.ndarray] = {}
+
+    def signed(self, signs: np.ndarray | None) -> None:
+        """Take the signs of a walk.
+
+        Args:
+            signs: 1, −1 or 0, shape (``TABLE``, rows); None for no errors at all.
+        """
+        self.shift = 0
+        self._signs = signs
+        self._factors = {}
+
+    def after(self, equation: Any, step: Step) -> Step:
+        """The step of an operation, followed by its errors."""
+        if not rounds(equation):
+            return step
+        errors = [self._error(variable.aval) if _floating(variable) else None for variable in equation.outvars]
+        if not equation.primitive.multiple_results:
+            (only,) = errors
+            assert only is not None, "an operation that rounds has a floating-point result"
+            return lambda *arrays: only(step(*arrays))
+
+        def rounded(*arrays: Any) -> tuple[Any, ...]:
+            found = step(*arrays)
+            return tuple(e(value) if e is not None else value for e, value in zip(errors, found, strict=True))
+
+        return rounded
+
+    def _error(self, aval: Any) -> Callable[[Any], Any]:
+        """What makes errors in an array of this shape and type, beginning at a place of its own."""
+        self._place = place = (self._place + STRIDE) % TABLE
+        shape, size, dtype = aval.shape, math.prod(aval.shape), np.dtype(aval.dtype)
+        self._length = max(self._length, min(size, AT_ONCE))
+
+        def error(value: np.ndarray) -> np.ndarray:
+            if self._signs is None:
+                return value
+            factors = self._of(dtype)
+            start = (place + self.shift) % TABLE
+            if size > AT_ONCE:
+                return _piece_by_piece(value, factors, start)
+            return _multiplied(value, factors[start : start + size].reshape(*shape, -1))
+
+        return error
+
+    def _of(self, dtype: np.dtype[Any]) -> np.ndarray:
+        """The factors for results of a type, shape (entries, rows)."""
+        if dtype not in self._factors:
+            assert self._signs is not None, "factors are asked for where there are signs"
+            one = dtype.type(1) + dtype.type(jnp.finfo(dtype).eps) * self._signs.astype(dtype)
+            repeats = -(-(self._length + TABLE) // TABLE)
+            self._factors[dtype] = np.tile(one, (repeats, 1))
+        return self._factors[dtype]
+
+
+def _multiplied(value: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    noisy = value * factors
+    if value.dtype != np.float16:
+        return noisy
+    # float16 runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
+    return noisy + (factors - np.float16(1)) * np.finfo(np.float16).smallest_normal
+
+
+def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int) -> np.ndarray:
+    """Likewise for a large array: each piece takes the table from the same place on, a whole number of times."""
+    rows = factors.shape[-1]
+    flat = value.reshape(-1, value.shape[-1])
+    noisy = np.empty((len(flat), max(rows, flat.shape[-1])), value.dtype)
+    piece = AT_ONCE // TABLE * TABLE
+    for first in range(0, len(flat), piece):
+        here = flat[first : first + piece]
+        noisy[first : first + piece] = _multiplied(here, factors[start : start + len(here)])
+    return noisy.reshape(*value.shape[:-1], -1)

@@ -1,0 +1,200 @@
+"""Operations as closures over slots: what a walk goes through.
+
+A routine is a list of functions of one list of arrays, the slots: each takes its operands from their slots and puts
+its results into theirs. A slot is used again once its array has been read for the last time, and cleared where nothing
+takes its place at once, so that an array lives no longer than it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.graph import Emitted, Operation, Value
+from eqprop.engine.walk.noise import Rounding
+from eqprop.engine.walk.primitives.operand import Step
+
+Slots = list[Any]
+Closure = Callable[[Slots], None]
+
+
+@dataclass(frozen=True)
+class Slotted:
+    """A block that can be run.
+
+    Attributes:
+        closures: one for each operation, in order.
+        template: what stands in the slots behind those of the arguments at first: constants, and nothing.
+        results: the slots of what is asked for.
+    """
+
+    closures: tuple[Closure, ...]
+    template: tuple[Any, ...]
+    results: tuple[int, ...]
+
+    def __call__(self, slots: Slots) -> list[np.ndarray]:
+        """Run it.
+
+        Args:
+            slots: the arguments, in a list that nobody else uses: it is used up.
+        """
+        slots.extend(self.template)
+        for closure in self.closures:
+            closure(slots)
+        return [slots[i] for i in self.results]
+
+
+class Routines:
+    """Turns blocks into routines, and does at once what depends on constants only.
+
+    Args:
+        rule: how a primitive is computed.
+        rounding: whose errors follow each operation that rounds.
+    """
+
+    def __init__(self, rule: Callable[[Any], Step], rounding: Rounding) -> None:
+        self.rule = rule
+        self.rounding = rounding
+        self.steps = 0
+
+    def routine(self, arguments: Sequence[Value], operations: Sequence[Operation], results: Sequence[Value]) -> Slotted:
+        """The routine of some operations.
+
+        Args:
+            arguments: the values in its first slots.
+            operations: those that are needed.
+            results: what it returns.
+        """
+        emitted = [each for operation in operations if not _folded(operation, each := operation.emitted(self))]
+        self.steps += len(emitted)
+        return _Layout(arguments, results).routine(emitted)
+
+
+def _folded(operation: Operation, emitted: Emitted) -> bool:
+    """Whether the operation was done here and now: its operands are constants, and it rounds nothing."""
+    known = [value.array for value in emitted.inputs]
+    if not operation.exact or any(array is None for array in known):
+        return False
+    found = emitted.step(*known)
+    if isinstance(emitted.results, Value):
+        emitted.results.array = found
+    else:
+        for result, array in zip(emitted.results, found, strict=True):
+            result.array = array
+    return True
+
+
+class _Layout:
+    """Which value lies in which slot, and until when."""
+
+    def __init__(self, arguments: Sequence[Value], results: Sequence[Value]) -> None:
+        self.slots = {value: i for i, value in enumerate(arguments)}
+        self.template: list[Any] = []
+        self.first = len(arguments)
+        self.results = results
+        self.free: list[int] = []
+
+    def routine(self, emitted: Sequence[Emitted]) -> Slotted:
+        final = _last_reads([each.inputs for each in emitted], self.results)
+        closures = tuple(self._closure(i, each, final) for i, each in enumerate(emitted))
+        returned = tuple(map(self._slot, self.results))  # which may be constants, and in the template, too
+        return Slotted(closures, tuple(self.template), returned)
+
+    def _closure(self, number: int, emitted: Emitted, final: dict[Value, int]) -> Closure:
+        taken = tuple(map(self._slot, emitted.inputs))
+        ending = [self.slots[value] for value in dict.fromkeys(emitted.inputs) if final.get(value) == number]
+        self.free += ending
+        given = self._given(emitted.results, number, final)
+        cleared = tuple(slot for slot in ending if slot in self.free)
+        return closure(emitted.step, taken, given, cleared)
+
+    def _given(self, results: Any, number: int, final: dict[Value, int]) -> int | tuple[int, ...]:
+        """Slots for results; -1 for those that nobody reads."""
+        if isinstance(results, Value):
+            return self._taken(results)
+        return tuple(self._taken(result) if final.get(result, number) > number else -1 for result in results)
+
+    def _taken(self, result: Value) -> int:
+        self.slots[result] = self.free.pop() if self.free else self._appended(None)
+        return self.slots[result]
+
+    def _slot(self, value: Value) -> int:
+        if value not in self.slots:
+            assert value.array is not None, "a value is read before it is given"
+            self.slots[value] = self._appended(value.array)
+        return self.slots[value]
+
+    def _appended(self, content: Any) -> int:
+        self.template.append(content)
+        return self.first + len(self.template) - 1
+
+
+def _last_reads(inputs: Sequence[tuple[Value, ...]], results: Sequence[Value]) -> dict[Value, int]:
+    """The number of the operation that reads each value last; one more than there are for results. Constants stay."""
+    final = {value: i for i, values in enumerate(inputs) for value in values if value.array is None}
+    final.update(dict.fromkeys(results, len(inputs)))
+    return final
+
+
+def closure(step: Step, taken: tuple[int, ...], given: int | tuple[int, ...], cleared: tuple[int, ...]) -> Closure:
+    """The step from slots to slots; written out for the usual numbers of operands, which halves what a call takes."""
+    if isinstance(given, tuple):
+        return _many(step, taken, given, cleared)
+    if cleared or len(taken) not in _SINGLE:
+        return _general(step, taken, given, cleared)
+    return _SINGLE[len(taken)](step, taken, given)
+
+
+def _one(step: Step, taken: tuple[int, ...], given: int) -> Closure:
+    (a,) = taken
+
+    def go(slots: Slots) -> None:
+        slots[given] = step(slots[a])
+
+    return go
+
+
+def _two(step: Step, taken: tuple[int, ...], given: int) -> Closure:
+    a, b = taken
+
+    def go(slots: Slots) -> None:
+        slots[given] = step(slots[a], slots[b])
+
+    return go
+
+
+def _three(step: Step, taken: tuple[int, ...], given: int) -> Closure:
+    a, b, c = taken
+
+    def go(slots: Slots) -> None:
+        slots[given] = step(slots[a], slots[b], slots[c])
+
+    return go
+
+
+_SINGLE = {1: _one, 2: _two, 3: _three}
+
+
+def _general(step: Step, taken: tuple[int, ...], given: int, cleared: tuple[int, ...]) -> Closure:
+    def go(slots: Slots) -> None:
+        slots[given] = step(*[slots[i] for i in taken])
+        for i in cleared:
+            slots[i] = None
+
+    return go
+
+
+def _many(step: Step, taken: tuple[int, ...], given: tuple[int, ...], cleared: tuple[int, ...]) -> Closure:
+    targets = tuple((i, slot) for i, slot in enumerate(given) if slot >= 0)
+
+    def go(slots: Slots) -> None:
+        found = step(*[slots[i] for i in taken])
+        for i in cleared:
+            slots[i] = None
+        for i, slot in targets:
+            slots[slot] = found[i]
+
+    return go

@@ -1,0 +1,86 @@
+"""A traced program of one row, built once, and walked for any number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.branches import cond, platform_index
+from eqprop.engine.walk.building import Builder, value_of
+from eqprop.engine.walk.callbacks import pure_callback
+from eqprop.engine.walk.fallback import by_jax
+from eqprop.engine.walk.graph import Operation, alive
+from eqprop.engine.walk.loops import scan, while_loop
+from eqprop.engine.walk.noise import Rounding
+from eqprop.engine.walk.primitives import RULES
+from eqprop.engine.walk.primitives.operand import Step
+from eqprop.engine.walk.readings import Read, Reading, interleaved
+from eqprop.engine.walk.routines import Routines
+from eqprop.engine.walk.unsupported import Unsupported
+
+HANDLERS = {
+    "scan": scan,
+    "while": while_loop,
+    "cond": cond,
+    "platform_index": platform_index,
+    "pure_callback": pure_callback,
+}
+"""Operations with programs, or with Python, of their own."""
+
+
+class Walk:
+    """A program of one row that NumPy evaluates for many, operation by operation.
+
+    Args:
+        program: of one row, as ``jax.make_jaxpr`` gives it.
+        readings: what is made of its results; None for the results themselves.
+
+    Attributes:
+        steps: how many operations it has, each counted once, however often a loop runs it.
+        by_jax: the names of those that have no rule here, and are done by JAX.
+
+    Raises:
+        Unsupported: for a program with effects, or with an operation that nothing here can do.
+    """
+
+    def __init__(self, program: Any, readings: Sequence[Reading] | None = None) -> None:
+        if program.effects:
+            msg = f"effects ({', '.join(map(str, program.effects))})"
+            raise Unsupported(msg)
+        self.by_jax: tuple[str, ...] = ()
+        self._rounding = Rounding()
+        builder = Builder(HANDLERS)
+        block = builder.block
+        arguments = [value_of(variable, block) for variable in program.jaxpr.invars]
+        results = builder.inlined(program, arguments)
+        operations: Sequence[Operation] = block.operations
+        if readings is not None:
+            reads = [Read(reading, results, block) for reading in readings]
+            operations, results = interleaved(operations, reads), [read.results[0] for read in reads]
+        emitter = Routines(self._rule, self._rounding)
+        with np.errstate(all="ignore"):
+            self._routine = emitter.routine(arguments, alive(operations, dict.fromkeys(results)), results)
+        self.steps = emitter.steps
+
+    def __call__(self, arguments: Sequence[np.ndarray], signs: np.ndarray | None = None) -> list[np.ndarray]:
+        """What the program gives at each row, an array with a last axis of length 1 where all rows have the same.
+
+        Args:
+            arguments: each of its shape in one row, with a last axis of rows, or of 1 where it is the same for all.
+            signs: of the errors that follow each operation, shape (``noise.TABLE``, rows); none by default.
+        """
+        self._rounding.signed(signs)
+        with np.errstate(all="ignore"):
+            return self._routine(list(arguments))
+
+    def _rule(self, equation: Any) -> Step:
+        name = equation.primitive.name
+        try:
+            if name in RULES:
+                return RULES[name](equation)
+        except Unsupported:
+            pass  # of this case: JAX knows it
+        self.by_jax = tuple(dict.fromkeys((*self.by_jax, name)))
+        return by_jax(equation)

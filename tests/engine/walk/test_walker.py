@@ -1,0 +1,249 @@
+"""What a program is built into: each thing once, no longer than it is read, and what nobody reads not at all."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from eqprop.engine.walk import TABLE, Reading, Unsupported, Walk, primitives
+from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, compiled, integers, signs, walk_of, walked
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def test_what_is_said_twice_is_done_once():
+    x = integers(3)
+    assert walk_of(lambda x: jnp.sin(x) * jnp.sin(x), x).steps == 2
+    assert walk_of(jax.jit(lambda x: jax.jit(jnp.sin)(x) * jax.jit(jnp.sin)(x)), x).steps == 2
+
+
+def test_zeros_of_either_sign_are_not_taken_for_one_another():
+    def divided(x: Any) -> Any:
+        return jax.lax.div(x, jnp.full_like(x, 0.0)), jax.lax.div(x, jnp.full_like(x, -0.0))
+
+    assert_equal_to_the_bit(divided, integers(3))
+
+
+def test_what_nobody_reads_is_not_done():
+    assert walk_of(lambda x: (jnp.sin(x), jnp.cos(x))[0], integers(3)).steps == 1
+
+
+def test_what_depends_on_constants_only_is_done_when_it_is_built():
+    walk = walk_of(lambda x: x + jnp.flip(jnp.arange(3.0)), integers(3))
+    assert walk.steps == 1
+    assert_equal_to_the_bit(lambda x: x + jnp.flip(jnp.arange(3.0)), integers(3))
+
+
+def test_constants_closed_over_are_part_of_the_program():
+    weights = jnp.asarray(np.arange(9.0).reshape(3, 3))
+    assert_equal_to_the_bit(lambda x: weights @ x, integers(3))
+
+
+def calls(x: Any) -> Any:
+    return jax.nn.relu(x) + jax.checkpoint(lambda x: x * x)(x) + jax.named_call(lambda x: x + 1)(x)
+
+
+@jax.custom_vjp
+def cube(x: Any) -> Any:
+    return x**3
+
+
+cube.defvjp(lambda x: (cube(x), x), lambda x, w: (3 * x**2 * w,))
+
+
+def solved(x: Any) -> Any:
+    return jax.lax.custom_linear_solve(lambda v: 2 * v, x, lambda _, b: b / 2, symmetric=True)
+
+
+def derived(x: Any) -> Any:
+    return jax.grad(lambda x: jnp.sum(cube(x) + calls(x) + solved(x) ** 2))(x)
+
+
+@pytest.mark.parametrize("function", [calls, cube, solved, derived], ids=lambda f: f.__name__)
+def test_calls_are_opened(function: Any):
+    assert_equal_to_the_bit(function, integers(3))
+
+
+def test_rows_that_are_all_the_same_are_computed_once():
+    x = integers(3)
+    walk = walk_of(lambda x, y: (x * 2, x + y), x, x)
+    same, different = walk([x[0][:, None], np.moveaxis(x, 0, -1)])
+    assert same.shape == (3, 1)
+    assert different.shape == (3, ROWS)
+
+
+def test_a_program_without_operands_is_one_row():
+    walk = walk_of(lambda x: (jnp.arange(3), jnp.zeros((0, 2)), x[:0]), integers(3))
+    numbers, none, cut = walk([np.moveaxis(integers(3), 0, -1)])
+    assert numbers.shape == (3, 1)
+    assert none.shape == (0, 2, 1)
+    assert cut.shape == (0, ROWS)
+
+
+def live(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[int]:
+    """Notes, before each time that one of some primitives is computed, how many of their results are still there."""
+    arrays: list[weakref.ref[Any]] = []
+    counts: list[int] = []
+
+    def noting(rule: Any) -> Any:
+        def of_equation(equation: Any) -> Any:
+            step = rule(equation)
+
+            def noted(*operands: Any) -> Any:
+                counts.append(sum(ref() is not None for ref in arrays))
+                found = np.array(step(*operands))
+                arrays.append(weakref.ref(found))
+                return found
+
+            return noted
+
+        return of_equation
+
+    for name in names:
+        monkeypatch.setitem(primitives.RULES, name, noting(primitives.RULES[name]))
+    return counts
+
+
+def test_an_array_lives_until_it_is_read_for_the_last_time(monkeypatch: pytest.MonkeyPatch):
+    counts = live(monkeypatch, "sin", "mul")
+
+    def chain(x: Any) -> Any:
+        for _ in range(10):
+            x = jnp.sin(x)
+        for _ in range(10):
+            x = x * jnp.sin(x)
+        return x
+
+    x = integers(3)
+    walked(walk_of(chain, x), x)
+    assert max(counts) == 2
+
+
+def test_what_a_round_computes_does_not_outlive_it(monkeypatch: pytest.MonkeyPatch):
+    counts = live(monkeypatch, "sin")
+    x = integers(3)
+    walked(walk_of(lambda x: jax.lax.fori_loop(0, 20, lambda _, y: jnp.sin(jnp.sin(y)), x), x), x)
+    assert max(counts) <= 2
+
+
+def test_what_is_read_off_a_result_frees_it(monkeypatch: pytest.MonkeyPatch):
+    counts = live(monkeypatch, "sin")
+
+    def waves(x: Any) -> list[Any]:
+        return [jnp.sin(x + i) for i in range(10)]
+
+    x = integers(3)
+    program = jax.make_jaxpr(waves)(x[0])
+    readings = [Reading((i,), lambda wave: wave.max(axis=0)) for i in range(10)]
+    found = Walk(program, readings)([x.T])
+    assert max(counts) <= 1
+    np.testing.assert_array_equal(found, [np.sin(x + i).max(axis=1) for i in range(10)])
+
+
+def test_readings_of_constants_and_of_several_results_are_made_in_each_walk():
+    x = integers(3)
+    program = jax.make_jaxpr(lambda x: (x + 1, jnp.zeros(3), x))(x[0])
+    seen: list[int] = []
+    walk = Walk(program, [Reading((1,), lambda zeros: seen.append(1) or zeros), Reading((0, 2), np.subtract)])
+    for _ in range(2):
+        _, difference = walk([x.T])
+        np.testing.assert_array_equal(difference, 1)
+    assert seen == [1, 1]
+
+
+def test_an_operation_without_a_rule_is_done_by_jax_and_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(primitives.RULES, "sin")
+    x = integers(3)
+    walk = walk_of(lambda x: jnp.sin(x) + jnp.cos(x), x)
+    assert walk.by_jax == ("sin",)
+    np.testing.assert_array_equal(walked(walk, x)[0], compiled(jnp.sin, x)[0] + np.cos(x))
+
+
+def test_a_case_that_a_rule_does_not_know_is_done_by_jax_and_named(monkeypatch: pytest.MonkeyPatch):
+    def refuses(equation: Any) -> Any:
+        raise Unsupported(str(equation))
+
+    monkeypatch.setitem(primitives.RULES, "sort", refuses)
+    x = integers(5)
+    walk = walk_of(jnp.sort, x)
+    assert "sort" in walk.by_jax
+    np.testing.assert_array_equal(walked(walk, x)[0], np.sort(x, axis=-1))
+
+
+def prints(x: Any) -> Any:
+    jax.debug.print("{}", x)
+    return x
+
+
+def writes(x: Any) -> Any:
+    cell = jax.new_ref(x)
+    cell[...] += 1
+    return cell[...]
+
+
+@pytest.mark.parametrize("function", [prints, writes], ids=lambda f: f.__name__)
+def test_what_is_no_function_of_plain_numbers_is_refused(function: Any):
+    with pytest.raises(Unsupported):
+        walk_of(function, integers(3))
+
+
+def test_forward_mode_through_a_reverse_only_rule_is_refused_as_by_jax():
+    with pytest.raises(NotImplementedError, match="custom_lin"):
+        walk_of(lambda x: jax.jvp(cube, (x,), (x,))[1], integers(3))
+
+
+def test_floating_point_warnings_stay_inside():
+    x = integers(3)
+    walk = walk_of(lambda x: jnp.log(x) / (x - x), x)
+    before = np.geterr()
+    walked(walk, x)
+    assert np.geterr() == before
+
+
+def rounding(x: Any) -> Any:
+    y = jax.lax.fori_loop(0, 3, lambda i, y: jnp.sin(y) * x + i, x)
+    z = jax.lax.while_loop(lambda z: jnp.sum(z) > 1, lambda z: z / 3, x)
+    return jnp.tanh(y) / 3, jax.lax.cond(x[0] > 0, jnp.exp, jnp.cos, z), jnp.sqrt(2 * jnp.ones(3)) * x
+
+
+def test_random_rounding_leaves_rows_without_signs_exact_and_moves_the_others():
+    x = integers(3) / 7
+    walk = walk_of(rounding, x)
+    for plain, noisy in zip(walked(walk, x), walked(walk, x, signs=signs(ROWS)), strict=True):
+        np.testing.assert_array_equal(plain[0], noisy[0])
+        assert (plain[1:] != noisy[1:]).mean() > 0.5
+        np.testing.assert_array_less(np.abs(plain - noisy), 1e-14)  # some tens of roundings of numbers below 10
+
+
+def test_what_does_not_round_is_not_moved():
+    x = integers(3) / 7
+    walk = walk_of(lambda x: (jnp.max(-x), jnp.sort(x), x[::-1][1:], x > 0), x)
+    for plain, noisy in zip(walked(walk, x), walked(walk, x, signs=signs(ROWS)), strict=True):
+        np.testing.assert_array_equal(plain, noisy)
+
+
+def test_errors_of_the_same_row_are_the_same_whatever_other_rows_there_are():
+    x, table = integers(3) / 7, signs(ROWS)
+    walk = walk_of(rounding, x)
+    together = walked(walk, x, signs=table)
+    alone = walked(walk, x[2:3], signs=table[:, 2:3])
+    for many, one in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(many[2], one[0])
+
+
+def test_a_round_of_a_loop_has_errors_of_its_own():
+    x = np.ones((ROWS, 1))
+    walk = walk_of(lambda x: jax.lax.scan(lambda c, _: (-c, jnp.abs(c) / 3), x, None, length=8)[1], x)
+    (found,) = walked(walk, x, signs=signs(ROWS))
+    assert len(np.unique(found[1])) == 2
+
+
+def test_a_result_larger_than_the_table_is_moved_throughout():
+    x = np.ones((2, 200_000))
+    (found,) = walked(walk_of(lambda x: x * 3, x), x, signs=np.ones((TABLE, 2)))
+    assert (found == 3 * (1 + np.finfo(np.float64).eps)).all()
