@@ -32,7 +32,7 @@ from eqprop.errors import InvalidInput
 from eqprop.mutants import Mutant, scaled_gradient, second_derivative, slips
 from eqprop.properties import CORE
 from eqprop.registry import Entry, entries
-from eqprop.search import Options, Search, Subject
+from eqprop.search import Options, Search, SearchTask
 
 GROSS = 0.5
 SIZES: dict[str, float] = {"float64": 1e-9, "float32": 1e-3}
@@ -99,7 +99,7 @@ def falsified(entry: Entry, order: int, size: float, dtype: str) -> frozenset[st
     pairs = entry.pairs.map(lambda pair: planted(pair, order, size, dtype)).filter(lambda pair: pair is not None)
     precision: Precision = "float64" if dtype == "float64" else "model"
     search = Search(
-        Subject(f"{entry.name}-{order}-{size}", pairs), Options(PROFILE, precision=precision, properties=CORE)
+        SearchTask(f"{entry.name}-{order}-{size}", pairs), Options(PROFILE, precision=precision, properties=CORE)
     )  # pyright: ignore[reportArgumentType]
     search.explore()
     search.expect_evaluated()

@@ -36,7 +36,7 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry, entries
 from eqprop.results import Counterexample
-from eqprop.search import Options, Search, Subject
+from eqprop.search import Options, Search, SearchTask
 
 ARCHITECTURES = 3
 WRITTEN_EVERY = 50
@@ -73,11 +73,11 @@ class Trial:
 def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False, costly: bool = True) -> Trial:
     """Search one mutant on a few architectures; every falsified property is recorded, blocked or not."""
     name = f"{entry.name}[{mutant.name}]"
-    subject = Subject(name, mutant.of(entry.pairs), target=f"catalog:{name}")
+    task = SearchTask(name, mutant.of(entry.pairs), address=f"catalog:{name}")
     cheap = tuple(prop for prop in CORE if prop.order <= mutant.order)
-    search = _explored(subject, LIBRARY if costly else cheap, seed)
+    search = _explored(task, LIBRARY if costly else cheap, seed)
     if not costly and not Trial(entry.name, mutant.name, mutant.order, frozenset(search.violations)).caught:
-        search = _explored(subject, LIBRARY, seed)
+        search = _explored(task, LIBRARY, seed)
     killers = frozenset(search.violations)
     found: list[Counterexample] = []
     seconds: list[float] = []
@@ -89,8 +89,8 @@ def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False, 
     return Trial(entry.name, mutant.name, mutant.order, killers, tuple(found), tuple(seconds))
 
 
-def _explored(subject: Subject, properties: tuple[Property, ...], seed: int) -> Search:
-    search = Search(subject, Options(PROFILE, seed=seed, properties=properties, judge_blocked=True))
+def _explored(task: SearchTask, properties: tuple[Property, ...], seed: int) -> Search:
+    search = Search(task, Options(PROFILE, seed=seed, properties=properties, judge_blocked=True))
     search.explore()
     search.expect_evaluated()
     return search

@@ -34,7 +34,7 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property
 from eqprop.registry import Entry, entries
 from eqprop.rounding import CONFIRMING_COPIES, Judgement
-from eqprop.search import Structure, drive
+from eqprop.search import Drawn, drive
 from eqprop.strategies.conjugates import conjugates
 
 PER_ARCHITECTURE = 512
@@ -111,7 +111,7 @@ def soak(
     batches = -(-probes // per_architecture)
     repeats_left = (SPARE - 1) * batches
 
-    def body(structure: Structure) -> bool:
+    def body(structure: Drawn) -> bool:
         nonlocal repeats_left
         known = structure.pair.key in count.architectures
         repeats_left -= known
@@ -127,7 +127,7 @@ def soak(
     return count
 
 
-def batch(count: Count, structure: Structure, probes: int) -> None:
+def batch(count: Count, structure: Drawn, probes: int) -> None:
     """Judge a batch of probes on one structure: most of them with the core, some of every fourth with the others."""
     core, costly = (applicable(structure.pair, asked) for asked in (CORE, COSTLY))
     part = probes // COSTLY_PART if costly and count.batches % COSTLY_EVERY == 1 else 0
@@ -139,7 +139,7 @@ def batch(count: Count, structure: Structure, probes: int) -> None:
     count.architectures.add(structure.pair.key)
 
 
-def judge(count: Count, structure: Structure, properties: Sequence[Property], probes: int) -> None:
+def judge(count: Count, structure: Drawn, properties: Sequence[Property], probes: int) -> None:
     """Judge some properties at fresh probes on one structure."""
     pair = structure.pair
     shapes = jax.tree.leaves(output_shapes(pair, "float64"))
@@ -194,7 +194,7 @@ def settled(program: Program, name: str, probes: Probe, judged: Judgement, rng: 
     return Settled(judged.suspect & now.suspect, inconclusive, float(np.max(now.floors[conclusive], initial=0.0)))
 
 
-def described(structure: Structure, program: Program, name: str, judged: Judgement, index: int) -> str:
+def described(structure: Drawn, program: Program, name: str, judged: Judgement, index: int) -> str:
     """Where a violation was found: enough to draw it again."""
     leaf = int(judged.worst_leaf[index])
     return (

@@ -107,7 +107,7 @@ DENSE = dense()
 
 @pytest.fixture(params=CUBES, ids=lambda f: getattr(f, "__name__", "cube"))
 def near(request: pytest.FixtureRequest) -> Local:
-    return Local(model(request.param), AT, careful=True)
+    return Local(model(request.param), AT, reverse_only=True)
 
 
 def test_push_is_the_jacobian_times_a_tangent(near: Local):
@@ -140,14 +140,14 @@ def test_gradient_of_a_loss_pushes_the_hessian(near: Local):
 
 def test_third_derivatives_follow_the_same_way():
     for cubed in (cube, reverse_cube):
-        near = Local(model(cubed), AT, careful=True)
+        near = Local(model(cubed), AT, reverse_only=True)
         expected = jnp.einsum("oijk,i,j,k->o", DENSE["third"], flat(U), flat(V), flat(U))
         same(jax.jit(lambda near=near: near.along(U).along(V).push(U))(), expected)
 
 
 def test_a_function_that_allows_forward_mode_gives_the_same_numbers_careful_or_not():
-    quick, careful = (Local(model(cube), AT, careful=careful) for careful in (False, True))
-    for a, b in zip(flat(quick.along(U).push(V)), flat(careful.along(U).push(V)), strict=True):
+    quick, reverse_only = (Local(model(cube), AT, reverse_only=reverse_only) for reverse_only in (False, True))
+    for a, b in zip(flat(quick.along(U).push(V)), flat(reverse_only.along(U).push(V)), strict=True):
         assert a == b
 
 

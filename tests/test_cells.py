@@ -12,8 +12,8 @@ from eqprop.authoring import expected, own_entries
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY
 from eqprop.results import Ledger, Outcome, PairName, PropertyName, Report, Verdict
-from eqprop.runs import as_subjects, run_subjects
-from eqprop.search import Options, Subject
+from eqprop.runs import as_tasks, run_tasks
+from eqprop.search import Options, SearchTask
 
 pytestmark = pytest.mark.installed
 
@@ -44,23 +44,23 @@ def test_a_property_that_was_not_asked_for_is_not_missing():
 
 
 def test_a_run_of_the_catalog_fails_where_a_cell_vanished(monkeypatch):
-    subject = as_subjects(own_entries()["glu-rescaling"])[0]
-    monkeypatch.setattr(expected, "cells", lambda: {subject.name: {"averaged-gradient": 1e-13}})
+    task = as_tasks(own_entries()["glu-rescaling"])[0]
+    monkeypatch.setattr(expected, "cells", lambda: {task.name: {"averaged-gradient": 1e-13}})
     options = Options(properties=tuple(p for p in LIBRARY if p.name in {"averaged-gradient", "equivariance"}))
-    report = run_subjects([subject], options)
-    assert report.missing == ((subject.name, "averaged-gradient"),)
+    report = run_tasks([task], options)
+    assert report.missing == ((task.name, "averaged-gradient"),)
     assert report.exit_code == 1
 
 
 def test_only_runs_like_the_default_one_are_compared():
     name, kept = next((name, row) for name, row in expected.cells().items() if len(row) > 1)
-    subject = Subject(name, st.nothing(), built_in=True)
+    task = SearchTask(name, st.nothing(), built_in=True)
     fewer = replace(PROFILES["gate"], architectures=3)
-    assert expected.applying(subject, Options()) == set(kept)
-    assert expected.applying(subject, Options(profile=PROFILES["deep"])) == set(kept)
-    assert expected.applying(subject, Options(profile=fewer)) == frozenset()
-    assert expected.applying(subject, Options(seed=1)) == frozenset()
-    assert expected.applying(replace(subject, built_in=False), Options()) == frozenset()
+    assert expected.applying(task, Options()) == set(kept)
+    assert expected.applying(task, Options(profile=PROFILES["deep"])) == set(kept)
+    assert expected.applying(task, Options(profile=fewer)) == frozenset()
+    assert expected.applying(task, Options(seed=1)) == frozenset()
+    assert expected.applying(replace(task, built_in=False), Options()) == frozenset()
 
 
 def test_a_report_is_kept_without_what_does_not_apply_and_with_one_digit_of_each_resolution():

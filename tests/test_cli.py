@@ -159,10 +159,10 @@ def test_ctrl_c_prints_what_is_finished(eqprop, monkeypatch):
 
     search = single.search
 
-    def interrupted(subject, *rest):
-        if subject.name == "bad":
+    def interrupted(task, *rest):
+        if task.name == "bad":
             raise KeyboardInterrupt
-        return search(subject, *rest)
+        return search(task, *rest)
 
     monkeypatch.setattr(single, "search", interrupted)
     code, out, err = eqprop("verify", "nets:both", *QUICK)

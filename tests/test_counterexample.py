@@ -30,9 +30,9 @@ def _storage(tmp_path, monkeypatch):
 
 
 def found_in(target, name, **options):
-    (subject,) = resolve(target)
+    (task,) = resolve(target)
     few = replace(PROFILES["gate"], architectures=2)  # drawn from as many examples, the random seeds the same
-    search = Search(subject, Options(few, properties=(by_name(name),), **options))
+    search = Search(task, Options(few, properties=(by_name(name),), **options))
     search.explore()
     return search.counterexample(by_name(name))
 

@@ -17,7 +17,7 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import Property, by_name
 from eqprop.properties.base import of_numbers
 from eqprop.results import Outcome
-from eqprop.search import Options, Search, Subject, search
+from eqprop.search import Options, Search, SearchTask, search
 from eqprop.search.culprits import Failure, separated
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=8)
@@ -78,7 +78,7 @@ def refuse(size):
 
 
 def verdicts(*properties, pairs=NETS, **options):
-    found = search(Subject("net", pairs), Options(SMALL, properties=properties, **options))
+    found = search(SearchTask("net", pairs), Options(SMALL, properties=properties, **options))
     return {v.property.name: v for v in found}
 
 
@@ -199,7 +199,7 @@ def test_a_derivative_that_does_not_exist_makes_a_property_inapplicable_and_no_o
 
 
 def test_who_reads_no_verdicts_is_told_of_errors():
-    state = Search(Subject("net", NETS), Options(SMALL, properties=(planted("bad", raises), planted("good", holds))))
+    state = Search(SearchTask("net", NETS), Options(SMALL, properties=(planted("bad", raises), planted("good", holds))))
     state.explore()
     with pytest.raises(
         eqprop.InvalidInput, match="net: some properties cannot be evaluated: bad: RuntimeError: refuses"

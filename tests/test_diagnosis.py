@@ -12,7 +12,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.results import Outcome
-from eqprop.search.pool import Judge
+from eqprop.search.pool import ProgramPool
 from eqprop.validation import first_infinite_order, why_not_finite
 
 RNG = np.random.default_rng(0)
@@ -102,8 +102,8 @@ def test_what_has_no_finite_derivative_at_the_example_is_said_before_anything_of
     apply: Any, order: int, said: str, monkeypatch: pytest.MonkeyPatch
 ):
     searched: set[str] = set()
-    judged = Judge.judged
-    monkeypatch.setattr(Judge, "judged", lambda *args: searched.update(p.name for p in args[2]) or judged(*args))
+    judged = ProgramPool.judged
+    monkeypatch.setattr(ProgramPool, "judged", lambda *args: searched.update(p.name for p in args[2]) or judged(*args))
     names = ["group-laws", "equivariance", "gradient-covariance", "hessian-covariance"]
     report = eqprop.run(pair_of(apply, AT_ZERO), profile="quick", properties=names)
     told = {v.property.name: v for v in report.verdicts if v.outcome is Outcome.ERROR}

@@ -172,13 +172,13 @@ def test_a_reverse_only_model_is_found_out_and_verified_in_full():
     pair = scaling_pair(lambda p, x: fused_relu(x @ p["w1"]) @ p["w2"])
     properties = applicable(pair, CORE)
     program = Program(pair, properties, SQUARED_ERROR)
-    assert program.careful
+    assert program.reverse_only
     assert len(properties) == len(CORE) - 1
     assert_settled_without_a_violation(program)
 
 
 def test_a_forward_model_is_not_treated_with_care():
-    assert not Program(scaling_pair(), FEW, SQUARED_ERROR).careful
+    assert not Program(scaling_pair(), FEW, SQUARED_ERROR).reverse_only
 
 
 def test_an_error_of_the_model_is_its_own():

@@ -20,7 +20,7 @@ from eqprop.properties import CORE, by_name
 from eqprop.results import Outcome
 from eqprop.rounding import MARGIN, bar_of, judge
 from eqprop.rounding.floors import COARSE, GROSS, MARGIN_COARSE
-from eqprop.search import Options, Subject, search
+from eqprop.search import Options, SearchTask, search
 
 LOW = [jnp.float32, jnp.float16, jnp.bfloat16]
 HALF = LOW[1:]
@@ -259,7 +259,7 @@ def softmax_in_float32(defect: str = "none") -> eqprop.Pair:
 def searched(pair: eqprop.Pair, names: list[str]) -> tuple[eqprop.Verdict, ...]:
     """Three batches of probes."""
     options = Options(PROFILES["quick"].budgeted(1), properties=tuple(map(by_name, names)), shrink=False)
-    return search(Subject(pair.name, st.just(pair)), options)
+    return search(SearchTask(pair.name, st.just(pair)), options)
 
 
 def test_a_softmax_in_float32_inside_of_float64_holds_at_second_order_and_says_how_coarsely():

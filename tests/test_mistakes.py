@@ -379,4 +379,7 @@ def test_sides_that_cannot_be_compared_are_refused(gives, message):
 
 
 def test_a_hypothesis_says_why_in_words():
-    refused(lambda: own(hypotheses=(lambda pair: True,)).why_not(pair()), "a hypothesis gave True (bool); expected why")
+    refused(
+        lambda: own(hypotheses=(lambda pair: True,)).reason_if_not_applicable(pair()),
+        "a hypothesis gave True (bool); expected why",
+    )

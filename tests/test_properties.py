@@ -318,7 +318,7 @@ def test_the_sides_of_every_property_are_those_of_the_dense_formula(case: str, f
     probes = program.cast(probes)
     found, judged = program.evaluate(probes.only(program.needed)), program.judge(probes.only(program.needed), rng)
     expected = jax.jit(jax.vmap(lambda p: dense_sides(pair, p, loss)), compiler_options=compiler_options())(probes)
-    assert program.careful == case.startswith("reverse-only")
+    assert program.reverse_only == case.startswith("reverse-only")
     for prop in properties:
         lhs, rhs, *_ = found[prop.name]
         for side, dense in zip((lhs, rhs), expected[prop.name], strict=True):
@@ -489,12 +489,15 @@ NOT_APPLICABLE = [
     ("name", "make", "reason"), NOT_APPLICABLE, ids=[f"{n}-{m.__name__}" for n, m, _ in NOT_APPLICABLE]
 )
 def test_a_hypothesis_that_is_not_met_is_named(name: str, make: Callable[[], eqprop.Pair], reason: str):
-    assert reason in str(by_name(name).why_not(make()))
+    assert reason in str(by_name(name).reason_if_not_applicable(make()))
 
 
 def test_a_hypothesis_that_is_met_says_nothing():
-    assert [p.name for p in CORE if p.why_not(linear_gl())] == ["tangent-kernel-covariance"]
-    assert [p.name for p in CORE if p.why_not(rotated_readout())] == ["gauss-newton-covariance", "gauss-newton-null"]
+    assert [p.name for p in CORE if p.reason_if_not_applicable(linear_gl())] == ["tangent-kernel-covariance"]
+    assert [p.name for p in CORE if p.reason_if_not_applicable(rotated_readout())] == [
+        "gauss-newton-covariance",
+        "gauss-newton-null",
+    ]
 
 
 def test_a_property_rests_only_on_properties_of_no_higher_order():

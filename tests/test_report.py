@@ -10,8 +10,8 @@ import pytest
 from eqprop.results import (
     Counterexample,
     Outcome,
-    Overview,
     PairName,
+    PairSummary,
     PropertyName,
     Report,
     Series,
@@ -21,7 +21,7 @@ from eqprop.results import (
     fitted,
     header,
     name_width,
-    overviews,
+    pair_summaries,
 )
 from eqprop.results.summaries import cell_line
 from eqprop.results.verdict import ACCEPTED
@@ -127,7 +127,7 @@ def test_an_overview_counts_what_holds_by_order_among_what_applies():
         verdict("gradient-covariance", resolution=1e-10, worst_resolution=1e-3),
         verdict("hessian-covariance", Outcome.INCONCLUSIVE, order=2),
     ]
-    overview = Overview.of(cells)
+    overview = PairSummary.of(cells)
     assert overview.held == ("1/1", "1/1", "0/1", "-")
     assert (overview.resolution, overview.probes, overview.architectures) == (1e-10, 768, 12)
     assert (
@@ -137,7 +137,7 @@ def test_an_overview_counts_what_holds_by_order_among_what_applies():
 
 
 def test_headings_stand_above_their_columns():
-    line, title = Overview.of([verdict("equivariance", order=0, seconds=1.0)]).line(12), header(12)
+    line, title = PairSummary.of([verdict("equivariance", order=0, seconds=1.0)]).line(12), header(12)
     for heading, value in (("ord 0", "1/1"), ("archs", "0"), ("time", "1.0s")):
         assert title.index(heading) + len(heading) == line.index(value, title.index(heading) - 2) + len(value)
     assert title.index("outcome") == line.index("holds")
@@ -154,18 +154,18 @@ def test_headings_stand_above_their_columns():
     ],
 )
 def test_a_pair_is_as_bad_as_its_worst_cell(outcomes, expected):
-    assert Overview.of([verdict(f"p{i}", outcome) for i, outcome in enumerate(outcomes)]).result == expected
+    assert PairSummary.of([verdict(f"p{i}", outcome) for i, outcome in enumerate(outcomes)]).result == expected
 
 
 def test_overviews_keep_the_order_of_pairs():
     cells = [verdict(pair="b"), verdict(pair="a"), verdict("equivariance", pair="b")]
-    assert [overview.pair for overview in overviews(cells)] == ["b", "a"]
+    assert [overview.pair for overview in pair_summaries(cells)] == ["b", "a"]
 
 
 def test_a_line_fits_eighty_columns_while_the_name_is_cut():
     names = ["a-very-long-name-of-a-pair-that-no-terminal-has-room-for"]
     width = name_width(names, 80)
-    assert len(Overview.of([verdict(pair=names[0])]).line(width)) <= 80
+    assert len(PairSummary.of([verdict(pair=names[0])]).line(width)) <= 80
     assert fitted(names[0], width).endswith("...")
 
 
@@ -201,7 +201,7 @@ def test_an_error_of_every_cell_is_told_once_for_a_pair():
 def test_an_error_of_some_cells_names_them():
     cells = [verdict("a"), verdict("b", Outcome.ERROR, reason="no rule")]
     assert failures_of(*cells) == ["error: relu: b: no rule"]
-    overview = Overview.of(cells)
+    overview = PairSummary.of(cells)
     assert overview.result == "error: b"
     assert overview.worth_details
 

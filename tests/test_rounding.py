@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 import eqprop
 from eqprop import groups
-from eqprop.engine import Unit, lowest_precisions
+from eqprop.engine import Roundoff, lowest_precisions
 from eqprop.evaluation import Program, applicable
 from eqprop.evaluation import program as evaluation
 from eqprop.probes import SQUARED_ERROR, Probe
@@ -74,16 +74,16 @@ PLACES = [rounded, in_scan, in_while, in_cond, in_nested_jit, in_custom_rule, in
 @pytest.mark.parametrize("place", PLACES)
 def test_a_lower_precision_is_found_wherever_the_program_hides_it(place: Any, dtype: Any, float64: None):
     jaxpr = jax.make_jaxpr(lambda x: place(x, dtype))(np.ones(3))
-    assert lowest_precisions(jaxpr)[0] == Unit(float(jnp.finfo(dtype).eps), np.dtype(dtype).name)
+    assert lowest_precisions(jaxpr)[0] == Roundoff(float(jnp.finfo(dtype).eps), np.dtype(dtype).name)
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_program_in_float64_throughout_has_the_precision_of_float64(place: Any, float64: None):
-    assert lowest_precisions(jax.make_jaxpr(lambda x: place(x, np.float64))(np.ones(3)))[0] == Unit(EPS, "float64")
+    assert lowest_precisions(jax.make_jaxpr(lambda x: place(x, np.float64))(np.ones(3)))[0] == Roundoff(EPS, "float64")
 
 
 def test_a_program_of_integers_has_the_finest_precision():
-    assert lowest_precisions(jax.make_jaxpr(lambda i: i + 1)(np.arange(3))) == [Unit(EPS, "float64")]
+    assert lowest_precisions(jax.make_jaxpr(lambda i: i + 1)(np.arange(3))) == [Roundoff(EPS, "float64")]
 
 
 def test_each_output_has_the_precision_of_what_it_depends_on(float64: None):

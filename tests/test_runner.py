@@ -17,19 +17,19 @@ from eqprop.engine import persistent_cache
 from eqprop.engine.cache import cache_folder
 from eqprop.properties import LIBRARY
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
-from eqprop.runs import Interrupted, make_options, run_subjects, single
+from eqprop.runs import Interrupted, make_options, run_tasks, single
 from eqprop.runs.targets import resolve
-from eqprop.search import Subject
+from eqprop.search import SearchTask
 
 OPTIONS = make_options(properties=["equivariance", "noether"])
-SUBJECTS = [Subject(name, st.nothing()) for name in ("first", "second")]
+SUBJECTS = [SearchTask(name, st.nothing()) for name in ("first", "second")]
 
 
-def holding(subject, options, on_progress):
+def holding(task, options, on_progress):
     verdicts = tuple(
-        Verdict(PairName(subject.name), PropertyName(p.name, p.order), Outcome.HOLDS) for p in options.properties
+        Verdict(PairName(task.name), PropertyName(p.name, p.order), Outcome.HOLDS) for p in options.properties
     )
-    on_progress(Progress(subject.name, "finished", verdicts=verdicts))
+    on_progress(Progress(task.name, "finished", verdicts=verdicts))
     return verdicts
 
 
@@ -41,7 +41,7 @@ def searching(monkeypatch):
 
 def test_verdicts_come_in_the_order_of_subjects_and_of_the_library(searching):
     searching(holding)
-    report = run_subjects(SUBJECTS, OPTIONS)
+    report = run_tasks(SUBJECTS, OPTIONS)
     cells = [verdict.cell for verdict in report.verdicts]
     assert cells == [(pair, name) for pair in ("first", "second") for name in ("equivariance", "noether")]
     assert report.ok
@@ -49,26 +49,26 @@ def test_verdicts_come_in_the_order_of_subjects_and_of_the_library(searching):
 
 def test_a_cell_that_the_search_forgets_fails_the_run(searching):
     searching(lambda *args: holding(*args)[:1])
-    report = run_subjects(SUBJECTS, OPTIONS)
+    report = run_tasks(SUBJECTS, OPTIONS)
     assert report.missing == (("first", "noether"), ("second", "noether"))
     assert report.exit_code == 1
 
 
 def test_a_model_that_calls_exit_is_an_error_of_its_pair_only(searching):
     searching(lambda s, *rest: sys.exit(3) if s.name == "first" else holding(s, *rest))
-    outcomes = [verdict.outcome for verdict in run_subjects(SUBJECTS, OPTIONS).verdicts]
+    outcomes = [verdict.outcome for verdict in run_tasks(SUBJECTS, OPTIONS).verdicts]
     assert outcomes == [Outcome.ERROR, Outcome.ERROR, Outcome.HOLDS, Outcome.HOLDS]
 
 
 def test_ctrl_c_keeps_what_is_finished(searching):
-    def interrupted(subject, *rest):
-        if subject.name == "second":
+    def interrupted(task, *rest):
+        if task.name == "second":
             raise KeyboardInterrupt
-        return holding(subject, *rest)
+        return holding(task, *rest)
 
     searching(interrupted)
     with pytest.raises(Interrupted) as caught:
-        run_subjects(SUBJECTS, OPTIONS)
+        run_tasks(SUBJECTS, OPTIONS)
     assert {verdict.pair.name for verdict in caught.value.report.verdicts} == {"first"}
     assert {pair for pair, _ in caught.value.report.missing} == {"second"}
 
@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_what_is_finished(searching):
 def test_run_reports_progress_of_every_pair(searching):
     searching(holding)
     heard = []
-    run_subjects(SUBJECTS, OPTIONS, heard.append)
+    run_tasks(SUBJECTS, OPTIONS, heard.append)
     assert [progress.pair for progress in heard] == ["first", "second"]
 
 
@@ -150,14 +150,14 @@ QUICK = make_options(properties=["equivariance"], architectures=1)
 
 
 def test_a_worker_that_dies_costs_its_own_pair_only(nets):
-    report = run_subjects(resolve("nets:pairs"), QUICK, jobs=2)
+    report = run_tasks(resolve("nets:pairs"), QUICK, jobs=2)
     assert [str(v.outcome) for v in report.verdicts] == ["holds", "falsified", "error"]
     assert "ended with exit code 9" in report.verdicts[2].reason
     assert report.exit_code == 2
 
 
 def test_the_number_of_jobs_does_not_change_the_verdicts(nets):
-    alone, together = (run_subjects(resolve("nets:alive"), QUICK, jobs=jobs).verdicts for jobs in (1, 2))
+    alone, together = (run_tasks(resolve("nets:alive"), QUICK, jobs=jobs).verdicts for jobs in (1, 2))
     assert [replace(v, seconds=0.0) for v in alone] == [replace(v, seconds=0.0) for v in together]
 
 

@@ -20,7 +20,7 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, Property, by_name
 from eqprop.properties.base import of_numbers, only_where, part
 from eqprop.results import Outcome
-from eqprop.search import Options, Search, Subject, pool, rebuilt, search
+from eqprop.search import Options, Search, SearchTask, pool, rebuilt, search
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)
 BIAS_FORGOTTEN, GRADIENT_SCALED = "bias forgotten", "gradient scaled"
@@ -59,9 +59,9 @@ def nets(defect=""):
     return st.builds(build, width, width, width, st.integers(1, 4), st.just(defect))
 
 
-def searched(defect="", names=("equivariance",), *, seed=0, profile=SMALL, **subject):
+def searched(defect="", names=("equivariance",), *, seed=0, profile=SMALL, **task):
     options = Options(profile, seed=seed, properties=tuple(by_name(name) for name in names))
-    return search(Subject("net", nets(defect), **subject), options)
+    return search(SearchTask("net", nets(defect), **task), options)
 
 
 def record(verdicts):
@@ -100,8 +100,8 @@ def test_another_seed_draws_other_probes():
     assert len(residuals) == 3
 
 
-def explored(defect, names=("equivariance",), profile=SMALL, **subject):
-    found = Search(Subject("net", nets(defect), **subject), Options(profile, properties=tuple(map(by_name, names))))
+def explored(defect, names=("equivariance",), profile=SMALL, **task):
+    found = Search(SearchTask("net", nets(defect), **task), Options(profile, properties=tuple(map(by_name, names))))
     found.explore()
     return found
 
@@ -157,7 +157,7 @@ def test_a_counterexample_that_was_not_shrunk_has_a_blob_too():
 
 def test_a_stored_failure_is_tried_before_anything_new():
     searched(BIAS_FORGOTTEN)
-    again = Search(Subject("net", nets(BIAS_FORGOTTEN)), Options(SMALL, properties=(by_name("equivariance"),)))
+    again = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), Options(SMALL, properties=(by_name("equivariance"),)))
     again._recall()
     assert again.violations["equivariance"].structure.pair.architecture["hidden"] == 1
 
@@ -208,7 +208,7 @@ def of_order(order, sides=None, **changes):
 
 def test_of_twelve_architectures_four_are_judged_to_first_order_and_two_of_these_in_full():
     profile = replace(PROFILES["gate"], examples=200, probes=4)
-    verdicts = search(Subject("net", nets()), Options(profile, properties=tuple(map(of_order, range(3)))))
+    verdicts = search(SearchTask("net", nets()), Options(profile, properties=tuple(map(of_order, range(3)))))
     assert [v.architectures for v in verdicts] == [12, 4, 2]
 
 
@@ -226,13 +226,13 @@ def test_the_longer_profiles_judge_every_architecture_in_full(name):
 def test_an_architecture_that_is_drawn_again_is_judged_in_full():
     two = st.integers(1, 2).map(lambda width: build(width, 2, 1, 2, ""))
     profile = replace(PROFILES["gate"], probes=4)
-    verdicts = search(Subject("net", two), Options(profile, properties=tuple(map(of_order, range(3)))))
+    verdicts = search(SearchTask("net", two), Options(profile, properties=tuple(map(of_order, range(3)))))
     assert [v.architectures for v in verdicts] == [2, 2, 2]
 
 
 def test_a_property_that_is_asked_alone_is_judged_on_every_architecture():
     profile = replace(PROFILES["gate"], examples=200, probes=4)
-    (verdict,) = search(Subject("net", nets()), Options(profile, properties=(of_order(2),)))
+    (verdict,) = search(SearchTask("net", nets()), Options(profile, properties=(of_order(2),)))
     assert verdict.architectures == 12
 
 
@@ -247,7 +247,7 @@ def test_a_property_that_compared_nothing_yet_is_judged_again_on_later_architect
     narrow_first = st.integers(0, 40).map(lambda seed: build(1 + seed, 2 if 10 < seed < 16 else 1, 1, 2, ""))
     silent = replace(of_order(2, of_wide_nets), costly=costly)
     profile = replace(PROFILES["gate"], examples=200, architectures=40, first_order=1, second_order=1, probes=4)
-    verdict = search(Subject("net", narrow_first), Options(profile, properties=(of_order(0), silent)))[1]
+    verdict = search(SearchTask("net", narrow_first), Options(profile, properties=(of_order(0), silent)))[1]
     assert verdict.outcome is Outcome.HOLDS
     assert 1 < verdict.architectures < 40
 
@@ -272,7 +272,7 @@ def test_a_users_own_given_test_may_run_eqprop_inside(pair):
 
 
 def test_every_asked_property_has_a_verdict_in_the_order_of_the_library():
-    verdicts = search(Subject("net", nets()), Options(replace(SMALL, architectures=1)))
+    verdicts = search(SearchTask("net", nets()), Options(replace(SMALL, architectures=1)))
     assert [v.property.name for v in verdicts] == [p.name for p in LIBRARY]
     assert all(re.fullmatch("holds|not applicable", v.outcome) for v in verdicts)
 
@@ -293,7 +293,7 @@ def holds(point):
 def judged(*properties, pairs=None, **budget):
     """The verdicts, with the architectures and the probes of each batch that was judged."""
     profile = replace(SMALL, examples=40, architectures=40, probes=5, **budget)
-    return search(Subject("net", nets() if pairs is None else pairs), Options(profile, properties=properties))
+    return search(SearchTask("net", nets() if pairs is None else pairs), Options(profile, properties=properties))
 
 
 @pytest.mark.parametrize(("batches", "probes"), [(1, 3), (2, 3), (4, 2)])
@@ -325,7 +325,7 @@ def test_a_costly_property_is_not_judged_on_the_smallest_architecture_first(monk
 def test_a_search_of_one_example_judges_its_costly_properties_all_the_same():
     profile = replace(SMALL, examples=1, costly_batches=2, costly_probes=3)
     fixed = st.just(build(2, 3, 1, 2, ""))
-    (verdict,) = search(Subject("net", fixed), Options(profile, properties=(planted(holds),)))
+    (verdict,) = search(SearchTask("net", fixed), Options(profile, properties=(planted(holds),)))
     assert (verdict.outcome, verdict.probes, verdict.architectures) == (Outcome.HOLDS, 3, 1)
 
 
@@ -349,7 +349,7 @@ def test_costly_properties_are_not_judged_where_what_they_rest_on_is_falsified_u
     properties = (by_name("equivariance"), planted(holds, rests_on=("equivariance",)))
     for judge_blocked in (False, True):
         options = Options(SMALL, properties=properties, shrink=False, judge_blocked=judge_blocked)
-        verdict = search(Subject("net", nets(BIAS_FORGOTTEN)), options)[1]
+        verdict = search(SearchTask("net", nets(BIAS_FORGOTTEN)), options)[1]
         assert verdict.outcome is Outcome.BLOCKED
         assert bool(verdict.probes) == judge_blocked
 
@@ -379,7 +379,7 @@ def sometimes(leaf):
 
 
 def test_a_property_whose_condition_failed_at_every_probe_does_not_apply_and_says_why():
-    (verdict,) = judged(planted(where(never), nowhere=NOWHERE), costly_batches=2, costly_probes=4)
+    (verdict,) = judged(planted(where(never), reason_if_vacuous=NOWHERE), costly_batches=2, costly_probes=4)
     assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, NOWHERE)
     assert verdict.vacuous == verdict.probes > 8  # it is tried again on later batches
 
@@ -391,11 +391,11 @@ def test_without_such_a_text_there_is_nothing_to_compare():
 
 
 def test_a_condition_that_is_met_at_some_probes_is_judged_there():
-    (verdict,) = judged(planted(where(sometimes), nowhere=NOWHERE), costly_batches=2, costly_probes=16)
+    (verdict,) = judged(planted(where(sometimes), reason_if_vacuous=NOWHERE), costly_batches=2, costly_probes=16)
     assert verdict.outcome is Outcome.HOLDS
     assert 0 < verdict.vacuous < verdict.probes
     assert verdict.inconclusive == 0
-    (verdict,) = judged(planted(where(sometimes, 1e-6), nowhere=NOWHERE), costly_batches=2, costly_probes=16)
+    (verdict,) = judged(planted(where(sometimes, 1e-6), reason_if_vacuous=NOWHERE), costly_batches=2, costly_probes=16)
     assert verdict.outcome is Outcome.FALSIFIED
 
 
@@ -418,7 +418,7 @@ def test_a_check_at_a_point_where_the_condition_fails_says_so(name, element, out
     numbers = jax.tree.map(rng.standard_normal, shapes, is_leaf=lambda shape: isinstance(shape, tuple))
     verdict = eqprop.check(permuted(), name, **numbers, element=element)
     assert verdict.outcome is outcome
-    assert verdict.reason == (by_name(name).nowhere if outcome is Outcome.NOT_APPLICABLE else "")
+    assert verdict.reason == (by_name(name).reason_if_vacuous if outcome is Outcome.NOT_APPLICABLE else "")
 
 
 # -- series -----------------------------------------------------------------------------------------------------------
@@ -440,8 +440,10 @@ def test_a_property_about_a_trajectory_leaves_one_in_its_verdict_and_others_leav
 
 
 def test_a_trajectory_that_says_nothing_is_not_kept():
-    def nowhere(point):
+    def reason_if_vacuous(point):
         return only_where(never(point.theta[2]), along(point))
 
-    (verdict,) = judged(planted(nowhere, series=True, nowhere=NOWHERE), costly_batches=1, costly_probes=2)
+    (verdict,) = judged(
+        planted(reason_if_vacuous, series=True, reason_if_vacuous=NOWHERE), costly_batches=1, costly_probes=2
+    )
     assert verdict.series is None

@@ -19,7 +19,7 @@ from eqprop.evaluation.traced_programs import keepable
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE
 from eqprop.registry import Entry, entries, entry
-from eqprop.runs import as_subjects
+from eqprop.runs import as_tasks
 from eqprop.runs.targets import resolve
 
 
@@ -69,7 +69,7 @@ def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, fol
         monkeypatch.setattr(Program, "_traced", lambda self: pytest.fail("traced again"))
         again = program(pair, Slot(("it",)))
     assert len(kept(folder)) == 1
-    assert (again.careful, again.eps, again.lowest) == (first.careful, first.eps, first.lowest)
+    assert (again.reverse_only, again.eps, again.lowest) == (first.reverse_only, first.eps, first.lowest)
     probes = first.draw(np.random.default_rng(0), 8)
     for name_of, sides in first.evaluate(probes).items():
         np.testing.assert_array_equal(np.concatenate(again.evaluate(probes)[name_of], 1), np.concatenate(sides, 1))
@@ -159,12 +159,12 @@ def test_nothing_is_kept_where_the_cache_is_off(folder):
 
 
 def test_only_the_entries_of_this_package_are_told_by_their_keys():
-    assert all(subject.built_in for subject in resolve("catalog"))
+    assert all(task.built_in for task in resolve("catalog"))
     own = eqprop.Pair(
         eqprop.Model(lambda p, x: x @ p, np.ones((2, 2)), np.ones((1, 2))),
         eqprop.Transformation(eqprop.groups.Sign(1), lambda s, p: p),
     )
-    assert not as_subjects(own)[0].built_in
+    assert not as_tasks(own)[0].built_in
 
 
 @pytest.mark.parametrize("of", entries().values(), ids=entries())

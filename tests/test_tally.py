@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eqprop.engine import FINEST, Unit
+from eqprop.engine import FINEST, Roundoff
 from eqprop.rounding import Judgement
 from eqprop.search import Tally
 
@@ -87,8 +87,8 @@ def test_a_low_precision_excuses_no_numbers_that_are_not_finite():
     assert tally_of(*many, unit=BFLOAT16).why_inconclusive() == ""  # it is out of range beyond 65504
 
 
-FLOAT32 = Unit(2.0**-23, "float32", "convert_element_type (net.py:7)")
-BFLOAT16 = Unit(2.0**-7, "bfloat16", "convert_element_type (net.py:7)")
+FLOAT32 = Roundoff(2.0**-23, "float32", "convert_element_type (net.py:7)")
+BFLOAT16 = Roundoff(2.0**-7, "bfloat16", "convert_element_type (net.py:7)")
 
 
 def test_a_low_precision_is_named_with_the_operation_that_set_it_and_with_what_would_help():
@@ -96,5 +96,5 @@ def test_a_low_precision_is_named_with_the_operation_that_set_it_and_with_what_w
     reason = tally_of(foggy, unit=BFLOAT16).why_inconclusive()
     assert "computes in bfloat16 from convert_element_type (net.py:7) on" in reason
     assert "dtype=float64" in reason
-    assert "precision='float64'" in tally_of(foggy, unit=Unit(1e-7, "float32")).why_inconclusive()
+    assert "precision='float64'" in tally_of(foggy, unit=Roundoff(1e-7, "float32")).why_inconclusive()
     assert "kinks" in tally_of(foggy).why_inconclusive()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop import groups
 from eqprop.registry import entries
-from eqprop.runs import as_subjects, resolve_all
+from eqprop.runs import as_tasks, resolve_all
 from eqprop.runs.targets import resolve
 
 NETS = """
@@ -73,9 +73,9 @@ def pair(name: str = "pair") -> eqprop.Pair:
     ],
 )
 def test_an_attribute_of_a_module_of_the_current_folder_gives_subjects(nets, attribute, names):
-    subjects = resolve(f"nets:{attribute}")
-    assert [subject.name for subject in subjects] == names
-    assert {subject.target for subject in subjects} == {f"nets:{attribute}"}
+    tasks = resolve(f"nets:{attribute}")
+    assert [task.name for task in tasks] == names
+    assert {task.address for task in tasks} == {f"nets:{attribute}"}
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_a_target_that_cannot_be_used_is_explained(nets, target, message):
 
 
 def test_no_target_means_every_entry_of_the_catalog_with_its_own_address():
-    subjects = resolve()
-    assert [subject.name for subject in subjects] == list(entries())
-    assert {subject.target for subject in subjects} == {f"catalog:{name}" for name in entries()}
+    tasks = resolve()
+    assert [task.name for task in tasks] == list(entries())
+    assert {task.address for task in tasks} == {f"catalog:{name}" for name in entries()}
 
 
 def test_a_bare_name_means_the_entry():
     name = next(iter(entries()))
-    assert [subject.target for subject in resolve(name)] == [f"catalog:{name}"]
+    assert [task.address for task in resolve(name)] == [f"catalog:{name}"]
 
 
 def test_two_targets_may_not_name_a_subject_alike(nets):
@@ -122,14 +122,14 @@ def test_two_targets_may_not_name_a_subject_alike(nets):
 
 def test_a_pair_keeps_its_known_failures():
     known = pair().replaced(known_failures={"noether": "stopped gradient"})
-    assert as_subjects(known)[0].known_failures == {"noether": "stopped gradient"}
+    assert as_tasks(known)[0].known_failures == {"noether": "stopped gradient"}
 
 
 def test_strategies_without_a_name_are_numbered_and_never_shown_by_their_repr():
-    names = [s.name for s in as_subjects([st.just(pair()), st.just(pair())], where="pkg:pairs")]
+    names = [s.name for s in as_tasks([st.just(pair()), st.just(pair())], where="pkg:pairs")]
     assert names == ["pairs-0", "pairs-1"]
 
 
 def test_a_mapping_renames_the_pair_itself():
-    subject = as_subjects({"renamed": pair("before")})[0]
-    assert repr(subject.pairs) == "just(Pair('renamed'))"
+    task = as_tasks({"renamed": pair("before")})[0]
+    assert repr(task.pairs) == "just(Pair('renamed'))"

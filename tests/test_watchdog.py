@@ -22,7 +22,7 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import Point, Property, by_name
 from eqprop.properties.base import Sides
 from eqprop.properties.traits import keeps_loss
-from eqprop.search import Options, Subject, search
+from eqprop.search import Options, SearchTask, search
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +121,7 @@ def test_a_property_that_stands_still_takes_no_other_cell_down(never: Event):
     pair = eqprop.Pair(model, eqprop.hidden_units(groups.Scaling(2), writes={"w": 1}, reads={"a": 0}))
     asked = (by_name("equivariance"), standing_still(by_name("jacobian-generator"), never))
     profile = PROFILES["gate"].budgeted(1, name="watched", examples=1)
-    held, stood = search(Subject("waits", st.just(pair)), Options(profile, precision="model", properties=asked))
+    held, stood = search(SearchTask("waits", st.just(pair)), Options(profile, precision="model", properties=asked))
     assert (held.outcome.value, held.reason) == ("holds", "")
     assert stood.outcome.value == "error"
     assert "the program of stands-still stood still" in stood.reason

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from eqprop.profiles import GATE_SEED, PROFILES
 from eqprop.results import Outcome, Report
-from eqprop.search import Options, Subject
+from eqprop.search import Options, SearchTask
 
 FILE = "cells.json"
 MEASURE = "eqprop verify --format json > report.json; python -m benchmarks.cells report.json"
@@ -28,14 +28,14 @@ def cells() -> Resolutions:
     return json.loads(files("eqprop.authoring").joinpath(FILE).read_text(encoding="utf-8"))
 
 
-def applying(subject: Subject, options: Options) -> frozenset[str]:
-    """The properties that are known to apply to a subject in such a run.
+def applying(task: SearchTask, options: Options) -> frozenset[str]:
+    """The properties that are known to apply to a task in such a run.
 
     Empty for what is not of the built-in catalog, and for runs that draw less, or other, architectures than the
     default one: some properties apply to some architectures of an entry only.
     """
     usual = options.seed == GATE_SEED and options.profile.architectures >= PROFILES["gate"].architectures
-    return frozenset(cells().get(subject.name, ())) if subject.built_in and usual else frozenset()
+    return frozenset(cells().get(task.name, ())) if task.built_in and usual else frozenset()
 
 
 def measured(report: Report) -> Resolutions:

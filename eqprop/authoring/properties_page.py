@@ -65,8 +65,8 @@ def facts(prop: Property) -> dict[str, str]:
 def _applies(prop: Property) -> Iterator[str]:
     hypotheses = [(h.__doc__ or h.__name__).splitlines()[0].removeprefix("Hypothesis: ") for h in prop.hypotheses]
     yield f"where {'; '.join(text.rstrip('.') for text in hypotheses)}" if hypotheses else "to every pair"
-    if prop.nowhere:
-        yield f"not where {prop.nowhere}"
+    if prop.reason_if_vacuous:
+        yield f"not where {prop.reason_if_vacuous}"
 
 
 def alone(prop: Property, matrix: Iterable[Kill]) -> list[Kill]:

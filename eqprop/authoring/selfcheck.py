@@ -23,7 +23,7 @@ from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry
 from eqprop.registry import entry as named_entry
 from eqprop.results import Verdict
-from eqprop.search import LARGEST_SEED, Options, Search, Structure, Subject, Tally, Violation, drive
+from eqprop.search import LARGEST_SEED, Drawn, Options, Search, SearchTask, Tally, Violation, drive
 
 LEAST_ARCHITECTURES = 12
 """Distinct ones that the default profile must meet."""
@@ -103,9 +103,9 @@ def _profile(architectures: int) -> Profile:
     return PROFILES["gate"].budgeted(architectures, name="selfcheck", costly_batches=1)
 
 
-def _explored(subject: Subject, architectures: int, properties: Sequence[Property], seed: int) -> Search:
+def _explored(task: SearchTask, architectures: int, properties: Sequence[Property], seed: int) -> Search:
     options = Options(_profile(architectures), seed=seed, properties=tuple(properties), judge_blocked=True)
-    search = Search(subject, options)
+    search = Search(task, options)
     with separated_caches("float64"):
         search.explore()
     search.expect_evaluated()
@@ -117,7 +117,7 @@ def _architectures(entry: Entry, where: str, seed: int) -> int:
     seen: set[Hashable] = set()
     groups: dict[str, object] = {}
 
-    def body(structure: Structure) -> bool:
+    def body(structure: Drawn) -> bool:
         seen.add(structure.pair.key)
         group = structure.pair.transformation.group
         if repr(group) not in groups and len(groups) < JUDGED:
@@ -140,9 +140,9 @@ def _check_control(entry: Entry, where: str, seed: int) -> None:
     premise = [by_name("equivariance")]
     fails: dict[Hashable, bool] = {}
 
-    def body(structure: Structure) -> bool:
+    def body(structure: Drawn) -> bool:
         if structure.pair.key not in fails and len(fails) < JUDGED:
-            alone = Subject(entry.name, st.just(structure.pair), control=entry.control)
+            alone = SearchTask(entry.name, st.just(structure.pair), control=entry.control)
             fails[structure.pair.key] = bool(_explored(alone, 1, premise, seed).violations)
         return False
 
@@ -155,7 +155,7 @@ def _check_control(entry: Entry, where: str, seed: int) -> None:
 
 def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
     """The usable part of each property's probes, if nothing is falsified and the parts are large enough."""
-    search = _explored(Subject(entry.name, entry.pairs, target=f"catalog:{entry.name}"), JUDGED, CORE, seed)
+    search = _explored(SearchTask(entry.name, entry.pairs, address=f"catalog:{entry.name}"), JUDGED, CORE, seed)
     if search.violations:
         name = next(prop.name for prop in CORE if prop.name in search.violations)
         pair = search.violations[name].structure.pair
@@ -186,18 +186,18 @@ def usable(name: str, seen: Tally | Verdict) -> float:
         seen: with its numbers of ``probes``, of which some are ``inconclusive`` or ``vacuous``; at least one.
     """
     prop = by_name(name)
-    unusable = seen.inconclusive + (seen.vacuous if prop.order < 2 and not prop.nowhere else 0)
+    unusable = seen.inconclusive + (seen.vacuous if prop.order < 2 and not prop.reason_if_vacuous else 0)
     return 1 - unusable / seen.probes
 
 
 def _check_mutant(entry: Entry, mutant: Mutant, where: str, seed: int) -> None:
     """The mutant is caught by a property of its order, and by none of a lower one; costly ones where no other does."""
     name = f"{entry.name}[{mutant.name}]"
-    subject = Subject(name, mutant.of(entry.pairs), target=f"catalog:{name}")
+    task = SearchTask(name, mutant.of(entry.pairs), address=f"catalog:{name}")
     caught: Mapping[str, Violation] = {}
     for library in (CORE, LIBRARY):
         asked = [prop for prop in library if prop.order <= mutant.order]
-        caught = caught or _explored(subject, JUDGED_BROKEN, asked, seed).violations
+        caught = caught or _explored(task, JUDGED_BROKEN, asked, seed).violations
     lowest = min((by_name(prop).order for prop in caught), default=None)
     if lowest != mutant.order:
         seen = f"caught at order {lowest}, by {', '.join(caught)}" if caught else "not caught at all"

@@ -57,7 +57,7 @@ def counterexample(
     probe: Probe,
     *,
     target: str,
-    subject: str,
+    task: str,
     blob: str,
     before: Probe,
     seed: int,
@@ -71,7 +71,7 @@ def counterexample(
         prop: what is violated.
         probe: where, without a leading axis, only the fields that the property reads.
         target: where a replay finds the pair; empty for a Python object.
-        subject: the name of what was searched.
+        task: the name of what was searched.
         blob: rebuilds the architecture.
         before: the probe as it was found, before shrinking.
         seed: of the search.
@@ -87,7 +87,7 @@ def counterexample(
     recipe = {
         "format": 1,
         "target": target,
-        "subject": subject,
+        "subject": task,
         "pair": program.pair.name,
         "property": prop.name,
         "loss": program.loss.name,
@@ -110,7 +110,7 @@ def counterexample(
         numbers=numbers,
         shrunk=_shrunk(before, probe),
         notes=(*notes, *_notes(program, prop, batch), *not_saved),
-        replay=_replay_line(target, subject, prop, seed, file),
+        replay=_replay_line(target, task, prop, seed, file),
         file=file,
         recipe=recipe,
     )
@@ -172,13 +172,13 @@ def _plain(array: np.ndarray) -> dict[str, Any]:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "values": np.ravel(array).tolist()}
 
 
-def _replay_line(target: str, subject: str, prop: Property, seed: int, file: str) -> str:
+def _replay_line(target: str, task: str, prop: Property, seed: int, file: str) -> str:
     # An optimiser that was passed as an object is found by no command; the pair is, by the code above.
     findable = target and not (isinstance(prop, OptimizerProperty) and not prop.found_at)
     if findable and file:
         return f"eqprop replay {shlex.quote(file)}"
     if findable:
-        match = "" if _is_single(target, subject) else f" --match {shlex.quote(subject)}"
+        match = "" if _is_single(target, task) else f" --match {shlex.quote(task)}"
         return f"eqprop verify {shlex.quote(target)}{match} --property {prop.name} --seed {seed}{_option(prop)}"
     optimizer = f", optimizer={_optimizer_text(prop)}" if isinstance(prop, OptimizerProperty) else ""
     return f"eqprop.verify(pair, properties=[{prop.name!r}], seed={seed}{optimizer})"
@@ -193,9 +193,9 @@ def _option(prop: Property) -> str:
     return f" --optimizer {shlex.quote(prop.found_at)}" if isinstance(prop, OptimizerProperty) else ""
 
 
-def _is_single(target: str, subject: str) -> bool:
+def _is_single(target: str, task: str) -> bool:
     """Whether the target has no other pair than this one: an entry of the catalog, or a mutant of one."""
-    return target == f"catalog:{subject}"
+    return target == f"catalog:{task}"
 
 
 def _code(found: Counterexample, prop: Property, arrays: dict[str, dict[str, np.ndarray]]) -> str:

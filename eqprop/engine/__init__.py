@@ -7,6 +7,7 @@ from eqprop.engine.calculus import Local as Local
 from eqprop.engine.calculus import Tree as Tree
 from eqprop.engine.calculus import add as add
 from eqprop.engine.calculus import bracket as bracket
+from eqprop.engine.calculus import double_vjp as double_vjp
 from eqprop.engine.calculus import floats_as as floats_as
 from eqprop.engine.calculus import generator as generator
 from eqprop.engine.calculus import has_no_derivative as has_no_derivative
@@ -31,7 +32,7 @@ from eqprop.engine.precision import garbage_kept as garbage_kept
 from eqprop.engine.precision import numbers_context as numbers_context
 from eqprop.engine.precision import separated_caches as separated_caches
 from eqprop.engine.roundoff import FINEST as FINEST
-from eqprop.engine.roundoff import Unit as Unit
+from eqprop.engine.roundoff import Roundoff as Roundoff
 from eqprop.engine.roundoff import coarsest as coarsest
 from eqprop.engine.roundoff import lowest_precisions as lowest_precisions
 from eqprop.engine.rowwise import batched as batched
@@ -46,10 +47,10 @@ from eqprop.engine.trees import matching as matching
 from eqprop.engine.trees import type_of_leaf as type_of_leaf
 from eqprop.engine.user_code import ARRAYS as ARRAYS
 from eqprop.engine.user_code import equal as equal
+from eqprop.engine.user_code import explained as explained
 from eqprop.engine.user_code import not_repeatable as not_repeatable
 from eqprop.engine.user_code import numbers as numbers
 from eqprop.engine.user_code import repeatable as repeatable
-from eqprop.engine.user_code import said as said
 from eqprop.engine.user_code import undisturbed as undisturbed
 from eqprop.engine.user_code import unexpected as unexpected
 from eqprop.engine.watchdog import attended as attended

@@ -108,20 +108,20 @@ class Local:
     Args:
         function: of one tree.
         at: the point.
-        careful: whether the function may be reverse-only; each derivative is then taken the way that JAX allows.
+        reverse_only: whether the function may be reverse-only; each derivative is then taken the way that JAX allows.
     """
 
-    def __init__(self, function: Callable[[Tree], Tree], at: Tree, *, careful: bool = False) -> None:
+    def __init__(self, function: Callable[[Tree], Tree], at: Tree, *, reverse_only: bool = False) -> None:
         self.function = function
         self.at = at
-        self.careful = careful
+        self.reverse_only = reverse_only
 
     def _near(self, function: Callable[[Tree], Tree]) -> Local:
-        return Local(function, self.at, careful=self.careful)
+        return Local(function, self.at, reverse_only=self.reverse_only)
 
     @cached_property
     def _forward(self) -> bool:
-        return not self.careful or allows_forward(self.function, self.at)
+        return not self.reverse_only or allows_forward(self.function, self.at)
 
     @cached_property
     def _linear(self) -> tuple[Tree, Callable[[Tree], Tree]]:

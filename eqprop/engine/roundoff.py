@@ -17,7 +17,7 @@ from eqprop.engine.sources import described
 
 
 @dataclass(frozen=True)
-class Unit:
+class Roundoff:
     """A floating precision.
 
     Attributes:
@@ -31,15 +31,15 @@ class Unit:
     origin: str = field(default="", compare=False)
 
 
-FINEST = Unit(float(np.finfo(np.float64).eps), "float64")
+FINEST = Roundoff(float(np.finfo(np.float64).eps), "float64")
 
 
-def coarsest(units: Iterable[Unit]) -> Unit:
+def coarsest(units: Iterable[Roundoff]) -> Roundoff:
     """The lowest precision of several, the first one of those that are equally low."""
     return max(units, key=lambda unit: unit.eps, default=FINEST)
 
 
-def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Unit]:
+def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Roundoff]:
     """For each output of a traced program, the lowest floating precision that it depends on.
 
     Operations that hold programs of their own (jit, loops, branches) count with everything in these. Integers have no
@@ -59,10 +59,10 @@ def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Unit]:
 class _Found:
     """A precision and the operation whose result has it first; put into words only where it is asked for."""
 
-    unit: Unit
+    unit: Roundoff
     equation: Any = None
 
-    def named(self) -> Unit:
+    def named(self) -> Roundoff:
         if self.equation is None or self.unit.eps <= FINEST.eps:
             return self.unit
         return replace(self.unit, origin=described(self.equation))
@@ -81,12 +81,12 @@ def _inside(equation: Any) -> Iterator[_Found]:
             yield from (_Found(_unit(variable), nested) for variable in nested.outvars)
 
 
-def _unit(variable: Any) -> Unit:
+def _unit(variable: Any) -> Roundoff:
     return _unit_of(getattr(variable.aval, "dtype", None))
 
 
 @cache
-def _unit_of(dtype: Any) -> Unit:
+def _unit_of(dtype: Any) -> Roundoff:
     if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
         return FINEST
-    return Unit(float(jnp.finfo(dtype).eps), str(np.dtype(dtype)))
+    return Roundoff(float(jnp.finfo(dtype).eps), str(np.dtype(dtype)))

@@ -62,9 +62,9 @@ def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], 
 
     def call() -> Any:
         if not compiled:
-            lowered = said(what, lambda: traces[0].lower().compile(compiler_options=compiler_options()))
+            lowered = explained(what, lambda: traces[0].lower().compile(compiler_options=compiler_options()))
             compiled.append(attended(lowered, what))
-        return said(what, lambda: compiled[0](*arguments))
+        return explained(what, lambda: compiled[0](*arguments))
 
     return call
 
@@ -100,7 +100,7 @@ def undisturbed(name: str, function: Callable[..., Any], *arguments: Any) -> Any
     return result
 
 
-def said(what: str, call: Callable[[], Any]) -> Any:
+def explained(what: str, call: Callable[[], Any]) -> Any:
     """The call's result; whatever it raises is said in one line with its own words."""
     try:
         return call()
@@ -121,7 +121,7 @@ def said(what: str, call: Callable[[], Any]) -> Any:
 
 def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     # A new function each time: JAX remembers the trace of one that it has seen.
-    return said(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
+    return explained(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
 
 
 def numbers(leaf: Any) -> np.ndarray:

@@ -18,7 +18,7 @@ from eqprop.engine import (
     MULTIPLY_ADDS,
     TABLE,
     Precision,
-    Unit,
+    Roundoff,
     attended,
     coarsest,
     compiler_options,
@@ -61,13 +61,13 @@ class Program:
         properties: those to evaluate; each must apply to the pair.
         loss: a drawn loss; the model's own takes precedence.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
-        careful: whether the model is known to be reverse-only; found out where it is not said.
+        reverse_only: whether the model is known to be reverse-only; found out where it is not said.
         probes: how many probes a call holds where the model is small; ``PROBES`` by default.
         slot: where the traced program is kept between runs; None keeps none.
         compiled: False traces and lowers the program only, for what that raises.
 
     Attributes:
-        careful: whether a reverse-only derivative rule was met.
+        reverse_only: whether a reverse-only derivative rule was met.
         large: whether the model has so many parameters that the program itself measures its sides.
         copies: how many perturbed copies of each probe set its floor.
         rows: how many rows (probes and copies) one call evaluates.
@@ -84,7 +84,7 @@ class Program:
         loss: Loss,
         precision: Precision = "float64",
         *,
-        careful: bool = False,
+        reverse_only: bool = False,
         probes: int | None = None,
         slot: Slot | None = None,
         compiled: bool = True,
@@ -111,14 +111,14 @@ class Program:
         with numbers_context(precision), garbage_kept():
             self.outputs = output_shapes(pair, precision)
             self._example = self.draw(np.random.default_rng(0), 1)
-            self.careful = careful
+            self.reverse_only = reverse_only
             if slot is None or self.large or not self._recall(slot):
                 try:
                     self._compile(slot)
                 except (TypeError, NotImplementedError) as error:
-                    if self.careful or not is_reverse_only(error):
+                    if self.reverse_only or not is_reverse_only(error):
                         raise
-                    self.careful = True
+                    self.reverse_only = True
                     self._compile(slot)
 
     @property
@@ -135,8 +135,8 @@ class Program:
         if kept is None:
             return False
         call, facts = kept
-        self.careful = facts["careful"]
-        self.units = {name: Unit(*unit) for name, unit in facts["units"].items()}
+        self.reverse_only = facts["reverse_only"]
+        self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
         self._work = facts["work"]
         self.layouts = {name: Layout.from_json(layout) for name, layout in facts["layouts"].items()}
         self._call = self._compiled(jax.jit(call).trace(self._rows_like(self.rows)))
@@ -151,7 +151,7 @@ class Program:
             rows = self._rows_like(self.rows)
             layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
             units = {name: astuple(unit) for name, unit in self.units.items()}
-            facts = {"careful": self.careful, "units": units, "layouts": layouts, "work": self._work}
+            facts = {"reverse_only": self.reverse_only, "units": units, "layouts": layouts, "work": self._work}
             traced = jax.jit(slot.keep(jitted, rows, facts)).trace(rows)
         self._call = self._compiled(traced)
 
@@ -197,7 +197,7 @@ class Program:
 
     def _sides(self, probe: Probe, properties: Sequence[Property] = ()) -> Sides:
         """The leaves of both sides, the scales and the errors of every property (or of some) at one probe."""
-        point = Point(self.pair, probe, self.loss, careful=self.careful)
+        point = Point(self.pair, probe, self.loss, reverse_only=self.reverse_only)
         found: dict[str, tuple[list[Any], ...]] = {}
         for prop in properties or self.properties:
             parts = prop.compared(point)
@@ -327,4 +327,4 @@ def _unfinished(rows: Probe) -> Any:
 
 def applicable(pair: Pair, properties: Sequence[Property]) -> tuple[Property, ...]:
     """The properties whose hypotheses the pair meets."""
-    return tuple(prop for prop in properties if prop.why_not(pair) is None)
+    return tuple(prop for prop in properties if prop.reason_if_not_applicable(pair) is None)

@@ -11,7 +11,7 @@ from eqprop.engine import Precision
 from eqprop.errors import Falsified
 from eqprop.properties import Property
 from eqprop.results import Report
-from eqprop.runs import Listener, as_subjects, make_options, run_subjects
+from eqprop.runs import Listener, as_tasks, make_options, run_tasks
 from eqprop.search import ignore
 
 
@@ -54,7 +54,7 @@ def run(
         unseen=unseen,
     )
     function_of(on_progress, ("progress",), "on_progress")
-    return run_subjects(as_subjects(pairs), options, on_progress)
+    return run_tasks(as_tasks(pairs), options, on_progress)
 
 
 def verify(

@@ -14,8 +14,8 @@ from eqprop.engine import Precision
 from eqprop.errors import Falsified
 from eqprop.properties import Property
 from eqprop.results import Outcome, Report, Verdict
-from eqprop.runs import as_subjects, make_options, searched
-from eqprop.search import Options, Subject
+from eqprop.runs import as_tasks, make_options, searched
+from eqprop.search import Options, SearchTask
 
 MARK = "eqprop_cases"
 
@@ -33,16 +33,16 @@ class FailedCell(Falsified):
 
 
 class SharedSearch:
-    """One subject's search, run when the first of its cases asks for it."""
+    """One task's search, run when the first of its cases asks for it."""
 
-    def __init__(self, subject: Subject, options: Options) -> None:
-        self.subject = subject
+    def __init__(self, task: SearchTask, options: Options) -> None:
+        self.task = task
         self.options = options
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """By property name."""
-        return {verdict.property.name: verdict for verdict in searched(self.subject, self.options)}
+        return {verdict.property.name: verdict for verdict in searched(self.task, self.options)}
 
     @property
     def done(self) -> bool:
@@ -60,7 +60,7 @@ class Case:
     @property
     def pair(self) -> str:
         """The pair's name."""
-        return self.search.subject.name
+        return self.search.task.name
 
     @property
     def id(self) -> str:
@@ -98,10 +98,10 @@ class Case:
         return f"Case({self.id!r})"
 
 
-def cases_of(subjects: Iterable[Subject], options: Options) -> Iterator[Case]:
-    """The cells of all subjects, in the order of reports."""
-    for subject in subjects:
-        search = SharedSearch(subject, options)
+def cases_of(tasks: Iterable[SearchTask], options: Options) -> Iterator[Case]:
+    """The cells of all tasks, in the order of reports."""
+    for task in tasks:
+        search = SharedSearch(task, options)
         yield from (Case(search, prop) for prop in options.properties)
 
 
@@ -140,7 +140,7 @@ def parametrize(
     every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
     every |= {"save": save, "optimizer": optimizer, "unseen": unseen}
     given = {k: v for k, v in every.items() if v is not None}
-    subjects = as_subjects(pairs[0] if len(pairs) == 1 else pairs)
+    tasks = as_tasks(pairs[0] if len(pairs) == 1 else pairs)
     make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place
     # The plugin turns the mark into tests, because only it knows the command line.
-    return getattr(pytest.mark, MARK)(subjects=subjects, given=given)
+    return getattr(pytest.mark, MARK)(tasks=tasks, given=given)

@@ -21,7 +21,7 @@ import click
 
 if TYPE_CHECKING:
     from eqprop.results import Report
-    from eqprop.search import Options, Subject
+    from eqprop.search import Options, SearchTask
 
 SLOW_TO_BUILD = 3.0
 """Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default."""
@@ -137,10 +137,8 @@ def verify(
             optimizer=optimizer,
             unseen=unseen,
         )
-        subjects, slow = _subjects(targets, match)
-        report = _run(
-            subjects, options, jobs=wanted or (1 if slow else _cpus()), json=output == "json", verbose=verbose
-        )
+        tasks, slow = _tasks(targets, match)
+        report = _run(tasks, options, jobs=wanted or (1 if slow else _cpus()), json=output == "json", verbose=verbose)
     if output == "json":
         _echo(report.to_json())
     else:
@@ -148,30 +146,30 @@ def verify(
     return report.exit_code
 
 
-def _subjects(targets: tuple[str, ...], match: str) -> tuple[list[Subject], bool]:
-    """The subjects, and whether a user's target took long to build."""
+def _tasks(targets: tuple[str, ...], match: str) -> tuple[list[SearchTask], bool]:
+    """The tasks, and whether a user's target took long to build."""
     from eqprop.errors import InvalidInput
     from eqprop.runs import resolve_all
 
     start = time.perf_counter()
-    subjects = resolve_all(targets)
+    tasks = resolve_all(targets)
     slow = any(":" in target for target in targets) and time.perf_counter() - start > SLOW_TO_BUILD
-    matching = [subject for subject in subjects if match.lower() in subject.name.lower()]
+    matching = [task for task in tasks if match.lower() in task.name.lower()]
     if not matching:
-        msg = f"--match {match!r} leaves no pair; the pairs are: {', '.join(s.name for s in subjects)}."
+        msg = f"--match {match!r} leaves no pair; the pairs are: {', '.join(s.name for s in tasks)}."
         raise InvalidInput(msg)
     return matching, slow
 
 
-def _run(subjects: list[Subject], options: Options, *, jobs: int, json: bool, verbose: bool) -> Report:
+def _run(tasks: list[SearchTask], options: Options, *, jobs: int, json: bool, verbose: bool) -> Report:
     from eqprop.faces.display import board
-    from eqprop.runs import Interrupted, run_subjects
+    from eqprop.runs import Interrupted, run_tasks
 
-    names = [subject.name for subject in subjects]
+    names = [task.name for task in tasks]
     show = board(names, architectures=options.profile.architectures, verbose=verbose, json=json, echo=_echo)
     try:
         with show:
-            return run_subjects(subjects, options, show, jobs=jobs)
+            return run_tasks(tasks, options, show, jobs=jobs)
     except Interrupted as stop:
         _echo("eqprop: interrupted; what was finished:", sys.stderr)
         return stop.report

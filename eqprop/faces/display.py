@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from eqprop.results import Outcome, Overview, Progress, cell_lines, fitted, header, name_width
+from eqprop.results import Outcome, PairSummary, Progress, cell_lines, fitted, header, name_width
 
 STYLES = {
     Outcome.HOLDS: "green",
@@ -47,7 +47,7 @@ class PlainBoard(Board):
     def __call__(self, progress: Progress) -> None:
         if progress.stage != "finished" or not progress.verdicts:
             return
-        overview = Overview.of(progress.verdicts)
+        overview = PairSummary.of(progress.verdicts)
         self.echo(overview.line(self.width))
         if self.verbose or overview.worth_details:
             for _, line in cell_lines(progress.verdicts):
@@ -89,7 +89,7 @@ class LiveBoard(Board):
         self.finished += 1
         if not progress.verdicts:
             return
-        overview = Overview.of(progress.verdicts)
+        overview = PairSummary.of(progress.verdicts)
         result = Text(overview.result, style=STYLES.get(overview.outcome, "bold red"))
         self._print(Text(f"{overview.numbers(self.width)}  ").append_text(result))
         if self.verbose or overview.worth_details:

@@ -20,7 +20,7 @@ from eqprop.profiles import GATE_SEED, profile_named
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Case
-    from eqprop.search import Options, Subject
+    from eqprop.search import Options, SearchTask
 
 KEYS: dict[str, type] = {
     "targets": list,
@@ -142,8 +142,8 @@ class Settings:
         arguments: dict[str, Any] = {"save": Path(".eqprop"), **self._merged(given)}
         return make_options(**arguments)
 
-    def with_known_failures(self, subjects: Iterable[Subject]) -> list[Subject]:
-        """The subjects with the known failures that pyproject.toml declares for them."""
+    def with_known_failures(self, tasks: Iterable[SearchTask]) -> list[SearchTask]:
+        """The tasks with the known failures that pyproject.toml declares for them."""
         table: dict[str, dict[str, str]] = {}
         for cell, reason in self.known_failures.items():
             pair, _, name = cell.rpartition("::")
@@ -151,7 +151,7 @@ class Settings:
         if table:
             self._check_known_names(table)
         return [
-            replace(s, known_failures={**s.known_failures, **table[s.name]}) if s.name in table else s for s in subjects
+            replace(s, known_failures={**s.known_failures, **table[s.name]}) if s.name in table else s for s in tasks
         ]
 
     def _check_known_names(self, table: Mapping[str, Mapping[str, str]]) -> None:

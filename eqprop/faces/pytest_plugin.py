@@ -65,7 +65,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, once; workers of xdist get them from their controller."""
     config.addinivalue_line("markers", "eqprop: a property of a model's symmetry, verified by eqprop")
-    config.addinivalue_line("markers", "eqprop_cases(subjects, given): set by @eqprop.parametrize")
+    config.addinivalue_line("markers", "eqprop_cases(tasks, given): set by @eqprop.parametrize")
     try:
         config.stash[SETTINGS] = Settings.of(config)
         config.stash[SEEN] = set()
@@ -178,11 +178,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     settings = metafunc.config.stash[SETTINGS]
     try:
-        subjects = settings.with_known_failures(mark.kwargs["subjects"])
-        cases = cases_of(subjects, settings.options(**mark.kwargs["given"]))
+        tasks = settings.with_known_failures(mark.kwargs["tasks"])
+        cases = cases_of(tasks, settings.options(**mark.kwargs["given"]))
     except InvalidInput as error:
         raise pytest.Collector.CollectError(str(error)) from error
-    metafunc.config.stash[SEEN].update(subject.name for subject in subjects)
+    metafunc.config.stash[SEEN].update(task.name for task in tasks)
     params = [pytest.param(case, id=case.id, marks=_marks(metafunc.config, case)) for case in cases]
     metafunc.parametrize("case", params)
 
@@ -244,10 +244,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ]
     if not records:
         return
-    from eqprop.results import Report, Verdict, header, name_width, overviews
+    from eqprop.results import Report, Verdict, header, name_width, pair_summaries
 
     report = Report(tuple(Verdict.from_record(record) for record in records))
-    found = overviews(report.verdicts)
+    found = pair_summaries(report.verdicts)
     width = name_width([overview.pair for overview in found], config.get_terminal_writer().fullwidth)
     terminalreporter.section("eqprop")
     terminalreporter.line(header(width))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, got
-from eqprop.engine import said
+from eqprop.engine import explained
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup, resting
 
@@ -32,11 +32,11 @@ def check_form(group: Group) -> None:
     if group.size is not None and as_index(group.size) is None:
         msg = f"{group!r}: size is {got(group.size)}; expected the length of the axis that act acts on, or None."
         raise InvalidInput(msg)
-    identity = said(f"{group!r}: identity()", group.identity)
+    identity = explained(f"{group!r}: identity()", group.identity)
     element = _element(group, identity)
     _check_traced(group, "compose(g, h)", lambda g: group.compose(g, g), element, identity)
     _check_traced(group, "inverse(g)", group.inverse, element, identity)
-    simple = said(f"{group!r}: simple()", lambda: list(islice(group.simple(), 2)))
+    simple = explained(f"{group!r}: simple()", lambda: list(islice(group.simple(), 2)))
     alike(group, "simple()", simple, identity, "identity()")
     if isinstance(group, LieGroup):
         _check_algebra(group, identity)
@@ -47,7 +47,7 @@ def _element(group: Group, identity: Any) -> Any:
 
     def drawn(count: int) -> list[Any]:
         rng = np.random.default_rng(0)
-        return [said(f"{group!r}: sample(rng, reach)", lambda r=r: group.sample(rng, r)) for r in REACHES[:count]]
+        return [explained(f"{group!r}: sample(rng, reach)", lambda r=r: group.sample(rng, r)) for r in REACHES[:count]]
 
     once = drawn(2)
     alike(group, "sample", once, identity, "identity()")
@@ -67,10 +67,10 @@ def _element(group: Group, identity: Any) -> Any:
 
 
 def _check_algebra(group: LieGroup, identity: Any) -> None:
-    zero = said(f"{group!r}: zero()", group.zero)
-    algebra = said(f"{group!r}: sample_algebra(rng)", lambda: group.sample_algebra(np.random.default_rng(0)))
+    zero = explained(f"{group!r}: zero()", group.zero)
+    algebra = explained(f"{group!r}: sample_algebra(rng)", lambda: group.sample_algebra(np.random.default_rng(0)))
     alike(group, "sample_algebra", [algebra], zero, "zero()")
-    simple = said(f"{group!r}: simple_algebra()", lambda: list(islice(group.simple_algebra(), 2)))
+    simple = explained(f"{group!r}: simple_algebra()", lambda: list(islice(group.simple_algebra(), 2)))
     alike(group, "simple_algebra()", simple, zero, "zero()")
     _check_traced(group, "exp(xi)", group.exp, algebra, identity)
     _check_traced(group, "tangent(xi)", group.tangent, algebra, resting(identity))  # integers do not move
@@ -79,7 +79,7 @@ def _check_algebra(group: LieGroup, identity: Any) -> None:
 def _check_traced(group: Group, method: str, call: Callable[[Any], Any], argument: Any, identity: Any) -> None:
     """A method that JAX traces, and that gives elements."""
     given = jax.tree.map(np.asarray, argument)
-    found = said(f"{group!r}: {method}", lambda: jax.eval_shape(lambda tree: call(tree), given))  # noqa: PLW0108
+    found = explained(f"{group!r}: {method}", lambda: jax.eval_shape(lambda tree: call(tree), given))  # noqa: PLW0108
     if form(found) != form(identity):
         left, right = (jax.tree.map(jnp.shape, tree) for tree in (found, identity))
         msg = f"{group!r}: {method} gives shapes {left}; expected what is like identity(), of shapes {right}."

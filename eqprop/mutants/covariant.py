@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Pair
-from eqprop.engine import is_floating
+from eqprop.engine import double_vjp, is_floating
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through, with_backward, with_derivative
 from eqprop.properties import straight_model
@@ -122,7 +122,9 @@ def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-
             theta = tuple(map(jnp.asarray, leaves.split(params)))
             start = jax.lax.stop_gradient(theta)
             away = jax.tree.map(jnp.subtract, theta, start)
-            first, along = jax.jvp(lambda at: model.apply(_joined(params, list(at)), inputs), (start,), (away,))
+            # By reverse mode alone: some models have no other.
+            first, push = double_vjp(lambda at: model.apply(_joined(params, list(at)), inputs), start)
+            along = push(away)
             whole = model.apply(params, inputs)
             return jax.tree.map(lambda y, a, b: y + delta * ((y - a) - b), whole, first, along)
 

@@ -23,8 +23,8 @@ from eqprop.profiles import PROFILES
 from eqprop.properties import Point
 from eqprop.properties.optimizers import CHARGE, OptimizerProperty, charge_drift, optimizer_charge, optimizer_properties
 from eqprop.results import Counterexample
-from eqprop.runs import as_subjects, found
-from eqprop.search import Options, Search, Subject
+from eqprop.runs import as_tasks, found
+from eqprop.search import Options, Search, SearchTask
 
 TARGET = "eqprop.optimizers.pairs:pairs"
 
@@ -151,7 +151,7 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
         optimizer = row.make()
         step, trajectory = optimizer_properties(optimizer, row.name, found_at=row.found_at)
         properties = (step, trajectory, *((optimizer_charge(optimizer, row.name),) if column.charged else ()))
-        search = Search(_subject(column), Options(profile=PROFILE, properties=properties, save=save))
+        search = Search(_task(column), Options(profile=PROFILE, properties=properties, save=save))
         try:
             search.explore()
             search.expect_evaluated()
@@ -181,15 +181,15 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
     )
 
 
-def _subject(column: Column) -> Subject:
-    (subject,) = as_subjects(column.pair)
-    return replace(subject, target=TARGET)
+def _task(column: Column) -> SearchTask:
+    (task,) = as_tasks(column.pair)
+    return replace(task, target=TARGET)
 
 
 def _answer(search: Search, prop: OptimizerProperty) -> tuple[str, str]:
     if prop.name in search.violations:
         return NO, ""
-    why = search.why_not.get(prop.name) or search.tallies[prop.name].why_inconclusive()
+    why = search.reason_if_not_applicable.get(prop.name) or search.tallies[prop.name].why_inconclusive()
     return (UNKNOWN, why) if why else (YES, "")
 
 

@@ -82,7 +82,7 @@ AVERAGED_GRADIENT = Property(
     ),
     consequence_of=("equivariance", "derivative"),
     costly=True,
-    nowhere="on every segment from θ to K_gθ that was drawn the quadrature met kinks, or K_gθ = θ",
+    reason_if_vacuous="on every segment from θ to K_gθ that was drawn the quadrature met kinks, or K_gθ = θ",
 )
 
 AVERAGED_HESSIAN = Property(
@@ -100,5 +100,5 @@ AVERAGED_HESSIAN = Property(
         "Stated where the quadrature converges: at kinks the gradient jumps, which no second derivative shows."
     ),
     costly=True,
-    nowhere="on every segment from θ to K_gθ that was drawn the gradient has kinks, or K_gθ = θ",
+    reason_if_vacuous="on every segment from θ to K_gθ that was drawn the gradient has kinks, or K_gθ = θ",
 )

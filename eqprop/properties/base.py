@@ -182,7 +182,7 @@ class Property:
     derivation: str = ""
     consequence_of: tuple[str, ...] = ()
     costly: bool = False
-    nowhere: str = ""
+    reason_if_vacuous: str = ""
     empty: Callable[[Pair], str] | None = None
     series: bool = False
 
@@ -220,7 +220,7 @@ class Property:
                 raise InvalidInput(msg)
         return parts
 
-    def why_not(self, pair: Pair) -> str | None:
+    def reason_if_not_applicable(self, pair: Pair) -> str | None:
         """The reason why this property does not apply to the pair, or None.
 
         Raises:

@@ -169,7 +169,7 @@ CRITICAL_NULL_SPACE = Property(
     ),
     consequence_of=("hessian-generator", "gauss-newton-null"),
     costly=True,
-    nowhere="at no point that was drawn the rank of the generators was clear",
+    reason_if_vacuous="at no point that was drawn the rank of the generators was clear",
 )
 
 CRITICAL_ORBIT = Property(
@@ -208,5 +208,7 @@ DECAYED_STATIONARY = Property(
     ),
     consequence_of=("noether", "hessian-generator"),
     costly=True,
-    nowhere="training with weight decay came closer to a stationary point from none of the points that were drawn",
+    reason_if_vacuous=(
+        "training with weight decay came closer to a stationary point from none of the points that were drawn"
+    ),
 )

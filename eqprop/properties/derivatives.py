@@ -149,7 +149,7 @@ DERIVATIVE = Property(
         "The integrand is the derivative of ⟨w, f(θ + tu)⟩ in t; stated where the quadrature converges, off kinks.\n"
         "The group has no part in it: a derivative that is wrong alike at θ and at K_gθ shows here. Of a loss likewise."
     ),
-    nowhere="every segment that was drawn meets kinks, or is too short for the precision of the model",
+    reason_if_vacuous="every segment that was drawn meets kinks, or is too short for the precision of the model",
 )
 
 INPUT_DERIVATIVE = Property(
@@ -165,7 +165,7 @@ INPUT_DERIVATIVE = Property(
         "As derivative, for x in place of θ: what a layer hands to the one below it is the cotangent of its inputs.\n"
         "Where X is the identity nothing else differentiates in x. v is irregular, at the scale of each input."
     ),
-    nowhere="every segment that was drawn meets kinks, or is too short for the precision of the model",
+    reason_if_vacuous="every segment that was drawn meets kinks, or is too short for the precision of the model",
 )
 
 HESSIAN_SYMMETRY = Property(
@@ -198,5 +198,7 @@ HESSIAN_INTEGRAL = Property(
         "The group has no part in it: a second derivative that is wrong alike everywhere, and symmetric, shows here."
     ),
     costly=True,
-    nowhere="H vanishes along every segment that was drawn, or it meets kinks, or is too short for the precision",
+    reason_if_vacuous=(
+        "H vanishes along every segment that was drawn, or it meets kinks, or is too short for the precision"
+    ),
 )

@@ -168,7 +168,7 @@ FIXED_SET = Property(
     ),
     consequence_of=("gradient-covariance",),
     costly=True,
-    nowhere="H vanishes at every point that was drawn",
+    reason_if_vacuous="H vanishes at every point that was drawn",
 )
 
 IDENTICAL_UNITS = Property(
@@ -188,5 +188,5 @@ IDENTICAL_UNITS = Property(
     ),
     consequence_of=("hessian-covariance",),
     costly=True,
-    nowhere="the Krylov spaces ended early at every point that was drawn",
+    reason_if_vacuous="the Krylov spaces ended early at every point that was drawn",
 )

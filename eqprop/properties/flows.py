@@ -202,7 +202,7 @@ CHARGE_FLOW = Property(
     ),
     consequence_of=("noether",),
     costly=True,
-    nowhere=NOWHERE,
+    reason_if_vacuous=NOWHERE,
     series=True,
 )
 
@@ -219,7 +219,7 @@ CHARGE_DECAY = Property(
     derivation=("dQ/dt = −⟨k, ∇L⟩ − λ⟨k, θ⟩ = −λ⟨k, θ⟩ by noether.\nFor k = Aθ, ⟨k, θ⟩ = 2Q; for k = b, ⟨k, θ⟩ = Q."),
     consequence_of=("noether",),
     costly=True,
-    nowhere=NOWHERE,
+    reason_if_vacuous=NOWHERE,
     series=True,
 )
 
@@ -240,7 +240,7 @@ NORM_GROWTH = Property(
     ),
     consequence_of=("noether",),
     costly=True,
-    nowhere=NOWHERE,
+    reason_if_vacuous=NOWHERE,
     series=True,
 )
 
@@ -261,6 +261,6 @@ ANGULAR_MOMENTUM = Property(
     ),
     consequence_of=("noether",),
     costly=True,
-    nowhere=NOWHERE,
+    reason_if_vacuous=NOWHERE,
     series=True,
 )

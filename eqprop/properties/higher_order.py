@@ -88,7 +88,9 @@ BRACKET = Property(
         "K_g K_h K_g⁻¹ = K_ghg⁻¹; differentiate in h and then in g at the identity.\n"
         "The rates: apply the commutator of the two derivations to L, with ⟨∇L, k_ξ⟩ = s_ξ(f) twice."
     ),
-    nowhere="Dk_η k_ξ = 0 and k_[ξ,η] = 0 at every point that was drawn: no generator moves what another depends on",
+    reason_if_vacuous=(
+        "Dk_η k_ξ = 0 and k_[ξ,η] = 0 at every point that was drawn: no generator moves what another depends on"
+    ),
     costly=True,
 )
 

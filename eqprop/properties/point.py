@@ -40,9 +40,9 @@ class Point:
     would trace it there. A property that loops takes ``gradient.function`` and its like before the loop.
     """
 
-    def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, careful: bool = False) -> None:
+    def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, reverse_only: bool = False) -> None:
         self.pair = pair
-        self.careful = careful
+        self.reverse_only = reverse_only
         self.probe = probe
         self.transformation = pair.transformation
         self.source: Partition = pair.model.param_leaves
@@ -89,7 +89,7 @@ class Point:
 
     def near(self, function: Callable[[Tree], Tree], at: Tree) -> Local:
         """A function near a point, with the care about reverse-only models that this probe takes."""
-        return Local(function, at, careful=self.careful)
+        return Local(function, at, reverse_only=self.reverse_only)
 
     @cached_property
     def unit(self) -> float:

@@ -85,7 +85,7 @@ EQUAL_SPECTRA = Property(
     ),
     consequence_of=("hessian-covariance",),
     costly=True,
-    nowhere="the Krylov space ended early at every point that was drawn",
+    reason_if_vacuous="the Krylov space ended early at every point that was drawn",
 )
 
 INERTIA = Property(
@@ -104,7 +104,7 @@ INERTIA = Property(
     ),
     consequence_of=("hessian-covariance",),
     costly=True,
-    nowhere="the Krylov space ended early at every point that was drawn",
+    reason_if_vacuous="the Krylov space ended early at every point that was drawn",
 )
 
 SHARPNESS = Property(
@@ -124,5 +124,5 @@ SHARPNESS = Property(
     ),
     consequence_of=("hessian-covariance", "group-laws"),
     costly=True,
-    nowhere="H vanishes at every point that was drawn",
+    reason_if_vacuous="H vanishes at every point that was drawn",
 )

@@ -68,6 +68,6 @@ TRAINING_RUN = Property(
     ),
     consequence_of=("noether", "jacobian-generator"),
     costly=True,
-    nowhere="from no point that was drawn the run came to a smaller gradient: unstable runs amplify rounding",
+    reason_if_vacuous="from no point that was drawn the run came to a smaller gradient: unstable runs amplify rounding",
     series=True,
 )

@@ -4,12 +4,12 @@ from eqprop.results.counterexample import Counterexample as Counterexample
 from eqprop.results.failures import failure_blocks as failure_blocks
 from eqprop.results.ledger import Ledger as Ledger
 from eqprop.results.report import Report as Report
-from eqprop.results.summaries import Overview as Overview
+from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_lines as cell_lines
 from eqprop.results.summaries import fitted as fitted
 from eqprop.results.summaries import header as header
 from eqprop.results.summaries import name_width as name_width
-from eqprop.results.summaries import overviews as overviews
+from eqprop.results.summaries import pair_summaries as pair_summaries
 from eqprop.results.unseen import Unseen as Unseen
 from eqprop.results.verdict import Outcome as Outcome
 from eqprop.results.verdict import PairName as PairName

@@ -27,7 +27,7 @@ WIDTH_OF_NUMBERS = 55
 
 
 @dataclass(frozen=True)
-class Overview:
+class PairSummary:
     """All cells of one pair in one line.
 
     Attributes:
@@ -53,7 +53,7 @@ class Overview:
     seconds: float
 
     @classmethod
-    def of(cls, verdicts: Sequence[Verdict]) -> Overview:
+    def of(cls, verdicts: Sequence[Verdict]) -> PairSummary:
         """The overview of one pair's verdicts, at least one."""
         outcome = min((v.outcome for v in verdicts), key=GRAVEST.index)
         resolutions = [v.resolution for v in verdicts if v.outcome is Outcome.HOLDS]
@@ -106,12 +106,12 @@ def _held(verdicts: Sequence[Verdict]) -> str:
     return f"{sum(v.outcome is Outcome.HOLDS for v in asked)}/{len(asked)}" if asked else "-"
 
 
-def overviews(verdicts: Iterable[Verdict]) -> list[Overview]:
+def pair_summaries(verdicts: Iterable[Verdict]) -> list[PairSummary]:
     """One for each pair, in the order of first appearance."""
     pairs: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         pairs.setdefault(verdict.pair.name, []).append(verdict)
-    return [Overview.of(cells) for cells in pairs.values()]
+    return [PairSummary.of(cells) for cells in pairs.values()]
 
 
 def header(width: int) -> str:

@@ -6,8 +6,8 @@ from eqprop.runs.replaying import check as check
 from eqprop.runs.replaying import load as load
 from eqprop.runs.replaying import replay as replay
 from eqprop.runs.runner import Interrupted as Interrupted
-from eqprop.runs.runner import run_subjects as run_subjects
+from eqprop.runs.runner import run_tasks as run_tasks
 from eqprop.runs.single import Listener as Listener
 from eqprop.runs.single import searched as searched
-from eqprop.runs.targets import as_subjects as as_subjects
+from eqprop.runs.targets import as_tasks as as_tasks
 from eqprop.runs.targets import resolve_all as resolve_all

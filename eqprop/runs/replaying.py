@@ -27,7 +27,7 @@ from eqprop.properties import Property
 from eqprop.results import Outcome, PairName, PropertyName, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
-from eqprop.search import Subject, Tally, rebuilt, simplest
+from eqprop.search import SearchTask, Tally, rebuilt, simplest
 from eqprop.validation import check_pair
 
 MOST_LISTED = 20
@@ -64,12 +64,12 @@ def load(target: str, name: str = "", structure: str = "") -> Pair:
         raise InvalidInput(msg) from error
 
 
-def _single(target: str, name: str) -> Subject:
-    """The one subject of a target that has the name, or the only one where none is given."""
+def _single(target: str, name: str) -> SearchTask:
+    """The one task of a target that has the name, or the only one where none is given."""
     if not isinstance(target, str):
         msg = f"load: target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
         raise InvalidInput(msg)
-    known = {subject.name: subject for subject in targets.resolve(target)}
+    known = {task.name: task for task in targets.resolve(target)}
     if name in known:
         return known[name]
     if not name and len(known) == 1:
@@ -151,10 +151,10 @@ def _loss(pair: Pair, name: str) -> Loss:
 
 
 def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, numbers: Mapping[str, Any]) -> Verdict:
-    why_not = prop.why_not(pair)
+    reason_if_not_applicable = prop.reason_if_not_applicable(pair)
     named = (PairName(pair.name), PropertyName(prop.name, prop.order))
-    if why_not:
-        return Verdict(*named, Outcome.NOT_APPLICABLE, why_not)
+    if reason_if_not_applicable:
+        return Verdict(*named, Outcome.NOT_APPLICABLE, reason_if_not_applicable)
     program = Program(pair, (prop,), loss, precision)
     probe = _probe(program, prop, numbers)
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
@@ -163,10 +163,10 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     tally.add(judged, pair.key, program.units[prop.name])
     falsified = bool(judged.suspect.any())
     found = counterexample(
-        program, prop, batch.at(0), target="", subject=pair.name, blob="", before=probe, seed=0, save=None
+        program, prop, batch.at(0), target="", task=pair.name, blob="", before=probe, seed=0, save=None
     )
-    if prop.nowhere and judged.vacuous.all():
-        return Verdict(*named, Outcome.NOT_APPLICABLE, prop.nowhere)
+    if prop.reason_if_vacuous and judged.vacuous.all():
+        return Verdict(*named, Outcome.NOT_APPLICABLE, prop.reason_if_vacuous)
     reason = "" if falsified else tally.why_inconclusive()
     outcome = Outcome.FALSIFIED if falsified else Outcome.INCONCLUSIVE if reason else Outcome.HOLDS
     return Verdict(

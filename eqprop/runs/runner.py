@@ -1,4 +1,4 @@
-"""Runs searches over subjects, here or in worker processes, and accounts for every expected cell."""
+"""Runs searches over tasks, here or in worker processes, and accounts for every expected cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eqprop.properties import KNOWN
 from eqprop.results import Ledger, Report
 from eqprop.runs.single import Listener, searched
 from eqprop.runs.workers import search_in_workers
-from eqprop.search import Options, Subject, ignore
+from eqprop.search import Options, SearchTask, ignore
 
 
 class Interrupted(KeyboardInterrupt):
@@ -22,13 +22,13 @@ class Interrupted(KeyboardInterrupt):
         super().__init__()
 
 
-def run_subjects(
-    subjects: Sequence[Subject], options: Options, on_progress: Listener = ignore, *, jobs: int = 1
+def run_tasks(
+    tasks: Sequence[SearchTask], options: Options, on_progress: Listener = ignore, *, jobs: int = 1
 ) -> Report:
-    """Search every subject; the verdicts come in the order of the subjects, whatever the number of jobs.
+    """Search every task; the verdicts come in the order of the tasks, whatever the number of jobs.
 
     Args:
-        subjects: what to verify; their names are distinct.
+        tasks: what to verify; their names are distinct.
         options: of every search.
         on_progress: hears of every step.
         jobs: worker processes. Subjects without a target (objects passed in Python) and properties from outside the
@@ -39,23 +39,23 @@ def run_subjects(
     """
     start = time.perf_counter()
     ledger = Ledger()
-    for subject in subjects:
-        ledger.expect(subject.name, [p.name for p in options.properties], applying(subject, options))
+    for task in tasks:
+        ledger.expect(task.name, [p.name for p in options.properties], applying(task, options))
 
     def report() -> Report:
-        cells = [(subject.name, prop.name) for subject in subjects for prop in options.properties]
+        cells = [(task.name, prop.name) for task in tasks for prop in options.properties]
         filled = tuple(ledger.filled[cell] for cell in cells if cell in ledger.filled)
         seconds = time.perf_counter() - start
         return Report(filled, options.seed, options.profile.name, ledger.missing, seconds)
 
     try:
-        portable = all(subject.target for subject in subjects) and set(options.properties) <= set(KNOWN)
-        if jobs > 1 and len(subjects) > 1 and portable:
-            search_in_workers(subjects, options, on_progress, jobs=jobs, fill=ledger.fill)
+        portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
+        if jobs > 1 and len(tasks) > 1 and portable:
+            search_in_workers(tasks, options, on_progress, jobs=jobs, fill=ledger.fill)
         else:
             with separated_caches(options.precision):
-                for subject in subjects:
-                    ledger.fill(searched(subject, options, on_progress))
+                for task in tasks:
+                    ledger.fill(searched(task, options, on_progress))
     except KeyboardInterrupt:
         raise Interrupted(report()) from None
     return report()

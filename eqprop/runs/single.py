@@ -6,23 +6,23 @@ from collections.abc import Callable
 
 from eqprop.engine import persistent_cache
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
-from eqprop.search import Options, Subject, ignore, search
+from eqprop.search import Options, SearchTask, ignore, search
 
 Listener = Callable[[Progress], None]
 
 
-def searched(subject: Subject, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """One subject's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other."""
+def searched(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+    """One task's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other."""
     try:
         with persistent_cache():
-            return search(subject, options, on_progress)
+            return search(task, options, on_progress)
     except SystemExit as error:
         reason = f"the model ended the process (SystemExit: {error.code}); apply and the actions may not call exit()."
-        return failed(subject.name, options, reason, on_progress)
+        return failed(task.name, options, reason, on_progress)
 
 
 def failed(name: str, options: Options, reason: str, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """The verdicts of a subject whose search could not be finished."""
+    """The verdicts of a task whose search could not be finished."""
     verdicts = tuple(
         Verdict(PairName(name), PropertyName(p.name, p.order), Outcome.ERROR, reason) for p in options.properties
     )

@@ -1,4 +1,4 @@
-"""Targets: what users name, turned into subjects of searches.
+"""Targets: what users name, turned into tasks of searches.
 
 ==================  ============================================================================================
 target              means
@@ -31,7 +31,7 @@ from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import behind
 from eqprop.errors import InvalidInput
 from eqprop.registry import Entry, entries
-from eqprop.search import Subject
+from eqprop.search import SearchTask
 
 CATALOG = "catalog"
 EXPECTED = (
@@ -43,14 +43,14 @@ EXPECTED = (
 JOIN = "Join a model and a transformation of it: eqprop.Pair(model, transformation)."
 
 
-def resolve(target: str | None = None) -> list[Subject]:
-    """The subjects that a target names. The current folder is importable, as it is for pytest and uvicorn.
+def resolve(target: str | None = None) -> list[SearchTask]:
+    """The tasks that a target names. The current folder is importable, as it is for pytest and uvicorn.
 
     Raises:
         InvalidInput: where the target cannot be imported or found, has the wrong type, is empty, or names two alike.
     """
     if target is None or target == CATALOG:
-        return as_subjects(entries().values(), where="the catalog")
+        return as_tasks(entries().values(), where="the catalog")
     if not isinstance(target, str):
         msg = f"target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
         raise InvalidInput(msg)
@@ -59,19 +59,19 @@ def resolve(target: str | None = None) -> list[Subject]:
         return [_entry(attribute or module, target)]
     value = attribute_of(target, f"target {target!r}")
     # Catalog entries keep their own address, by which a replay finds them.
-    return [s if s.target else replace(s, target=target) for s in as_subjects(value, where=target)]
+    return [s if s.address else replace(s, address=target) for s in as_tasks(value, where=target)]
 
 
-def resolve_all(targets: Iterable[str]) -> list[Subject]:
-    """The subjects of several targets (of the catalog, where there is none).
+def resolve_all(targets: Iterable[str]) -> list[SearchTask]:
+    """The tasks of several targets (of the catalog, where there is none).
 
     Raises:
-        InvalidInput: as ``resolve``, and where two targets name a subject alike.
+        InvalidInput: as ``resolve``, and where two targets name a task alike.
     """
-    return _distinct([subject for target in (list(targets) or [CATALOG]) for subject in resolve(target)], "the targets")
+    return _distinct([task for target in (list(targets) or [CATALOG]) for task in resolve(target)], "the targets")
 
 
-def as_subjects(value: Any, *, where: str = "pairs") -> list[Subject]:
+def as_tasks(value: Any, *, where: str = "pairs") -> list[SearchTask]:
     """Subjects of Python objects: pairs, strategies, entries, iterables or mappings or functions of them.
 
     Args:
@@ -79,28 +79,28 @@ def as_subjects(value: Any, *, where: str = "pairs") -> list[Subject]:
         where: names its source in errors, and names a strategy that stands alone (the part behind the last colon).
 
     Raises:
-        InvalidInput: for anything else, for nothing at all, and for two subjects of one name.
+        InvalidInput: for anything else, for nothing at all, and for two tasks of one name.
     """
-    found = _distinct(_subjects(value, where, default=where.rpartition(":")[2]), where)
+    found = _distinct(_tasks(value, where, default=where.rpartition(":")[2]), where)
     if not found:
         msg = f"{where} is empty: there is nothing to verify; {EXPECTED}."
         raise InvalidInput(msg)
     return found
 
 
-def _subjects(value: Any, where: str, default: str) -> list[Subject]:
-    if isinstance(value, (Pair, Entry, SearchStrategy, Subject)):
-        return [_subject(value, default)]
+def _tasks(value: Any, where: str, default: str) -> list[SearchTask]:
+    if isinstance(value, (Pair, Entry, SearchStrategy, SearchTask)):
+        return [_task(value, default)]
     if callable(value) and not isinstance(value, type):
         made = _called(value, where)
         if callable(made):
             msg = f"{where}: the function returned {got(made)}, another function; {EXPECTED}."
             raise InvalidInput(msg)
-        return _subjects(made, where, default)
+        return _tasks(made, where, default)
     if isinstance(value, Mapping):
-        return [_subject(v, str(k), renamed=True) for k, v in _checked_items(value.items(), where)]
+        return [_task(v, str(k), renamed=True) for k, v in _checked_items(value.items(), where)]
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return [_subject(v, f"{default}-{k}") for k, v in _checked_items(enumerate(value), where)]
+        return [_task(v, f"{default}-{k}") for k, v in _checked_items(enumerate(value), where)]
     msg = f"{where} is {got(value)}; {EXPECTED}.{_remedy(value)}"
     raise InvalidInput(msg)
 
@@ -117,29 +117,31 @@ def _remedy(value: Any) -> str:
 def _checked_items(items: Iterable[tuple[Any, Any]], where: str) -> list[tuple[Any, Any]]:
     listed = list(items)
     for key, value in listed:
-        if not isinstance(value, (Pair, Entry, SearchStrategy, Subject)):
+        if not isinstance(value, (Pair, Entry, SearchStrategy, SearchTask)):
             remedy = _remedy(value)
             msg = f"{where}: item {key!r} is {got(value)}; expected an eqprop.Pair or a strategy of them.{remedy}"
             raise InvalidInput(msg)
     return listed
 
 
-def _subject(value: Pair | Entry | SearchStrategy[Pair] | Subject, default: str, *, renamed: bool = False) -> Subject:
-    """One subject; ``default`` names a strategy, and anything where ``renamed``."""
+def _task(
+    value: Pair | Entry | SearchStrategy[Pair] | SearchTask, default: str, *, renamed: bool = False
+) -> SearchTask:
+    """One task; ``default`` names a strategy, and anything where ``renamed``."""
     if isinstance(value, Pair):
         pair = value.replaced(name=default) if renamed else value
-        return Subject(pair.name, st.just(pair), known_failures=pair.known_failures)
+        return SearchTask(pair.name, st.just(pair), known_failures=pair.known_failures)
     if isinstance(value, Entry):
-        return Subject(
+        return SearchTask(
             value.name,
             value.pairs,
-            target=f"{CATALOG}:{value.name}",
+            address=f"{CATALOG}:{value.name}",
             control=value.control,
             built_in=value.origin.startswith("eqprop.catalog."),
         )
-    if isinstance(value, Subject):
+    if isinstance(value, SearchTask):
         return value
-    return Subject(default if renamed else _strategy_name(value, default), value)
+    return SearchTask(default if renamed else _strategy_name(value, default), value)
 
 
 def _strategy_name(strategy: SearchStrategy[Pair], default: str) -> str:
@@ -150,8 +152,8 @@ def _strategy_name(strategy: SearchStrategy[Pair], default: str) -> str:
     return function.__name__.replace("_", "-") if function.__name__.isidentifier() else default
 
 
-def _distinct(subjects: list[Subject], where: str) -> list[Subject]:
-    names = [subject.name for subject in subjects]
+def _distinct(tasks: list[SearchTask], where: str) -> list[SearchTask]:
+    names = [task.name for task in tasks]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         msg = (
@@ -159,17 +161,17 @@ def _distinct(subjects: list[Subject], where: str) -> list[Subject]:
             "it is about. Give the pairs a name=, or pass a mapping from names to them."
         )
         raise InvalidInput(msg)
-    return subjects
+    return tasks
 
 
-def _entry(name: str, target: str) -> Subject:
+def _entry(name: str, target: str) -> SearchTask:
     known = entries()
     if name in known:
-        return as_subjects(known[name])[0]
+        return as_tasks(known[name])[0]
     mutant = re.fullmatch(r"(?P<entry>[^\[]+)\[(?P<mutant>[^\]]+)\]", name)
     if mutant and mutant["entry"] in known:
         entry = known[mutant["entry"]]
-        return Subject(name, entry.mutant(mutant["mutant"]).of(entry.pairs), target=f"{CATALOG}:{name}")
+        return SearchTask(name, entry.mutant(mutant["mutant"]).of(entry.pairs), address=f"{CATALOG}:{name}")
     hint = suggestion(name, known, otherwise="`eqprop list` shows the entries.")
     msg = (
         f"target {target!r} is no entry of the catalog, and without a colon it is no 'package.module:attribute'. {hint}"

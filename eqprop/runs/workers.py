@@ -1,7 +1,7 @@
 """Searches in worker processes that may die without taking anything else with them.
 
 Each worker is a fresh interpreter (``spawn``: JAX's threads do not survive a fork) with a pipe of its own. It builds
-the subjects again from their target, because strategies and compiled functions cannot be sent. A pool from the standard
+the tasks again from their target, because strategies and compiled functions cannot be sent. A pool from the standard
 library is not used: one dead worker breaks all of ``ProcessPoolExecutor``, and hangs ``multiprocessing.Pool``.
 """
 
@@ -23,7 +23,7 @@ from eqprop.properties import by_name
 from eqprop.results import Progress, Verdict
 from eqprop.runs.single import Listener, failed, searched
 from eqprop.runs.targets import resolve
-from eqprop.search import Options, Subject
+from eqprop.search import Options, SearchTask
 
 Fill = Callable[[Iterable[Verdict]], None]
 Verdicts = tuple[Verdict, ...]
@@ -32,27 +32,27 @@ SECONDS_TO_STOP = 2.0
 
 @dataclass
 class Worker:
-    """A process, our end of its pipe, and the subject that it is searching."""
+    """A process, our end of its pipe, and the task that it is searching."""
 
     process: SpawnProcess
     pipe: Connection
-    subject: Subject | None = None
+    task: SearchTask | None = None
 
 
 def search_in_workers(
-    subjects: Sequence[Subject], options: Options, on_progress: Listener, *, jobs: int, fill: Fill
+    tasks: Sequence[SearchTask], options: Options, on_progress: Listener, *, jobs: int, fill: Fill
 ) -> None:
-    """Search the subjects in at most ``jobs`` processes; ``fill`` gets each one's verdicts as they arrive.
+    """Search the tasks in at most ``jobs`` processes; ``fill`` gets each one's verdicts as they arrive.
 
-    A worker that dies (a crash, the system's memory limit, ``os._exit``) gives ``Outcome.ERROR`` for the subject that
+    A worker that dies (a crash, the system's memory limit, ``os._exit``) gives ``Outcome.ERROR`` for the task that
     it was searching, and is replaced.
     """
-    waiting = deque(subjects)
-    workers = [_started(options) for _ in range(min(jobs, len(subjects)))]
+    waiting = deque(tasks)
+    workers = [_started(options) for _ in range(min(jobs, len(tasks)))]
     try:
         for worker in workers:
             _hand(worker, waiting)
-        while busy := [worker for worker in workers if worker.subject]:
+        while busy := [worker for worker in workers if worker.task]:
             ready = wait([worker.pipe for worker in busy])
             for worker in (worker for worker in busy if worker.pipe in ready):
                 verdicts = _heard(worker, options, on_progress)
@@ -80,24 +80,24 @@ def _started(options: Options) -> Worker:
     return Worker(process, ours)
 
 
-def _hand(worker: Worker, waiting: deque[Subject]) -> None:
-    """Give a worker the next subject, or none."""
-    worker.subject = waiting.popleft() if waiting else None
-    if worker.subject:
+def _hand(worker: Worker, waiting: deque[SearchTask]) -> None:
+    """Give a worker the next task, or none."""
+    worker.task = waiting.popleft() if waiting else None
+    if worker.task:
         try:
-            worker.pipe.send((worker.subject.target, worker.subject.name, dict(worker.subject.known_failures)))
+            worker.pipe.send((worker.task.address, worker.task.name, dict(worker.task.known_failures)))
         except OSError:
             return  # it died meanwhile; reading its pipe says so
 
 
 def _heard(worker: Worker, options: Options, on_progress: Listener) -> Verdicts | None:
-    """The verdicts of the worker's subject, or None for a mere step towards them."""
-    assert worker.subject is not None, "only busy workers are listened to"
+    """The verdicts of the worker's task, or None for a mere step towards them."""
+    assert worker.task is not None, "only busy workers are listened to"
     try:
         message: Progress | Verdicts = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
-        return failed(worker.subject.name, options, _epitaph(worker.process.exitcode), on_progress)
+        return failed(worker.task.name, options, _epitaph(worker.process.exitcode), on_progress)
     if isinstance(message, Progress):
         on_progress(message)
         return None
@@ -131,7 +131,7 @@ def _work(pipe: Connection, plain: Options, names: tuple[str, ...]) -> None:
     sys.stdout.flush()
     os.dup2(2, 1)
     options = replace(plain, properties=tuple(by_name(name) for name in names))
-    resolved: dict[str, dict[str, Subject]] = {}
+    resolved: dict[str, dict[str, SearchTask]] = {}
     while True:
         try:
             target, name, known_failures = pipe.recv()
@@ -145,12 +145,12 @@ def _answer(
     name: str,
     known_failures: dict[str, str],
     options: Options,
-    resolved: dict[str, dict[str, Subject]],
+    resolved: dict[str, dict[str, SearchTask]],
     tell: Listener,
 ) -> Verdicts:
     try:
         if target not in resolved:
-            resolved[target] = {subject.name: subject for subject in resolve(target)}
+            resolved[target] = {task.name: task for task in resolve(target)}
             # What is loaded by now stays. Collections skip it from here on, which takes 5 % off a search.
             gc.collect()
             gc.freeze()

@@ -2,7 +2,7 @@
 
 from eqprop.search.budget import COSTLY_EVERY as COSTLY_EVERY
 from eqprop.search.drawing import LARGEST_SEED as LARGEST_SEED
-from eqprop.search.drawing import Structure as Structure
+from eqprop.search.drawing import Drawn as Drawn
 from eqprop.search.drawing import drive as drive
 from eqprop.search.drawing import rebuilt as rebuilt
 from eqprop.search.drawing import simplest as simplest
@@ -14,4 +14,4 @@ from eqprop.search.pool import SMALL as SMALL
 from eqprop.search.pool import Violation as Violation
 from eqprop.search.tally import Tally as Tally
 from eqprop.search.task import Options as Options
-from eqprop.search.task import Subject as Subject
+from eqprop.search.task import SearchTask as SearchTask

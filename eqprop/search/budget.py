@@ -19,7 +19,7 @@ COSTLY_EVERY = 4
 begins with the smallest architecture."""
 
 
-class Effort:
+class Budget:
     """The budget of one search.
 
     Args:

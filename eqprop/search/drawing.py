@@ -23,7 +23,7 @@ REPRODUCE = re.compile(r"@reproduce_failure\('(?P<version>[^']+)', b'(?P<blob>[^
 
 
 @dataclass(frozen=True)
-class Structure:
+class Drawn:
     """What hypothesis draws: everything but the numbers, which follow from the seed.
 
     Attributes:
@@ -49,10 +49,10 @@ class Structure:
         return losses[self.loss_index % len(losses)]
 
 
-def structures(pairs: st.SearchStrategy[Pair]) -> st.SearchStrategy[Structure]:
+def structures(pairs: st.SearchStrategy[Pair]) -> st.SearchStrategy[Drawn]:
     """Structures over drawn pairs, architecture first, simplest first."""
     indices = st.integers(0, len(DRAWN_LOSSES) - 1)
-    return st.builds(Structure, pairs, indices, st.integers(0, LARGEST_SEED))
+    return st.builds(Drawn, pairs, indices, st.integers(0, LARGEST_SEED))
 
 
 class Found(Exception):  # noqa: N818 - a signal to hypothesis, not an error
@@ -63,11 +63,11 @@ class Found(Exception):  # noqa: N818 - a signal to hypothesis, not an error
 class Minimal:
     """The smallest failing structure and the blob that rebuilds it."""
 
-    structure: Structure
+    structure: Drawn
     blob: str
 
 
-def _given(strategy: st.SearchStrategy[Structure]) -> Any:
+def _given(strategy: st.SearchStrategy[Drawn]) -> Any:
     """``given``, also inside a test of the user's that draws a pair.
 
     Hypothesis refuses to decorate there, where a search for each example may be an accident. Here that is what was
@@ -81,7 +81,7 @@ def _given(strategy: st.SearchStrategy[Structure]) -> Any:
 
 def drive(
     pairs: st.SearchStrategy[Pair],
-    body: Callable[[Structure], bool],
+    body: Callable[[Drawn], bool],
     profile: Profile,
     *phases: Phase,
     number: int,
@@ -103,10 +103,10 @@ def drive(
         InvalidInput: where the strategy itself raises, or yields nothing.
         Exception: what the body raises, as it is.
     """
-    last: list[Structure] = []
+    last: list[Drawn] = []
     raised: list[Exception] = []
 
-    def test(structure: Structure) -> None:
+    def test(structure: Drawn) -> None:
         # Hypothesis runs what failed once more; a body that has failed is not asked again, lest it answer otherwise.
         if raised:
             raise raised[0]
@@ -149,7 +149,7 @@ def simplest(pairs: st.SearchStrategy[Pair]) -> Pair:
     """The simplest pair of a strategy: hypothesis begins with it."""
     found: list[Pair] = []
 
-    def body(structure: Structure) -> bool:
+    def body(structure: Drawn) -> bool:
         found.append(structure.pair)
         return False
 
@@ -169,7 +169,7 @@ def _of_the_strategy(error: Exception) -> str:
     )
 
 
-def rebuilt(pairs: st.SearchStrategy[Pair], blob: str, profile: Profile) -> Structure:
+def rebuilt(pairs: st.SearchStrategy[Pair], blob: str, profile: Profile) -> Drawn:
     """The structure that a blob stands for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Drives hypothesis over one subject: explores, confirms, shrinks, and settles every cell."""
+"""Drives hypothesis over one task: explores, confirms, shrinks, and settles every cell."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
 from eqprop.rounding import Judgement
-from eqprop.search.budget import Effort
+from eqprop.search.budget import Budget
 from eqprop.search.culprits import Failure, separated
-from eqprop.search.drawing import Minimal, Structure, drive
+from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
 from eqprop.search.outcomes import Evidence, blocker, settled
-from eqprop.search.pool import Judge, Violation
+from eqprop.search.pool import ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.suspicion import Batch, looked_into
 from eqprop.search.tally import Tally
-from eqprop.search.task import Options, Subject
+from eqprop.search.task import Options, SearchTask
 from eqprop.validation import check_pair, first_infinite_order, why_not_finite
 
 Listener = Callable[[Progress], None]
@@ -38,55 +38,54 @@ def ignore(progress: Progress) -> None:
     del progress
 
 
-def search(subject: Subject, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+def search(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
     """One verdict for each asked property. A model that cannot be verified gives ``Outcome.ERROR`` with the reason."""
-    on_progress(Progress(subject.name, "started"))
+    on_progress(Progress(task.name, "started"))
     start = time.perf_counter()
     try:
         with separated_caches(options.precision):
-            verdicts = Search(subject, options, on_progress).verdicts()
+            verdicts = Search(task, options, on_progress).verdicts()
     except EqpropError as error:
-        verdicts = _errors(subject, options, str(error))
+        verdicts = _errors(task, options, str(error))
     except Exception as error:  # noqa: BLE001 - nothing that a user's model raises may lose the other pairs' results
-        verdicts = _errors(subject, options, unexpected(error))
+        verdicts = _errors(task, options, unexpected(error))
     seconds = time.perf_counter() - start
     verdicts = tuple(replace(verdict, seconds=seconds) for verdict in verdicts)
-    on_progress(Progress(subject.name, "finished", verdicts=verdicts))
+    on_progress(Progress(task.name, "finished", verdicts=verdicts))
     return verdicts
 
 
-def _errors(subject: Subject, options: Options, reason: str) -> tuple[Verdict, ...]:
+def _errors(task: SearchTask, options: Options, reason: str) -> tuple[Verdict, ...]:
     return tuple(
-        Verdict(PairName(subject.name), PropertyName(p.name, p.order), Outcome.ERROR, reason)
-        for p in options.properties
+        Verdict(PairName(task.name), PropertyName(p.name, p.order), Outcome.ERROR, reason) for p in options.properties
     )
 
 
 class Search:
-    """The state of one subject's search.
+    """The state of one task's search.
 
     What programs said is remembered, so that hypothesis always gets the same answer about the same structure.
     """
 
-    def __init__(self, subject: Subject, options: Options, on_progress: Listener = ignore) -> None:
-        self.subject = subject
+    def __init__(self, task: SearchTask, options: Options, on_progress: Listener = ignore) -> None:
+        self.task = task
         self.options = options
         self.tell = on_progress
         # A negative control is asked for the premise only.
-        self.asked = tuple(p for p in options.properties if not subject.control or p.name == "equivariance")
+        self.asked = tuple(p for p in options.properties if not task.control or p.name == "equivariance")
         self.tallies = {prop.name: Tally() for prop in options.properties}
         self.violations: dict[str, Violation] = {}
-        self.why_not: dict[str, str] = {}
+        self.reason_if_not_applicable: dict[str, str] = {}
         self.errors: dict[str, str] = {}
         self.untold: dict[str, str] = {}
         self._applied: set[str] = set()
         self._refused: defaultdict[Hashable, set[str]] = defaultdict(set)  # by pair: what could not be evaluated
-        self.known: dict[str, str] = dict(subject.known_failures)
-        self.judge = Judge(subject, options)
+        self.known: dict[str, str] = dict(task.known_failures)
+        self.programs = ProgramPool(task, options)
         self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
-        self._effort = Effort(options.profile, self.asked, self.tallies)
-        self._first: Structure | None = None
+        self._effort = Budget(options.profile, self.asked, self.tallies)
+        self._first: Drawn | None = None
         self._infinite: tuple[Pair, Probe] | None = None  # a probe at which some property was not finite
         self._checked = False
         self._undefined: tuple[Hashable, int, str] | None = None  # from which order on no derivative is finite, and why
@@ -99,13 +98,15 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self._told(prop) for prop in self.to_shrink()}
-        why_not = {name: reason for name, reason in self.why_not.items() if name not in self._applied}
+        reason_if_not_applicable = {
+            name: reason for name, reason in self.reason_if_not_applicable.items() if name not in self._applied
+        }
         self._diagnose()
         evidence = Evidence(
-            control=self.subject.control,
+            control=self.task.control,
             tallies=self.tallies,
             violated=self.violations.keys(),
-            why_not=why_not,
+            reason_if_not_applicable=reason_if_not_applicable,
             known=self.known,
             series=self.series,
             errors=self.errors,
@@ -113,7 +114,7 @@ class Search:
             untold=self.untold,
         )
         found = tuple(
-            settled(evidence, self.subject.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
+            settled(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
         left = self._unseen()
         return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
@@ -123,13 +124,13 @@ class Search:
         if (
             not self.options.unseen
             or self._first is None
-            or self.subject.built_in
-            or self.subject.control
+            or self.task.built_in
+            or self.task.control
             or self.violations
             or self.errors
         ):
             return None
-        return self.judge.unseen(self._first, self.options.properties)
+        return self.programs.unseen(self._first, self.options.properties)
 
     def explore(self) -> None:
         """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""
@@ -137,7 +138,7 @@ class Search:
         if self._failure is not None:
             raise self._failure
         if self._first is None:
-            msg = f"{self.subject.name}: the strategy never yielded a usable pair."
+            msg = f"{self.task.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
         if not self._effort.costly_batches:
             for asked in self._effort.all_costly():
@@ -151,12 +152,12 @@ class Search:
         """
         if self.errors:
             told = "; ".join(f"{name}: {reason}" for name, reason in self.errors.items())
-            msg = f"{self.subject.name}: some properties cannot be evaluated: {told}"
+            msg = f"{self.task.name}: some properties cannot be evaluated: {told}"
             raise InvalidInput(msg)
 
-    def _drive(self, body: Callable[[Structure], bool], *phases: Phase, digest: str) -> Minimal | None:
-        named = f"{self.subject.target}/{self.subject.name}/{digest}"
-        return drive(self.subject.pairs, body, self.options.profile, *phases, number=self.options.seed, digest=named)
+    def _drive(self, body: Callable[[Drawn], bool], *phases: Phase, digest: str) -> Minimal | None:
+        named = f"{self.task.address}/{self.task.name}/{digest}"
+        return drive(self.task.pairs, body, self.options.profile, *phases, number=self.options.seed, digest=named)
 
     def _recall(self) -> None:
         """Try what hypothesis's example database remembers of earlier failures, before anything new."""
@@ -165,13 +166,13 @@ class Search:
             if found is not None:
                 self._effort.spare()
 
-    def _recalled(self, structure: Structure, prop: Property) -> bool:
+    def _recalled(self, structure: Drawn, prop: Property) -> bool:
         self._check(structure.pair)
         try:
-            if prop.why_not(structure.pair) is not None:
+            if prop.reason_if_not_applicable(structure.pair) is not None:
                 return False
-            violation = self.judge.violates(structure, prop)
-            stands = violation is not None and self.judge.stands_out(violation, prop)
+            violation = self.programs.violates(structure, prop)
+            stands = violation is not None and self.programs.stands_out(violation, prop)
         except Exception as error:  # noqa: BLE001 - whatever a model raises is said of this property alone
             self._refuse(structure.pair, prop.name, Failure.of(error))
             return False
@@ -181,7 +182,7 @@ class Search:
 
     # -- exploring ----------------------------------------------------------------------------------------------------
 
-    def _explored_safely(self, structure: Structure) -> bool:
+    def _explored_safely(self, structure: Drawn) -> bool:
         """Explore one structure; never a failure to hypothesis, so that it goes on.
 
         The first error ends the exploration: were it raised through hypothesis, its second look at the same structure
@@ -194,7 +195,7 @@ class Search:
                 self._failure = error
         return False
 
-    def _explore_one(self, structure: Structure) -> None:
+    def _explore_one(self, structure: Drawn) -> None:
         """Judge all properties on a structure, within the budget of architectures."""
         if not self._effort.admits(structure.pair):
             return
@@ -202,7 +203,7 @@ class Search:
         self._first = self._first or structure
         for asked in (self._effort.cheap(structure.pair), *self._effort.costly(structure.pair)):
             self._explore(structure, asked)
-        self.tell(Progress(self.subject.name, "searching", self._effort.architectures, self._effort.probes))
+        self.tell(Progress(self.task.name, "searching", self._effort.architectures, self._effort.probes))
 
     def _diagnose(self) -> None:
         """Look where NaN and infinite values come from, if too many probes of some property have them."""
@@ -226,7 +227,7 @@ class Search:
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None
 
-    def _explore(self, structure: Structure, asked: Sequence[Property]) -> None:
+    def _explore(self, structure: Drawn, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
         properties = self._applicable(structure.pair, asked)
         if not self.options.judge_blocked:
@@ -248,7 +249,7 @@ class Search:
                 self._refuse(pair, prop.name, Failure(infinite))
                 continue
             try:
-                reason = prop.why_not(pair)
+                reason = prop.reason_if_not_applicable(pair)
             except Exception as error:  # noqa: BLE001 - whatever an action raises is said of this property alone
                 self._refuse(pair, prop.name, Failure.of(error))
                 continue
@@ -256,7 +257,7 @@ class Search:
                 met.append(prop)
                 self._applied.add(prop.name)
             else:
-                self.why_not[prop.name] = reason
+                self.reason_if_not_applicable[prop.name] = reason
         return tuple(met)
 
     def _why_infinite(self, pair: Pair, prop: Property) -> str:
@@ -271,7 +272,7 @@ class Search:
         self._refused[pair.key].add(name)
         if failure.undefined:
             self._applied.discard(name)
-            self.why_not[name] = failure.reason
+            self.reason_if_not_applicable[name] = failure.reason
         else:
             # The example of the first pair raised nothing: of a drawn one it says which it was.
             self.errors[name] = f"{failure.reason}, for {pair!r}" if pair.architecture else failure.reason
@@ -286,12 +287,12 @@ class Search:
             infinite = first_infinite_order(pair, self.options.precision)
             self._undefined = (pair.key, *infinite) if infinite else None
 
-    def _judged(self, structure: Structure, properties: Sequence[Property]) -> frozenset[str]:
+    def _judged(self, structure: Drawn, properties: Sequence[Property]) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""
         batches, failed = separated(
             properties,
-            lambda together: self.judge.judged(structure, together),
-            lambda prop: self.judge.trace(structure, prop),
+            lambda together: self.programs.judged(structure, together),
+            lambda prop: self.programs.trace(structure, prop),
         )
         for name, failure in failed.items():
             self._refuse(structure.pair, name, failure)
@@ -334,26 +335,26 @@ class Search:
     def _property(self, name: str) -> Property:
         return next(prop for prop in self.options.properties if prop.name == name)
 
-    def _key(self, structure: Structure) -> Hashable:
+    def _key(self, structure: Drawn) -> Hashable:
         return (structure.pair.key, structure.loss_index, structure.seed)
 
     # -- shrinking ----------------------------------------------------------------------------------------------------
 
     def to_shrink(self) -> list[Property]:
         """The falsified properties that get a counterexample of their own."""
-        if not self.options.shrink or self.subject.control:
+        if not self.options.shrink or self.task.control:
             return []
         falsified = [p for p in self.options.properties if p.name in self.violations]
         return [p for p in falsified if not blocker(p, self.violations.keys()) and p.name not in self.known]
 
     def counterexample(self, prop: Property) -> Counterexample:
         """The violation of one property on the smallest structure, with its numbers made readable."""
-        self.tell(Progress(self.subject.name, "shrinking", self._effort.architectures, shrinking=prop.name))
+        self.tell(Progress(self.task.name, "shrinking", self._effort.architectures, shrinking=prop.name))
 
-        def passes(structure: Structure) -> bool:
+        def passes(structure: Drawn) -> bool:
             return self._explored.get(self._key(structure), {}).get(prop.name) is False
 
-        shrinker = Shrinker(self.subject, self.options, self.judge, self._drive, passes, self._key)
+        shrinker = Shrinker(self.task, self.options, self.programs, self._drive, passes, self._key)
         return shrinker.counterexample(prop, self.violations[prop.name])
 
     def _told(self, prop: Property) -> Counterexample | None:

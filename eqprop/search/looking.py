@@ -35,7 +35,7 @@ AFFORDED = 20_000_000
 
 
 def unseen(
-    pair: Pair, properties: Sequence[Property], loss: Loss, precision: Precision, *, careful: bool, seed: int
+    pair: Pair, properties: Sequence[Property], loss: Loss, precision: Precision, *, reverse_only: bool, seed: int
 ) -> Unseen | None:
     """What those of the properties that follow from the symmetry do not look at; None where none was asked for.
 
@@ -44,7 +44,7 @@ def unseen(
         properties: that were asked for.
         loss: where the model has none of its own.
         precision: as in the search.
-        careful: whether the model is known to be reverse-only.
+        reverse_only: whether the model is known to be reverse-only.
         seed: of the probes.
     """
     asked = applicable(pair, [prop for prop in properties if prop.name in OF_SYMMETRIES])
@@ -52,7 +52,7 @@ def unseen(
     probes = 2 * EACH * len(names)
     if not asked or not names or probes * pair.model.param_leaves.size > AFFORDED:
         return None
-    program = Program(_falsifiable(pair, len(names)), asked, loss, precision, careful=careful, probes=probes)
+    program = Program(_falsifiable(pair, len(names)), asked, loss, precision, reverse_only=reverse_only, probes=probes)
     rng = np.random.default_rng(seed)
     cases = np.zeros((2, len(names), EACH, len(names)), np.int32)
     for kind in (CONSTANT, GENERIC):

@@ -12,7 +12,7 @@ from eqprop.search.tally import Tally
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a search found out about one subject.
+    """What a search found out about one task.
 
     Attributes:
         control: for a negative control, why the premise must be falsified; else empty.
@@ -29,7 +29,7 @@ class Evidence:
     control: str
     tallies: Mapping[str, Tally]
     violated: Collection[str]
-    why_not: Mapping[str, str]
+    reason_if_not_applicable: Mapping[str, str]
     known: Mapping[str, str]
     series: Mapping[str, Series]
     errors: Mapping[str, str]
@@ -77,8 +77,12 @@ def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
     name, tally = prop.name, evidence.tallies[prop.name]
     if evidence.control:
         return _control_outcome(evidence, name)
-    if tally.probes == 0 and name in evidence.why_not and name not in (*evidence.violated, *evidence.errors):
-        return Outcome.NOT_APPLICABLE, evidence.why_not[name]
+    if (
+        tally.probes == 0
+        and name in evidence.reason_if_not_applicable
+        and name not in (*evidence.violated, *evidence.errors)
+    ):
+        return Outcome.NOT_APPLICABLE, evidence.reason_if_not_applicable[name]
     blocked_by = blocker(prop, evidence.violated)
     if blocked_by:
         return Outcome.BLOCKED, f"rests on {blocked_by}, which was falsified"
@@ -92,8 +96,8 @@ def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         return Outcome.ERROR, evidence.errors[name]
     if name in evidence.known:
         return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
-    if prop.nowhere and tally.all_vacuous:
-        return Outcome.NOT_APPLICABLE, prop.nowhere
+    if prop.reason_if_vacuous and tally.all_vacuous:
+        return Outcome.NOT_APPLICABLE, prop.reason_if_vacuous
     if name in evidence.empty:
         return Outcome.NOT_APPLICABLE, evidence.empty[name]
     reason = tally.why_inconclusive()

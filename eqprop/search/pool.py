@@ -1,4 +1,4 @@
-"""Judges structures: the compiled programs of one subject, and what they say of a batch."""
+"""Judges structures: the compiled programs of one task, and what they say of a batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from eqprop.evaluation import Program, Slot
 from eqprop.probes import Loss, Probe, output_shapes
 from eqprop.properties import KNOWN, Property
 from eqprop.results import Unseen
-from eqprop.search.drawing import Structure
+from eqprop.search.drawing import Drawn
 from eqprop.search.looking import unseen
 from eqprop.search.suspicion import Batch, looked_into
-from eqprop.search.task import Options, Subject
+from eqprop.search.task import Options, SearchTask
 
 PROGRAMS_KEPT = 24
 """Compiled programs held at once: those of a search's recent architectures."""
@@ -30,16 +30,16 @@ SMALL = 10_000
 class Violation:
     """A confirmed violation: where it was found."""
 
-    structure: Structure
+    structure: Drawn
     probe: Probe
     blob: str = ""
 
 
-class Judge:
+class ProgramPool:
     """Compiled programs are remembered, so that hypothesis always gets the same answer about the same structure."""
 
-    def __init__(self, subject: Subject, options: Options) -> None:
-        self.subject = subject
+    def __init__(self, task: SearchTask, options: Options) -> None:
+        self.task = task
         self.options = options
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._careful = False
@@ -53,17 +53,17 @@ class Judge:
         profile = self.options.profile
         return profile.costly_probes if all(prop.costly for prop in properties) else profile.probes
 
-    def _loss(self, structure: Structure) -> Loss:
+    def _loss(self, structure: Drawn) -> Loss:
         shapes = output_shapes(structure.pair, self.options.precision)
         return structure.loss(tuple(leaf.shape for leaf in jax.tree.leaves(shapes)))
 
-    def program(self, structure: Structure, properties: Sequence[Property]) -> Program:
+    def program(self, structure: Drawn, properties: Sequence[Property]) -> Program:
         """The compiled program of some properties on a structure."""
         loss = self._loss(structure)
         key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
         if key not in self._programs:
             program = self._built(structure.pair, properties, loss, slot=self._slot(key, properties))
-            self._careful = program.careful
+            self._careful = program.reverse_only
             self._programs[key] = program
             while len(self._programs) > PROGRAMS_KEPT:
                 self._programs.popitem(last=False)
@@ -78,33 +78,33 @@ class Judge:
             properties,
             loss,
             self.options.precision,
-            careful=self._careful,
+            reverse_only=self._careful,
             probes=self._probes(properties),
             slot=slot,
             compiled=compiled,
         )
 
-    def unseen(self, structure: Structure, properties: Sequence[Property]) -> Unseen | None:
+    def unseen(self, structure: Drawn, properties: Sequence[Property]) -> Unseen | None:
         """The tensors whose derivatives only premises of calculus look at, of these properties, on a structure."""
         pair, loss, precision = structure.pair, self._loss(structure), self.options.precision
-        return unseen(pair, properties, loss, precision, careful=self._careful, seed=structure.seed)
+        return unseen(pair, properties, loss, precision, reverse_only=self._careful, seed=structure.seed)
 
-    def trace(self, structure: Structure, prop: Property) -> None:
+    def trace(self, structure: Drawn, prop: Property) -> None:
         """Trace one property on a structure, for what that raises."""
         self._built(structure.pair, (prop,), self._loss(structure), compiled=False)
 
     def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
-        known = self.subject.built_in and set(properties) <= set(KNOWN)
+        known = self.task.built_in and set(properties) <= set(KNOWN)
         return Slot((*key, self._probes(properties), self.options.precision)) if known else None
 
-    def judged(self, structure: Structure, properties: Sequence[Property]) -> Batch:
+    def judged(self, structure: Drawn, properties: Sequence[Property]) -> Batch:
         """What some properties say at a batch of probes, in one program."""
         program = self.program(structure, properties)
         rng = np.random.default_rng(structure.seed)
         probes = program.draw(rng, self.batch(structure.pair, properties))
         return Batch(structure, program, probes, program.judge(probes, rng), rng)
 
-    def violates(self, structure: Structure, prop: Property) -> Violation | None:
+    def violates(self, structure: Drawn, prop: Property) -> Violation | None:
         """Whether a batch on this structure violates one property; only that property is compiled."""
         batch = self.judged(structure, (prop,))
         _, found = looked_into(batch, prop.name, under_noise=False)

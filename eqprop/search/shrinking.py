@@ -12,9 +12,9 @@ from eqprop.counterexamples import counterexample, simplified
 from eqprop.engine import unexpected
 from eqprop.properties import Property
 from eqprop.results import Counterexample
-from eqprop.search.drawing import Minimal, Structure
-from eqprop.search.pool import Judge, Violation
-from eqprop.search.task import Options, Subject
+from eqprop.search.drawing import Drawn, Minimal
+from eqprop.search.pool import ProgramPool, Violation
+from eqprop.search.task import Options, SearchTask
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,30 @@ class Shrinker:
     """Shrinks the violations of one search.
 
     Attributes:
-        subject: what is searched.
+        task: what is searched.
         options: how.
-        judge: judges structures.
-        drive: drives hypothesis over the subject's structures.
+        programs: judge structures.
+        drive: drives hypothesis over the task's structures.
         passes: whether a structure is known not to violate the property.
         key: equal for structures with equal answers.
     """
 
-    subject: Subject
+    task: SearchTask
     options: Options
-    judge: Judge
+    programs: ProgramPool
     drive: Callable[..., Minimal | None]
-    passes: Callable[[Structure], bool]
-    key: Callable[[Structure], Hashable]
+    passes: Callable[[Drawn], bool]
+    key: Callable[[Drawn], Hashable]
 
     def counterexample(self, prop: Property, first: Violation) -> Counterexample:
         """The violation of one property on the smallest structure, with its numbers made readable."""
         shown, notes = self._readable(prop, first)
         return counterexample(
-            self.judge.program(shown.structure, (prop,)),
+            self.programs.program(shown.structure, (prop,)),
             prop,
             shown.probe.only(prop.needs),
-            target=self.subject.target,
-            subject=self.subject.name,
+            target=self.task.address,
+            task=self.task.name,
             blob=shown.blob or self._blob(shown.structure),
             before=first.probe.only(prop.needs),
             seed=self.options.seed,
@@ -57,10 +57,10 @@ class Shrinker:
         """The violation to show: as it was found where shrinking led to rounding only, or to where nothing runs."""
         try:
             smallest = self._smallest(prop, first)
-            program = self.judge.program(smallest.structure, (prop,))
+            program = self.programs.program(smallest.structure, (prop,))
             numbers = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
             simple = replace(smallest, probe=numbers)
-            return (simple if self.judge.stands_out(simple, prop) else first), ()
+            return (simple if self.programs.stands_out(simple, prop) else first), ()
         except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before
             return first, (f"not shrunk: {unexpected(error)}",)
 
@@ -69,7 +69,7 @@ class Shrinker:
         answers: dict[Hashable, Violation | None] = {}
         compiled: set[Hashable] = set()
 
-        def fails(structure: Structure) -> bool:
+        def fails(structure: Drawn) -> bool:
             if self.passes(structure):
                 return False
             key = self.key(structure)
@@ -87,14 +87,18 @@ class Shrinker:
         assert violation is not None, "hypothesis reports only structures that the body called failing"
         return replace(violation, blob=minimal.blob)
 
-    def _violation(self, structure: Structure, prop: Property) -> Violation | None:
+    def _violation(self, structure: Drawn, prop: Property) -> Violation | None:
         """None, too, where a structure cannot be evaluated: that is another failure, no smaller one."""
         try:
-            return None if prop.why_not(structure.pair) is not None else self.judge.violates(structure, prop)
+            return (
+                None
+                if prop.reason_if_not_applicable(structure.pair) is not None
+                else self.programs.violates(structure, prop)
+            )
         except Exception:  # noqa: BLE001 - said of the property where it was explored
             return None
 
-    def _blob(self, structure: Structure) -> str:
+    def _blob(self, structure: Drawn) -> str:
         """What rebuilds a structure that exploring came across: the same seed comes across it again."""
         key = self.key(structure)
         found = self.drive(lambda s: self.key(s) == key, Phase.generate, digest="explore")

@@ -9,7 +9,7 @@ import numpy as np
 from eqprop.evaluation import Program
 from eqprop.probes import Probe
 from eqprop.rounding import CONFIRMING_COPIES, Judgement
-from eqprop.search.drawing import Structure
+from eqprop.search.drawing import Drawn
 
 AT_A_TIME = 8
 """How many suspected probes are looked into together; one violation is enough to falsify, and ends it."""
@@ -27,7 +27,7 @@ class Batch:
         rng: draws what is still to be drawn.
     """
 
-    structure: Structure
+    structure: Drawn
     program: Program
     probes: Probe
     judged: dict[str, Judgement]

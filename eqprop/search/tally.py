@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eqprop.engine import FINEST, Unit, coarsest
+from eqprop.engine import FINEST, Roundoff, coarsest
 from eqprop.rounding import UNSETTLED, Judgement, bar_of
 
 
@@ -27,9 +27,9 @@ class Tally:
     resolutions: list[np.ndarray] = field(default_factory=list[np.ndarray])
     unresolved: list[np.ndarray] = field(default_factory=list[np.ndarray])
     architectures: set[Hashable] = field(default_factory=set[Hashable])
-    units: set[Unit] = field(default_factory=set[Unit])
+    units: set[Roundoff] = field(default_factory=set[Roundoff])
 
-    def add(self, judged: Judgement, architecture: Hashable, unit: Unit, *, cleared: int = 0) -> None:
+    def add(self, judged: Judgement, architecture: Hashable, unit: Roundoff, *, cleared: int = 0) -> None:
         """Count a batch, in which a closer look cleared so many probes of a suspicion."""
         self.cleared += cleared
         self.probes += len(judged.finite)

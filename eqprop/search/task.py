@@ -15,13 +15,14 @@ from eqprop.properties import LIBRARY, Property
 
 
 @dataclass(frozen=True)
-class Subject:
+class SearchTask:
     """What one search is about.
 
     Attributes:
         name: of the pair or of the catalog entry.
         pairs: a strategy of pairs; ``st.just(pair)`` for a fixed one.
-        target: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for Python objects.
+        address: where a replay finds it: ``"catalog:NAME"`` or ``"package.module:attribute"``; empty for
+            Python objects.
         control: for a negative control, why the premise must be falsified.
         known_failures: property name → reason; those of the drawn pair are added.
         built_in: whether the source of this package and a pair's key say all that the pair computes.
@@ -29,7 +30,7 @@ class Subject:
 
     name: str
     pairs: SearchStrategy[Pair]
-    target: str = ""
+    address: str = ""
     control: str = ""
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
     built_in: bool = False
@@ -37,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Options:
-    """How a subject is searched.
+    """How a task is searched.
 
     Attributes:
         profile: the budget.

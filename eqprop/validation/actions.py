@@ -15,11 +15,11 @@ from eqprop.engine import (
     ARRAYS,
     Precision,
     behind,
+    explained,
     is_floating,
     leaf_paths,
     numbers,
     repeatable,
-    said,
     undisturbed,
     unexpected,
 )
@@ -39,7 +39,7 @@ def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> 
     if action is unmoved:
         return lambda: example
     group = transformation.group
-    drawn = said(f"{group!r}: sample", lambda: group.sample(np.random.default_rng(0), 0.2))
+    drawn = explained(f"{group!r}: sample", lambda: group.sample(np.random.default_rng(0), 0.2))
     element = cast_probe(pair, Probe(element=drawn), precision).element
     name = f"transformation {transformation.name!r}: {field}"
     like = example if field != "on_params" else cast_example(pair.replaced(model=pair.image, target=None), precision)[0]
@@ -83,7 +83,7 @@ def check_charge(pair: Pair, params: Any) -> None:
     what = f"transformation {transformation.name!r}: charge"
     algebra = group.sample_algebra(np.random.default_rng(0))
     given = jax.tree.map(jnp.asarray, (algebra, params))
-    found = said(f"{what}(algebra, params)", lambda: jax.eval_shape(lambda a, p: charge(a, p), *given))  # noqa: PLW0108
+    found = explained(f"{what}(algebra, params)", lambda: jax.eval_shape(lambda a, p: charge(a, p), *given))  # noqa: PLW0108
     if not hasattr(found, "shape") or found.shape != () or not is_floating(found):
         shown = f"shape {found.shape}, dtype {found.dtype}" if hasattr(found, "shape") else got(found)
         msg = f"{what} returned {shown}; expected one floating-point number, linear in the algebra element."

@@ -99,7 +99,7 @@ class _Objective:
     def bent(self, *theta: Any) -> Any:
         """H u for u = (1, 1, …), the way that JAX allows it."""
         ones = jax.tree.map(jnp.ones_like, theta)
-        return Local(lambda theta: self.gradient(*theta), theta, careful=True).push(ones)
+        return Local(lambda theta: self.gradient(*theta), theta, reverse_only=True).push(ones)
 
 
 NAMES = {1: "the gradient", 2: "the second derivative"}

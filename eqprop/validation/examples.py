@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from eqprop.arguments import got, short
 from eqprop.claims import Model
-from eqprop.engine import ARRAYS, leaf_paths, numbers, said
+from eqprop.engine import ARRAYS, explained, leaf_paths, numbers
 from eqprop.errors import InvalidInput
 
 
@@ -32,7 +32,7 @@ def check_inputs(model: Model) -> None:
 
 def _check_leaves(what: str, tree: Any) -> None:
     """Every leaf is an array or a number that JAX can trace, and no new-style random key; no two have one path."""
-    paths = said(f"{what}s: flattening the tree", lambda: leaf_paths(tree))
+    paths = explained(f"{what}s: flattening the tree", lambda: leaf_paths(tree))
     twice = sorted(path for path, count in Counter(paths).items() if count > 1)
     if twice:
         msg = f"{what}s: several have the path {twice[0]!r}, so that nobody can say which one is meant. Rename a key."

@@ -13,12 +13,12 @@ from eqprop.claims import Model
 from eqprop.engine import (
     ARRAYS,
     equal,
+    explained,
     is_floating,
     leaf_paths,
     not_repeatable,
     numbers,
     repeatable,
-    said,
     undisturbed,
     unexpected,
 )
@@ -150,7 +150,7 @@ def check_domain(model: Model) -> None:
         return leaves.join(floats, leaves.carried)
 
     with np.errstate(all="ignore"):
-        once, again = (said(f"{what}(params)", lambda: domain(drawn())) for _ in range(2))
+        once, again = (explained(f"{what}(params)", lambda: domain(drawn())) for _ in range(2))
     check_alike(what, drawn(), once, remedy="Each parameter has a leading axis of probes: map every number by itself")
     if not equal(once, again):
         raise InvalidInput(not_repeatable(what, "take no random numbers"))

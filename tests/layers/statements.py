@@ -17,7 +17,7 @@ from eqprop.mutants import Mutant, acting_otherwise, backward_drops_term, forget
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, Property, by_name
 from eqprop.results import Outcome, Verdict
-from eqprop.search import Options, Subject, search
+from eqprop.search import Options, SearchTask, search
 
 BATCH, D_IN, UNITS, D_OUT, TIME, HEADS, WIDTH, SIDE = 3, 2, 3, 2, 3, 2, 2, 6
 
@@ -120,7 +120,7 @@ def typed(tree: Any, numbers: Numbers) -> Any:
 def judged(pair: eqprop.Pair, properties: tuple[Property, ...], precision: Precision = "float64") -> dict[str, Verdict]:
     """Verdicts by the name of the property; none is an error."""
     options = Options(BRIEF, precision=precision, properties=properties, shrink=False)
-    verdicts = {v.property.name: v for v in search(Subject("layer", st.just(pair)), options)}
+    verdicts = {v.property.name: v for v in search(SearchTask("layer", st.just(pair)), options)}
     assert all(verdict.outcome is not Outcome.ERROR for verdict in verdicts.values()), verdicts
     return verdicts
 
@@ -191,7 +191,7 @@ def last_moved(pair: eqprop.Pair) -> str:
 def breaks(pair: eqprop.Pair) -> float:
     """The premise is falsified; by how much, relative to the outputs."""
     options = Options(BRIEF, properties=(by_name("equivariance"),))
-    (verdict,) = search(Subject("layer", st.just(pair)), options)
+    (verdict,) = search(SearchTask("layer", st.just(pair)), options)
     assert verdict.outcome is Outcome.FALSIFIED, (verdict.outcome, verdict.reason)
     found = verdict.counterexample
     assert found is not None

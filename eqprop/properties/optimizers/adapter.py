@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short
-from eqprop.engine import ARRAYS, Partition, Tree, is_floating, leaf_paths, said, zeros_like
+from eqprop.engine import ARRAYS, Partition, Tree, explained, is_floating, leaf_paths, zeros_like
 from eqprop.errors import EqpropError, InvalidInput
 
 EXTRA = ("value", "grad", "value_fn")
@@ -171,7 +171,7 @@ def _called(what: str, call: Callable[[], Any]) -> Any:
     except (EqpropError, NotImplementedError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a user's optimiser raises
-        return said(what, lambda error=error: again(error))
+        return explained(what, lambda error=error: again(error))
 
 
 def _check_updates(what: str, params: Any, updates: Any) -> None:

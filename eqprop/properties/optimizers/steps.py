@@ -104,7 +104,7 @@ def optimizer_properties(
             "If a step commutes with K_g from every state, where the state at K_gθ is the moved one, then so does the\n"
             "next, by induction; a state that starts at zero is moved to itself."
         ),
-        nowhere="the trajectory left the finite numbers at every point that was drawn",
+        reason_if_vacuous="the trajectory left the finite numbers at every point that was drawn",
         **common,
     )
     return step, trajectory
@@ -132,7 +132,7 @@ def optimizer_charge(optimizer: Any, name: str = "optimizer") -> OptimizerProper
             "Q is quadratic with gradient k_ξ and Hessian A, so its Taylor series ends there.\n"
             "noether: ⟨∇L, k_ξ⟩ = 0, so the first term vanishes for u along ∇L(θ_t)."
         ),
-        nowhere="the trajectory left the finite numbers at every point that was drawn",
+        reason_if_vacuous="the trajectory left the finite numbers at every point that was drawn",
         optimizer=optimizer,
         optimizer_name=name,
     )
