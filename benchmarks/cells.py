@@ -14,7 +14,6 @@ from pathlib import Path
 
 import click
 
-import eqprop
 from eqprop.authoring import expected, own_entries
 from eqprop.results import Report
 
@@ -37,7 +36,7 @@ def main(*, file: Path, write: bool) -> None:
     for name in sorted(own.keys() - found.keys() - kept.keys()):
         click.echo(f"? {name}: never measured")
     if write:
-        target = Path(eqprop.__file__).with_name(expected.FILE)
+        target = Path(expected.__file__).with_name(expected.FILE)
         target.write_text(expected.written({**kept, **found}), encoding="utf-8")
         click.echo(f"{target}: {sum(map(len, {**kept, **found}.values()))} cells of {len({**kept, **found})} entries")
 

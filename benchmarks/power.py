@@ -27,7 +27,6 @@ from string import ascii_letters, digits
 import click
 import numpy as np
 
-import eqprop
 from eqprop.authoring import kills
 from eqprop.engine import persistent_cache
 from eqprop.mutants import Mutant
@@ -160,7 +159,7 @@ def main(*, costly: bool, new: bool, shrink: bool, match: str, mutant: str, seed
 
 def _write(trials: list[Trial], *, costly: bool) -> None:
     """Keep the kill matrix in the package: what was measured anew, and of the rest what is still in the catalog."""
-    file = Path(eqprop.__file__).with_name(kills.FILE)
+    file = Path(kills.__file__).with_name(kills.FILE)
     kept = {} if costly else {kill.cell: _not_asked_of(kill) for kill in kills.kills()}
     new = [
         kills.Kill(t.entry, t.mutant, t.order, tuple(sorted(t.killers | kept.get((t.entry, t.mutant), frozenset()))))

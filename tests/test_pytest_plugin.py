@@ -219,7 +219,7 @@ def test_the_cases_of_a_pair_share_one_search(run, project):
     project.makepyfile(
         test_nets="""
         import eqprop, nets
-        from eqprop import cases
+        from eqprop.faces import cases
 
         searched = []
         def counting(subject, options, search=cases.searched):
