@@ -45,7 +45,12 @@ INTEGERS = Family(
     "integers",
     "whole numbers of 8 to 64 bits, least and greatest ones, zeros as divisors, shifts by more than the width",
     (
-        Entry("div", "`numpy.divide`; `numpy.floor_divide` of what `numpy.fmod` leaves", rounded(3)),
+        Entry(
+            "div",
+            "`numpy.divide`; `numpy.floor_divide` of what `numpy.fmod` leaves",
+            ulp(1, joint=3),
+            "bits, but where one number of a row divides many: XLA multiplies by its reciprocal",
+        ),
         *_numpy(BITS, {"rem": "fmod", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "not": "invert"}),
         *_numpy(BITS, {"shift_left": "left_shift"}),
         *_numpy(BITS, {"shift_right_logical": "right_shift", "shift_right_arithmetic": "right_shift"}),
