@@ -72,7 +72,7 @@ class Budget:
         return [prop for prop in cheap if prop.order <= order or self._silent(prop)] or cheap
 
     def costly(self, pair: Pair) -> list[list[Property]]:
-        """The costly properties, on some batches (one for a large model); on later ones those that are silent.
+        """The costly properties, on some batches (one for a large model); on later ones those that are silent or unheard.
 
         In parts, each for a program of its own: XLA's time grows faster than the program (docs/decisions.md).
         """
@@ -81,7 +81,7 @@ class Budget:
         most = 1 if pair.model.param_leaves.size >= LARGE else self._profile.costly_batches
         if self.costly_batches < most:
             return self.all_costly()
-        return _parts(prop for prop in self._asked if prop.costly and self._silent(prop))
+        return _parts(prop for prop in self._asked if prop.costly and (self._silent(prop) or self._unheard(prop)))
 
     def all_costly(self) -> list[list[Property]]:
         """The costly properties in their parts, for a batch more."""
@@ -92,6 +92,10 @@ class Budget:
         """Whether a property was judged and settled nothing yet: both sides may vanish on some architectures."""
         tally = self._tallies[prop.name]
         return tally.probes > 0 and tally.conclusive == 0
+
+    def _unheard(self, prop: Property) -> bool:
+        """Whether a property was never judged: it may apply to none of the simplest architectures, which come first."""
+        return self._tallies[prop.name].probes == 0
 
 
 def _parts(properties: Iterable[Property]) -> list[list[Property]]:
