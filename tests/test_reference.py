@@ -11,7 +11,7 @@ import pytest
 
 from eqprop.authoring import explanation, own_entries
 from eqprop.authoring.kills import Kill, kills, own_cells, parsed, updated, written
-from eqprop.authoring.properties_page import COMMAND, alone, facts, first, independent, readings, reference
+from eqprop.authoring.reference import COMMAND, alone, facts, first, independent, readings, reference
 from eqprop.mutants import COVARIANT
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, by_name
@@ -241,7 +241,7 @@ def test_first_is_the_first_of_the_library_and_consequences_come_last():
     ],
 )
 def test_the_kills_of_a_property_are_told_as(name, matrix, said, monkeypatch):
-    monkeypatch.setattr("eqprop.authoring.properties_page.kills", lambda: tuple(matrix))
+    monkeypatch.setattr("eqprop.authoring.reference.kills", lambda: tuple(matrix))
     lines = facts(by_name(name))["kills"].splitlines()
     assert [line.startswith(start) for line, start in zip(lines, said, strict=True)] == [True] * len(said)
 
@@ -250,5 +250,5 @@ def test_a_mutant_is_told_with_what_is_wrong_in_it(monkeypatch):
     entry = next(entry for entry in own_entries().values() if entry.mutants)
     mutant = entry.mutants[0]
     found = (kill(mutant.name, "bracket", entry=entry.name),)
-    monkeypatch.setattr("eqprop.authoring.properties_page.kills", lambda: found)
+    monkeypatch.setattr("eqprop.authoring.reference.kills", lambda: found)
     assert f"\n{entry.name}[{mutant.name}]: {mutant.why}" in facts(by_name("bracket"))["kills"]

@@ -8,7 +8,7 @@ from textwrap import indent
 from typing import Any
 
 from eqprop.arguments import suggestion
-from eqprop.authoring.properties_page import facts
+from eqprop.authoring.reference import facts
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Group
 from eqprop.properties import HIGHER, LIBRARY, Property

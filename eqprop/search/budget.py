@@ -72,7 +72,7 @@ class Budget:
         return [prop for prop in cheap if prop.order <= order or self._silent(prop)] or cheap
 
     def costly(self, pair: Pair) -> list[list[Property]]:
-        """The costly properties, on some batches (one for a large model); on later ones those that are silent or unheard.
+        """The costly properties, on some batches (one for a large model); on later ones the silent and the unheard.
 
         In parts, each for a program of its own: XLA's time grows faster than the program (docs/decisions.md).
         """
