@@ -18,7 +18,7 @@ class Evidence:
         control: for a negative control, why the premise must be falsified; else empty.
         tallies: by property name.
         violated: names of the properties with a confirmed violation.
-        why_not: property name → why it applied to no pair.
+        reason_if_not_applicable: property name → why it applied to no pair.
         known: property name → reason, for failures that are expected.
         series: property name → what a property about a trajectory was about.
         empty: property name → why it is about nothing here, where both sides vanished at every probe.
