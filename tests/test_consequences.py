@@ -171,7 +171,7 @@ def test_along_an_orbit_of_linear_maps_only_the_inertia_is_kept_and_the_sharpnes
     ("name", "make", "reason"),
     [
         ("homogeneity", two_layers, "scales all parameters"),
-        ("scale-invariance", cubic, "leaves the outputs"),
+        ("scale-invariance", cubic, "leaves the loss"),
         ("exponential-translation", normalised, "translates parameters"),
         ("averaged-hessian", two_layers, "is continuous"),
         ("charge-flow", tanh_units, "is discrete"),
@@ -180,7 +180,7 @@ def test_along_an_orbit_of_linear_maps_only_the_inertia_is_kept_and_the_sharpnes
         ("weight-decay-stationary", normalised, "no nonzero stationary point"),
         ("identical-units", rotated_units, "three or more units"),
         ("equal-spectra", two_layers, "not orthogonal"),
-        ("charge-decay", cubic, "T = identity"),
+        ("charge-decay", cubic, "stated for s = 0"),
     ],
 )
 def test_a_property_asked_of_a_pair_outside_its_hypotheses_says_why_it_does_not_apply(name, make, reason):

@@ -27,6 +27,7 @@ from eqprop.properties import CORE, LIBRARY, Point, by_name
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
 OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}
+ALONG_SEGMENTS = {*OF_CALCULUS, "hessian-integral"}
 COMPARED = (
     *(prop for prop in CORE if prop.name not in OF_CALCULUS),
     *(by_name(name) for name in ("bracket", "critical-orbit", "third-order", "order-4")),
@@ -466,7 +467,7 @@ def test_every_property_that_applies_holds_where_the_premise_does(make: Callable
         assert (~judged.inconclusive & ~judged.vacuous).sum() >= 8, f"{name}: too few probes settle anything"
         resolutions = judged.resolution[~judged.vacuous & ~judged.inconclusive]
         # Short segments keep clear of kinks and leave few digits of a difference; on long ones an error of 1e-9 shows.
-        seen = np.min(resolutions) if name in OF_CALCULUS else np.median(resolutions)
+        seen = np.min(resolutions) if name in ALONG_SEGMENTS else np.median(resolutions)
         assert seen < 1e-9, name
 
 

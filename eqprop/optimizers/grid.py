@@ -183,7 +183,7 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
 
 def _task(column: Column) -> SearchTask:
     (task,) = as_tasks(column.pair)
-    return replace(task, target=TARGET)
+    return replace(task, address=TARGET)
 
 
 def _answer(search: Search, prop: OptimizerProperty) -> tuple[str, str]:
