@@ -32,8 +32,7 @@ COMPARED = (
     *(prop for prop in CORE if prop.name not in OF_CALCULUS),
     *(by_name(name) for name in ("bracket", "critical-orbit", "third-order", "order-4")),
 )
-"""The others are compared with dense matrices in test_derivatives.py, test_consequences.py, test_special_points.py and
-test_dynamics.py."""
+"""The others are compared with dense matrices in test_derivatives.py, test_consequences.py and test_dynamics.py."""
 
 # -- pairs that are not equivariant -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from eqprop.probes import SQUARED_ERROR
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import HIGHER, LIBRARY
 from eqprop.rounding import Judgement
-from tests.library_pairs import PAIRS, broken
+from tests.properties.library_pairs import PAIRS, broken
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ OF_K_ALONE = {"charge-form", "bracket"}
 """Statements about the transformation: a broken model does not touch them. Mutants of K falsify them."""
 
 OF_CALCULUS = {"hessian-integral"}
-"""Likewise of any function that is differentiated rightly, whatever its symmetry (tests/test_derivatives.py)."""
+"""Likewise of any function that is differentiated rightly, whatever its symmetry (test_derivatives.py)."""
 
 
 @cache

@@ -19,7 +19,7 @@ from eqprop.errors import InvalidInput
 from eqprop.properties.traits import action_traits_of, traits_of
 from eqprop.registry import entries
 from eqprop.strategies.conjugates import CHARTS, chart, conjugate, conjugates
-from tests.trait_pairs import (
+from tests.properties.traits.trait_pairs import (
     conversion,
     cubic,
     made,

@@ -256,14 +256,14 @@ def raising() -> Any:
         ({"control": True}, strategy, "catalog entry 'a': control is True (bool); expected a text"),
         ({"control": "c", "reference": 3}, strategy, "reference is 3 (int); expected a text"),
         ({"control": "c", "hypotheses": 3}, strategy, "hypotheses has 3 (int) in it; expected texts"),
-        ({"control": "c"}, raising, "raising raised ValueError: no data (tests/test_asking.py:"),
+        ({"control": "c"}, raising, "raising raised ValueError: no data (tests/runs/test_asking.py:"),
         ({"control": "c"}, 3, "should be a function without arguments that returns a strategy"),
         ({"control": "c"}, pair, "but it returns Pair('product/signs'). Decorate a function of draw"),
         ({"control": "c"}, lambda n: strategy(), "missing a required argument: 'n'"),
     ],
 )
 def test_an_entry_that_is_registered_wrongly_is_refused(said, build, message, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.chdir(Path(__file__).parents[2])
     with isolated():
         refused(lambda: register(**{"name": "a", "reference": "r", **said})(build), message)
 

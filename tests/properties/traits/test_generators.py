@@ -23,7 +23,7 @@ from eqprop.properties import hypotheses
 from eqprop.properties.traits import Traits, action_traits_of, actions, generators, traits_of
 from eqprop.properties.traits import subspaces as parts
 from eqprop.properties.traits.generators import Subspace
-from tests.trait_pairs import (
+from tests.properties.traits.trait_pairs import (
     about_a_centre,
     centred,
     conversion,

@@ -1,8 +1,8 @@
 """Every entry of the catalog can fail, and it draws and shrinks as it should.
 
 That every entry holds is for ``eqprop verify`` to show, which the gate runs; that every mutant is caught, for
-``python -m benchmarks.power``, whose findings are kept and compared in test_reference.py. Here is one mutant of each
-entry.
+``python -m benchmarks.power``, whose findings are kept and compared in test_properties_page.py. Here is one mutant of
+each entry.
 """
 
 from __future__ import annotations

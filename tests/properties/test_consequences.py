@@ -14,7 +14,7 @@ import eqprop
 from eqprop.evaluation import Program
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
-from tests.library_pairs import X, cubic, margins, normalised, rotated_units, tanh_units, two_layers
+from tests.properties.library_pairs import X, cubic, margins, normalised, rotated_units, tanh_units, two_layers
 
 EXACT = 1e-9
 """Of dense eigenvalue problems in float64 with condition numbers up to 1e5."""

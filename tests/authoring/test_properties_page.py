@@ -19,7 +19,7 @@ from eqprop.properties.base import PAPER
 
 pytestmark = pytest.mark.installed
 
-PAGE = Path(__file__).parents[1] / "docs" / "properties.md"
+PAGE = Path(__file__).parents[2] / "docs" / "properties.md"
 MEASURE = "python -m benchmarks.power --write"
 
 properties = pytest.mark.parametrize("prop", LIBRARY, ids=lambda prop: prop.name)

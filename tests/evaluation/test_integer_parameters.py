@@ -11,7 +11,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.errors import InvalidInput
-from tests.trait_pairs import MASK, X, masked, pair
+from tests.properties.traits.trait_pairs import MASK, X, masked, pair
 
 ASKED = ("group-laws", "equivariance", "gradient-covariance", "hessian-covariance")
 

@@ -15,7 +15,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.properties import hypotheses
-from tests.trait_pairs import (
+from tests.properties.traits.trait_pairs import (
     about_a_centre,
     conversion,
     cubic,

@@ -14,7 +14,7 @@ from eqprop.errors import InvalidInput
 from eqprop.mutants import COVARIANT
 from eqprop.registry import entry as named
 
-PAGE = Path(__file__).parents[1] / "docs" / "catalog.md"
+PAGE = Path(__file__).parents[2] / "docs" / "catalog.md"
 
 every_entry = pytest.mark.parametrize("entry", own_entries().values(), ids=own_entries())
 

@@ -39,7 +39,7 @@ def pair_of(apply=net, params=PARAMS, inputs=INPUTS, act=rescaled, group=SCALING
 @pytest.fixture(autouse=True)
 def _in_the_checkout(monkeypatch):
     """Places in the user's code are said as they are seen from the current folder."""
-    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.chdir(Path(__file__).parents[2])
 
 
 def said(pair, precision="float64"):
@@ -94,7 +94,7 @@ def remembering():
 @pytest.mark.parametrize(
     ("apply", "message"),
     [
-        pytest.param(raising, "raised RuntimeError: boom (tests/test_validation.py:", id="raises"),
+        pytest.param(raising, "raised RuntimeError: boom (tests/validation/test_pairs.py:", id="raises"),
         pytest.param(lambda p, x: x @ p["v"], "apply(params, inputs) raised", id="shapes"),
         pytest.param(lambda p, x: net(p, x) * jnp.nan, "output '.' is NaN or infinite", id="nan"),
         pytest.param(lambda p, x: "y", "apply returned 'y' (str) as output '.'; expected an array", id="text"),
@@ -355,7 +355,7 @@ def negative(p):
         (lambda p: {**p, "w": p["w"].astype(int)}, "domain changed the dtype of 'w'"),
         (lambda p: {**p, "w": np.log(p["w"])}, "domain gives NaN or infinite numbers for 'w' at some real ones"),
         (lambda p: {**p, "w": np.random.random(p["w"].shape)}, "domain gives different results for the same arguments"),
-        (lambda p: {**p, "w": p["nope"]}, "domain(params) raised KeyError: 'nope' (tests/test_validation.py:"),
+        (lambda p: {**p, "w": p["nope"]}, "domain(params) raised KeyError: 'nope' (tests/validation/test_pairs.py:"),
     ],
 )
 def test_a_domain_that_is_none_is_named_with_what_it_did(domain, message):
@@ -370,11 +370,11 @@ def test_a_domain_in_either_numpy_is_accepted(domain):
 def test_an_action_whose_arguments_are_swapped_is_told_so():
     found = said(pair_of(act=lambda p, a: rescaled(a, p)))
     assert "on_params takes the element first: it is called as (element, params), and yours works as (params," in found
-    assert "Swap its arguments (tests/test_validation.py:" in found
+    assert "Swap its arguments (tests/validation/test_pairs.py:" in found
 
 
 def test_an_action_that_raises_is_said_with_the_line_of_its_author():
-    assert "raised KeyError: 'weights' (tests/test_validation.py:" in said(
+    assert "raised KeyError: 'weights' (tests/validation/test_pairs.py:" in said(
         pair_of(act=lambda a, p: {**p, "w": p["weights"]})
     )
 
@@ -443,7 +443,7 @@ def raises(*arguments):
         ),
         ({"sample": lambda rng, reach: [1.0, 2.0, 3.0]}, "sample gives [1.0, 2.0, 3.0]"),
         ({"sample": lambda rng, reach: np.exp(np.random.standard_normal(3))}, "take every number from rng"),
-        ({"sample": raises}, "sample(rng, reach) raised ValueError: boom (tests/test_validation.py:"),
+        ({"sample": raises}, "sample(rng, reach) raised ValueError: boom (tests/validation/test_pairs.py:"),
         ({"sample": lambda rng: np.ones(3)}, "sample(rng, reach) raised TypeError"),
         ({"sample": lambda rng, reach: np.ones(3 if reach < 0.5 else 4)}, "sample gives [1.0, 1.0, 1.0, 1.0]"),
         ({"sample": lambda rng, reach: np.ones(3)}, "all 16 elements that sample drew are the identity"),
@@ -511,7 +511,7 @@ def test_what_raises_only_later_says_where_and_for_which_pair():
     report = eqprop.run(of_several_widths(), profile="quick", properties="equivariance")
     (verdict,) = report.verdicts
     assert verdict.outcome is eqprop.Outcome.ERROR
-    assert "ValueError: three units only (tests/test_validation.py:" in verdict.reason
+    assert "ValueError: three units only (tests/validation/test_pairs.py:" in verdict.reason
     assert "Pair('drawn', width=" in verdict.reason or "three units" in verdict.reason
 
 

@@ -18,7 +18,7 @@ from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.training import STEPS
 from eqprop.results import Verdict
-from tests.library_pairs import X, cubic, gram_difference, softmax_head, two_layers
+from tests.properties.library_pairs import X, cubic, gram_difference, softmax_head, two_layers
 
 
 def flow(pair: eqprop.Pair, loss: Any, theta: np.ndarray, decay: float = 0.0) -> np.ndarray:
