@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import compiler_options, numbers_context, persistent_cache, separated_caches, unexpected
+from eqprop.engine import numbers_context, persistent_cache, ran, separated_caches, unexpected
 from eqprop.errors import InvalidInput
 from eqprop.optimizers.pairs import Column, columns
 from eqprop.optimizers.zoo import ROWS, Row
@@ -158,7 +158,7 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
             answers = {prop.name: _answer(search, prop) for prop in properties}
             broken = next((prop for prop in (step, trajectory) if prop.name in search.violations), None)
             counterexample = search.counterexample(broken) if broken else None
-            drift = _drift(optimizer, column.pair) if column.charged and not singular else None
+            drift = _drift(optimizer, row.name, column.pair) if column.charged and not singular else None
         except InvalidInput as error:
             answers, counterexample, drift = {p.name: (UNKNOWN, str(error)) for p in properties}, None, None
         except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything
@@ -205,7 +205,7 @@ def _charge(row: Row, column: Column, found_is: str, drift: float | None, *, sin
     return Charge(_word(row.predicts_charge(column.maps)), found_is, drift, words)
 
 
-def _drift(optimizer: Any, pair: Pair) -> float:
+def _drift(optimizer: Any, name: str, pair: Pair) -> float:
     """The median relative drift of a charge over a trajectory."""
     assert pair.model.loss is not None, "losses of the table are fixed"
     loss = user_loss(pair.model.loss)
@@ -214,5 +214,5 @@ def _drift(optimizer: Any, pair: Pair) -> float:
         drawn = probes_of(pair, loss, output_shapes(pair, "float64"), needed, np.random.default_rng(0), DRIFTS)
         probes = cast_probe(pair, drawn, "float64")
         over: Callable[..., Any] = jax.vmap(lambda probe: charge_drift(optimizer, Point(pair, probe, loss)))
-        drift, _, size = jax.jit(over, compiler_options=compiler_options())(probes)
+        drift, _, size = ran(f"the drift of the charges of {name!r}", over, probes)
         return float(np.nanmedian(np.abs(np.asarray(drift)) / np.asarray(size)))

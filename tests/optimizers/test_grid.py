@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from threading import Event
 from typing import Any, NamedTuple
 
 import jax
@@ -15,11 +16,12 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
+from eqprop.engine import watchdog
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.faces.cli import main
 from eqprop.optimizers import preconditioners
 from eqprop.optimizers import run as run_table
-from eqprop.optimizers.grid import Cell, search_cell
+from eqprop.optimizers.grid import DRIFTS, Cell, search_cell
 from eqprop.optimizers.pairs import columns
 from eqprop.optimizers.zoo import ROWS, Maps, Row
 from eqprop.runs import replay
@@ -154,6 +156,37 @@ def test_a_cell_that_is_found_otherwise_than_predicted_does_not_agree():
     wrong = Row("adam", lambda: optax.adam(0.01), Maps.ORTHOGONAL, address="tests:none")
     cell = search_cell(wrong, COLUMNS["rotations"])
     assert (cell.predicted, cell.found, cell.agrees) == ("yes", "no", False)
+
+
+def standing_still_in_batches_of(rows: int, never: Event) -> Simple:
+    """Gradient descent whose step never arrives where so many are taken together."""
+
+    def wait(leaf: Any) -> Any:
+        if leaf.ndim > 1 and leaf.shape[0] == rows:
+            never.wait()
+        return leaf
+
+    def arrives(leaf: Any) -> Any:
+        return jax.pure_callback(wait, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), leaf, vmap_method="expand_dims")
+
+    def step(grads, params):
+        return plain_descent(jax.tree.map(arrives, grads), params)
+
+    return stateless(step)
+
+
+def test_a_drift_that_stands_still_is_said_of_the_cell_and_does_not_hang_it(monkeypatch):
+    monkeypatch.setattr(watchdog, "LIMIT", 1.0)
+    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    never = Event()
+    row = Row("stands still", lambda: standing_still_in_batches_of(DRIFTS, never), address="tests:none")
+    try:
+        cell = search_cell(row, COLUMNS["translation"])
+    finally:
+        never.set()
+    assert "the program of the drift of the charges of 'stands still' stood still" in cell.reason
+    assert cell.charge.drift is None
+    assert not cell.agrees
 
 
 # ---- verify ---------------------------------------------------------------------------------------------------------
