@@ -15,15 +15,8 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 
+from eqprop.engine.exact import is_complex, rounded, rounds
 from eqprop.engine.jaxprs import scan_counts
-
-EXACT = frozenset({
-    "neg", "sign", "abs", "max", "min", "transpose", "reshape", "broadcast_in_dim", "squeeze", "concatenate", "slice",
-    "dynamic_slice", "dynamic_update_slice", "gather", "pad", "rev", "select_n", "copy", "copy_p", "stop_gradient",
-    "reduce_max", "reduce_min", "sort", "clamp", "expand_dims", "split", "iota", "argmax", "argmin", "floor", "ceil",
-    "round", "device_put", "optimization_barrier",
-})  # fmt: skip
-"""Operations on floating-point numbers that do not round."""
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 INLINED = frozenset({
@@ -67,8 +60,10 @@ class _Noise:
         self._factors: dict[Any, Any] = {}
 
     def __call__(self, value: Any) -> Any:
-        if not jnp.issubdtype(value.dtype, jnp.floating) or value.size == 0:
+        if not rounded(value):
             return value
+        if is_complex(value.dtype):
+            return jax.lax.complex(self(jax.lax.real(value)), self(jax.lax.imag(value)))
         self.start = (self.start + 331) % TABLE
         repeats = (self.start + value.size) // TABLE + 1
         row = jax.lax.concatenate([self._of(value.dtype)] * repeats, 0)
@@ -120,7 +115,7 @@ def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)
     results = list(found) if equation.primitive.multiple_results else [found]
-    return results if name in EXACT else [noise(result) for result in results]
+    return [noise(result) for result in results] if rounds(equation) else results
 
 
 def _scan(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:

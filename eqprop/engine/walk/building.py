@@ -16,9 +16,9 @@ import jax.extend.core
 import numpy as np
 from jax.core import ShapedArray
 
+from eqprop.engine.exact import rounds
 from eqprop.engine.walk.calls import ALIASES, called, is_the_same
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Value, Wanted
-from eqprop.engine.walk.noise import rounds
 from eqprop.engine.walk.primitives.operand import dtype_of, is_key
 from eqprop.engine.walk.unsupported import Unsupported
 

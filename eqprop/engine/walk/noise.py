@@ -12,23 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.engine.exact import is_complex, rounded, rounds
 from eqprop.engine.walk.primitives.operand import Step
-
-EXACT = frozenset({
-    "abs", "all_gather", "argmax", "argmin", "argsort", "bitcast_convert_type", "broadcast_in_dim", "ceil", "clamp",
-    "concatenate", "copy", "copysign", "cummax", "cummin", "dynamic_slice", "dynamic_update_slice", "empty", "empty2",
-    "expand_dims", "floor", "full", "gather", "imag", "iota", "max", "min", "neg", "nextafter", "optimization_barrier",
-    "pad", "real", "reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min", "reshape", "rev", "round",
-    "scatter", "scatter_max", "scatter_min", "select_n", "sign", "slice", "sort", "split", "squeeze", "stack",
-    "stop_gradient", "tile", "top_k", "transpose", "unstack",
-})  # fmt: skip
-"""Operations on floating-point numbers that do not round."""
 
 TABLE = 1021
 """How many signs a row has; results take theirs from it in turn, from a new place each time."""
@@ -41,20 +31,6 @@ TURN = 97
 
 AT_ONCE = 1 << 16
 """How many entries of a result take their factors as one piece of the table."""
-
-
-def rounds(equation: Any) -> bool:
-    """Whether an operation rounds a floating-point result."""
-    return equation.primitive.name not in EXACT and any(map(_floating, equation.outvars))
-
-
-def _floating(variable: Any) -> bool:
-    return _is_floating(variable.aval.dtype) and math.prod(variable.aval.shape) > 0
-
-
-@cache
-def _is_floating(dtype: Any) -> bool:
-    return jnp.issubdtype(dtype, jnp.floating)
 
 
 class Rounding:
@@ -85,22 +61,35 @@ class Rounding:
         """The step of an operation, followed by its errors."""
         if not rounds(equation):
             return step
-        errors = [self._error(variable.aval) if _floating(variable) else None for variable in equation.outvars]
+        errors = [self._error(variable.aval) if rounded(variable.aval) else None for variable in equation.outvars]
         if not equation.primitive.multiple_results:
             (only,) = errors
-            assert only is not None, "an operation that rounds has a floating-point result"
+            assert only is not None, "an operation that rounds has a result in floating point"
             return lambda *arrays: only(step(*arrays))
 
-        def rounded(*arrays: Any) -> tuple[Any, ...]:
+        def erring(*arrays: Any) -> tuple[Any, ...]:
             found = step(*arrays)
             return tuple(e(value) if e is not None else value for e, value in zip(errors, found, strict=True))
 
-        return rounded
+        return erring
 
     def _error(self, aval: Any) -> Callable[[Any], Any]:
-        """What makes errors in an array of this shape and type, beginning at a place of its own."""
+        """What makes errors in an array of this shape and type."""
+        dtype = np.dtype(aval.dtype)
+        if not is_complex(dtype):
+            return self._real_error(aval.shape, dtype)
+        part = np.finfo(dtype).dtype
+        real, imaginary = (self._real_error(aval.shape, part) for _ in range(2))
+
+        def error(value: np.ndarray) -> np.ndarray:
+            return _complex(real(np.real(value)), imaginary(np.imag(value))) if self._signs is not None else value
+
+        return error
+
+    def _real_error(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[Any], Any]:
+        """Likewise in an array of real numbers, beginning at a place of its own."""
         self._place = place = (self._place + STRIDE) % TABLE
-        shape, size, dtype = aval.shape, math.prod(aval.shape), np.dtype(aval.dtype)
+        size = math.prod(shape)
         self._length = max(self._length, min(size, AT_ONCE))
 
         def error(value: np.ndarray) -> np.ndarray:
@@ -122,6 +111,13 @@ class Rounding:
             repeats = -(-(self._length + TABLE) // TABLE)
             self._factors[dtype] = np.tile(one, (repeats, 1))
         return self._factors[dtype]
+
+
+def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
+    """Put together by parts: products with the imaginary unit make NaN of what is infinite."""
+    whole = np.empty(real.shape, np.result_type(real, np.complex64))
+    whole.real, whole.imag = real, imaginary
+    return whole
 
 
 def _multiplied(value: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -15,19 +15,9 @@ from typing import Any
 import numpy as np
 from jax import lax
 
+from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import fold
-from eqprop.engine.walk.primitives.operand import (
-    NARROW,
-    TINY,
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    is_inexact,
-    require,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, Rule, Step, dtype_of, require, shape_of
 
 FEW = 64
 """Up to so many products in a row, multiplying all rows at once takes less time than calling BLAS for each."""

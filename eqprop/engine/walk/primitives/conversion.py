@@ -7,17 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import (
-    NARROW,
-    TINY,
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    is_inexact,
-    require,
-)
+from eqprop.engine.exact import is_complex, is_inexact
+from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, Rule, Step, dtype_of, require
 
 
 def convert(equation: Any) -> Step:

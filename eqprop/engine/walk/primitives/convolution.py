@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.contraction import Sides, contraction, precisely
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_complex, shape_of
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, shape_of
 from eqprop.engine.walk.primitives.sliding import Windows
 
 

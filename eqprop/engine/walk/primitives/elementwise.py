@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, is_complex, is_inexact, require
+from eqprop.engine.exact import is_complex, is_inexact
+from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require
 
 
 def plain(step: Step) -> Rule:

@@ -6,18 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_inexact
 from eqprop.engine.walk.primitives.indexing import Slices, signed
-from eqprop.engine.walk.primitives.operand import (
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_inexact,
-    is_key,
-    require,
-    rows_of,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
 from eqprop.engine.walk.primitives.reductions import highest, lowest
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_inexact
 from eqprop.engine.walk.primitives.elementwise import plain
-from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, is_inexact, require
+from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require
 
 
 def divide(equation: Any) -> Step:

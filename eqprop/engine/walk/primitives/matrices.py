@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_complex, require, shape_of
+from eqprop.engine.exact import is_complex
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, require, shape_of
 
 LETTERS = {
     np.dtype(np.float32): "s",

@@ -70,16 +70,6 @@ def rows_of(*arrays: Array) -> int:
     return 1
 
 
-def is_inexact(dtype: Any) -> bool:
-    """Whether numbers of this type are rounded."""
-    return jnp.issubdtype(dtype, jnp.inexact)
-
-
-def is_complex(dtype: Any) -> bool:
-    """Whether the type is complex."""
-    return jnp.issubdtype(dtype, jnp.complexfloating)
-
-
 def require(condition: bool, what: str) -> None:
     """Leave an operation to JAX unless the condition holds.
 

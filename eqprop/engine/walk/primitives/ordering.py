@@ -6,18 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.elementwise import total_order
-from eqprop.engine.walk.primitives.operand import (
-    NARROW,
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    require,
-    rows_of,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of, require, rows_of, shape_of
 
 
 def sort(equation: Any) -> Step:

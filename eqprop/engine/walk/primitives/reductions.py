@@ -7,17 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import folding
-from eqprop.engine.walk.primitives.operand import (
-    NARROW,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    is_inexact,
-    require,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, require, shape_of
 
 
 def folded(ufunc: np.ufunc) -> Rule:

@@ -7,19 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
 from eqprop.engine.walk.primitives.indexing import Slices, signed
-from eqprop.engine.walk.primitives.operand import (
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    is_key,
-    require,
-    rows_of,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
 
 
 def scatter(ufunc: np.ufunc | None) -> Rule:

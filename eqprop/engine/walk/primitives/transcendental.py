@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, is_complex, require
+from eqprop.engine.exact import is_complex
+from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, require
 
 LN2 = np.log(2)
 

@@ -8,18 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import folding
-from eqprop.engine.walk.primitives.operand import (
-    Array,
-    Rule,
-    Step,
-    dtype_of,
-    is_complex,
-    is_inexact,
-    require,
-    rows_of,
-    shape_of,
-)
+from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, require, rows_of, shape_of
 from eqprop.engine.walk.primitives.reductions import highest, lowest
 from eqprop.engine.walk.primitives.sliding import Windows
 

@@ -1,0 +1,58 @@
+"""Which operations round: both evaluators put their errors behind these, and behind no other."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+EXACT = frozenset({
+    # moved and copied
+    "bitcast_convert_type", "broadcast_in_dim", "concatenate", "copy", "copy_p", "device_put", "dynamic_slice",
+    "dynamic_update_slice", "empty", "empty2", "gather", "iota", "name", "optimization_barrier", "pad", "reshape",
+    "rev", "scatter", "slice", "split", "squeeze", "stack", "stop_gradient", "tile", "transpose", "unstack",
+    # chosen from what is there
+    "clamp", "cummax", "cummin", "max", "min", "reduce_max", "reduce_min", "reduce_window_max", "reduce_window_min",
+    "scatter-max", "scatter-min", "select_n", "sort", "top_k",
+    # signs, parts and whole numbers
+    "abs", "ceil", "complex", "conj", "floor", "imag", "neg", "nextafter", "real", "round", "sign",
+})  # fmt: skip
+"""Operations on floating-point numbers that do not round, by the names that programs have."""
+
+OF_PARTS = frozenset({"abs", "sign"})
+"""Of a complex number these are made of a square root, which rounds."""
+
+
+def rounds(equation: Any) -> bool:
+    """Whether an operation of a traced program rounds a real or complex result."""
+    name, given = equation.primitive.name, equation.invars
+    if name in EXACT and not (name in OF_PARTS and is_complex(given[0].aval.dtype)):
+        return False
+    if name == "convert_element_type" and _widens(given[0].aval.dtype, equation.outvars[0].aval.dtype):
+        return False
+    return any(rounded(variable.aval) for variable in equation.outvars)
+
+
+def rounded(value: Any) -> bool:
+    """Whether an array has entries that rounding errors change: real or complex numbers in floating point."""
+    return value.size > 0 and is_inexact(value.dtype)
+
+
+@cache
+def _widens(old: Any, new: Any) -> bool:
+    """Whether every number of the one type is a number of the other."""
+    return is_inexact(old) and np.can_cast(old, new)
+
+
+@cache
+def is_complex(dtype: Any) -> bool:
+    """Whether this is the type of complex numbers."""
+    return jnp.issubdtype(dtype, jnp.complexfloating)
+
+
+@cache
+def is_inexact(dtype: Any) -> bool:
+    """Whether numbers of this type are rounded."""
+    return jnp.issubdtype(dtype, jnp.inexact)
