@@ -79,7 +79,7 @@ def test_a_soak_says_how_far_off_a_program_is_and_not_how_far_what_perturbations
 
 
 def test_a_soak_that_fails_says_at_which_entry():
-    with pytest.raises(KeyError) as raised:
+    with pytest.raises(KeyError, match="no-such-entry") as raised:
         list(soak.counts_of({"no-such-entry": 1}, seed=0, jobs=1))
     assert raised.value.__notes__ == ["The soak of no-such-entry failed."]
 

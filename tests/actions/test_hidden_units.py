@@ -59,9 +59,11 @@ def moved(transformation: Any, element: Any, params: Any) -> Any:
         return jax.tree.map(np.asarray, transformation.on_params(element, params))
 
 
-def check_invariance(group: Group, activation: Any, **options: Any) -> None:
+def error(group: Group, activation: Any, **options: Any) -> float:
+    """How far outputs move when K moves the parameters, in units of what rounding may do to them."""
     rng = np.random.default_rng(0)
     transformation = hidden_units(group, writes={"w1": 1, "b1": 0}, reads={"w2": 0}, **options)
+    worst = 0.0
     for reach in (0.05, 0.3, 0.7, 1.0):
         params, x = example(rng)
         image = moved(transformation, group.sample(rng, reach), params)
@@ -70,32 +72,32 @@ def check_invariance(group: Group, activation: Any, **options: Any) -> None:
         # Roundoff is relative to the terms that cancel at the image, times a few dozen operations; 1e-12 is 4,500 ulps,
         # and leaves room for the error of an inverse with a condition number up to 1e6 (the terms carry the rest).
         bound = 1e-12 * max(magnitude(image, x, activation), magnitude(params, x, activation))
-        assert np.abs(found - expected).max() <= bound
+        worst = max(worst, np.abs(found - expected).max() / bound)
+    return worst
 
 
 @pytest.mark.parametrize("group", LINEAR, ids=repr)
 def test_a_linear_network_is_invariant(group: Group) -> None:
-    check_invariance(group, lambda z: z)
+    assert error(group, lambda z: z) <= 1
 
 
 @pytest.mark.parametrize("group", RELU, ids=repr)
 def test_a_relu_network_is_invariant(group: Group) -> None:
-    check_invariance(group, lambda z: np.maximum(z, 0))
+    assert error(group, lambda z: np.maximum(z, 0)) <= 1
 
 
 @pytest.mark.parametrize("group", ODD, ids=repr)
 def test_a_tanh_network_is_invariant(group: Group) -> None:
-    check_invariance(group, np.tanh)
+    assert error(group, np.tanh) <= 1
 
 
 @pytest.mark.parametrize("degree", [2, 3, 0.5])
 def test_readers_take_the_power_of_a_homogeneous_activation(degree: float) -> None:
-    check_invariance(groups.Scaling(WIDTH), lambda z: np.maximum(z, 0) ** degree, power=degree)
+    assert error(groups.Scaling(WIDTH), lambda z: np.maximum(z, 0) ** degree, power=degree) <= 1
 
 
 def test_a_general_matrix_breaks_a_relu_network() -> None:
-    with pytest.raises(AssertionError):
-        check_invariance(groups.GeneralLinear(WIDTH), lambda z: np.maximum(z, 0))
+    assert error(groups.GeneralLinear(WIDTH), lambda z: np.maximum(z, 0)) > 1e6
 
 
 @pytest.mark.parametrize("group", LINEAR, ids=repr)

@@ -61,7 +61,7 @@ def test_pairs_of_one_architecture_share_a_key_and_pairs_without_do_not():
 
 @pytest.mark.parametrize("thing", [model(), scaling(), eqprop.Pair(model(), scaling())])
 def test_core_types_are_frozen(thing):
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'name'"):
         thing.name = "other"
 
 

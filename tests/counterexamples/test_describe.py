@@ -62,7 +62,7 @@ def counterexample_of(pair, name="equivariance", **options):
 )
 def test_the_printed_code_of_a_mutant_of_the_catalog_falsifies_again(target, name):
     found = found_in(target, name)
-    with pytest.raises(eqprop.Falsified) as caught:
+    with pytest.raises(eqprop.Falsified, match=name) as caught:
         exec(found.code, {})
     (verdict,) = caught.value.report.verdicts
     assert verdict.counterexample.leaf == found.leaf
@@ -85,7 +85,7 @@ def test_the_code_for_a_pair_that_was_passed_runs_once_the_pair_is_named():
     pair = pair_of()
     code = counterexample_of(pair).code
     assert "pair = ...  # net, as it was passed to eqprop" in code
-    with pytest.raises(eqprop.Falsified):
+    with pytest.raises(eqprop.Falsified, match="equivariance"):
         exec(code.replace("pair = ...", "pair = the_pair"), {"the_pair": pair})
 
 
@@ -96,7 +96,7 @@ def test_integer_inputs_are_printed_and_read_in_their_own_type():
     params = {"e": np.ones((3, 2)), "v": np.ones((2, 1))}
     forgetful = eqprop.hidden_units(groups.Scaling(2), writes={"e": 1})
     pair = eqprop.Pair(eqprop.Model(apply, params, np.array([0, 2], np.uint32)), forgetful, name="tokens")
-    with pytest.raises(eqprop.Falsified):
+    with pytest.raises(eqprop.Falsified, match="equivariance"):
         exec(counterexample_of(pair).code.replace("pair = ...", "pair = the_pair"), {"the_pair": pair})
 
 

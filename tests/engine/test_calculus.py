@@ -175,10 +175,10 @@ def test_what_jax_says_about_a_reverse_only_rule_is_recognised_and_other_errors_
     def pushed(at: Any) -> Any:
         return jax.jvp(reverse_cube, (at,), (at,))[1]
 
-    with pytest.raises((TypeError, NotImplementedError)) as caught:
+    with pytest.raises((TypeError, NotImplementedError), match=r"forward-mode|custom_vjp") as caught:
         jax.jit(pushed)(np.ones(2))
     assert is_reverse_only(caught.value)
-    with pytest.raises(TypeError) as other:
+    with pytest.raises(TypeError, match="contracting dimensions") as other:
         _ = jnp.ones(2) @ jnp.ones(3)
     assert not is_reverse_only(other.value)
 

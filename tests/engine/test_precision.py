@@ -26,7 +26,11 @@ def test_the_models_own_precision_changes_nothing(wide: bool):
 
 
 def test_float64_is_left_after_an_exception_too():
-    with pytest.raises(ZeroDivisionError), separated_caches("float64"), numbers_context("float64"):
+    with (
+        pytest.raises(ZeroDivisionError, match="division by zero"),
+        separated_caches("float64"),
+        numbers_context("float64"),
+    ):
         _ = 1 / 0
     assert not jax.config.values["jax_enable_x64"]
 

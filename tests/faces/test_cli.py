@@ -56,7 +56,7 @@ def eqprop(folder, capsys):
     """Runs a command: its exit code, standard output and standard error."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit, match=r"^[012]$") as left:
             main(arguments)
         out, err = capsys.readouterr()
         assert isinstance(left.value.code, int)

@@ -63,7 +63,7 @@ def test_the_check_leaves_the_configuration_of_jax_as_it_was() -> None:
     before = jnp.asarray(1.0).dtype
     check_laws(groups.Sign(2))
     assert jnp.asarray(1.0).dtype == before
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="AlwaysTheIdentity"):
         check_laws(AlwaysTheIdentity(2))
     assert jnp.asarray(1.0).dtype == before
 

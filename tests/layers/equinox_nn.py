@@ -15,16 +15,14 @@ from eqprop import groups
 from eqprop.actions import (
     attention_heads,
     channels,
-    combined,
     experts,
     hidden_units,
     norm_gain,
     norm_scale,
-    softmax_shift,
     states,
-    translations,
 )
 from eqprop.claims import Transformation
+from tests.layers.around import Around, Move, pair_of
 from tests.layers.statements import (
     D_IN,
     D_OUT,
@@ -41,7 +39,6 @@ from tests.layers.statements import (
     Library,
     Numbers,
     exported,
-    model,
 )
 
 KEY = jax.random.key(0)
@@ -53,8 +50,6 @@ def _is_state(leaf: Any) -> bool:
 
 SIGNALS, PICTURES = jnp.swapaxes(TOKENS, 1, 2), jnp.moveaxis(IMAGES, -1, 1)
 VOLUMES = jnp.stack([PICTURES[..., :4, :4]] * 4, axis=-1)
-
-Move = Transformation | Callable[[Any], Transformation]
 
 
 def net(
@@ -76,8 +71,7 @@ def net(
             made = {name: eqx.combine(params[name], static[name]) for name in layers}
             return jax.vmap(lambda sample: (apply or in_turn)(made, sample), axis_name=axis_name or None)(x)
 
-        chosen = move if isinstance(move, Transformation) else move(params)
-        return eqprop.Pair(model(of_batch, params, inputs, numbers), chosen)
+        return pair_of(of_batch, params, inputs, numbers, move)
 
     return build
 
@@ -94,14 +88,18 @@ def flat(sample: Any) -> Any:
     return jnp.mean(sample.reshape(sample.shape[0], -1), axis=1)
 
 
-WRITES, READS = {"dense/weight": 0, "dense/bias": 0}, {"head/weight": 1}
-RESCALED = channels(UNITS, writes=WRITES, reads=READS)
+AROUND = Around(
+    writes={"dense/weight": 0, "dense/bias": 0},
+    reads={"head/weight": 1},
+    gains={"norm/weight": 0, "norm/bias": 0},
+)
+WRITES, READS = AROUND.writes, AROUND.reads
 OF_LAYER = channels(UNITS, writes={"layer/weight": 0, "layer/bias": 0}, reads=READS)
 
 
 def between(layer: Any) -> Build:
     """The units in front of a layer that lets their scale through."""
-    return net(FEATURES, RESCALED, dense=dense(), layer=layer, head=head())
+    return net(FEATURES, AROUND.rescaled, dense=dense(), layer=layer, head=head())
 
 
 def writing(layer: Any, inputs: Any, *behind: Any) -> Build:
@@ -111,7 +109,7 @@ def writing(layer: Any, inputs: Any, *behind: Any) -> Build:
 
 
 def gain(norm: Any, inputs: Any = FEATURES, apply: Any = None, **options: Any) -> Build:
-    move = norm_gain(UNITS, gains={"norm/weight": 0, "norm/bias": 0}, reads=READS)
+    move = norm_gain(UNITS, gains=AROUND.gains, reads=READS)
     return net(inputs, move, apply, dense=dense(), norm=norm, head=head(), **options)
 
 
@@ -182,16 +180,6 @@ def recurrent(cell: Any, carries: int, biases: Mapping[str, Any]) -> Build:
     return net(TOKENS, move, apply, cell=cell(D_IN, UNITS, key=KEY), head=head())
 
 
-def shift(params: Any) -> Transformation:
-    return softmax_shift(params, WRITES)
-
-
-def bias_and_gain(params: Any) -> Transformation:
-    """Along the bias alone both sides would be 0: the gain makes them say something."""
-    gains = norm_gain(UNITS, gains={"norm/weight": 0, "norm/bias": 0}, reads=READS)
-    return combined(translations(params, {"dense/bias": None}), gains, name="bias and gain")
-
-
 def scaled(epsilon: float) -> eqprop.Pair:
     writes = {"dense/weight": "(units members) d_in", "dense/bias": "(units members)"}
     norm = eqx.nn.LayerNorm(UNITS, eps=epsilon)
@@ -205,14 +193,13 @@ def normed_spectrum(made: Mapping[str, Any], sample: Any) -> Any:
 
 
 conv = partial(eqx.nn.Conv2d, D_IN, UNITS, 3, key=KEY)
-PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
 MLP = channels(UNITS, writes={"mlp/layers/0/weight": 0, "mlp/layers/0/bias": 0}, reads={"mlp/layers/1/weight": 1})
 SEQUENTIAL = channels(UNITS, writes={"layers/layers/0/weight": 0}, reads={"layers/layers/2/weight": 1})
 
 LIBRARY = Library(
     claims={
-        "Linear, permuted": net(FEATURES, PERMUTED, dense=dense(), tanh=jnp.tanh, head=head()),
-        "Linear, rescaled": net(FEATURES, RESCALED, dense=dense(), relu=jax.nn.relu, head=head()),
+        "Linear, permuted": net(FEATURES, AROUND.permuted, dense=dense(), tanh=jnp.tanh, head=head()),
+        "Linear, rescaled": net(FEATURES, AROUND.rescaled, dense=dense(), relu=jax.nn.relu, head=head()),
         "MLP, rescaled": net(FEATURES, MLP, mlp=eqx.nn.MLP(D_IN, D_OUT, UNITS, 1, key=KEY)),
         "Sequential Lambda, rescaled": net(
             FEATURES,
@@ -239,7 +226,7 @@ LIBRARY = Library(
         "Conv2d grouped, rescaled in each group": grouped(),
         "Conv2d depthwise, rescaled": net(
             PICTURES,
-            RESCALED,
+            AROUND.rescaled,
             dense=conv(),
             layer=eqx.nn.Conv2d(UNITS, UNITS, 3, groups=UNITS, use_bias=False, key=KEY),
             flat=flat,
@@ -267,13 +254,13 @@ LIBRARY = Library(
             eqx.nn.AdaptiveMaxPool3d(1),
         ),
         "LayerNorm, gain": gain(eqx.nn.LayerNorm(UNITS)),
-        "LayerNorm, shift": net(FEATURES, shift, dense=dense(), norm=eqx.nn.LayerNorm(UNITS)),
+        "LayerNorm, shift": net(FEATURES, AROUND.shift, dense=dense(), norm=eqx.nn.LayerNorm(UNITS)),
         "RMSNorm, gain": gain(eqx.nn.RMSNorm(UNITS)),
         "GroupNorm, gain": gain(eqx.nn.GroupNorm(1, UNITS)),
         "BatchNorm, gain": gain(BATCH_NORM, FEATURES, through_batch_norm, axis_name="batch"),
         "BatchNorm, bias before it": net(
             FEATURES,
-            bias_and_gain,
+            AROUND.bias_and_gain,
             through_batch_norm,
             axis_name="batch",
             dense=dense(),

@@ -14,16 +14,14 @@ from eqprop import groups
 from eqprop.actions import (
     attention_heads,
     channels,
-    combined,
     experts,
     hidden_units,
     norm_gain,
     norm_scale,
-    softmax_shift,
     states,
-    translations,
 )
 from eqprop.claims import Transformation
+from tests.layers.around import Around, Move, pair_of
 from tests.layers.statements import (
     D_IN,
     D_OUT,
@@ -40,7 +38,6 @@ from tests.layers.statements import (
     Library,
     Numbers,
     exported,
-    model,
     typed,
 )
 
@@ -68,9 +65,6 @@ class Spectral(nn.Module):
         return nn.SpectralNorm(self.layer, epsilon=0.0)(x, update_stats=False)
 
 
-Move = Transformation | Callable[[Any], Transformation]
-
-
 def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
     """Layers one after the other, and a transformation of their parameters or what makes one."""
 
@@ -84,8 +78,7 @@ def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
         def apply(params: Any, x: Any) -> Any:
             return net.apply({"params": params, **rest}, x, mutable=list(rest))[0]
 
-        chosen = move if isinstance(move, Transformation) else move(params)
-        return eqprop.Pair(model(apply, params, inputs, numbers), chosen)
+        return pair_of(apply, params, inputs, numbers, move)
 
     return build
 
@@ -101,7 +94,12 @@ def told(layer: Any, numbers: Numbers) -> Any:
 
 
 DENSE, HEAD = partial(nn.Dense, UNITS), partial(nn.Dense, D_OUT)
-WRITES, READS = {"dense/kernel": 1, "dense/bias": 0}, {"head/kernel": 0}
+AROUND = Around(
+    writes={"dense/kernel": 1, "dense/bias": 0},
+    reads={"head/kernel": 0},
+    gains={"norm/scale": 0, "norm/bias": 0},
+)
+WRITES, READS = AROUND.writes, AROUND.reads
 
 
 def writing(layer: Any, axis: int, inputs: Any = FEATURES, **behind: Any) -> Build:
@@ -180,16 +178,6 @@ def convolutional_lstm() -> Build:
     return stacked(TOKENS[:2, :, :, None], move, rnn=partial(nn.RNN, partial(nn.ConvLSTMCell, UNITS, (2,))), head=HEAD)
 
 
-def shift(params: Any) -> Transformation:
-    return softmax_shift(params, WRITES)
-
-
-def bias_and_gain(params: Any) -> Transformation:
-    """Along the bias alone both sides would be 0: the gain makes them say something."""
-    gains = norm_gain(UNITS, gains={"norm/scale": 0, "norm/bias": 0}, reads=READS)
-    return combined(translations(params, {"dense/bias": None}), gains, name="bias and gain")
-
-
 def scaled(epsilon: float) -> eqprop.Pair:
     norm = partial(BATCH_NORM, epsilon=epsilon)
     return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
@@ -197,11 +185,10 @@ def scaled(epsilon: float) -> eqprop.Pair:
 
 LSTM_BIASES, GRU_BIASES = {"h?/bias": 0}, {"i?/bias": 0, "hn/bias": 0}
 EINSUM = partial(nn.Einsum, (D_IN, UNITS), "bi,io->bo")
-PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
 
 LIBRARY = Library(
     claims={
-        "Dense, permuted": stacked(FEATURES, PERMUTED, dense=DENSE, tanh=nn.tanh, head=HEAD),
+        "Dense, permuted": stacked(FEATURES, AROUND.permuted, dense=DENSE, tanh=nn.tanh, head=HEAD),
         "Dense, rescaled": writing(DENSE, 1),
         "DenseGeneral, rescaled": writing(partial(nn.DenseGeneral, UNITS), 1),
         "Einsum, rescaled": writing(EINSUM, 1),
@@ -239,12 +226,12 @@ LIBRARY = Library(
             head=HEAD,
         ),
         "LayerNorm, gain": gain(partial(nn.LayerNorm)),
-        "LayerNorm, shift": stacked(FEATURES, shift, dense=DENSE, norm=partial(nn.LayerNorm)),
+        "LayerNorm, shift": stacked(FEATURES, AROUND.shift, dense=DENSE, norm=partial(nn.LayerNorm)),
         "RMSNorm, gain": gain(partial(nn.RMSNorm), bias=False),
         "GroupNorm, gain": gain(partial(nn.GroupNorm, num_groups=1)),
         "InstanceNorm, gain": gain(partial(nn.InstanceNorm), TOKENS),
         "BatchNorm, gain": gain(BATCH_NORM),
-        "BatchNorm, bias before it": stacked(FEATURES, bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
+        "BatchNorm, bias before it": stacked(FEATURES, AROUND.bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
         "WeightNorm, length of directions": stacked(
             FEATURES,
             norm_scale(UNITS, writes={"layer/layer_instance/kernel": 1}),

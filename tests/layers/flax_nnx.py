@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -16,17 +16,15 @@ from eqprop import groups
 from eqprop.actions import (
     attention_heads,
     channels,
-    combined,
     experts,
     hidden_units,
     low_rank,
     norm_gain,
     norm_scale,
-    softmax_shift,
     states,
-    translations,
 )
 from eqprop.claims import Transformation
+from tests.layers.around import Around, Move, pair_of
 from tests.layers.statements import (
     D_IN,
     D_OUT,
@@ -43,7 +41,6 @@ from tests.layers.statements import (
     Library,
     Numbers,
     exported,
-    model,
     typed,
 )
 
@@ -72,9 +69,6 @@ class Spectral(nnx.Module):
         return self.norm(x)
 
 
-Move = Transformation | Callable[[Any], Transformation]
-
-
 def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
     """Layers one after the other, and a transformation of their parameters or what makes one."""
 
@@ -87,8 +81,7 @@ def stacked(inputs: Any, move: Move, **layers: Any) -> Build:
         def apply(params: Any, x: Any) -> Any:
             return nnx.merge(graph, params, rest, copy=True)(x)  # the layer changes its statistics in place
 
-        chosen = move if isinstance(move, Transformation) else move(params)
-        return eqprop.Pair(model(apply, params, inputs, numbers), chosen)
+        return pair_of(apply, params, inputs, numbers, move)
 
     return build
 
@@ -103,7 +96,12 @@ def made(layer: Any, numbers: Numbers) -> Any:
 
 
 DENSE, HEAD = partial(nnx.Linear, D_IN, UNITS), partial(nnx.Linear, UNITS, D_OUT)
-WRITES, READS = {"dense/kernel/value": 1, "dense/bias/value": 0}, {"head/kernel/value": 0}
+AROUND = Around(
+    writes={"dense/kernel/value": 1, "dense/bias/value": 0},
+    reads={"head/kernel/value": 0},
+    gains={"norm/scale/value": 0, "norm/bias/value": 0},
+)
+WRITES, READS = AROUND.writes, AROUND.reads
 
 
 def writing(layer: Any, axis: int, inputs: Any = FEATURES, **behind: Any) -> Build:
@@ -188,28 +186,17 @@ def lstm() -> Build:
     return stacked(TOKENS, move, rnn=partial(nnx.RNN, partial(nnx.LSTMCell, D_IN, UNITS)), head=HEAD)
 
 
-def shift(params: Any) -> Transformation:
-    return softmax_shift(params, WRITES)
-
-
-def bias_and_gain(params: Any) -> Transformation:
-    """Along the bias alone both sides would be 0: the gain makes them say something."""
-    gains = norm_gain(UNITS, gains={"norm/scale/value": 0, "norm/bias/value": 0}, reads=READS)
-    return combined(translations(params, {"dense/bias/value": None}), gains, name="bias and gain")
-
-
 def scaled(epsilon: float) -> eqprop.Pair:
     norm = partial(BATCH_NORM, epsilon=epsilon)
     return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
 
 
-PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
 FUSED_GRU, FUSED_LSTM = {"dense_i/bias/value": "(gates units)"}, {"dense_h/bias/value": "(gates units)"}
 SIMPLE = {"dense_i/bias/value": "(gates units)"}
 
 LIBRARY = Library(
     claims={
-        "Linear, permuted": stacked(FEATURES, PERMUTED, dense=DENSE, tanh=jnp.tanh, head=HEAD),
+        "Linear, permuted": stacked(FEATURES, AROUND.permuted, dense=DENSE, tanh=jnp.tanh, head=HEAD),
         "Linear, rescaled": writing(DENSE, 1),
         "LinearGeneral, rescaled": writing(partial(nnx.LinearGeneral, D_IN, UNITS), 1),
         "Einsum, rescaled": writing(partial(nnx.Einsum, "bi,io->bo", (D_IN, UNITS), (UNITS,)), 1),
@@ -252,12 +239,12 @@ LIBRARY = Library(
         ),
         "ConvTranspose, rescaled": writing(partial(nnx.ConvTranspose, D_IN, UNITS, (3, 3), strides=2), 3, IMAGES),
         "LayerNorm, gain": gain(partial(nnx.LayerNorm, UNITS)),
-        "LayerNorm, shift": stacked(FEATURES, shift, dense=DENSE, norm=partial(nnx.LayerNorm, UNITS)),
+        "LayerNorm, shift": stacked(FEATURES, AROUND.shift, dense=DENSE, norm=partial(nnx.LayerNorm, UNITS)),
         "RMSNorm, gain": gain(partial(nnx.RMSNorm, UNITS), bias=False),
         "GroupNorm, gain": gain(partial(nnx.GroupNorm, UNITS, num_groups=1)),
         "InstanceNorm, gain": gain(partial(nnx.InstanceNorm, UNITS), TOKENS),
         "BatchNorm, gain": gain(BATCH_NORM),
-        "BatchNorm, bias before it": stacked(FEATURES, bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
+        "BatchNorm, bias before it": stacked(FEATURES, AROUND.bias_and_gain, dense=DENSE, norm=BATCH_NORM, head=HEAD),
         "WeightNorm, length of directions": stacked(
             FEATURES,
             norm_scale(UNITS, writes={"layer/layer_instance/kernel/value": 1}),

@@ -15,16 +15,14 @@ from eqprop import groups
 from eqprop.actions import (
     attention_heads,
     channels,
-    combined,
     experts,
     hidden_units,
     norm_gain,
     norm_scale,
-    softmax_shift,
     states,
-    translations,
 )
 from eqprop.claims import Transformation
+from tests.layers.around import Around, Move, pair_of
 from tests.layers.statements import (
     D_IN,
     D_OUT,
@@ -41,11 +39,9 @@ from tests.layers.statements import (
     Library,
     Numbers,
     exported,
-    model,
     typed,
 )
 
-Move = Transformation | Callable[[Any], Transformation]
 VOLUMES = jnp.stack([IMAGES[:, :4, :4]] * 4, axis=1)
 
 
@@ -61,8 +57,7 @@ def net(inputs: Any, move: Move, apply: Callable[[Any], Any]) -> Build:
         def of_params(params: Any, x: Any) -> Any:
             return transformed.apply(params, state, jax.random.key(0), x)[0]
 
-        chosen = move if isinstance(move, Transformation) else move(params)
-        return eqprop.Pair(model(of_params, params, inputs, numbers), chosen)
+        return pair_of(of_params, params, inputs, numbers, move)
 
     return build
 
@@ -84,8 +79,12 @@ def stacked(inputs: Any, move: Move, *layers: Callable[[], Callable[[Any], Any]]
 
 
 DENSE, HEAD = partial(hk.Linear, UNITS, name="dense"), partial(hk.Linear, D_OUT, name="head")
-WRITES, READS = {"dense/w": 1, "dense/b": 0}, {"head/w": 0}
-RESCALED = channels(UNITS, writes=WRITES, reads=READS)
+AROUND = Around(
+    writes={"dense/w": 1, "dense/b": 0},
+    reads={"head/w": 0},
+    gains={"norm/scale": 1, "norm/offset": 1},
+)
+WRITES, READS = AROUND.writes, AROUND.reads
 
 
 def layer(kind: Any, *args: Any, **options: Any) -> Any:
@@ -217,16 +216,6 @@ def deep(x: Any) -> Any:
     return hk.dynamic_unroll(core, x, start, time_major=False)[0]
 
 
-def shift(params: Any) -> Transformation:
-    return softmax_shift(params, WRITES)
-
-
-def bias_and_gain(params: Any) -> Transformation:
-    """Along the bias alone both sides would be 0: the gain makes them say something."""
-    gains = norm_gain(UNITS, gains={"norm/scale": 1, "norm/offset": 1}, reads=READS)
-    return combined(translations(params, {"dense/b": None}), gains, name="bias and gain")
-
-
 def scaled(epsilon: float) -> eqprop.Pair:
     made = stacked(FEATURES, norm_scale(UNITS, writes=WRITES), DENSE, through("batch", eps=epsilon), HEAD)
     return made(NUMBERS["float64"])
@@ -249,15 +238,14 @@ def flat_image(x: Any) -> Any:
 SEPARABLE: Any = hk.SeparableDepthwiseConv2D  # pyright: ignore[reportPrivateImportUsage] - haiku shows it unlisted
 CONV = layer(hk.Conv2D, UNITS, 3)
 FIRST = partial(hk.Conv2D, UNITS, 3, name="dense")
-PERMUTED = hidden_units(groups.Permutation(UNITS), writes=WRITES, reads=READS)
 MLP = channels(UNITS, writes={"layer/~/linear_0/w": 1, "layer/~/linear_0/b": 0}, reads={"layer/~/linear_1/w": 0})
 
 LIBRARY = Library(
     claims={
-        "Linear, permuted": stacked(FEATURES, PERMUTED, DENSE, jnp.tanh, HEAD),
-        "Linear, rescaled": stacked(FEATURES, RESCALED, DENSE, jax.nn.relu, HEAD),
+        "Linear, permuted": stacked(FEATURES, AROUND.permuted, DENSE, jnp.tanh, HEAD),
+        "Linear, rescaled": stacked(FEATURES, AROUND.rescaled, DENSE, jax.nn.relu, HEAD),
         "MLP, rescaled": stacked(FEATURES, MLP, layer(hk.nets.MLP, [UNITS, D_OUT])),
-        "Sequential, rescaled": net(FEATURES, RESCALED, in_sequence),
+        "Sequential, rescaled": net(FEATURES, AROUND.rescaled, in_sequence),
         "Flatten Reshape, rescaled": stacked(
             IMAGES,
             channels(UNITS, writes={"dense/w": 3, "dense/b": 0}, reads={"head/w": "(pixels units) d_out"}),
@@ -300,12 +288,12 @@ LIBRARY = Library(
         ),
         "SeparableDepthwiseConv2D, rescaled": between(layer(SEPARABLE, 1, 3, with_bias=False), IMAGES, FIRST, 3),
         "LayerNorm, gain": gain("layer"),
-        "LayerNorm, shift": stacked(FEATURES, shift, DENSE, through("layer")),
+        "LayerNorm, shift": stacked(FEATURES, AROUND.shift, DENSE, through("layer")),
         "RMSNorm, gain": gain("rms"),
         "GroupNorm, gain": gain("group"),
         "InstanceNorm, gain": gain("instance", TOKENS),
         "BatchNorm, gain": gain("batch"),
-        "BatchNorm, bias before it": stacked(FEATURES, bias_and_gain, DENSE, through("batch"), HEAD),
+        "BatchNorm, bias before it": stacked(FEATURES, AROUND.bias_and_gain, DENSE, through("batch"), HEAD),
         "SpectralNorm, size": net(FEATURES, norm_scale(1, writes={"~/w": "d_in (units members)"}), spectral),
         "MultiHeadAttention, queries and keys": attending(
             attention_heads(HEADS, WIDTH, queries=projection("query", SPLIT), keys=projection("key", SPLIT))

@@ -216,7 +216,7 @@ def test_only_restricts_a_mutant_to_the_pairs_that_show_it():
 
 
 def test_a_misspelt_path_is_never_a_silent_pass():
-    with pytest.raises(Unsatisfiable):
+    with pytest.raises(Unsatisfiable, match="Unable to satisfy"):
         find(mutants.forgets("wx").of(st.just(pair())), lambda p: True, settings=QUICK)
 
 

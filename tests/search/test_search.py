@@ -256,7 +256,7 @@ def test_a_property_that_compared_nothing_yet_is_judged_again_on_later_architect
 
 
 def test_verify_raises_an_assertion_error_with_the_counterexample_as_its_message():
-    with pytest.raises(eqprop.Falsified) as caught:
+    with pytest.raises(eqprop.Falsified, match="Falsified: equivariance") as caught:
         eqprop.verify(build(2, 3, 1, 2, BIAS_FORGOTTEN), properties=["equivariance"])
     assert isinstance(caught.value, AssertionError)
     (verdict,) = caught.value.report.verdicts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -43,12 +44,10 @@ def _in_the_checkout(monkeypatch):
 
 
 def said(pair, precision="float64"):
-    with pytest.raises(eqprop.InvalidInput) as caught:
+    """What a pair is refused with: one line of less than 500 characters."""
+    with pytest.raises(eqprop.InvalidInput, match=r"\A[^\n]{1,499}\Z") as caught:
         check_pair(pair, precision)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 500
-    return message
+    return str(caught.value)
 
 
 def raising(p, x):
@@ -470,9 +469,8 @@ def raises(*arguments):
 def test_a_group_whose_methods_give_something_else_is_named_with_the_method(methods, message):
     own = Own(**methods)
     assert message in said(pair_of(group=own))
-    with pytest.raises(eqprop.InvalidInput) as caught:
+    with pytest.raises(eqprop.InvalidInput, match=re.escape(message)):
         groups.check_laws(own, count=4)
-    assert message in str(caught.value)
 
 
 def test_a_group_of_ones_own_is_accepted():
