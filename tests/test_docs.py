@@ -1,0 +1,61 @@
+"""What the documents point to is there: links between files, modules by name, and a README in every room."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.checkout
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("benchmarks", "catalog", "docs", "eqprop", "examples", "findings", "strategies", "tests")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts)
+PAGES = [*ROOT.glob("*.md"), *(path for path in FILES if path.suffix == ".md")]
+OF_NOW = [page for page in PAGES if page.name != "CHANGELOG.md"]
+"""Pages that speak of how things are; the changelog speaks of how they were."""
+
+ROOMS = sorted(path.parent for path in (ROOT / "eqprop").glob("*/__init__.py"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Links of a page to files that are not there."""
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    return [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+
+
+def unknown_files(text: str) -> list[str]:
+    """Python files that a text names in backticks, with or without folders, and nobody has."""
+    known = [f"/{name(path)}" for path in FILES]
+    named = re.findall(r"`([\w./-]+\.py)`", text)
+    return [file for file in named if not any(path.endswith(f"/{file}") for path in known)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_to_files(page):
+    assert broken_links(page, page.read_text()) == []
+
+
+@pytest.mark.parametrize("page", OF_NOW, ids=name)
+def test_the_files_that_a_page_names_are_there(page):
+    assert unknown_files(page.read_text()) == []
+
+
+def test_what_is_not_there_is_seen():
+    assert broken_links(ROOT / "README.md", "[a](docs/README.md) [b](docs/nothing.md) [c](https://x)") == [
+        "docs/nothing.md"
+    ]
+    assert unknown_files("`rounding/floors.py`, `floors.py`, `store.py`") == ["store.py"]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name)
+def test_every_room_says_why_it_is_there_and_which_file_to_read_first(room):
+    text = (room / "README.md").read_text()
+    assert text.startswith(f"# {room.name}\n")
+    assert re.search(r"^Read \[`\w+\.py`\]\(", text, re.MULTILINE), text
+    assert f"({room.name})" in (ROOT / "eqprop" / "README.md").read_text()
