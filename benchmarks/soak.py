@@ -17,7 +17,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,12 +28,12 @@ import numpy as np
 from hypothesis import Phase
 
 from eqprop.engine import persistent_cache, separated_caches
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Program, applicable, fresh_perturbations, rounding_inside
 from eqprop.probes import Probe, output_shapes
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE, LIBRARY, Property
 from eqprop.registry import Entry, entries
-from eqprop.rounding import CONFIRMING_COPIES, Judgement
+from eqprop.rounding import Judgement
 from eqprop.search import Drawn, drive
 from eqprop.strategies.conjugates import conjugates
 
@@ -181,14 +181,10 @@ def settled(program: Program, name: str, probes: Probe, judged: Judgement, rng: 
     """
     now = judged
     near = np.flatnonzero((judged.floors > NEAR * judged.bar.margin) & ~judged.inconclusive & ~judged.vacuous)
-    follow_ups: tuple[tuple[np.ndarray, Callable[[Probe], Judgement]], ...] = (
-        (np.flatnonzero(judged.suspect), lambda some: program.judge(some, rng, copies=CONFIRMING_COPIES)[name]),
-        (near, lambda some: program.under_noise(name, some, rng)),
-    )
-    for which, follow_up in follow_ups:
+    for which, look in ((np.flatnonzero(judged.suspect), fresh_perturbations), (near, rounding_inside)):
         for start in range(0, which.size, LOOKED_AT_ONCE):
             some = which[start : start + LOOKED_AT_ONCE]
-            now = now.replaced(some, follow_up(probes.at(some)))
+            now = now.replaced(some, look(program, name, probes.at(some), rng))
     inconclusive = np.where(judged.suspect, now.inconclusive, judged.inconclusive)
     conclusive = ~inconclusive & ~judged.vacuous
     return Settled(judged.suspect & now.suspect, inconclusive, float(np.max(now.floors[conclusive], initial=0.0)))

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+
+import eqprop
+from eqprop import groups
 
 # For examples/ and benchmarks/, which are not installed. Behind everything that is: the checkout's eqprop/ lacks the
 # strategies and the catalog that the installed one has.
@@ -21,3 +26,23 @@ def float64() -> Iterator[None]:
     """JAX in float64 for the length of one test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def absorbing() -> eqprop.Pair:
+    """A correct pair whose program absorbs digits: wx, which loses its last ones in (wx + a) − a for a large a.
+
+    Moving w by a unit in its last place moves nothing that the sum keeps, so that no perturbation shows the rounding.
+    """
+
+    def absorbed(p, x):
+        large = 1e6 * jnp.cosh(p["a"])
+        return (p["w"] * x + large) - large
+
+    params, inputs = {"a": np.zeros(1), "w": np.ones(3)}, np.ones(3)
+    source = eqprop.Model(absorbed, params, inputs, name="absorbing", trained=False)
+    target = eqprop.Model(lambda p, x: p["w"] * x, params, inputs, name="plain", trained=False)
+    permuted = eqprop.Transformation(
+        groups.Permutation(3), lambda s, p: {**p, "w": p["w"][s]}, lambda s, y: y[s], on_inputs=lambda s, x: x[s]
+    )
+    return eqprop.Pair(source, permuted, target=target, name="absorbing")

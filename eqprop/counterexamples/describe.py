@@ -10,21 +10,22 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop import rounding
 from eqprop.claims import Pair
 from eqprop.counterexamples import pycode
 from eqprop.counterexamples.saving import saved
 from eqprop.engine import leaf_paths
-from eqprop.evaluation import Program
+from eqprop.evaluation import Program, fresh_perturbations
 from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.properties.optimizers import OptimizerProperty
 from eqprop.results import Counterexample
+from eqprop.rounding import Judgement
 
 PRINTED_NUMBERS = 120
 """Probes with more numbers to write are not printed but loaded from their file."""
 
-CONFIRMING_SEED = 1
+TURNED_SEED = 1
+"""Of the perturbations with which a law is judged on the other side."""
 
 FIELD_WORDS = {
     "params": "θ",
@@ -55,6 +56,7 @@ def counterexample(
     program: Program,
     prop: Property,
     probe: Probe,
+    judged: Judgement,
     *,
     target: str,
     task: str,
@@ -70,6 +72,7 @@ def counterexample(
         program: evaluates the property on the shrunk architecture.
         prop: what is violated.
         probe: where, without a leading axis, only the fields that the property reads.
+        judged: what the last look said there, of this one probe.
         target: where a replay finds the pair; empty for a Python object.
         task: the name of what was searched.
         blob: rebuilds the architecture.
@@ -104,7 +107,7 @@ def counterexample(
         order=prop.order,
         statement=prop.statement,
         formula=prop.formula,
-        **_disagreement(program, prop, probe, batch),
+        **_disagreement(program, prop, probe, judged),
         architecture={key: repr(value) for key, value in program.pair.architecture.items()},
         code="",
         numbers=numbers,
@@ -117,11 +120,9 @@ def counterexample(
     return replace(found, code=_code(found, prop, arrays))
 
 
-def _disagreement(program: Program, prop: Property, probe: Probe, batch: Probe) -> dict[str, Any]:
+def _disagreement(program: Program, prop: Property, probe: Probe, judged: Judgement) -> dict[str, Any]:
     """Where the two sides differ most: the leaf, the entry, both values, the residual and its floor."""
     comparison = program.compare(prop.name, probe)
-    rng = np.random.default_rng(CONFIRMING_SEED)
-    judged = program.judge(batch, rng, copies=rounding.CONFIRMING_COPIES)[prop.name]
     leaf = int(judged.worst_leaf[0])
     difference = np.abs(comparison.lhs[leaf] - comparison.rhs[leaf])
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(difference)), difference.shape))
@@ -147,8 +148,8 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
         other = "left" if transformation.side == "right" else "right"
         turned = program.pair.replaced(transformation=replace(transformation, side=other))
         flipped = Program(turned, (prop,), program.loss, program.precision)
-        judged = flipped.judge(batch, np.random.default_rng(CONFIRMING_SEED), copies=rounding.CONFIRMING_COPIES)
-        if not judged[prop.name].suspect.any():
+        judged = fresh_perturbations(flipped, prop.name, batch, np.random.default_rng(TURNED_SEED))
+        if not judged.suspect.any():
             notes.append(f"the law holds as a {other} action: declare side={other!r}")
     return tuple(notes)
 

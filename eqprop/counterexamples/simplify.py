@@ -1,8 +1,8 @@
 """The numbers of a counterexample made readable: what hypothesis's shrinker is to structure, this is to numbers.
 
-Candidates are judged in batches by the compiled program, so a few hundred cost as much as one. Only confirmed
-violations are accepted; zeros are perturbed too (see ``rounding.perturbed``), so the simplifier does not walk into a
-kink.
+Candidates are judged in batches by the compiled program, so a few hundred cost as much as one. Only what survives the
+looks that compile nothing is accepted (whoever reports the result asks for the last word); zeros are perturbed too (see
+``rounding.perturbed``), so the simplifier does not walk into a kink.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.evaluation import Program
+from eqprop.evaluation import WITHOUT_COMPILING, Program, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
 
@@ -92,13 +92,14 @@ class Workshop:
         return self.program.cast(Probe(**filled))
 
     def violating(self, draft: Draft) -> np.ndarray:
-        """Which drafts are confirmed violations. Only suspects are judged at length, the simplest of them first."""
+        """Which drafts violate, but for the last word. Only suspects are looked into, the simplest of them first."""
         probes = self.probes(draft)
         suspect = self.program.judge(probes, self.rng)[self.name].suspect
         order = [i for i in np.argsort(draft.complexity(), kind="stable") if suspect[i]][:FINEST_BLOCKS]
         found = np.zeros(len(suspect), dtype=bool)
         if order:
-            found[order] = self.program.confirmed(self.name, probes.at(np.array(order)), self.rng)
+            some = probes.at(np.array(order))
+            found[order] = last_word(self.program, self.name, some, self.rng, WITHOUT_COMPILING).suspect
         return found
 
 

@@ -1,5 +1,13 @@
 """All properties of a pair as one program, for batches of probes."""
 
+from eqprop.evaluation.ladder import LADDER as LADDER
+from eqprop.evaluation.ladder import WITHOUT_COMPILING as WITHOUT_COMPILING
+from eqprop.evaluation.ladder import Climbed as Climbed
+from eqprop.evaluation.ladder import Look as Look
+from eqprop.evaluation.ladder import climbed as climbed
+from eqprop.evaluation.ladder import fresh_perturbations as fresh_perturbations
+from eqprop.evaluation.ladder import last_word as last_word
+from eqprop.evaluation.ladder import rounding_inside as rounding_inside
 from eqprop.evaluation.program import Program as Program
 from eqprop.evaluation.program import applicable as applicable
 from eqprop.evaluation.traced_programs import Slot as Slot

@@ -301,11 +301,12 @@ def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path,
 def replay(*, file: Path) -> int:
     """Check a saved counterexample again: exit code 1 where it is still falsified, 0 where the property holds now."""
     from eqprop.engine import persistent_cache
-    from eqprop.results import Report
+    from eqprop.results import Report, said_of
     from eqprop.runs import replay as replayed
 
     with persistent_cache():
         verdict = replayed(file)
     _echo(str(verdict.counterexample or f"{verdict.outcome}: {verdict.property.name} for {verdict.pair.name}"))
-    _echo(f"\n{'still falsified' if verdict.counterexample else f'now: {verdict.outcome} {verdict.reason}'.strip()}")
+    now = ": ".join(filter(None, ("now", str(verdict.outcome), said_of(verdict))))
+    _echo(f"\n{'still falsified' if verdict.counterexample else now}")
     return Report((verdict,)).exit_code

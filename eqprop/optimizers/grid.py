@@ -14,17 +14,17 @@ import jax
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import numbers_context, persistent_cache, ran, separated_caches, unexpected
+from eqprop.engine import numbers_context, persistent_cache, ran, separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.optimizers.pairs import Column, columns
 from eqprop.optimizers.zoo import ROWS, Row
 from eqprop.probes import cast_probe, output_shapes, probes_of, user_loss
 from eqprop.profiles import PROFILES
-from eqprop.properties import Point
-from eqprop.properties.optimizers import CHARGE, OptimizerProperty, charge_drift, optimizer_charge, optimizer_properties
-from eqprop.results import Counterexample
+from eqprop.properties import Point, Property
+from eqprop.properties.optimizers import CHARGE, charge_drift, optimizer_charge, optimizer_properties
+from eqprop.results import Counterexample, Outcome
 from eqprop.runs import as_tasks, found
-from eqprop.search import Options, Search, SearchTask
+from eqprop.search import Failure, Options, Search, SearchTask, outcome_of
 
 TARGET = "eqprop.optimizers.pairs:pairs"
 
@@ -35,6 +35,12 @@ DRIFTS = 16
 """Probes over which the drift of a charge is averaged (the median)."""
 
 YES, NO, UNKNOWN, SINGULAR = "yes", "no", "?", "n/a"
+
+ANSWERS = {Outcome.HOLDS: YES, Outcome.FALSIFIED: NO}
+"""What the outcome of a cell says about commuting; any other leaves it open."""
+
+Answer = tuple[str, str]
+"""One of the words, and the reason where it needs one."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class Cell:
         trajectory: what was found of a trajectory.
         reason: why nothing was settled, or does not apply.
         resolution: the smallest relative error of a step that would have been noticed, median over probes.
+        cleared: how many suspected probes a closer look found to be rounding.
         counterexample: of a "no".
         charge: of a group with charges.
         seconds: that it took.
@@ -78,6 +85,7 @@ class Cell:
     trajectory: str
     reason: str
     resolution: float | None
+    cleared: int
     counterexample: Counterexample | None
     charge: Charge | None
     seconds: float
@@ -92,8 +100,8 @@ class Cell:
         """Whether everything was found as predicted, or something at all where nothing is predicted."""
         pairs = [(self.predicted, self.step), (self.predicted, self.trajectory)]
         pairs += [(self.charge.predicted, self.charge.found)] if self.charge else []
-        settled = all(seen != UNKNOWN if said == UNKNOWN else seen == said for said, seen in pairs)
-        return settled and (NO not in (self.step, self.trajectory) or self.counterexample is not None)
+        as_said = all(seen != UNKNOWN if said == UNKNOWN else seen == said for said, seen in pairs)
+        return as_said and (NO not in (self.step, self.trajectory) or self.counterexample is not None)
 
     def to_record(self) -> dict[str, Any]:
         """As JSON."""
@@ -149,20 +157,17 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
     singular = row.hessian and column.maps is None
     with persistent_cache(), separated_caches("float64"):
         optimizer = row.make()
-        step, trajectory = optimizer_properties(optimizer, row.name, found_at=row.found_at)
+        step, trajectory = (
+            replace(prop, rests_on=())  # each is asked for itself
+            for prop in optimizer_properties(optimizer, row.name, found_at=row.found_at)
+        )
         properties = (step, trajectory, *((optimizer_charge(optimizer, row.name),) if column.charged else ()))
         search = Search(_task(column), Options(profile=PROFILE, properties=properties, save=save))
-        try:
-            search.explore()
-            search.expect_evaluated()
-            answers = {prop.name: _answer(search, prop) for prop in properties}
-            broken = next((prop for prop in (step, trajectory) if prop.name in search.violations), None)
-            counterexample = search.counterexample(broken) if broken else None
-            drift = _drift(optimizer, row.name, column.pair) if column.charged and not singular else None
-        except InvalidInput as error:
-            answers, counterexample, drift = {p.name: (UNKNOWN, str(error)) for p in properties}, None, None
-        except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything
-            answers, counterexample, drift = {p.name: (UNKNOWN, unexpected(error)) for p in properties}, None, None
+        answers, counterexample = _found(search, properties)
+        measured = column.charged and not singular and CHARGE not in search.askable.errors
+        drift, why = _drift_or_why(optimizer, row.name, column.pair) if measured else (None, "")
+    if why:
+        answers[CHARGE] = UNKNOWN, why
     if singular and all(found == UNKNOWN for found, _ in answers.values()):
         answers = dict.fromkeys(answers, (SINGULAR, SINGULAR_HESSIAN))
     reasons = [reason for _, reason in answers.values() if reason]
@@ -175,6 +180,7 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
         trajectory=answers[trajectory.name][0],
         reason=reasons[0] if reasons else "",
         resolution=None if np.isnan(resolution) else resolution,
+        cleared=sum(tally.cleared for tally in search.tallies.values()),
         counterexample=counterexample,
         charge=_charge(row, column, answers[CHARGE][0], drift, singular=singular) if column.charged else None,
         seconds=time.perf_counter() - start,
@@ -186,11 +192,20 @@ def _task(column: Column) -> SearchTask:
     return replace(task, address=TARGET)
 
 
-def _answer(search: Search, prop: OptimizerProperty) -> tuple[str, str]:
-    if prop.name in search.violations:
-        return NO, ""
-    why = search.reason_if_not_applicable.get(prop.name) or search.tallies[prop.name].why_inconclusive()
-    return (UNKNOWN, why) if why else (YES, "")
+def _found(search: Search, properties: Sequence[Property]) -> tuple[dict[str, Answer], Counterexample | None]:
+    """The answer to each property, and a counterexample to the first that is violated."""
+    try:
+        search.explore()
+        broken = next((prop for prop in properties if prop.name in search.violations and prop.name != CHARGE), None)
+        counterexample = search.told(broken) if broken else None
+        evidence = search.evidence()
+    except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything
+        return dict.fromkeys((prop.name for prop in properties), (UNKNOWN, Failure.of(error).reason)), None
+    return {prop.name: _answer(*outcome_of(evidence, prop)) for prop in properties}, counterexample
+
+
+def _answer(outcome: Outcome, reason: str) -> Answer:
+    return ANSWERS.get(outcome, UNKNOWN), reason
 
 
 def _word(answer: bool | None) -> str:
@@ -203,6 +218,14 @@ def _charge(row: Row, column: Column, found_is: str, drift: float | None, *, sin
     conserved = column.maps is None and row.predicts_charge(None)
     words = "conserved: u is orthogonal to the translation" if conserved else row.charge
     return Charge(_word(row.predicts_charge(column.maps)), found_is, drift, words)
+
+
+def _drift_or_why(optimizer: Any, name: str, pair: Pair) -> tuple[float | None, str]:
+    """The drift of the charges, or why it cannot be measured."""
+    try:
+        return _drift(optimizer, name, pair), ""
+    except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything
+        return None, Failure.of(error).reason
 
 
 def _drift(optimizer: Any, name: str, pair: Pair) -> float:

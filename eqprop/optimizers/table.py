@@ -18,6 +18,7 @@ from eqprop.optimizers.grid import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, sea
 from eqprop.optimizers.pairs import columns
 from eqprop.optimizers.zoo import ROWS, require_optax
 from eqprop.properties.optimizers import STEPS
+from eqprop.results import cleared_text
 
 STYLES = {YES: "green", NO: "cyan", SINGULAR: "dim"}
 
@@ -169,6 +170,9 @@ def _remarks(cells: Sequence[Cell], seconds: float, save: Path | None, *, verbos
             yield Text(f"{cell.optimizer} × {cell.group}: {found}", style="bold red")
     for reason in dict.fromkeys(cell.reason for cell in cells if cell.found == SINGULAR):
         yield Text(f"n/a: {reason}", style="dim")
+    cleared = cleared_text(sum(cell.cleared for cell in cells))
+    if cleared:
+        yield Text(cleared, style="dim")
     counts = [sum(cell.found == answer for cell in cells) for answer in (YES, NO, SINGULAR)]
     agreeing = sum(cell.agrees for cell in cells)
     examples = [cell.counterexample for cell in cells if cell.counterexample]

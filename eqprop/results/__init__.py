@@ -6,10 +6,12 @@ from eqprop.results.ledger import Ledger as Ledger
 from eqprop.results.report import Report as Report
 from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_lines as cell_lines
+from eqprop.results.summaries import cleared_text as cleared_text
 from eqprop.results.summaries import fitted as fitted
 from eqprop.results.summaries import header as header
 from eqprop.results.summaries import name_width as name_width
 from eqprop.results.summaries import pair_summaries as pair_summaries
+from eqprop.results.summaries import said_of as said_of
 from eqprop.results.unseen import Unseen as Unseen
 from eqprop.results.verdict import Outcome as Outcome
 from eqprop.results.verdict import PairName as PairName

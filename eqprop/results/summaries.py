@@ -140,17 +140,20 @@ def cell_line(verdict: Verdict, width: int = 26, *, reason: str | None = None) -
     """One cell: property, order, median and worst resolution, probes, outcome, and its reason (or a text for it)."""
     numbers = f"{number(verdict.resolution):>8} (worst {number(verdict.worst_resolution):>5}) {verdict.probes:>7}"
     line = f"  {verdict.property.name:<{width}} {verdict.property.order} {numbers}  {verdict.outcome}"
-    said = _said_of(verdict) if reason is None else reason
+    said = said_of(verdict) if reason is None else reason
     return f"{line}: {said}" if said else line
 
 
-def _said_of(verdict: Verdict) -> str:
+def cleared_text(probes: int) -> str:
+    """What is said of so many probes that a closer look cleared of a suspicion; an empty text for none."""
+    where = f"at {probes} probe{'s' if probes > 1 else ''}"
+    return f"{where} the sides differed by rounding inside the program" if probes else ""
+
+
+def said_of(verdict: Verdict) -> str:
     """The reason, and what else a reader of its numbers should know."""
     lower = f"in {verdict.precision}" if verdict.precision not in ("", "float64") and not verdict.reason else ""
-    cleared = (
-        f"at {verdict.cleared} probes the sides differed by rounding inside the program" if verdict.cleared else ""
-    )
-    return "; ".join(filter(None, (verdict.reason, lower, cleared)))
+    return "; ".join(filter(None, (verdict.reason, lower, cleared_text(verdict.cleared))))
 
 
 def cell_lines(verdicts: Iterable[Verdict]) -> list[tuple[Outcome, str]]:

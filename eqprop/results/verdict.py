@@ -68,7 +68,8 @@ class Verdict:
         property: the property's name and order.
         outcome: how the cell was settled.
         reason: why, where the outcome needs a reason (not applicable, blocked, inconclusive, error, known failure).
-        residual: |lhs − rhs| of the worst leaf at the worst probe.
+        residual: |lhs − rhs| of the worst leaf at the worst probe. Like all figures but the number of probes, of what
+            was looked into to the end, and as the last look judged it.
         floor: the rounding floor there.
         resolution: the smallest relative error that would have been noticed, median over the probes that compared
             something, those that settled nothing included.

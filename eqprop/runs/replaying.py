@@ -13,21 +13,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop import rounding
 from eqprop.arguments import got, one_of, short, suggestion
 from eqprop.claims import Pair
 from eqprop.counterexamples import by_path, counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches
 from eqprop.errors import Falsified, InvalidInput
-from eqprop.evaluation import Program
+from eqprop.evaluation import Program, climbed
 from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property
-from eqprop.results import Outcome, PairName, PropertyName, Report, Verdict
+from eqprop.results import Outcome, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
-from eqprop.search import SearchTask, Tally, rebuilt, simplest
+from eqprop.search import Evidence, SearchTask, Tally, rebuilt, simplest, verdict_of, why_empty
 from eqprop.validation import check_pair
 
 MOST_LISTED = 20
@@ -151,37 +150,22 @@ def _loss(pair: Pair, name: str) -> Loss:
 
 
 def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, numbers: Mapping[str, Any]) -> Verdict:
-    reason_if_not_applicable = prop.reason_if_not_applicable(pair)
-    named = (PairName(pair.name), PropertyName(prop.name, prop.order))
-    if reason_if_not_applicable:
-        return Verdict(*named, Outcome.NOT_APPLICABLE, reason_if_not_applicable)
+    tallies = {prop.name: Tally()}
+    reason = prop.reason_if_not_applicable(pair)
+    if reason:
+        return verdict_of(Evidence(tallies, reason_if_not_applicable={prop.name: reason}), pair.name, prop)
     program = Program(pair, (prop,), loss, precision)
     probe = _probe(program, prop, numbers)
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
-    judged = program.judge(batch, np.random.default_rng(0), copies=rounding.CONFIRMING_COPIES)[prop.name]
-    tally = Tally()
-    tally.add(judged, pair.key, program.units[prop.name])
-    falsified = bool(judged.suspect.any())
-    found = counterexample(
-        program, prop, batch.at(0), target="", task=pair.name, blob="", before=probe, seed=0, save=None
+    rng = np.random.default_rng(0)
+    climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng)
+    tallies[prop.name].add(climb, pair.key, program.units[prop.name])
+    if not climb.violations.size:
+        return verdict_of(Evidence(tallies, empty=why_empty([prop], tallies, pair)), pair.name, prop)
+    shown = counterexample(
+        program, prop, batch.at(0), climb.judged, target="", task=pair.name, blob="", before=probe, seed=0, save=None
     )
-    if prop.reason_if_vacuous and judged.vacuous.all():
-        return Verdict(*named, Outcome.NOT_APPLICABLE, prop.reason_if_vacuous)
-    reason = "" if falsified else tally.why_inconclusive()
-    outcome = Outcome.FALSIFIED if falsified else Outcome.INCONCLUSIVE if reason else Outcome.HOLDS
-    return Verdict(
-        *named,
-        outcome,
-        reason,
-        residual=found.residual,
-        floor=found.floor,
-        resolution=float(judged.resolution[0]),
-        worst_resolution=float(judged.resolution[0]),
-        probes=1,
-        architectures=1,
-        precision=program.lowest[prop.name],
-        counterexample=found if falsified else None,
-    )
+    return verdict_of(Evidence(tallies, violated=[prop.name]), pair.name, prop, shown)
 
 
 def _probe(program: Program, prop: Property, numbers: Mapping[str, Any]) -> Probe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +40,11 @@ class Drawn:
         if not isinstance(self.pair, Pair):
             msg = f"the strategy drew {self.pair!r} ({type(self.pair).__name__}); expected a strategy of eqprop.Pair."
             raise InvalidInput(msg)
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for structures about which programs say the same."""
+        return (self.pair.key, self.loss_index, self.seed)
 
     def loss(self, output_shapes: tuple[tuple[int, ...], ...]) -> Loss:
         """The model's own loss, or the one picked among those that suit outputs of these shapes."""

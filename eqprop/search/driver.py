@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
@@ -13,22 +12,22 @@ from hypothesis import Phase
 from eqprop.claims import Pair
 from eqprop.engine import separated_caches, unexpected
 from eqprop.errors import EqpropError, InvalidInput
+from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
 from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
-from eqprop.rounding import Judgement
+from eqprop.search.askable import Askable
 from eqprop.search.budget import Budget
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
-from eqprop.search.outcomes import Evidence, blocker, settled
-from eqprop.search.pool import ProgramPool, Violation
+from eqprop.search.outcomes import Evidence, blocker, verdict_of, why_empty
+from eqprop.search.pool import Batch, ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
-from eqprop.search.suspicion import Batch, looked_into
 from eqprop.search.tally import Tally
 from eqprop.search.task import Options, SearchTask
-from eqprop.validation import check_pair, first_infinite_order, why_not_finite
+from eqprop.validation import check_pair, why_not_finite
 
 Listener = Callable[[Progress], None]
 
@@ -75,20 +74,16 @@ class Search:
         self.asked = tuple(p for p in options.properties if not task.control or p.name == "equivariance")
         self.tallies = {prop.name: Tally() for prop in options.properties}
         self.violations: dict[str, Violation] = {}
-        self.reason_if_not_applicable: dict[str, str] = {}
-        self.errors: dict[str, str] = {}
         self.untold: dict[str, str] = {}
-        self._applied: set[str] = set()
-        self._refused: defaultdict[Hashable, set[str]] = defaultdict(set)  # by pair: what could not be evaluated
         self.known: dict[str, str] = dict(task.known_failures)
         self.programs = ProgramPool(task, options)
+        self.askable = Askable()
         self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
         self._effort = Budget(options.profile, self.asked, self.tallies)
         self._first: Drawn | None = None
         self._infinite: tuple[Pair, Probe] | None = None  # a probe at which some property was not finite
         self._checked = False
-        self._undefined: tuple[Hashable, int, str] | None = None  # from which order on no derivative is finite, and why
         self._failure: Exception | None = None
 
     # -- the whole search ---------------------------------------------------------------------------------------------
@@ -97,38 +92,34 @@ class Search:
         """Explore, then shrink what was falsified and is not blocked, then settle every cell."""
         self._recall()
         self.explore()
-        shrunk = {prop.name: self._told(prop) for prop in self.to_shrink()}
-        reason_if_not_applicable = {
-            name: reason for name, reason in self.reason_if_not_applicable.items() if name not in self._applied
-        }
-        self._diagnose()
-        evidence = Evidence(
-            control=self.task.control,
-            tallies=self.tallies,
-            violated=self.violations.keys(),
-            reason_if_not_applicable=reason_if_not_applicable,
-            known=self.known,
-            series=self.series,
-            errors=self.errors,
-            empty=self._empty(),
-            untold=self.untold,
-        )
+        shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
+        evidence = self.evidence()
         found = tuple(
-            settled(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
+            verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
         left = self._unseen()
         return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
 
+    def evidence(self) -> Evidence:
+        """What was found out so far, for the outcome of each cell."""
+        self._diagnose()
+        return Evidence(
+            tallies=self.tallies,
+            violated=self.violations.keys(),
+            control=self.task.control,
+            reason_if_not_applicable=self.askable.reason_if_not_applicable,
+            known=self.known,
+            series=self.series,
+            errors=self.askable.errors,
+            empty=why_empty(self.asked, self.tallies, self._first.pair) if self._first is not None else {},
+            untold=self.untold,
+        )
+
     def _unseen(self) -> Unseen | None:
         """What the symmetry of a user's pair does not look at, where all could be evaluated and nothing is wrong."""
-        if (
-            not self.options.unseen
-            or self._first is None
-            or self.task.built_in
-            or self.task.control
-            or self.violations
-            or self.errors
-        ):
+        of_user = not self.task.built_in and not self.task.control
+        all_is_well = not self.violations and not self.askable.errors
+        if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
         return self.programs.unseen(self._first, self.options.properties)
 
@@ -150,8 +141,8 @@ class Search:
         Raises:
             InvalidInput: where some property could not be evaluated, with the reason of each.
         """
-        if self.errors:
-            told = "; ".join(f"{name}: {reason}" for name, reason in self.errors.items())
+        if self.askable.errors:
+            told = "; ".join(f"{name}: {reason}" for name, reason in self.askable.errors.items())
             msg = f"{self.task.name}: some properties cannot be evaluated: {told}"
             raise InvalidInput(msg)
 
@@ -162,23 +153,14 @@ class Search:
     def _recall(self) -> None:
         """Try what hypothesis's example database remembers of earlier failures, before anything new."""
         for prop in self.asked:
-            found = self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
-            if found is not None:
-                self._effort.spare()
+            self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
 
     def _recalled(self, structure: Drawn, prop: Property) -> bool:
         self._check(structure.pair)
-        try:
-            if prop.reason_if_not_applicable(structure.pair) is not None:
-                return False
-            violation = self.programs.violates(structure, prop)
-            stands = violation is not None and self.programs.stands_out(violation, prop)
-        except Exception as error:  # noqa: BLE001 - whatever a model raises is said of this property alone
-            self._refuse(structure.pair, prop.name, Failure.of(error))
-            return False
-        if violation is not None and stands:
-            self.violations.setdefault(prop.name, violation)
-        return stands
+        known = self._known_of(structure)
+        if prop.name not in known:
+            self._explore(structure, (prop,))
+        return known.get(prop.name, False)
 
     # -- exploring ----------------------------------------------------------------------------------------------------
 
@@ -218,64 +200,24 @@ class Search:
         for tally in ill:
             tally.cause = found
 
-    def _empty(self) -> dict[str, str]:
-        """Why statements are about nothing, of which both sides vanished at every probe."""
-        silent = [p for p in self.asked if p.empty and self.tallies[p.name].all_vacuous]
-        found = {p.name: p.empty(self._first.pair) for p in silent if p.empty and self._first is not None}
-        return {name: reason for name, reason in found.items() if reason}
-
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None
 
     def _explore(self, structure: Drawn, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
-        properties = self._applicable(structure.pair, asked)
+        properties = self.askable.of(structure.pair, asked)
         if not self.options.judge_blocked:
             properties = tuple(prop for prop in properties if not (prop.costly and self._blocked(prop)))
         if properties:
             falsified = self._judged(structure, properties)
-            found = self._explored.setdefault(self._key(structure), {})
-            unsettled = self._refused[structure.pair.key]
-            found.update((p.name, p.name in falsified) for p in properties if p.name not in unsettled)
+            unsettled = self.askable.refused(structure.pair)
+            self._known_of(structure).update(
+                (p.name, p.name in falsified) for p in properties if p.name not in unsettled
+            )
 
-    def _applicable(self, pair: Pair, asked: Sequence[Property]) -> tuple[Property, ...]:
-        """The properties whose hypotheses the pair meets, without those that cannot be evaluated on it."""
-        met: list[Property] = []
-        for prop in asked:
-            if prop.name in self._refused[pair.key]:
-                continue
-            infinite = self._why_infinite(pair, prop)
-            if infinite:
-                self._refuse(pair, prop.name, Failure(infinite))
-                continue
-            try:
-                reason = prop.reason_if_not_applicable(pair)
-            except Exception as error:  # noqa: BLE001 - whatever an action raises is said of this property alone
-                self._refuse(pair, prop.name, Failure.of(error))
-                continue
-            if reason is None:
-                met.append(prop)
-                self._applied.add(prop.name)
-            else:
-                self.reason_if_not_applicable[prop.name] = reason
-        return tuple(met)
-
-    def _why_infinite(self, pair: Pair, prop: Property) -> str:
-        """Why a derivative that a property is about is not finite at the pair's own example; empty where it is."""
-        if self._undefined is None or "inputs" not in prop.needs:  # of the transformation alone
-            return ""
-        key, order, reason = self._undefined
-        return reason if pair.key == key and prop.order >= order else ""
-
-    def _refuse(self, pair: Pair, name: str, failure: Failure) -> None:
-        """A property cannot be evaluated on a pair: it is not asked there again, and its cell says why."""
-        self._refused[pair.key].add(name)
-        if failure.undefined:
-            self._applied.discard(name)
-            self.reason_if_not_applicable[name] = failure.reason
-        else:
-            # The example of the first pair raised nothing: of a drawn one it says which it was.
-            self.errors[name] = f"{failure.reason}, for {pair!r}" if pair.architecture else failure.reason
+    def _known_of(self, structure: Drawn) -> dict[str, bool]:
+        """Property name → whether it was falsified on a structure, of those that were judged there."""
+        return self._explored.setdefault(structure.key, {})
 
     def _check(self, pair: Pair) -> None:
         """Validate the first pair of the search; the others come from the same hand."""
@@ -284,8 +226,7 @@ class Search:
             self.known |= pair.known_failures
             check_known_names(self.known, self.options.properties, f"pair {pair.name!r}")
             self._checked = True
-            infinite = first_infinite_order(pair, self.options.precision)
-            self._undefined = (pair.key, *infinite) if infinite else None
+            self.askable.look_at_example(pair, self.options.precision)
 
     def _judged(self, structure: Drawn, properties: Sequence[Property]) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies."""
@@ -295,48 +236,39 @@ class Search:
             lambda prop: self.programs.trace(structure, prop),
         )
         for name, failure in failed.items():
-            self._refuse(structure.pair, name, failure)
+            self.askable.refuse(structure.pair, name, failure)
         falsified: set[str] = set()
         for batch in batches:
-            for name in batch.judged:
+            for prop in batch.program.properties:
                 try:
-                    self._settle(batch, name, falsified)
+                    if self._settle(batch, prop):
+                        falsified.add(prop.name)
                 except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
-                    self._refuse(structure.pair, name, Failure.of(error))
+                    self.askable.refuse(structure.pair, prop.name, Failure.of(error))
         return frozenset(falsified)
 
-    def _settle(self, batch: Batch, name: str, falsified: set[str]) -> None:
-        """Look into one property's suspects and tally what is left of them."""
-        judged, prop = batch.judged[name], self._property(name)
-        # What rests on a falsified property is not reported, so its violations need no closer look.
-        if self._blocked(prop):
-            found = np.flatnonzero(judged.suspect)
-        else:
-            judged, found = looked_into(batch, name, under_noise=name not in self.violations)
-        cleared = int((batch.judged[name].suspect & ~judged.suspect).sum())
-        self.tallies[name].add(judged, batch.structure.pair.key, batch.program.units[name], cleared=cleared)
-        infinite = np.flatnonzero(~judged.finite)
+    def _settle(self, batch: Batch, prop: Property) -> bool:
+        """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""
+        found = batch.climbed(prop.name, self._looks(prop))
+        self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
+        infinite = np.flatnonzero(~found.judged.finite)
         if infinite.size and self._infinite is None and {"params", "inputs"} <= batch.program.needed:
             self._infinite = (batch.structure.pair, batch.probes.at(infinite[0]))
-        if found.size:
-            falsified.add(name)
-            self.violations.setdefault(name, Violation(batch.structure, batch.probes.at(found[0])))
+        violation = batch.violation(found)
+        if violation is not None:
+            self.violations.setdefault(prop.name, violation)
             self._effort.spare()
-        if prop.series and name not in self.series:
-            self._keep_series(batch, name, judged)
+        if prop.series and prop.name not in self.series:
+            along = batch.series(prop.name, found.judged)
+            if along is not None:
+                self.series[prop.name] = along
+        return violation is not None
 
-    def _keep_series(self, batch: Batch, name: str, judged: Judgement) -> None:
-        conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
-        if conclusive.size:
-            sides = batch.program.compare(name, batch.probes.at(conclusive[0]))
-            found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
-            self.series[name] = Series(sides.names[0], found, predicted)
-
-    def _property(self, name: str) -> Property:
-        return next(prop for prop in self.options.properties if prop.name == name)
-
-    def _key(self, structure: Drawn) -> Hashable:
-        return (structure.pair.key, structure.loss_index, structure.seed)
+    def _looks(self, prop: Property) -> tuple[Look, ...]:
+        """The looks at suspects that are worth it: what rests on a falsified property is not reported."""
+        if self._blocked(prop):
+            return ()
+        return WITHOUT_COMPILING if prop.name in self.violations else LADDER
 
     # -- shrinking ----------------------------------------------------------------------------------------------------
 
@@ -352,12 +284,12 @@ class Search:
         self.tell(Progress(self.task.name, "shrinking", self._effort.architectures, shrinking=prop.name))
 
         def passes(structure: Drawn) -> bool:
-            return self._explored.get(self._key(structure), {}).get(prop.name) is False
+            return self._known_of(structure).get(prop.name) is False
 
-        shrinker = Shrinker(self.task, self.options, self.programs, self._drive, passes, self._key)
+        shrinker = Shrinker(self.task, self.options, self.programs, self._drive, passes)
         return shrinker.counterexample(prop, self.violations[prop.name])
 
-    def _told(self, prop: Property) -> Counterexample | None:
+    def told(self, prop: Property) -> Counterexample | None:
         """The counterexample; a falsification is not lost where it cannot be shown."""
         try:
             return self.counterexample(prop)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
+from eqprop.claims import Pair
 from eqprop.properties import LIBRARY, Property
 from eqprop.results import Counterexample, Outcome, PairName, PropertyName, Series, Verdict
 from eqprop.search.tally import Tally
@@ -12,29 +13,35 @@ from eqprop.search.tally import Tally
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a search found out about one task.
+    """What was found out about one pair, or a strategy of pairs: by a search, or at a single probe.
 
     Attributes:
-        control: for a negative control, why the premise must be falsified; else empty.
         tallies: by property name.
-        violated: names of the properties with a confirmed violation.
+        violated: names of the properties with a violation.
+        control: for a negative control, why the premise must be falsified; else empty.
         reason_if_not_applicable: property name → why it applied to no pair.
         known: property name → reason, for failures that are expected.
         series: property name → what a property about a trajectory was about.
-        empty: property name → why it is about nothing here, where both sides vanished at every probe.
         errors: property name → why it could not be evaluated on some pair.
+        empty: property name → why it is about nothing here, where both sides vanished at every probe.
         untold: property name → why its violation has no counterexample to show.
     """
 
-    control: str
     tallies: Mapping[str, Tally]
-    violated: Collection[str]
-    reason_if_not_applicable: Mapping[str, str]
-    known: Mapping[str, str]
-    series: Mapping[str, Series]
-    errors: Mapping[str, str]
-    empty: Mapping[str, str]
-    untold: Mapping[str, str]
+    violated: Collection[str] = ()
+    control: str = ""
+    reason_if_not_applicable: Mapping[str, str] = field(default_factory=dict[str, str])
+    known: Mapping[str, str] = field(default_factory=dict[str, str])
+    series: Mapping[str, Series] = field(default_factory=dict[str, Series])
+    errors: Mapping[str, str] = field(default_factory=dict[str, str])
+    empty: Mapping[str, str] = field(default_factory=dict[str, str])
+    untold: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def why_empty(properties: Iterable[Property], tallies: Mapping[str, Tally], pair: Pair) -> dict[str, str]:
+    """Why statements are about nothing for a pair, by name, of those of which both sides vanished at every probe."""
+    silent = [prop for prop in properties if prop.empty and tallies[prop.name].all_vacuous]
+    return {prop.name: reason for prop in silent if prop.empty and (reason := prop.empty(pair))}
 
 
 def blocker(prop: Property, violated: Collection[str]) -> str | None:
@@ -47,10 +54,10 @@ def blocker(prop: Property, violated: Collection[str]) -> str | None:
     return None
 
 
-def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Counterexample | None) -> Verdict:
-    """The verdict of one cell."""
+def verdict_of(evidence: Evidence, pair: str, prop: Property, counterexample: Counterexample | None = None) -> Verdict:
+    """The verdict of one cell: its outcome, with the figures of the counterexample or else of all that was settled."""
     tally = evidence.tallies[prop.name]
-    outcome, reason = _outcome(evidence, prop)
+    outcome, reason = outcome_of(evidence, prop)
     median, worst = tally.resolution()
     shown = counterexample if counterexample is not None else tally
     return Verdict(
@@ -73,7 +80,8 @@ def settled(evidence: Evidence, pair: str, prop: Property, counterexample: Count
     )
 
 
-def _outcome(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
+def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
+    """How a cell comes out, and why where that needs a reason: of a search, a replay, or the table of optimisers."""
     name, tally = prop.name, evidence.tallies[prop.name]
     if evidence.control:
         return _control_outcome(evidence, name)

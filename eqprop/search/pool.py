@@ -1,22 +1,22 @@
-"""Judges structures: the compiled programs of one task, and what they say of a batch."""
+"""Judges structures: the compiled programs of one task, and what they say of a batch and of a violation."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.evaluation import Program, Slot
+from eqprop.evaluation import WITHOUT_COMPILING, Climbed, Look, Program, Slot, climbed, last_word
 from eqprop.probes import Loss, Probe, output_shapes
 from eqprop.properties import KNOWN, Property
-from eqprop.results import Unseen
+from eqprop.results import Series, Unseen
+from eqprop.rounding import Judgement
 from eqprop.search.drawing import Drawn
 from eqprop.search.looking import unseen
-from eqprop.search.suspicion import Batch, looked_into
 from eqprop.search.task import Options, SearchTask
 
 PROGRAMS_KEPT = 24
@@ -28,11 +28,58 @@ SMALL = 10_000
 
 @dataclass(frozen=True)
 class Violation:
-    """A confirmed violation: where it was found."""
+    """Where a property was found to be violated.
+
+    Attributes:
+        structure: on which.
+        probe: at which, without a leading axis.
+        judged: what the last look said there, of this one probe.
+        blob: rebuilds the structure, where that is known.
+    """
 
     structure: Drawn
     probe: Probe
+    judged: Judgement
     blob: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Probes of a structure, and what a program said of each property there.
+
+    Attributes:
+        structure: what was probed.
+        program: of some properties.
+        probes: drawn for them.
+        judged: by property name.
+        rng: draws what is still to be drawn.
+    """
+
+    structure: Drawn
+    program: Program
+    probes: Probe
+    judged: dict[str, Judgement]
+    rng: np.random.Generator
+
+    def climbed(self, name: str, looks: Sequence[Look]) -> Climbed:
+        """What is left of the suspicions about one property after these looks."""
+        return climbed(self.program, name, self.probes, self.judged[name], self.rng, looks)
+
+    def violation(self, found: Climbed) -> Violation | None:
+        """The first one, if there is any."""
+        if not found.violations.size:
+            return None
+        which = found.violations[:1]
+        return Violation(self.structure, self.probes.at(which[0]), found.judged.at(which))
+
+    def series(self, name: str, judged: Judgement) -> Series | None:
+        """What a property about a trajectory was about, at the first probe that settled something."""
+        conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
+        if not conclusive.size:
+            return None
+        sides = self.program.compare(name, self.probes.at(conclusive[0]))
+        found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
+        return Series(sides.names[0], found, predicted)
 
 
 class ProgramPool:
@@ -105,13 +152,13 @@ class ProgramPool:
         return Batch(structure, program, probes, program.judge(probes, rng), rng)
 
     def violates(self, structure: Drawn, prop: Property) -> Violation | None:
-        """Whether a batch on this structure violates one property; only that property is compiled."""
+        """What a batch on this structure violates of one property, but for the last word: nothing else is compiled."""
         batch = self.judged(structure, (prop,))
-        _, found = looked_into(batch, prop.name, under_noise=False)
-        return Violation(structure, batch.probes.at(found[0])) if found.size else None
+        return batch.violation(batch.climbed(prop.name, WITHOUT_COMPILING))
 
-    def stands_out(self, violation: Violation, prop: Property) -> bool:
-        """Whether a violation is more than rounding inside the program makes."""
+    def last_word(self, violation: Violation, prop: Property) -> Violation | None:
+        """The violation as the last look at its probe judges it; None where that clears it."""
         program = self.program(violation.structure, (prop,))
         batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
-        return bool(program.under_noise(prop.name, batch, np.random.default_rng(self.options.seed)).suspect[0])
+        judged = last_word(program, prop.name, batch, np.random.default_rng(self.options.seed))
+        return replace(violation, judged=judged) if judged.suspect[0] else None

@@ -27,7 +27,6 @@ class Shrinker:
         programs: judge structures.
         drive: drives hypothesis over the task's structures.
         passes: whether a structure is known not to violate the property.
-        key: equal for structures with equal answers.
     """
 
     task: SearchTask
@@ -35,7 +34,6 @@ class Shrinker:
     programs: ProgramPool
     drive: Callable[..., Minimal | None]
     passes: Callable[[Drawn], bool]
-    key: Callable[[Drawn], Hashable]
 
     def counterexample(self, prop: Property, first: Violation) -> Counterexample:
         """The violation of one property on the smallest structure, with its numbers made readable."""
@@ -44,6 +42,7 @@ class Shrinker:
             self.programs.program(shown.structure, (prop,)),
             prop,
             shown.probe.only(prop.needs),
+            shown.judged,
             target=self.task.address,
             task=self.task.name,
             blob=shown.blob or self._blob(shown.structure),
@@ -59,8 +58,7 @@ class Shrinker:
             smallest = self._smallest(prop, first)
             program = self.programs.program(smallest.structure, (prop,))
             numbers = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
-            simple = replace(smallest, probe=numbers)
-            return (simple if self.programs.stands_out(simple, prop) else first), ()
+            return self.programs.last_word(replace(smallest, probe=numbers), prop) or first, ()
         except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before
             return first, (f"not shrunk: {unexpected(error)}",)
 
@@ -72,7 +70,7 @@ class Shrinker:
         def fails(structure: Drawn) -> bool:
             if self.passes(structure):
                 return False
-            key = self.key(structure)
+            key = structure.key
             if key not in answers:
                 fresh = structure.pair.key not in compiled
                 spent = fresh and len(compiled) >= self.options.profile.shrinks
@@ -83,7 +81,7 @@ class Shrinker:
         minimal = self.drive(fails, Phase.reuse, Phase.generate, Phase.shrink, digest=prop.name)
         if minimal is None:
             return first
-        violation = answers[self.key(minimal.structure)]
+        violation = answers[minimal.structure.key]
         assert violation is not None, "hypothesis reports only structures that the body called failing"
         return replace(violation, blob=minimal.blob)
 
@@ -100,6 +98,6 @@ class Shrinker:
 
     def _blob(self, structure: Drawn) -> str:
         """What rebuilds a structure that exploring came across: the same seed comes across it again."""
-        key = self.key(structure)
-        found = self.drive(lambda s: self.key(s) == key, Phase.generate, digest="explore")
+        key = structure.key
+        found = self.drive(lambda s: s.key == key, Phase.generate, digest="explore")
         return found.blob if found is not None else ""

@@ -1,4 +1,4 @@
-"""Evidence for one cell, added up over the batches of a search."""
+"""Evidence for one cell, added up over the batches of a search, each after the ladder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from eqprop.engine import FINEST, Roundoff, coarsest
-from eqprop.rounding import UNSETTLED, Judgement, bar_of
+from eqprop.evaluation import Climbed
+from eqprop.rounding import UNSETTLED, bar_of
 
 
 @dataclass
 class Tally:
-    """What all probes of one property said so far."""
+    """What all probes of one property said so far.
+
+    Every figure but the number of probes is of those that are settled: a suspect that not all looks were taken at is
+    neither a violation nor cleared, and how many floors it seemed to have says nothing.
+    """
 
     probes: int = 0
     inconclusive: int = 0
@@ -29,10 +34,11 @@ class Tally:
     architectures: set[Hashable] = field(default_factory=set[Hashable])
     units: set[Roundoff] = field(default_factory=set[Roundoff])
 
-    def add(self, judged: Judgement, architecture: Hashable, unit: Roundoff, *, cleared: int = 0) -> None:
-        """Count a batch, in which a closer look cleared so many probes of a suspicion."""
-        self.cleared += cleared
-        self.probes += len(judged.finite)
+    def add(self, found: Climbed, architecture: Hashable, unit: Roundoff) -> None:
+        """Count a batch by what its last looks said."""
+        judged = found.settled
+        self.cleared += int(found.cleared.sum())
+        self.probes += len(found.judged.finite)
         self.inconclusive += int(judged.inconclusive.sum())
         self.not_finite += int((~judged.finite).sum())
         self.vacuous += int(judged.vacuous.sum())
@@ -61,9 +67,9 @@ class Tally:
 
     def resolution(self) -> tuple[float, float]:
         """The median over the probes that compared something, settled or not, and the worst over conclusive ones."""
-        if not self.conclusive:
+        settled = np.concatenate(self.resolutions) if self.resolutions else np.zeros(0)
+        if not settled.size:
             return float("nan"), float("nan")
-        settled = np.concatenate(self.resolutions)
         compared = np.concatenate([settled, *(np.where(np.isnan(r), np.inf, r) for r in self.unresolved)])
         return float(np.quantile(compared, 0.5, method="lower")), float(np.max(settled))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from eqprop import groups
 from eqprop.engine import watchdog
 from eqprop.errors import Falsified, InvalidInput
 from eqprop.faces.cli import main
-from eqprop.optimizers import preconditioners
+from eqprop.optimizers import grid, preconditioners, table
 from eqprop.optimizers import run as run_table
 from eqprop.optimizers.grid import DRIFTS, Cell, search_cell
 from eqprop.optimizers.pairs import columns
@@ -158,6 +159,38 @@ def test_a_cell_that_is_found_otherwise_than_predicted_does_not_agree():
     assert (cell.predicted, cell.found, cell.agrees) == ("yes", "no", False)
 
 
+def rounded(grads, params):
+    """Gradient descent that loses digits: g is added to a large number and taken off again."""
+    large = 1e6 * (1 + sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params)))
+    return jax.tree.map(lambda g: -0.1 * ((g + large) - large), grads)
+
+
+def test_what_the_last_word_clears_in_a_cell_is_a_yes_and_is_counted():
+    cell = search_cell(Row("rounds", lambda: stateless(rounded), address="tests:none"), COLUMNS["rotations"])
+    assert (cell.step, cell.trajectory, cell.counterexample) == ("yes", "yes", None)
+    assert cell.cleared == cell.to_record()["cleared"] > 0
+    remarks = [str(line) for line in table._remarks([cell], 1.0, None, verbose=False)]
+    assert f"at {cell.cleared} probes the sides differed by rounding inside the program" in remarks
+
+
+def test_a_trajectory_is_asked_for_itself_where_a_step_is_not_what_it_should_be():
+    cell = search_cell(next(row for row in ROWS if row.name == "sign descent"), COLUMNS["rotations"])
+    assert (cell.step, cell.trajectory, cell.reason) == ("no", "no", "")
+
+
+def test_a_property_that_cannot_be_evaluated_takes_no_other_answer_of_its_cell_down(monkeypatch):
+    real = grid.optimizer_properties
+
+    def broken(*given, **more):
+        step, trajectory = real(*given, **more)
+        return step, replace(trajectory, sides=lambda point: 1 // 0)
+
+    monkeypatch.setattr(grid, "optimizer_properties", broken)
+    cell = search_cell(Row("plain", lambda: stateless(plain_descent), address="tests:none"), COLUMNS["rotations"])
+    assert (cell.step, cell.trajectory, cell.agrees) == ("yes", "?", False)
+    assert "ZeroDivisionError" in cell.reason
+
+
 def standing_still_in_batches_of(rows: int, never: Event) -> Simple:
     """Gradient descent whose step never arrives where so many are taken together."""
 
@@ -185,7 +218,8 @@ def test_a_drift_that_stands_still_is_said_of_the_cell_and_does_not_hang_it(monk
     finally:
         never.set()
     assert "the program of the drift of the charges of 'stands still' stood still" in cell.reason
-    assert cell.charge.drift is None
+    assert (cell.charge.found, cell.charge.drift) == ("?", None)
+    assert "?" not in (cell.step, cell.trajectory)
     assert not cell.agrees
 
 

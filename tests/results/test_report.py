@@ -215,10 +215,10 @@ def test_a_cell_line_has_the_median_and_the_worst_resolution():
     assert "1e-13 (worst 1e-09)" in cell_line(verdict(resolution=1e-13, worst_resolution=1e-9))
 
 
-def test_a_cell_line_says_what_a_closer_look_cleared():
-    assert cell_line(verdict(cleared=2)).endswith(
-        "holds: at 2 probes the sides differed by rounding inside the program"
-    )
+@pytest.mark.parametrize(("cleared", "where"), [(1, "at 1 probe"), (2, "at 2 probes")])
+def test_a_cell_line_says_what_a_closer_look_cleared(cleared: int, where: str):
+    line = cell_line(verdict(cleared=cleared))
+    assert line.endswith(f"holds: {where} the sides differed by rounding inside the program")
 
 
 def test_a_report_without_failures_has_nothing_to_tell():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -122,6 +123,27 @@ def test_check_says_that_a_property_holds_at_the_given_numbers():
     verdict = eqprop.check(linear(), "equivariance", **GOOD)
     assert verdict.outcome is Outcome.HOLDS
     assert verdict.counterexample is None
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0])
+def test_check_does_not_take_rounding_inside_the_program_for_a_violation(absorbing, factor):
+    """Some 1e4 floors of 63 perturbed copies."""
+    numbers = {"params": {"a": [0.3], "w": factor * np.array([1.1, 1.3, 1.7])}, "inputs": np.ones(3)}
+    verdict = eqprop.check(absorbing, "equivariance", **numbers, element=[1, 2, 0])
+    assert verdict.outcome is Outcome.HOLDS
+    assert (verdict.cleared, verdict.floors < 1) == (1, True)
+    assert verdict.to_record()["cleared"] == 1
+
+
+def test_check_and_search_mean_the_same_by_an_empty_statement():
+    bent = eqprop.Model(lambda p, x: p["w"] * x, {"w": np.ones(2)}, np.ones(1), loss=jnp.sum, trained=False)
+    pair = eqprop.Pair(bent, eqprop.Transformation(groups.Permutation(2), lambda s, p: {"w": p["w"][s]}))
+    (searched,) = eqprop.run(pair, properties=["gauss-newton-covariance"]).verdicts
+    fields = {"params": {"w": [1.0, 2.0]}, "inputs": [3.0], "element": [1, 0]}
+    fields |= {"tangent": {"w": [1.0, 0.5]}, "targets": [0.0, 0.0]}
+    checked = eqprop.check(pair, "gauss-newton-covariance", **fields)
+    assert checked.outcome is searched.outcome is Outcome.NOT_APPLICABLE
+    assert checked.reason == searched.reason
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from eqprop.probes import READABLE
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, Property, by_name
 from eqprop.properties.base import of_numbers, only_where, part
-from eqprop.results import Outcome
+from eqprop.results import Outcome, cell_lines
+from eqprop.rounding import MARGIN
 from eqprop.search import Options, Search, SearchTask, pool, rebuilt, search
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)
@@ -197,6 +198,38 @@ def test_a_property_that_does_not_apply_says_why():
     (verdict,) = searched(names=("tangent-kernel-covariance",))
     assert verdict.outcome is Outcome.NOT_APPLICABLE
     assert "DK DKᵀ = 1" in verdict.reason
+
+
+# -- after the ladder ------------------------------------------------------------------------------------------------
+
+
+def test_what_the_last_word_clears_is_shown_as_such_and_its_floors_are_those_that_cleared_it(absorbing):
+    verdict, *_ = search(SearchTask("net", st.just(absorbing)), Options(SMALL, properties=(by_name("equivariance"),)))
+    assert verdict.outcome is Outcome.HOLDS
+    assert verdict.cleared > verdict.probes / 2
+    assert verdict.floors <= MARGIN
+    assert verdict.to_record()["cleared"] == verdict.cleared
+    ((_, line),) = cell_lines([verdict])
+    assert f"at {verdict.cleared} probes the sides differed by rounding inside the program" in line
+
+
+def test_a_falsified_cell_without_a_counterexample_shows_the_figures_of_its_violation():
+    options = Options(SMALL, properties=(by_name("equivariance"),), shrink=False)
+    state = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), options)
+    state.explore()
+    (verdict,) = search(SearchTask("net", nets(BIAS_FORGOTTEN)), options)
+    judged = state.violations["equivariance"].judged
+    assert verdict.outcome is Outcome.FALSIFIED
+    assert MARGIN < judged.floors[0] <= verdict.floors
+
+
+def test_a_recalled_violation_is_in_the_figures_of_its_cell():
+    searched(BIAS_FORGOTTEN)
+    again = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), Options(SMALL, properties=(by_name("equivariance"),)))
+    again._recall()
+    tally = again.tallies["equivariance"]
+    assert tally.residual / tally.floor > MARGIN
+    assert (len(tally.architectures), tally.probes > 0) == (1, True)
 
 
 # -- how much of each architecture is judged --------------------------------------------------------------------------

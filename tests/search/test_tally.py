@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eqprop.engine import FINEST, Roundoff
+from eqprop.evaluation import Climbed
 from eqprop.rounding import Judgement
 from eqprop.search import Tally
 
@@ -19,10 +20,15 @@ def judged(residual, floor, size, *, finite=True, vacuous=False):
 GOOD = ([1.0], [1.0], [1e6])
 
 
+def climbed(batch, *, open_=False):
+    suspects = np.flatnonzero(batch.suspect)
+    return Climbed(batch, np.zeros(1, dtype=bool), np.array([open_]), suspects)
+
+
 def tally_of(*batches, unit=FINEST):
     tally = Tally()
     for i, batch in enumerate(batches):
-        tally.add(batch, f"architecture {i}", unit)
+        tally.add(climbed(batch), f"architecture {i}", unit)
     return tally
 
 
@@ -69,6 +75,21 @@ def test_the_median_is_over_all_that_was_compared_and_not_only_over_what_settled
     tally = tally_of(*[judged(*settled)] * 2, *[judged(*foggy)] * 3, unit=FLOAT32)
     assert tally.resolution() == pytest.approx((0.5, 1e-3))
     assert "3 of 5" in tally.why_inconclusive()
+
+
+def test_what_nobody_looked_into_is_counted_and_shows_no_floors():
+    seeming = judged([1e5], [1.0], [1e6])
+    tally = tally_of(judged(*GOOD))
+    tally.add(climbed(seeming, open_=True), "another", FINEST)
+    assert (tally.probes, tally.residual, tally.floor) == (2, 1.0, 1.0)
+    tally.add(climbed(seeming), "another", FINEST)
+    assert (tally.probes, tally.residual) == (3, 1e5)
+
+
+def test_what_is_only_open_has_no_resolution():
+    tally = Tally()
+    tally.add(climbed(judged([1e5], [1.0], [1e6]), open_=True), "one", FINEST)
+    assert np.isnan(tally.resolution()).all()
 
 
 @pytest.mark.parametrize(("unit", "allowed"), [("float64", 1), ("float32", 5), ("bfloat16", 5)])
