@@ -274,11 +274,6 @@ def _repeated(tree: Tree, times: int) -> Tree:
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (times, *jnp.shape(leaf))), tree)
 
 
-def at_each(series: Tree, index: Any) -> Tree:
-    """One entry of a stacked tree."""
-    return jax.tree.map(lambda leaf: leaf[index], series)
-
-
 # -- how far a step may go --------------------------------------------------------------------------------------------
 
 POWER_STEPS = 8
@@ -295,11 +290,6 @@ def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Any:
     product(start)  # traced here: what it remembers must not come from inside the loop
     first = scaled(start, 1 / jnp.where(norm(start) > 0, norm(start), 1))
     return jax.lax.fori_loop(0, POWER_STEPS, turn, (first, jnp.zeros_like(norm(start))))[1]
-
-
-def rayleigh(product: Callable[[Tree], Tree], at: Tree) -> Any:
-    """⟨v, H v⟩ / ⟨v, v⟩."""
-    return inner(at, product(at)) / inner(at, at)
 
 
 def combined(a: Any, x: Tree, b: Any, y: Tree) -> Tree:

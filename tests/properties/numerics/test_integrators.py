@@ -13,7 +13,7 @@ import pytest
 
 from eqprop.engine import compiler_options
 from eqprop.properties.numerics import collocation, combined, integral, largest_curvature
-from eqprop.properties.numerics.integrators import PIECES, at_each, gauss_rule, rayleigh
+from eqprop.properties.numerics.integrators import PIECES, gauss_rule
 from eqprop.rounding import MARGIN
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -257,6 +257,11 @@ def run(field: Any, start: Any, step: Any, steps: int, observe: Any, stages: int
     return jax.tree.map(np.asarray, whole(start, step))
 
 
+def at_each(series: Any, index: int) -> Any:
+    """One entry of a stacked tree."""
+    return jax.tree.map(lambda leaf: leaf[index], series)
+
+
 def rest_of(before: Any, slope: Any, after: Any) -> Any:
     """How far the stage equations are from being solved."""
     return sum(jnp.sum(jnp.abs(a - b)) for a, b in zip(jax.tree.leaves(after), jax.tree.leaves(before), strict=True))
@@ -401,14 +406,6 @@ def test_the_largest_curvature_is_never_overestimated(seed: int):
 )
 def test_the_zero_map_has_no_curvature(matrix: np.ndarray, start: Any):
     assert float(largest_curvature(product_with(matrix), start)) == 0.0
-
-
-def test_the_rayleigh_quotient_of_an_eigenvector_is_its_eigenvalue():
-    matrix = symmetric([5.0, -1.0, 0.5, 0.3, 0.2, 0.1])
-    values, vectors = np.linalg.eigh(matrix)
-    for value, vector in zip(values, vectors.T, strict=True):
-        tree = (3 * vector[:2], 3 * vector[2:].reshape(2, 2))
-        np.testing.assert_allclose(rayleigh(product_with(matrix), tree), value, atol=1e-14)  # 36 products below 5
 
 
 def test_combinations_are_taken_leaf_by_leaf():
