@@ -2,7 +2,7 @@
 
     eqprop verify --format json > report.json
     python -m benchmarks.cells report.json            # what changed
-    python -m benchmarks.cells report.json --write    # and keep it, in eqprop/expected.json
+    python -m benchmarks.cells report.json --write    # and keep it, in eqprop/authoring/cells.json
 
 Only a report without failures is kept. Run it with the default profile and seed: other runs are not compared with it.
 """

@@ -1,6 +1,7 @@
 """What users import and type keeps its name: ``public_names.toml`` has names, their arguments, options and settings.
 
-A test that fails here has met a change that users feel. If it is meant, say so in CHANGELOG.md and in the list.
+A test that fails here has met a change that users feel. If it is meant, say so in CHANGELOG.md and in the list. New
+entries, properties and files of shelves need not be listed: each of them is one new file.
 """
 
 from __future__ import annotations
@@ -76,13 +77,13 @@ def test_the_names_of_a_module_and_their_arguments_are_those_that_are_listed(nam
 
 
 @pytest.mark.parametrize("shelf", [strategies, catalog], ids=lambda module: module.__name__)
-def test_the_files_of_a_shelf_are_those_that_are_listed(shelf):
-    assert sorted(info.name for info in pkgutil.iter_modules(shelf.__path__)) == LISTED["files"][shelf.__name__]
+def test_the_files_of_a_shelf_that_are_listed_are_there(shelf):
+    assert {info.name for info in pkgutil.iter_modules(shelf.__path__)} >= set(LISTED["files"][shelf.__name__])
 
 
-def test_the_entries_and_properties_are_those_that_are_listed():
-    assert sorted(entries()) == LISTED["catalog"]
-    assert [prop.name for prop in LIBRARY] == LISTED["properties"]
+def test_the_entries_and_properties_that_are_listed_are_there():
+    assert entries().keys() >= set(LISTED["catalog"])
+    assert {prop.name for prop in LIBRARY} >= set(LISTED["properties"])
 
 
 def test_the_commands_and_their_options_are_those_that_are_listed():

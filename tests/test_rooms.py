@@ -93,6 +93,12 @@ def test_an_import_that_breaks_the_directions_is_named_with_its_line(module, lin
     assert named.format(number) in said
 
 
+def test_an_entry_may_be_written_as_a_stranger_writes_it(house):
+    plant(house, "eqprop.catalog.linear", "import eqprop")
+    status, said = lint(house)
+    assert status == 0, said
+
+
 def test_a_circle_inside_of_a_room_is_named_with_an_arrow_that_opens_it(house):
     plant(house, "eqprop.rounding.floors", "from eqprop.rounding.in_program import measure")
     status, said = lint(house)

@@ -5,6 +5,7 @@ from eqprop.authoring.explain import explanation as explanation
 from eqprop.authoring.explain import listing as listing
 from eqprop.authoring.kills import own_entries as own_entries
 from eqprop.authoring.scaffold import address as address
+from eqprop.authoring.scaffold import check_of as check_of
 from eqprop.authoring.scaffold import write as write
 from eqprop.authoring.selfcheck import LEAST_ARCHITECTURES as LEAST_ARCHITECTURES
 from eqprop.authoring.selfcheck import LEAST_USABLE as LEAST_USABLE

@@ -12,11 +12,12 @@ from string import Template
 from eqprop.arguments import kebab_case
 from eqprop.errors import InvalidInput
 
-TEMPLATES = {"{module}.py": "entry.py.txt", "test_{module}.py": "test.py.txt"}
+CATALOG = "eqprop.catalog"
+ENTRY, TEST = {"{module}.py": "entry.py.txt"}, {"test_{module}.py": "test.py.txt"}
 
 
 def write(name: str, folder: Path) -> tuple[Path, ...]:
-    """Write a commented entry that passes as it is, and its test.
+    """Write a commented entry that passes as it is, and its test, which entries of the built-in catalog do not need.
 
     Args:
         name: of the entry, kebab-case; the module and its function are called so, with underscores.
@@ -51,17 +52,37 @@ def _texts(name: str, module: str, dotted: str, folder: Path, root: Path) -> dic
     """The files with what they hold, in which the module has the name that it is imported by."""
     in_package = dotted if "." in dotted else f"YOUR_PACKAGE.{module}"
     words = {"name": name, "module": dotted, "function": module, "title": name.replace("-", " ").capitalize()}
-    words |= {"in_package": in_package, "test": str((folder / f"test_{module}.py").absolute().relative_to(root))}
-    return {folder / target.format(module=module): _filled(source, words) for target, source in TEMPLATES.items()}
+    words |= {"in_package": in_package, "check": check_of(name, folder / f"{module}.py", root)}
+    templates = ENTRY if _is_catalog(folder) else ENTRY | TEST
+    return {folder / target.format(module=module): _filled(source, words) for target, source in templates.items()}
+
+
+def check_of(name: str, module: Path, root: Path) -> str:
+    """The command that asks of an entry what is asked of all, from the folder that its module is imported from."""
+    if _is_catalog(module.parent):
+        return f"eqprop selfcheck {name}"
+    return f"pytest {module.with_name(f'test_{module.name}').absolute().relative_to(root)}"
 
 
 def address(module: Path) -> tuple[Path, str]:
-    """Where a module is imported from, and as what: the folder above the outermost package around it, and its name."""
+    """Where a module is imported from, and as what: the folder above the outermost package around it, and its name.
+
+    The built-in catalog has another name than its folder, and is imported from anywhere.
+    """
+    if _is_catalog(module.parent):
+        return Path.cwd(), f"{CATALOG}.{module.stem}"
     root, names = module.absolute().parent, [module.stem]
     while (root / "__init__.py").is_file():
         names.insert(0, root.name)
         root = root.parent
     return root, ".".join(names)
+
+
+def _is_catalog(folder: Path) -> bool:
+    """Whether a folder is that of the built-in catalog, in which every module is one of entries."""
+    spec = find_spec(CATALOG)
+    places = (spec and spec.submodule_search_locations) or ()
+    return folder.resolve() in {Path(place).resolve() for place in places}
 
 
 def _check_importable(module: str, name: str, *, inside_a_package: bool) -> None:

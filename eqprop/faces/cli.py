@@ -239,13 +239,14 @@ def explain(*, name: str) -> int:
 )
 def new(*, name: str, to: Path) -> int:
     """Write a commented catalog entry that passes as it is, and its test: NAME is kebab-case."""
-    from eqprop.authoring import address, write
+    from eqprop.authoring import address, check_of, write
 
-    entry, test = write(name, to)
+    written = write(name, to)
+    entry = written[0]
     root, dotted = address(entry)
-    _echo(f"wrote {entry} and {test}; try them:")
+    _echo(f"wrote {' and '.join(map(str, written))}; to try it:")
     enter = "" if root == Path.cwd() else f"  cd {root if '.' in dotted else to}\n"
-    _echo(f"{enter}  eqprop verify {dotted}:{entry.stem}\n  pytest {test.absolute().relative_to(root)}")
+    _echo(f"{enter}  eqprop verify {dotted}:{entry.stem}\n  {check_of(name, entry, root)}")
     return 0
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from eqprop.authoring import write
+from eqprop import catalog
+from eqprop.authoring import scaffold, write
 from eqprop.errors import InvalidInput
 from eqprop.faces.cli import cli
 
@@ -81,6 +82,23 @@ def test_inside_a_package_the_module_is_imported_by_its_whole_name(tmp_path, mon
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--co", str(test.relative_to(tmp_path))]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_in_the_catalog_an_entry_is_written_alone_and_imported_by_the_name_of_the_catalog(tmp_path, monkeypatch):
+    (tmp_path / "shelf").mkdir()
+    (tmp_path / "shelf" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(scaffold, "CATALOG", "shelf")
+    said = CliRunner().invoke(cli, ["new", "my-ring", "--to", str(tmp_path / "shelf")], standalone_mode=False).output
+    assert sorted(path.name for path in (tmp_path / "shelf").glob("*.py")) == ["__init__.py", "my_ring.py"]
+    assert said.endswith("try it:\n  eqprop verify shelf.my_ring:my_ring\n  eqprop selfcheck my-ring\n")
+    assert "eqprop selfcheck my-ring " in (tmp_path / "shelf" / "my_ring.py").read_text(encoding="utf-8")
+
+
+def test_the_catalog_is_known_by_its_folder(tmp_path):
+    (shelf,) = catalog.__path__
+    assert scaffold.address(Path(shelf) / "my_ring.py") == (Path.cwd(), "eqprop.catalog.my_ring")
+    assert scaffold.address(tmp_path / "my_ring.py") == (tmp_path, "my_ring")
 
 
 @pytest.mark.slow
