@@ -57,8 +57,10 @@ def _float_of(pair: Pair, precision: Precision) -> Any:
 
 
 def _cast(leaf: Any, dtype: Any) -> np.ndarray:
+    """A floating-point leaf in this dtype: what is beyond its range becomes infinite, as it would in the model."""
     leaf = np.asarray(leaf)
-    return leaf.astype(dtype, copy=False) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    with np.errstate(over="ignore"):
+        return leaf.astype(dtype, copy=False) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def _cast_like(leaves: tuple[Any, ...], pair: Pair, precision: Precision) -> tuple[np.ndarray, ...]:

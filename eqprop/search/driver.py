@@ -121,7 +121,12 @@ class Search:
         all_is_well = not self.violations and not self.askable.errors
         if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
-        return self.programs.unseen(self._first, self.options.properties)
+        refused = self._refused[self._first.pair.key]
+        asked = tuple(prop for prop in self.options.properties if prop.name not in refused)
+        try:
+            return self.programs.unseen(self._first, asked)
+        except Exception:  # noqa: BLE001 - every cell has its verdict; nothing is said of what they do not look at
+            return None
 
     def explore(self) -> None:
         """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from eqprop.claims import Pair
 from eqprop.engine import INLINED, INNER, Local, Precision, described, numbers_context, ran
+from eqprop.errors import EqpropError
 from eqprop.probes import cast_example
 
 OF_POSITIVE = frozenset({"sqrt", "rsqrt", "log", "pow"})
@@ -63,7 +64,8 @@ EXAMPLE = "at the model's own example"
 def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | None:
     """The order of the first derivative that is not finite at the model's own example, and what is said of it.
 
-    None where gradient and second derivative are finite, or the example's numbers mean nothing.
+    None where gradient and second derivative are finite, where one cannot be evaluated, which the properties that need
+    it say of themselves, or where the example's numbers mean nothing.
     """
     if not (pair.model.trained and pair.model.param_leaves.float_paths):
         return None
@@ -72,7 +74,12 @@ def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | 
         theta = tuple(jnp.asarray(leaf) for leaf in pair.model.param_leaves.split(params))
         objective = _Objective(pair, inputs)
         for order, derivative in enumerate((objective.gradient, objective.bent), start=1):
-            found = ran(f"model {pair.model.name!r} and its derivative", derivative, *theta)
+            try:
+                found = ran(f"model {pair.model.name!r} and its derivative", derivative, *theta)
+            except EqpropError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever a model raises here is no reason to ask nothing of lower orders
+                return None
             if not all(map(_finite, found)):
                 return order, _of_derivative(pair, EXAMPLE, objective, order, theta) or f"{NAMES[order]} is not finite"
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from eqprop.probes.losses import LARGE_OUTPUT
 from eqprop.properties import CORE, Property, by_name
 from eqprop.properties.base import irregular
 from eqprop.properties.numerics import increment
-from eqprop.rounding import Judgement
+from eqprop.rounding import MARGIN, Judgement
 
 PREMISES = tuple(by_name(name) for name in ("derivative", "input-derivative", "hessian-symmetry"))
 PROBES = 48
@@ -242,6 +243,30 @@ def test_numbers_that_reverse_over_reverse_loses_at_a_zero_are_missed():
     found, violated = judged(lossy, (by_name("hessian-symmetry"),))
     assert violated == {"hessian-symmetry"}
     assert set(found["hessian-symmetry"].residual[found["hessian-symmetry"].suspect].max(axis=1)) == {1.0}
+
+
+def test_small_numbers_that_count_are_not_taken_for_moved_zeros():
+    """Beside 1e16 in the weights a number of 4e-16 in the inputs is no zero, though it is less than two units of 1."""
+    params = {**PARAMS, "w": np.array([[1.0, 1.0, 1.0], [1e15, -2e15, 3e15]])}
+    pair = permuted(net, np.array([[1.0, 4e-16]]), trained=True)
+    pair = pair.replaced(model=replace(pair.model, params=params))
+    found, violated = judged(pair, (by_name("hessian-symmetry"),))
+    assert violated == set()
+    assert np.nanmax(found["hessian-symmetry"].floors) < MARGIN
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16], ids=["float16", "bfloat16"])
+def test_half_precision_neither_loses_what_overflows_nor_what_is_small(dtype: Any):
+    def normed(p: Any, x: Any) -> Any:
+        hidden = x @ p["w"] + p["b"][None]
+        hidden = (hidden - hidden.mean(-1, keepdims=True)) * jax.lax.rsqrt(hidden.var(-1, keepdims=True) + 1e-5)
+        return jnp.tanh(hidden) @ p["a"]
+
+    pair = permuted(normed)
+    params, inputs = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), (PARAMS, INPUTS))
+    pair = pair.replaced(model=replace(pair.model, params=params, inputs=inputs))
+    _, violated = judged(pair, (by_name("hessian-symmetry"),), precision="model")
+    assert violated == set()
 
 
 INTEGRAL = by_name("hessian-integral")

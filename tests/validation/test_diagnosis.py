@@ -119,6 +119,47 @@ def test_reverse_only_models_are_asked_the_way_that_jax_allows():
     assert first_infinite_order(pair_of(lambda p, x: fused(x @ p["w"]), {"w": W}), "float64") is None
 
 
+def squared_with(double: Any) -> eqprop.Pair:
+    """Even in w. The derivative of the square is worked out by the host, and has none of its own."""
+    square = jax.custom_vjp(lambda x: x * x)
+
+    def backward(x: Any, g: Any) -> tuple[Any]:
+        like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return (jax.pure_callback(double, like, x, vmap_method="expand_dims") * g,)
+
+    square.defvjp(lambda x: (x * x, x), backward)
+    signs = eqprop.Transformation(groups.Sign(1), lambda s, p: {"w": p["w"] * s}, name="sign")
+    return eqprop.Pair(eqprop.Model(lambda p, x: square(x @ p["w"]), {"w": W}, X, name="net"), signs)
+
+
+def refused(x: Any) -> Any:
+    msg = f"no derivative of {np.size(x)} numbers"
+    raise RuntimeError(msg)
+
+
+@pytest.mark.parametrize(
+    ("double", "outcomes", "said"),
+    [
+        (lambda x: 2 * np.asarray(x), ["holds", "holds", "not applicable"], "JAX has no derivative of this order"),
+        (refused, ["holds", "error", "not applicable"], "JAX has no derivative of this order"),
+    ],
+    ids=["none of second order", "a first one that raises"],
+)
+def test_a_derivative_that_cannot_be_evaluated_at_the_example_takes_no_lower_order_down(
+    double: Any, outcomes: list[str], said: str
+):
+    names = ["equivariance", "gradient-covariance", "hessian-covariance"]
+    found = eqprop.run(squared_with(double), profile="quick", properties=names, precision="model").verdicts
+    assert [str(v.outcome) for v in found] == outcomes
+    assert said in found[2].reason
+
+
+def test_what_is_not_looked_at_by_what_cannot_be_evaluated_takes_no_cell_down():
+    report = eqprop.run(squared_with(lambda x: 2 * np.asarray(x)), profile="quick", precision="model")
+    assert "error" not in report.counts()
+    assert {v.property.name for v in report.verdicts if v.outcome is Outcome.HOLDS} >= {"equivariance", "derivative"}
+
+
 @pytest.mark.parametrize("field", ["on_params", "on_inputs", "on_outputs"])
 def test_an_action_that_is_not_finite_at_the_example_is_said_at_once(field: str):
     def divided(element: Any, tree: Any) -> Any:
