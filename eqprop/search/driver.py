@@ -121,7 +121,7 @@ class Search:
         all_is_well = not self.violations and not self.askable.errors
         if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
-        refused = self._refused[self._first.pair.key]
+        refused = self.askable.refused(self._first.pair)
         asked = tuple(prop for prop in self.options.properties if prop.name not in refused)
         try:
             return self.programs.unseen(self._first, asked)
