@@ -275,14 +275,14 @@ def perturbed(probes: Tree, copies: int, eps: float, rng: np.random.Generator) -
                     largest = size.max(axis=axes, keepdims=True) if axes else size
                     size = np.where(zero, np.where(largest > 0, largest, 1.0), size)
                 unit = size * eps
-                moved = _signs(rng, repeated[:, 1:].shape) * unit[:, None]
+                moved = random_signs(rng, repeated[:, 1:].shape) * unit[:, None]
                 np.add(leaf[:, None], moved, out=repeated[:, 1:], casting="unsafe")
         return repeated.reshape(leaf.shape[0] * (1 + copies), *leaf.shape[1:])
 
     return jax.tree.map(rows, probes)
 
 
-def _signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def random_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """+1 or −1 at random, a bit for each: ten times cheaper than random integers."""
     size = math.prod(shape)
     bits = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), np.uint8), count=size)

@@ -118,7 +118,7 @@ class ProgramPool:
         return self._programs[key]
 
     def _built(
-        self, pair: Pair, properties: Sequence[Property], loss: Loss, *, slot: Slot | None = None, compiled: bool = True
+        self, pair: Pair, properties: Sequence[Property], loss: Loss, *, slot: Slot | None = None
     ) -> Program:
         return Program(
             pair,
@@ -128,7 +128,6 @@ class ProgramPool:
             reverse_only=self._careful,
             probes=self._probes(properties),
             slot=slot,
-            compiled=compiled,
         )
 
     def unseen(self, structure: Drawn, properties: Sequence[Property]) -> Unseen | None:
@@ -138,7 +137,7 @@ class ProgramPool:
 
     def trace(self, structure: Drawn, prop: Property) -> None:
         """Trace one property on a structure, for what that raises."""
-        self._built(structure.pair, (prop,), self._loss(structure), compiled=False)
+        self._built(structure.pair, (prop,), self._loss(structure))
 
     def _slot(self, key: tuple[Hashable, ...], properties: Sequence[Property]) -> Slot | None:
         known = self.task.built_in and set(properties) <= set(KNOWN)

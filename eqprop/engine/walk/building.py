@@ -79,6 +79,8 @@ class Builder:
             return self._literal(atom) if isinstance(atom, jax.extend.core.Literal) else known[atom]
 
         for equation in jaxpr.eqns:
+            if not equation.outvars:  # it only shows something
+                continue
             results = self._results(equation, [read(atom) for atom in equation.invars])
             known.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]

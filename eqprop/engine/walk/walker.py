@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from eqprop.engine.jaxprs import primitives
 from eqprop.engine.walk.branches import cond, platform_index
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.callbacks import pure_callback
@@ -29,6 +30,9 @@ HANDLERS = {
 }
 """Operations with programs, or with Python, of their own."""
 
+SHOWN_ONLY = frozenset({"DebugEffect", "OrderedDebugEffect"})
+"""Effects without which results are the same: what ``jax.debug.print`` prints is left out."""
+
 
 class Walk:
     """A program of one row that NumPy evaluates for many, operation by operation.
@@ -40,14 +44,16 @@ class Walk:
     Attributes:
         steps: how many operations it has, each counted once, however often a loop runs it.
         by_jax: the names of those that have no rule here, and are done by JAX.
+        foreign: whether it calls anything else than NumPy and SciPy: JAX, or Python that a user wrote.
 
     Raises:
         Unsupported: for a program with effects, or with an operation that nothing here can do.
     """
 
     def __init__(self, program: Any, readings: Sequence[Reading] | None = None) -> None:
-        if program.effects:
-            msg = f"effects ({', '.join(map(str, program.effects))})"
+        effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
+        if effects:
+            msg = f"effects ({', '.join(map(str, effects))})"
             raise Unsupported(msg)
         self.by_jax: tuple[str, ...] = ()
         self._rounding = Rounding()
@@ -63,6 +69,7 @@ class Walk:
         with np.errstate(all="ignore"):
             self._routine = emitter.routine(arguments, alive(operations, dict.fromkeys(results)), results)
         self.steps = emitter.steps
+        self.foreign = bool(self.by_jax) or "pure_callback" in primitives(program)
 
     def __call__(self, arguments: Sequence[np.ndarray], signs: np.ndarray | None = None) -> list[np.ndarray]:
         """What the program gives at each row, an array with a last axis of length 1 where all rows have the same.

@@ -1,0 +1,41 @@
+"""What can evaluate the sides of properties at many rows: the interface."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+
+from eqprop.engine import Roundoff
+from eqprop.probes import Probe
+from eqprop.rounding import Measured
+
+Choice = Literal["auto", "numpy", "xla"]
+"""Which evaluator: NumPy, which walks the traced program, or XLA, which compiles it; ``auto`` decides (``Program``)."""
+
+NUMBERS_PER_CALL = 500_000
+"""Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
+
+
+class Evaluator(Protocol):
+    """Evaluates the sides of some properties, which it was made for, at rows: probes, each followed by its copies.
+
+    Attributes:
+        units: for each property, the lowest floating precision that its sides depend on.
+        rounds: whether the copies that ``measured`` reads have rounding errors inside of the program, too.
+    """
+
+    units: dict[str, Roundoff]
+    rounds: bool
+
+    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
+        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
+        ...
+
+    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
+        """What each property's sides (or one's) say at every probe of the rows."""
+        ...
+
+    def measured_under_noise(self, name: str, rows: Probe, copies: int, rng: np.random.Generator) -> Measured:
+        """What one property's sides say where every operation inside the program rounds at random, too."""
+        ...

@@ -1,0 +1,169 @@
+"""Evaluates by walking the traced program of one row in NumPy: nothing is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from eqprop import rounding
+from eqprop.engine import TABLE, Reading, Roundoff, Walk, attended, numbers_context
+from eqprop.evaluation.batches import joined
+from eqprop.evaluation.evaluator import NUMBERS_PER_CALL
+from eqprop.evaluation.row import Row, units_of
+from eqprop.probes import Probe
+from eqprop.rounding import Measured, combined, groups, random_signs
+
+
+@final
+class Walked:
+    """A program that is traced at one row and walked at many.
+
+    The copies have rounding errors inside from the start: NumPy's functions are more exact than XLA's, so that
+    perturbed inputs alone would show less than the rounding that the model's users meet.
+
+    Args:
+        row: what is evaluated.
+
+    Attributes:
+        units: see ``Evaluator``.
+        calls: how many times it was walked so far.
+        steps: how many operations it has.
+        by_jax: the names of those that JAX does, one by one.
+
+    Raises:
+        Unsupported: where there is an operation that nothing here can do.
+    """
+
+    rounds = True
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
+        self.calls = 0
+        with numbers_context(row.precision):
+            self._program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
+            numbered = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
+            self._positions: dict[str, tuple[list[int], ...]] = numbered
+            self.units: dict[str, Roundoff] = units_of(self._program, shapes)
+            self._reader = _Reader()
+            self._walks = {"": self._walk([prop.name for prop in row.properties])}
+
+    @property
+    def steps(self) -> int:
+        return self._walks[""].steps
+
+    @property
+    def by_jax(self) -> tuple[str, ...]:
+        return self._walks[""].by_jax
+
+    def _walk(self, names: Sequence[str]) -> Walk:
+        return Walk(self._program, [each for name in names for each in self._reader.readings(self._positions[name])])
+
+    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
+        probes = rows.count // (1 + copies)
+        held = max(1, min(copies, max(self._copies, NUMBERS_PER_CALL // self._row.size - 1)))
+        members = groups(probes, copies, held)
+        at_once = max(NUMBERS_PER_CALL // (self._row.size * (1 + held)), 1)
+        chunks = [self._of_groups(rows, part, rng, only) for part in _parts(members, at_once)]
+        return {name: combined(joined([chunk[name] for chunk in chunks], len(members)), probes) for name in chunks[0]}
+
+    def measured_under_noise(self, name: str, rows: Probe, copies: int, rng: np.random.Generator) -> Measured:
+        return self.measured(rows, copies, rng, only=name)[name]
+
+    def _of_groups(self, rows: Probe, members: np.ndarray, rng: np.random.Generator, only: str) -> dict[str, Any]:
+        """The fields of ``Measured`` by property, for groups of rows, the first of each without any errors."""
+        count, held = members.shape
+        signs = random_signs(rng, (TABLE, held, count))
+        signs[:, 0] = 0
+        self._reader.groups = count
+        if only not in self._walks:
+            with numbers_context(self._row.precision):
+                self._walks[only] = self._walk([only])
+        found = iter(self._called(self._walks[only], _last(rows.at(members.T.reshape(-1))), signs.reshape(TABLE, -1)))
+        names = [only] if only else [prop.name for prop in self._row.properties]
+        return {name: self._reader.gathered(self._positions[name], found) for name in names}
+
+    def _called(self, walk: Walk, arguments: list[np.ndarray], signs: np.ndarray | None) -> list[np.ndarray]:
+        """A walk, watched where it may stand still: in Python that a user wrote, or in JAX."""
+        self.calls += 1
+        with numbers_context(self._row.precision):
+            if not walk.foreign:
+                return walk(arguments, signs)
+            return attended(walk, ", ".join(prop.name for prop in self._row.properties))(arguments, signs)
+
+    @cached_property
+    def _whole(self) -> Walk:
+        with numbers_context(self._row.precision):
+            return Walk(self._program)
+
+    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
+        found = self._called(self._whole, _last(rows), None)
+        return {
+            name: tuple(_rows_first([found[i] for i in side], rows.count) for side in positions)
+            for name, positions in self._positions.items()
+        }
+
+
+class _Reader:
+    """Reads off the leaves of both sides what a judgement needs, as soon as they are there.
+
+    Attributes:
+        groups: how many groups of rows the present walk has; the last axis holds the first row of each, then the second
+            of each, and so on.
+    """
+
+    def __init__(self) -> None:
+        self.groups = 1
+
+    def readings(self, positions: tuple[list[int], ...]) -> list[Reading]:
+        """Of one property, given where its sides, scales and errors are among a program's results."""
+        lhs, rhs, scales, errors = positions
+        of_leaves = [Reading(pair, self._leaf) for pair in zip(lhs, rhs, strict=True)]
+        return [*of_leaves, *(Reading((i,), self._number) for i in (*scales, *errors))]
+
+    def _leaf(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return rounding.of_leaf(self._grouped(left), self._grouped(right), self.groups)
+
+    def _number(self, number: np.ndarray) -> np.ndarray:
+        """A scale or an error: of the first row, and whether it is finite in all of them."""
+        rows = self._grouped(number)[0]
+        return np.broadcast_to(np.stack([rows[0], np.isfinite(rows).all(axis=0)]), (2, self.groups))
+
+    def _grouped(self, leaf: np.ndarray) -> np.ndarray:
+        """A leaf in float64, of shape (entries, rows of a group, groups)."""
+        wide = np.asarray(leaf, dtype=np.float64)
+        return wide.reshape(-1, 1, 1) if leaf.shape[-1] == 1 else wide.reshape(-1, leaf.shape[-1] // self.groups, self.groups)
+
+    def gathered(self, positions: tuple[list[int], ...], found: Any) -> tuple[np.ndarray, ...]:
+        """The fields of ``Measured`` of one property, from what its readings gave, in their order."""
+        leaves = len(positions[0])
+        of_leaves = _stacked([next(found) for _ in range(leaves)], 4, self.groups)
+        scales, errors = (_stacked([next(found) for _ in side], 2, self.groups) for side in positions[2:])
+        residual, spread, size, finite = of_leaves
+        whole = np.concatenate([finite, scales[1], errors[1]], axis=1).astype(bool).all(axis=1)
+        return residual, spread, np.maximum(size, scales[0]), errors[0], whole
+
+
+def _stacked(numbers: Sequence[np.ndarray], fields: int, groups: int) -> np.ndarray:
+    """What was read of each leaf, of shape (fields, groups, leaves)."""
+    return np.stack(numbers, axis=-1) if numbers else np.zeros((fields, groups, 0))
+
+
+def _parts(members: np.ndarray, at_once: int) -> list[np.ndarray]:
+    return [members[start : start + at_once] for start in range(0, len(members), at_once)]
+
+
+def _last(rows: Probe) -> list[np.ndarray]:
+    """The leaves of rows with the axis of rows as the last one."""
+    return [np.ascontiguousarray(np.moveaxis(np.asarray(leaf), 0, -1)) for leaf in jax.tree.leaves(rows)]
+
+
+def _rows_first(leaves: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """Leaves one after the other as float64 rows of numbers."""
+    flat = [np.broadcast_to(leaf, (*leaf.shape[:-1], count)).reshape(-1, count) for leaf in leaves]
+    whole = np.concatenate(flat).astype(np.float64) if flat else np.zeros((0, count))
+    return np.ascontiguousarray(whole.T)
