@@ -53,8 +53,8 @@ from eqprop.engine.user_code import numbers as numbers
 from eqprop.engine.user_code import repeatable as repeatable
 from eqprop.engine.user_code import undisturbed as undisturbed
 from eqprop.engine.user_code import unexpected as unexpected
-from eqprop.engine.watchdog import attended as attended
-from eqprop.engine.watchdog import ran as ran
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported
 from eqprop.engine.walk import Walk as Walk
+from eqprop.engine.watchdog import attended as attended
+from eqprop.engine.watchdog import ran as ran

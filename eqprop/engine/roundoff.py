@@ -69,7 +69,7 @@ class _Found:
 
 
 def _lowest(found: Iterable[_Found]) -> _Found:
-    return max(found, key=lambda each: each.unit.eps, default=_Found(FINEST))
+    return max(found, key=lambda each: (each.unit.eps, each.equation is not None), default=_Found(FINEST))
 
 
 def _inside(equation: Any) -> Iterator[_Found]:

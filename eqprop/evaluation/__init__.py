@@ -1,5 +1,6 @@
 """All properties of a pair as one program, for batches of probes."""
 
+from eqprop.evaluation.evaluator import Choice as Choice
 from eqprop.evaluation.ladder import LADDER as LADDER
 from eqprop.evaluation.ladder import WITHOUT_COMPILING as WITHOUT_COMPILING
 from eqprop.evaluation.ladder import Climbed as Climbed

@@ -94,7 +94,7 @@ class Small:
         }
 
     def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        self._ran += self.rows * self._work
+        self._ran += rows.count * self._work
         with numbers_context(self._row.precision):
             if self._cold is not None and self._ran > HOT:
                 self._call = _finished(self._cold, self._row.properties, long=True)
@@ -129,6 +129,7 @@ class Large:
 
     Args:
         row: what is evaluated.
+        probes: how many of them, with their copies, a call holds at most.
 
     Attributes:
         rows: how many rows one call evaluates.
@@ -137,10 +138,10 @@ class Large:
 
     rounds = False
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, probes: int) -> None:
         self._row = row
         self._held = 1 + rounding.COPIES_LARGE
-        self.rows = max(NUMBERS_PER_CALL // row.size // self._held, 1) * self._held
+        self.rows = int(np.clip(NUMBERS_PER_CALL // (row.size * self._held), 1, probes)) * self._held
         self._noisy: dict[str, Call] = {}
         with numbers_context(row.precision), garbage_kept():
             like = row.like(self.rows // self._held, self._held)

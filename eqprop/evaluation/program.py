@@ -53,12 +53,13 @@ class Program:
         evaluator: ``"numpy"`` walks the traced program, ``"xla"`` compiles it; ``"auto"`` walks it ``WALKS`` times and
             compiles it then, or at once where it cannot be walked.
         reverse_only: whether the model is known to be reverse-only; found out where it is not said.
-        probes: how many probes a call of a compiled program holds where the model is small; ``PROBES`` by default.
+        probes: how many probes a call of a compiled program holds at most; ``PROBES`` by default.
         slot: where a traced program is kept between runs, to be compiled; None keeps none.
 
     Attributes:
         large: whether the model has so many parameters that its sides are not kept whole.
         copies: how many perturbed copies of each probe set its floor.
+        evaluator: what evaluates now.
         why_compiled: why the program is not walked, or not any more; empty where it is.
 
     Raises:
@@ -84,7 +85,7 @@ class Program:
         self.why_compiled = ""
         self._probes = probes or PROBES
         self._slot = slot
-        self._evaluator = self._first()
+        self.evaluator = self._first()
 
     # -- what it is of ------------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class Program:
     @property
     def units(self) -> dict[str, Roundoff]:
         """For each property, the lowest floating precision that its sides depend on."""
-        return self._evaluator.units
+        return self.evaluator.units
 
     @property
     def eps(self) -> dict[str, float]:
@@ -158,7 +159,7 @@ class Program:
 
     def _compiled(self) -> Evaluator:
         return self._whatever_rules(
-            lambda: Large(self.row) if self.row.large else Small(self.row, self._probes, self._slot)
+            lambda: Large(self.row, self._probes) if self.row.large else Small(self.row, self._probes, self._slot)
         )
 
     def _whatever_rules(self, made: Callable[[], T]) -> T:
@@ -174,21 +175,21 @@ class Program:
 
     def _present(self) -> Evaluator:
         """The evaluator, for a batch: compiled where it was walked often enough."""
-        walked = self._evaluator
+        walked = self.evaluator
         if self.choice == "auto" and isinstance(walked, Walked) and walked.calls >= WALKS:
             self.why_compiled = f"it was walked {walked.calls} times"
-            self._evaluator = self._compiled()
-        return self._evaluator
+            self.evaluator = self._compiled()
+        return self.evaluator
 
     @cached_property
     def _rounding(self) -> Evaluator:
         """What evaluates with random rounding: nothing is compiled where it can be walked."""
-        if self._evaluator.rounds or self.choice == "xla":
-            return self._evaluator
+        if self.evaluator.rounds or self.choice == "xla":
+            return self.evaluator
         try:
             return self._whatever_rules(lambda: Walked(self.row))
         except Unsupported:
-            return self._evaluator
+            return self.evaluator
 
     # -- probes -------------------------------------------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ class Program:
 
     def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
         """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
-        return self._evaluator.sides(rows)
+        return self.evaluator.sides(rows)
 
     def measure(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
         """What each property's sides (or one's) say at every probe of the rows, each followed by its copies."""

@@ -136,7 +136,11 @@ class _Reader:
     def _grouped(self, leaf: np.ndarray) -> np.ndarray:
         """A leaf in float64, of shape (entries, rows of a group, groups)."""
         wide = np.asarray(leaf, dtype=np.float64)
-        return wide.reshape(-1, 1, 1) if leaf.shape[-1] == 1 else wide.reshape(-1, leaf.shape[-1] // self.groups, self.groups)
+        return (
+            wide.reshape(-1, 1, 1)
+            if leaf.shape[-1] == 1
+            else wide.reshape(-1, leaf.shape[-1] // self.groups, self.groups)
+        )
 
     def gathered(self, positions: tuple[list[int], ...], found: Any) -> tuple[np.ndarray, ...]:
         """The fields of ``Measured`` of one property, from what its readings gave, in their order."""

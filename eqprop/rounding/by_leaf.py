@@ -1,4 +1,4 @@
-"""What one leaf of a property's sides says at a probe and its copies, with the axis of probes last, as walks have it."""
+"""What one leaf of a property's sides says at a probe and its copies, the axis of probes last, as walks have it."""
 
 from __future__ import annotations
 

@@ -117,14 +117,13 @@ class ProgramPool:
         self._programs.move_to_end(key)
         return self._programs[key]
 
-    def _built(
-        self, pair: Pair, properties: Sequence[Property], loss: Loss, *, slot: Slot | None = None
-    ) -> Program:
+    def _built(self, pair: Pair, properties: Sequence[Property], loss: Loss, *, slot: Slot | None = None) -> Program:
         return Program(
             pair,
             properties,
             loss,
             self.options.precision,
+            evaluator=self.options.evaluator,
             reverse_only=self._careful,
             probes=self._probes(properties),
             slot=slot,

@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from eqprop.claims import Pair
 from eqprop.engine import Precision
+from eqprop.evaluation import Choice
 from eqprop.profiles import PROFILES, Profile
 from eqprop.properties import LIBRARY, Property
 
@@ -44,6 +45,7 @@ class Options:
         profile: the budget.
         seed: of the search; the same seed gives the same verdicts.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
+        evaluator: ``"numpy"``, ``"xla"``, or ``"auto"``; see ``Program``.
         properties: those asked for, in the order of reports.
         save: the folder for counterexample files; None saves none.
         shrink: whether falsified properties get a shrunk counterexample.
@@ -54,6 +56,7 @@ class Options:
     profile: Profile = PROFILES["gate"]
     seed: int = 0
     precision: Precision = "float64"
+    evaluator: Choice = "auto"
     properties: tuple[Property, ...] = LIBRARY
     save: Path | None = None
     shrink: bool = True

@@ -13,7 +13,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.engine import TABLE, with_rounding_noise
-from eqprop.evaluation import Program
+from eqprop.evaluation import Choice, Program
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import perturbed
@@ -201,10 +201,10 @@ def test_absorption_is_invisible_to_perturbed_inputs_and_visible_to_the_noise():
     assert len(set(np.ravel(noisy))) > 1
 
 
-def equivariance(apply: Any, action: Any, example: Any) -> Program:
+def equivariance(apply: Any, action: Any, example: Any, evaluator: Choice = "xla") -> Program:
     model = eqprop.Model(apply, example, np.ones(1), trained=False)
     pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), action))
-    return Program(pair, (by_name("equivariance"),), SQUARED_ERROR)
+    return Program(pair, (by_name("equivariance"),), SQUARED_ERROR, evaluator=evaluator)
 
 
 def test_a_false_alarm_by_absorption_does_not_survive_the_noise():
@@ -217,6 +217,15 @@ def test_a_false_alarm_by_absorption_does_not_survive_the_noise():
     under_noise = program.under_noise("equivariance", batch, rng)
     assert not under_noise.suspect[0]
     assert under_noise.inconclusive[0]
+
+
+def test_no_false_alarm_by_absorption_arises_where_programs_are_walked():
+    example = {"d": np.ones(1), "u": np.ones(1), "v": np.ones(1)}
+    program = equivariance(absorbed, lambda c, p: {**p, "u": c * p["u"]}, example, "numpy")
+    batch = Probe(params=tuple(leaf[None] for leaf in THETA), inputs=np.zeros((1, 1)), element=np.array([[1024.0]]))
+    judged = program.judge(batch, np.random.default_rng(0))["equivariance"]
+    assert judged.inconclusive[0]
+    assert not judged.suspect[0]
 
 
 @pytest.mark.parametrize(("error", "genuine"), [(0.0, False), (1e-9, True)], ids=["correct", "off by 1e-9"])

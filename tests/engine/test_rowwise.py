@@ -13,8 +13,7 @@ import eqprop
 from eqprop import groups
 from eqprop.engine import batched, multiply_adds, over_rows, primitives
 from eqprop.engine.jaxprs import equations
-from eqprop.evaluation import Program
-from eqprop.evaluation import program as evaluation
+from eqprop.evaluation import Program, compiled
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.numerics import integral
@@ -144,8 +143,8 @@ def test_a_convolutional_net_whose_head_forgets_a_channel_is_falsified_under_noi
 def test_a_program_that_convolves_much_is_compiled_to_run_fast_at_once(monkeypatch: pytest.MonkeyPatch):
     asked: list[bool] = []
 
-    monkeypatch.setattr(evaluation, "compiler_options", lambda *, long=False: asked.append(long))
-    small = Program(conv_pair(), (by_name("equivariance"),), SQUARED_ERROR, probes=2)
-    monkeypatch.setattr(evaluation, "HOT", small.rows * small.pair.model.param_leaves.size)
-    Program(conv_pair(), (by_name("equivariance"),), SQUARED_ERROR, probes=2)
+    monkeypatch.setattr(compiled, "compiler_options", lambda *, long=False: asked.append(long))
+    small = Program(conv_pair(), (by_name("equivariance"),), SQUARED_ERROR, evaluator="xla", probes=2)
+    monkeypatch.setattr(compiled, "HOT", small.evaluator.rows * small.pair.model.param_leaves.size)
+    Program(conv_pair(), (by_name("equivariance"),), SQUARED_ERROR, evaluator="xla", probes=2)
     assert asked == [False, True]

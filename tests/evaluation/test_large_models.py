@@ -10,8 +10,7 @@ import pytest
 
 import eqprop
 from eqprop import groups, rounding
-from eqprop.evaluation import Program
-from eqprop.evaluation import program as evaluation
+from eqprop.evaluation import Choice, Program, row
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.rounding import in_program
@@ -33,23 +32,23 @@ def scaled(error: float = 0.0, **changes: Any) -> eqprop.Pair:
 
 @pytest.fixture
 def as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "LARGE", 1)
+    monkeypatch.setattr(row, "LARGE", 1)
 
 
 @pytest.mark.usefixtures("as_large")
 def test_a_large_program_takes_two_copies():
-    program = Program(scaled(), FEW, SQUARED_ERROR)
+    program = Program(scaled(), FEW, SQUARED_ERROR, evaluator="xla")
     assert (program.large, program.copies) == (True, rounding.COPIES_LARGE)
-    assert program.rows % (1 + program.copies) == 0
+    assert program.evaluator.rows % (1 + program.copies) == 0
 
 
 @pytest.mark.parametrize("copies", [2, 5, 6])
 def test_measured_inside_the_program_or_outside_a_batch_gets_the_same_judgement(
     copies: int, monkeypatch: pytest.MonkeyPatch
 ):
-    small = Program(scaled(), FEW, SQUARED_ERROR)
-    monkeypatch.setattr(evaluation, "LARGE", 1)
-    large = Program(scaled(), FEW, SQUARED_ERROR)
+    small = Program(scaled(), FEW, SQUARED_ERROR, evaluator="xla")
+    monkeypatch.setattr(row, "LARGE", 1)
+    large = Program(scaled(), FEW, SQUARED_ERROR, evaluator="xla")
     assert (small.eps, small.lowest) == (large.eps, large.lowest)
     probes = small.draw(np.random.default_rng(0), 7)
     outside, inside = (p.judge(probes, np.random.default_rng(1), copies=copies) for p in (small, large))
@@ -64,29 +63,37 @@ def test_measured_inside_the_program_or_outside_a_batch_gets_the_same_judgement(
 
 
 @pytest.mark.parametrize(("error", "genuine"), [(0.0, False), (1e-9, True)], ids=["correct", "off by 1e-9"])
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
 @pytest.mark.usefixtures("as_large")
-def test_a_violation_is_confirmed_and_survives_the_noise(error: float, genuine: bool):
-    program = Program(scaled(error), FEW[1:2], SQUARED_ERROR)
+def test_a_violation_is_confirmed_and_survives_the_noise_and_the_compiler(
+    error: float, genuine: bool, evaluator: Choice
+):
+    program = Program(scaled(error), FEW[1:2], SQUARED_ERROR, evaluator=evaluator)
     rng = np.random.default_rng(0)
     probes = program.draw(rng, 6)
     assert program.judge(probes, rng)["equivariance"].suspect.any() == genuine
     assert program.confirmed("equivariance", probes, rng).any() == genuine
     assert program.under_noise("equivariance", probes, rng).suspect.any() == genuine
+    assert program.as_compiled("equivariance", probes, rng).suspect.any() == genuine
 
 
 @pytest.mark.usefixtures("as_large")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_number_that_is_none_makes_a_large_probe_inconclusive_even_where_the_right_side_is_zero(value: float):
-    program = Program(scaled(), FEW, SQUARED_ERROR)
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
+def test_a_number_that_is_none_makes_a_large_probe_inconclusive_even_where_the_right_side_is_zero(
+    value: float, evaluator: Choice
+):
+    program = Program(scaled(), FEW, SQUARED_ERROR, evaluator=evaluator)
     probes = program.draw(np.random.default_rng(0), 3)
     probes.params[1][1, 0, 0] = value
     for name, judged in program.judge(probes, np.random.default_rng(0)).items():
         np.testing.assert_array_equal(judged.finite, [True, False, True], err_msg=name)
 
 
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
 @pytest.mark.usefixtures("as_large")
-def test_whole_sides_of_a_large_model_are_there_for_reports():
-    program = Program(scaled(), FEW, SQUARED_ERROR)
+def test_whole_sides_of_a_large_model_are_there_for_reports(evaluator: Choice):
+    program = Program(scaled(), FEW, SQUARED_ERROR, evaluator=evaluator)
     found = program.compare("gradient-covariance", program.draw(np.random.default_rng(0), 1).at(0))
     assert [side.shape for side in found.lhs] == [(3, 4), (4, 2)]
 

@@ -96,7 +96,7 @@ def test_outputs_of_a_low_precision_are_verified_at_every_order(dtype: Any):
 
 def test_outputs_may_differ_in_type_leaf_by_leaf():
     program, _, found = judged(permuted(mixed))
-    assert program.outputs["low"].dtype == jnp.bfloat16
+    assert program.row.outputs["low"].dtype == jnp.bfloat16
     assert len(found) == len(program.properties) >= 8
     assert not any(judgement.suspect.any() for judgement in found.values())
 

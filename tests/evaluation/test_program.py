@@ -13,12 +13,13 @@ from jax.interpreters import mlir
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Program, applicable
-from eqprop.evaluation import program as evaluation
+from eqprop.evaluation import Choice, Program, applicable, compiled
+from eqprop.evaluation import program as programs
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, Property, by_name
 from eqprop.properties.base import in_outputs
 
+EVALUATORS = ("numpy", "xla")
 FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))
 
 
@@ -44,13 +45,13 @@ def assert_settled_without_a_violation(program: Program) -> None:
 
 
 def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkeypatch: pytest.MonkeyPatch):
-    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator="xla")
     probes = program.draw(np.random.default_rng(0), 8)
-    monkeypatch.setattr(evaluation, "HOT", 2 * 8 * program.pair.model.param_leaves.size)
+    monkeypatch.setattr(compiled, "HOT", 2 * 8 * program.pair.model.param_leaves.size)
     calls, found = [], []
     for _ in range(4):
         found.append(program.evaluate(probes))
-        calls.append(program._call)
+        calls.append(program.evaluator._call)
     assert calls[0] is calls[1] is not calls[2]
     assert calls[2] is calls[3]
     for name, sides in found[0].items():
@@ -75,10 +76,10 @@ def test_a_batch_in_chunks_is_judged_like_a_whole_one(
     limit: str, value: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ):
     pair = scaling_pair()
-    whole = Program(pair, FEW, SQUARED_ERROR)
-    monkeypatch.setattr(evaluation, limit, value)
-    chunked = Program(pair, FEW, SQUARED_ERROR)
-    assert chunked.rows == rows
+    whole = Program(pair, FEW, SQUARED_ERROR, evaluator="xla")
+    monkeypatch.setattr(programs if limit == "PROBES" else compiled, limit, value)
+    chunked = Program(pair, FEW, SQUARED_ERROR, evaluator="xla")
+    assert chunked.evaluator.rows == rows
     for (name, a), b in zip(judged(whole).items(), judged(chunked).values(), strict=True):
         for field in ("suspect", "inconclusive", "vacuous", "finite"):
             np.testing.assert_array_equal(getattr(a, field), getattr(b, field), err_msg=name)
@@ -88,14 +89,15 @@ def test_a_batch_in_chunks_is_judged_like_a_whole_one(
 
 
 def test_rows_that_only_fill_the_last_chunk_are_not_returned():
-    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator="xla")
     probes = program.draw(np.random.default_rng(0), 3)
     for name, sides in program.evaluate(probes).items():
         assert {len(side) for side in sides} == {3}, name
 
 
-def test_sides_come_leaf_by_leaf_with_names_and_shapes():
-    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_sides_come_leaf_by_leaf_with_names_and_shapes(evaluator: Choice):
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator=evaluator)
     probes = program.draw(np.random.default_rng(0), 2)
     found = program.compare("gradient-covariance", probes.at(1))
     assert found.names == ("w1", "w2")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import eqprop
 from eqprop.claims import Pair
 from eqprop.engine import persistent_cache
-from eqprop.evaluation import Program, Slot, applicable, traced_programs
+from eqprop.evaluation import Program, Slot, applicable, compiled, traced_programs
 from eqprop.evaluation.traced_programs import keepable
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE
@@ -54,7 +54,7 @@ def drawn(of: Entry, count: int) -> list[Pair]:
 
 
 def program(pair: Pair, slot: Slot | None) -> Program:
-    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, slot=slot)
+    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator="xla", slot=slot)
 
 
 def kept(folder: Path) -> list[Path]:
@@ -66,7 +66,7 @@ def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, fol
     pair = pair_of(name)
     with persistent_cache():
         first = program(pair, Slot(("it",)))
-        monkeypatch.setattr(Program, "_traced", lambda self: pytest.fail("traced again"))
+        monkeypatch.setattr(compiled.Small, "_traced", lambda self, slot: pytest.fail("traced again"))
         again = program(pair, Slot(("it",)))
     assert len(kept(folder)) == 1
     assert (again.reverse_only, again.eps, again.lowest) == (first.reverse_only, first.eps, first.lowest)

@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as arrays
 import eqprop
 from eqprop import groups
 from eqprop.engine import Roundoff, lowest_precisions
-from eqprop.evaluation import Program, applicable
-from eqprop.evaluation import program as evaluation
+from eqprop.evaluation import Choice, Program, applicable, row
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import CORE, Property, by_name
@@ -309,6 +308,7 @@ def test_a_declared_error_belongs_to_its_leaf_alone():
     assert not with_error(np.array([1e-6, 0.0]), np.array([1e-6, 0.0]), leaves=2).suspect[0]
 
 
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
 @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
 @pytest.mark.parametrize(
     ("error", "suspect", "inconclusive"),
@@ -321,16 +321,16 @@ def test_a_declared_error_belongs_to_its_leaf_alone():
     ],
 )
 def test_an_error_gets_from_a_propertys_sides_into_its_judgement(
-    error: float, suspect: bool, inconclusive: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+    error: float, suspect: bool, inconclusive: bool, large: bool, evaluator: Choice, monkeypatch: pytest.MonkeyPatch
 ):
     def sides(point: Any) -> Any:
         size = jnp.sum(point.here.value**2)
         return (of_numbers(size, size * (1 + 1e-5), size, error=error * size),)
 
     if large:
-        monkeypatch.setattr(evaluation, "LARGE", 1)
+        monkeypatch.setattr(row, "LARGE", 1)
     planted = Property("planted", 0, "", "", sides, frozenset({"params", "inputs"}))
-    program = Program(relu_net(), (planted,), SQUARED_ERROR)
+    program = Program(relu_net(), (planted,), SQUARED_ERROR, evaluator=evaluator)
     rng = np.random.default_rng(0)
     probes = program.draw(rng, 12)
     found = program.judge(probes, rng)["planted"]
