@@ -22,10 +22,12 @@ class Evaluator(Protocol):
 
     Attributes:
         units: for each property, the lowest floating precision that its sides depend on.
+        rows: how many rows one call evaluates at most.
         rounds: whether the copies that ``measured`` reads have rounding errors inside of the program, too.
     """
 
     units: dict[str, Roundoff]
+    rows: int
     rounds: bool
 
     def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:

@@ -43,6 +43,7 @@ class Walked:
     def __init__(self, row: Row) -> None:
         self._row = row
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
+        self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
         self.calls = 0
         with numbers_context(row.precision):
             self._program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
@@ -65,9 +66,9 @@ class Walked:
 
     def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
         probes = rows.count // (1 + copies)
-        held = max(1, min(copies, max(self._copies, NUMBERS_PER_CALL // self._row.size - 1)))
+        held = max(min(copies, self.rows - 1), 1)
         members = groups(probes, copies, held)
-        at_once = max(NUMBERS_PER_CALL // (self._row.size * (1 + held)), 1)
+        at_once = max(self.rows // (1 + held), 1)
         chunks = [self._of_groups(rows, part, rng, only) for part in _parts(members, at_once)]
         return {name: combined(joined([chunk[name] for chunk in chunks], len(members)), probes) for name in chunks[0]}
 
@@ -148,7 +149,7 @@ class _Reader:
         of_leaves = _stacked([next(found) for _ in range(leaves)], 4, self.groups)
         scales, errors = (_stacked([next(found) for _ in side], 2, self.groups) for side in positions[2:])
         residual, spread, size, finite = of_leaves
-        whole = np.concatenate([finite, scales[1], errors[1]], axis=1).astype(bool).all(axis=1)
+        whole: np.ndarray = np.logical_and.reduce(np.concatenate([finite, scales[1], errors[1]], axis=1) > 0, axis=1)
         return residual, spread, np.maximum(size, scales[0]), errors[0], whole
 
 

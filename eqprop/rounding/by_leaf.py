@@ -45,4 +45,5 @@ def _farthest(leaf: np.ndarray) -> np.ndarray:
 
 
 def _all_finite(leaf: np.ndarray) -> np.ndarray:
-    return np.isfinite(leaf).all(axis=(0, 1))
+    whole: np.ndarray = np.logical_and.reduce(np.isfinite(leaf), axis=(0, 1))
+    return whole

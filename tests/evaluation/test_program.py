@@ -51,7 +51,7 @@ def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkey
     calls, found = [], []
     for _ in range(4):
         found.append(program.evaluate(probes))
-        calls.append(program.evaluator._call)
+        calls.append(vars(program.evaluator)["_call"])
     assert calls[0] is calls[1] is not calls[2]
     assert calls[2] is calls[3]
     for name, sides in found[0].items():
