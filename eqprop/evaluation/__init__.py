@@ -1,10 +1,13 @@
 """All properties of a pair as one program, for batches of probes."""
 
+from eqprop.evaluation.evaluator import CHOICES as CHOICES
 from eqprop.evaluation.evaluator import Choice as Choice
 from eqprop.evaluation.ladder import LADDER as LADDER
+from eqprop.evaluation.ladder import REPORTED as REPORTED
 from eqprop.evaluation.ladder import WITHOUT_COMPILING as WITHOUT_COMPILING
 from eqprop.evaluation.ladder import Climbed as Climbed
 from eqprop.evaluation.ladder import Look as Look
+from eqprop.evaluation.ladder import as_compiled as as_compiled
 from eqprop.evaluation.ladder import climbed as climbed
 from eqprop.evaluation.ladder import fresh_perturbations as fresh_perturbations
 from eqprop.evaluation.ladder import last_word as last_word

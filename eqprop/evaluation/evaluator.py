@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from eqprop.rounding import Measured
 
 Choice = Literal["auto", "numpy", "xla"]
 """Which evaluator: NumPy, which walks the traced program, or XLA, which compiles it; ``auto`` decides (``Program``)."""
+
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 
 NUMBERS_PER_CALL = 500_000
 """Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""

@@ -1,8 +1,9 @@
 """The ladder from a suspicion to a violation: closer and closer looks, each at what those before it left suspect.
 
 A batch is judged with floors from a few perturbed copies of each probe. What is suspect then is judged again with many
-copies, and what still is with random rounding of every operation inside the program. What a look clears counts as that
-look judged it; a violation is what every look left suspect, and nothing else is called one.
+copies, and what still is with random rounding of every operation inside the program; what is to be reported is judged
+by the compiled program at last. What a look clears counts as that look judged it; a violation is what every look left
+suspect, and nothing else is called one.
 """
 
 from __future__ import annotations
@@ -33,11 +34,21 @@ def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.G
     return program.under_noise(name, probes, rng)
 
 
+def as_compiled(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
+    """The sides as XLA computes them, which is what users run; the larger one of the floors there and of the walk."""
+    return program.as_compiled(name, probes, rng)
+
+
 WITHOUT_COMPILING: tuple[Look, ...] = (fresh_perturbations,)
-"""The looks that run what is compiled already: for the hundreds of candidates of shrinking and simplifying."""
+"""The looks that compile nothing more, whoever evaluates: for the hundreds of candidates of shrinking and
+simplifying."""
 
 LADDER: tuple[Look, ...] = (*WITHOUT_COMPILING, rounding_inside)
-"""All looks in their order. The last one has the last word; a further one is appended here."""
+"""The looks at what a search comes across, in their order."""
+
+REPORTED: tuple[Look, ...] = (*LADDER, as_compiled)
+"""The looks that what is reported must survive. The last one has the last word, and compiles a program for it: it is
+taken at a counterexample once that is shrunk."""
 
 
 @dataclass(frozen=True)

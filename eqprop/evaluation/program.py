@@ -248,20 +248,27 @@ class Program:
         Its residual is the compiled program's. Its floor is the larger one of the floors that perturbed inputs give it
         there, and that random rounding gives it where it is walked.
         """
-        alone = Program(
+        copies = rounding.CONFIRMING_COPIES
+        compiled = self._alone(name, probes.count).measure(
+            rounding.perturbed(probes, copies, self.eps[name], rng), copies, rng
+        )
+        walked = self._measured_under_noise(name, probes, rng)
+        spread = np.fmax(compiled[name].spread, walked.spread)
+        return rounding.judgement(replace(compiled[name], spread=spread), self.eps[name])
+
+    def _alone(self, name: str, probes: int) -> Program:
+        """The compiled program of one property: this one, where it is that."""
+        if not self.evaluator.rounds and self.properties == (self.row.named(name),):
+            return self
+        return Program(
             self.pair,
             (self.row.named(name),),
             self.loss,
             self.precision,
             evaluator="xla",
             reverse_only=self.reverse_only,
-            probes=probes.count,
+            probes=probes,
         )
-        copies = rounding.CONFIRMING_COPIES
-        compiled = alone.measure(rounding.perturbed(probes, copies, self.eps[name], rng), copies, rng)[name]
-        walked = self._measured_under_noise(name, probes, rng)
-        spread = np.fmax(compiled.spread, walked.spread)
-        return rounding.judgement(replace(compiled, spread=spread), self.eps[name])
 
     def compare(self, name: str, probe: Probe) -> Comparison:
         """Both sides of one property at a single probe (no leading axis)."""

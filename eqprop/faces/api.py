@@ -9,6 +9,7 @@ from typing import Any
 from eqprop.arguments import function_of
 from eqprop.engine import Precision
 from eqprop.errors import Falsified
+from eqprop.evaluation import Choice
 from eqprop.properties import Property
 from eqprop.results import Report
 from eqprop.runs import Listener, as_tasks, make_options, run_tasks
@@ -25,6 +26,7 @@ def run(
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
     unseen: bool = True,
+    evaluator: Choice = "auto",
     on_progress: Listener = ignore,
 ) -> Report:
     """Search for violations; a falsified property is a verdict in the report, never an exception.
@@ -39,6 +41,8 @@ def run(
         optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
             trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
         unseen: whether what a claim that holds does not look at is found out (a second or so for each pair) and said.
+        evaluator: ``"numpy"`` evaluates the traced program operation by operation, ``"xla"`` compiles it; ``"auto"``
+            compiles what has run as long as that takes. What is falsified is compiled in any case.
         on_progress: called with a ``Progress`` at every step.
 
     Raises:
@@ -52,6 +56,7 @@ def run(
         save=save,
         optimizer=optimizer,
         unseen=unseen,
+        evaluator=evaluator,
     )
     function_of(on_progress, ("progress",), "on_progress")
     return run_tasks(as_tasks(pairs), options, on_progress)
@@ -66,6 +71,7 @@ def verify(
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
     unseen: bool = True,
+    evaluator: Choice = "auto",
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
 
@@ -83,6 +89,7 @@ def verify(
         save=save,
         optimizer=optimizer,
         unseen=unseen,
+        evaluator=evaluator,
     )
     if not report.ok:
         raise Falsified(report)

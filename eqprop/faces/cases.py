@@ -12,6 +12,7 @@ import pytest
 
 from eqprop.engine import Precision
 from eqprop.errors import Falsified
+from eqprop.evaluation import Choice
 from eqprop.properties import Property
 from eqprop.results import Outcome, Report, Verdict
 from eqprop.runs import as_tasks, make_options, searched
@@ -114,6 +115,7 @@ def parametrize(
     save: str | PathLike[str] | None = None,
     optimizer: Any = None,
     unseen: bool | None = None,
+    evaluator: Choice | None = None,
 ) -> pytest.MarkDecorator:
     """Decorate a test to be run once for each pair and property, with an argument ``case``.
 
@@ -127,6 +129,7 @@ def parametrize(
         save: a folder for counterexample files.
         optimizer: as for ``verify``; a case for each of its properties is added.
         unseen: whether what a claim that holds does not look at is found out and said.
+        evaluator: as for ``verify``.
 
     Raises:
         InvalidInput: for arguments that cannot be used.
@@ -138,7 +141,7 @@ def parametrize(
         ...     case.verify()
     """
     every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
-    every |= {"save": save, "optimizer": optimizer, "unseen": unseen}
+    every |= {"save": save, "optimizer": optimizer, "unseen": unseen, "evaluator": evaluator}
     given = {k: v for k, v in every.items() if v is not None}
     tasks = as_tasks(pairs[0] if len(pairs) == 1 else pairs)
     make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place

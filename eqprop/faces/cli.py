@@ -82,6 +82,13 @@ def cli() -> None:
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
 @click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")
 @click.option("--unseen/--no-unseen", default=True, show_default=True, help="Say what claims that hold do not look at.")
+@click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "numpy", "xla"]),
+    default="auto",
+    show_default=True,
+    help="Walk the traced program in NumPy, or compile it.",
+)
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
     "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
@@ -110,6 +117,7 @@ def verify(
     properties: tuple[str, ...],
     optimizer: str | None,
     unseen: bool,
+    evaluator: str,
     match: str,
     max_architectures: int | None,
     jobs: str,
@@ -136,6 +144,7 @@ def verify(
             architectures=max_architectures,
             optimizer=optimizer,
             unseen=unseen,
+            evaluator=evaluator,
         )
         tasks, slow = _tasks(targets, match)
         report = _run(tasks, options, jobs=wanted or (1 if slow else _cpus()), json=output == "json", verbose=verbose)

@@ -29,6 +29,7 @@ KEYS: dict[str, type] = {
     "precision": str,
     "properties": list,
     "unseen": bool,
+    "evaluator": str,
     "known_failures": dict,
 }
 """Keys of ``[tool.eqprop]`` and their types."""
@@ -48,7 +49,7 @@ class Settings:
     Attributes:
         targets: of items to collect; empty where there is nothing to do.
         ids: the ids (or their beginnings) that were given as arguments; empty for all.
-        asked: what the command line says of profile, seed, precision, properties and what is unseen.
+        asked: what the command line says of profile, seed, precision, properties, what is unseen, and the evaluator.
         configured: what pyproject.toml says of them.
         known_failures: ``"pair::property"`` → reason.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
@@ -88,6 +89,7 @@ class Settings:
             "precision": option.eqprop_precision,
             "properties": option.eqprop_property,
             "unseen": option.eqprop_unseen,
+            "evaluator": option.eqprop_evaluator,
         }
         # Targets of pyproject.toml belong to whole runs: who names a file wants that file.
         whole = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)

@@ -40,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--eqprop-seed", type=int, metavar="N", help="of the search; wins over everything, CI or not")
     group.addoption("--eqprop-profile", metavar="NAME", help="quick, gate (default), explore or deep")
     group.addoption("--eqprop-precision", choices=("float64", "model"), help="float64 (default) or the model's own")
+    text = "numpy walks the traced program, xla compiles it, auto (default) decides"
+    group.addoption("--eqprop-evaluator", choices=("auto", "numpy", "xla"), help=text)
     text = "do not find out what claims that hold do not look at"
     group.addoption("--eqprop-no-unseen", dest="eqprop_unseen", action="store_const", const=False, help=text)
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")

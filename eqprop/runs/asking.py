@@ -9,6 +9,7 @@ from typing import Any
 from eqprop.arguments import flag, got, one_of, short, suggestion, whole_number
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
+from eqprop.evaluation import CHOICES, Choice
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.properties import CORE, KNOWN, LIBRARY, Property, by_name
 from eqprop.search import LARGEST_SEED, Options
@@ -24,6 +25,7 @@ def make_options(
     architectures: int | None = None,
     optimizer: Any = None,
     unseen: bool = True,
+    evaluator: str = "auto",
 ) -> Options:
     """The options of a run.
 
@@ -37,6 +39,7 @@ def make_options(
         architectures: how many distinct ones are probed, instead of the profile's number.
         optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
         unseen: whether what a claim that holds does not look at is found out and said.
+        evaluator: ``"auto"``, ``"numpy"`` or ``"xla"``.
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), a number out of range, a value of the
@@ -55,7 +58,13 @@ def make_options(
         properties=_chosen(properties, optimizer, LIBRARY if budget.costly_batches else CORE),
         save=folder_of(save),
         unseen=flag(unseen, "unseen"),
+        evaluator=_evaluator(evaluator),
     )
+
+
+def _evaluator(named: Any) -> Choice:
+    one_of(named, CHOICES, "the evaluator")
+    return named
 
 
 def _chosen(properties: Any, optimizer: Any, usual: tuple[Property, ...]) -> tuple[Property, ...]:

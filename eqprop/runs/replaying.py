@@ -18,7 +18,7 @@ from eqprop.claims import Pair
 from eqprop.counterexamples import by_path, counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches
 from eqprop.errors import Falsified, InvalidInput
-from eqprop.evaluation import Program, climbed
+from eqprop.evaluation import REPORTED, Program, climbed
 from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
@@ -158,7 +158,7 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     probe = _probe(program, prop, numbers)
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
     rng = np.random.default_rng(0)
-    climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng)
+    climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng, REPORTED)
     tallies[prop.name].add(climb, pair.key, program.units[prop.name])
     if not climb.violations.size:
         return verdict_of(Evidence(tallies, empty=why_empty([prop], tallies, pair)), pair.name, prop)

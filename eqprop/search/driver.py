@@ -22,7 +22,7 @@ from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
-from eqprop.search.outcomes import Evidence, blocker, verdict_of, why_empty
+from eqprop.search.outcomes import DISPUTED, Evidence, blocker, verdict_of, why_empty
 from eqprop.search.pool import Batch, ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.tally import Tally
@@ -75,6 +75,7 @@ class Search:
         self.tallies = {prop.name: Tally() for prop in options.properties}
         self.violations: dict[str, Violation] = {}
         self.untold: dict[str, str] = {}
+        self.disputed: dict[str, str] = {}
         self.known: dict[str, str] = dict(task.known_failures)
         self.programs = ProgramPool(task, options)
         self.askable = Askable()
@@ -113,6 +114,7 @@ class Search:
             errors=self.askable.errors,
             empty=why_empty(self.asked, self.tallies, self._first.pair) if self._first is not None else {},
             untold=self.untold,
+            disputed=self.disputed,
         )
 
     def _unseen(self) -> Unseen | None:
@@ -284,8 +286,8 @@ class Search:
         falsified = [p for p in self.options.properties if p.name in self.violations]
         return [p for p in falsified if not blocker(p, self.violations.keys()) and p.name not in self.known]
 
-    def counterexample(self, prop: Property) -> Counterexample:
-        """The violation of one property on the smallest structure, with its numbers made readable."""
+    def counterexample(self, prop: Property) -> Counterexample | None:
+        """The violation of one property on the smallest structure; None where it is none once it is compiled."""
         self.tell(Progress(self.task.name, "shrinking", self._effort.architectures, shrinking=prop.name))
 
         def passes(structure: Drawn) -> bool:
@@ -297,7 +299,10 @@ class Search:
     def told(self, prop: Property) -> Counterexample | None:
         """The counterexample; a falsification is not lost where it cannot be shown."""
         try:
-            return self.counterexample(prop)
+            found = self.counterexample(prop)
         except Exception as error:  # noqa: BLE001 - the violation was confirmed before
             self.untold[prop.name] = f"its counterexample cannot be shown ({unexpected(error)})"
             return None
+        if found is None:
+            self.disputed[prop.name] = DISPUTED
+        return found

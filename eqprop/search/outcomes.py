@@ -10,6 +10,12 @@ from eqprop.properties import LIBRARY, Property
 from eqprop.results import Counterexample, Outcome, PairName, PropertyName, Series, Verdict
 from eqprop.search.tally import Tally
 
+DISPUTED = (
+    "its operations, one by one, violate it by more than they round; the compiled program does not. The compiler "
+    "computes something else than what was traced: compare with --evaluator xla"
+)
+"""Why a violation that the compiled program clears is no verdict."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -25,6 +31,7 @@ class Evidence:
         errors: property name → why it could not be evaluated on some pair.
         empty: property name → why it is about nothing here, where both sides vanished at every probe.
         untold: property name → why its violation has no counterexample to show.
+        disputed: property name → why its violation does not count after all.
     """
 
     tallies: Mapping[str, Tally]
@@ -36,6 +43,7 @@ class Evidence:
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
     empty: Mapping[str, str] = field(default_factory=dict[str, str])
     untold: Mapping[str, str] = field(default_factory=dict[str, str])
+    disputed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def why_empty(properties: Iterable[Property], tallies: Mapping[str, Tally], pair: Pair) -> dict[str, str]:
@@ -94,6 +102,8 @@ def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
     blocked_by = blocker(prop, evidence.violated)
     if blocked_by:
         return Outcome.BLOCKED, f"rests on {blocked_by}, which was falsified"
+    if name in evidence.disputed:
+        return Outcome.INCONCLUSIVE, evidence.disputed[name]
     if name in evidence.violated:
         return (
             (Outcome.KNOWN_FAILURE, evidence.known[name])

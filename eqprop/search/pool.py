@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.evaluation import WITHOUT_COMPILING, Climbed, Look, Program, Slot, climbed, last_word
+from eqprop.evaluation import REPORTED, WITHOUT_COMPILING, Climbed, Look, Program, Slot, climbed, last_word
 from eqprop.probes import Loss, Probe, output_shapes
 from eqprop.properties import KNOWN, Property
 from eqprop.results import Series, Unseen
@@ -154,9 +154,9 @@ class ProgramPool:
         batch = self.judged(structure, (prop,))
         return batch.violation(batch.climbed(prop.name, WITHOUT_COMPILING))
 
-    def last_word(self, violation: Violation, prop: Property) -> Violation | None:
+    def last_word(self, violation: Violation, prop: Property, looks: Sequence[Look] = REPORTED) -> Violation | None:
         """The violation as the last look at its probe judges it; None where that clears it."""
         program = self.program(violation.structure, (prop,))
         batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
-        judged = last_word(program, prop.name, batch, np.random.default_rng(self.options.seed))
+        judged = last_word(program, prop.name, batch, np.random.default_rng(self.options.seed), looks)
         return replace(violation, judged=judged) if judged.suspect[0] else None

@@ -10,6 +10,7 @@ from hypothesis import Phase
 
 from eqprop.counterexamples import counterexample, simplified
 from eqprop.engine import unexpected
+from eqprop.evaluation import as_compiled
 from eqprop.properties import Property
 from eqprop.results import Counterexample
 from eqprop.search.drawing import Drawn, Minimal
@@ -35,9 +36,14 @@ class Shrinker:
     drive: Callable[..., Minimal | None]
     passes: Callable[[Drawn], bool]
 
-    def counterexample(self, prop: Property, first: Violation) -> Counterexample:
-        """The violation of one property on the smallest structure, with its numbers made readable."""
+    def counterexample(self, prop: Property, first: Violation) -> Counterexample | None:
+        """The violation of one property on the smallest structure, with its numbers made readable.
+
+        None, where the compiled program, which is what users run, does not violate the property there.
+        """
         shown, notes = self._readable(prop, first)
+        if shown is None:
+            return None
         return counterexample(
             self.programs.program(shown.structure, (prop,)),
             prop,
@@ -52,15 +58,17 @@ class Shrinker:
             notes=notes,
         )
 
-    def _readable(self, prop: Property, first: Violation) -> tuple[Violation, tuple[str, ...]]:
+    def _readable(self, prop: Property, first: Violation) -> tuple[Violation | None, tuple[str, ...]]:
         """The violation to show: as it was found where shrinking led to rounding only, or to where nothing runs."""
         try:
             smallest = self._smallest(prop, first)
             program = self.programs.program(smallest.structure, (prop,))
             numbers = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
-            return self.programs.last_word(replace(smallest, probe=numbers), prop) or first, ()
+            shown = self.programs.last_word(replace(smallest, probe=numbers), prop)
+            notes = ()
         except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before
-            return first, (f"not shrunk: {unexpected(error)}",)
+            shown, notes = None, (f"not shrunk: {unexpected(error)}",)
+        return shown or self.programs.last_word(first, prop, (as_compiled,)), notes
 
     def _smallest(self, prop: Property, first: Violation) -> Violation:
         """The violation on the smallest structure that hypothesis finds within the budget of compilations."""

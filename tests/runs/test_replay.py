@@ -131,7 +131,7 @@ def test_check_does_not_take_rounding_inside_the_program_for_a_violation(absorbi
     numbers = {"params": {"a": [0.3], "w": factor * np.array([1.1, 1.3, 1.7])}, "inputs": np.ones(3)}
     verdict = eqprop.check(absorbing, "equivariance", **numbers, element=[1, 2, 0])
     assert verdict.outcome is Outcome.HOLDS
-    assert (verdict.cleared, verdict.floors < 1) == (1, True)
+    assert verdict.floors < 1
     assert verdict.to_record()["cleared"] == 1
 
 
