@@ -125,8 +125,9 @@ class Search:
             return None
         refused = self.askable.refused(self._first.pair)
         asked = tuple(prop for prop in self.options.properties if prop.name not in refused)
+        doubtful = [name for name, tally in self.tallies.items() if tally.cleared]
         try:
-            return self.programs.unseen(self._first, asked)
+            return self.programs.unseen(self._first, asked, doubtful)
         except Exception:  # noqa: BLE001 - every cell has its verdict; nothing is said of what they do not look at
             return None
 

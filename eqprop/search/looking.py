@@ -5,7 +5,7 @@ All in one program: which tensor is falsified, and how, is an integer input of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from eqprop.claims import Pair
 from eqprop.engine import Precision, is_floating, leaf_paths
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Program, applicable, last_word
 from eqprop.mutants import ramp
 from eqprop.probes import Loss, Probe
 from eqprop.properties import Property
 from eqprop.results import Unseen
+from eqprop.rounding import Judgement
 
 OF_SYMMETRIES = ("jacobian-covariance", "gradient-covariance", "jacobian-generator", "noether")
 """The properties of first order that are judged at every probe and are not premises of calculus."""
@@ -35,7 +36,14 @@ AFFORDED = 20_000_000
 
 
 def unseen(
-    pair: Pair, properties: Sequence[Property], loss: Loss, precision: Precision, *, reverse_only: bool, seed: int
+    pair: Pair,
+    properties: Sequence[Property],
+    loss: Loss,
+    precision: Precision,
+    *,
+    reverse_only: bool,
+    seed: int,
+    doubtful: Collection[str] = (),
 ) -> Unseen | None:
     """What those of the properties that follow from the symmetry do not look at; None where none was asked for.
 
@@ -46,6 +54,8 @@ def unseen(
         precision: as in the search.
         reverse_only: whether the model is known to be reverse-only.
         seed: of the probes.
+        doubtful: names of the properties of which the search cleared suspicions, and what seems to be noticed may be
+            rounding, too. Their suspects go up the ladder, which compiles; those of others are taken as they are.
     """
     asked = applicable(pair, [prop for prop in properties if prop.name in OF_SYMMETRIES])
     names = _names(pair)
@@ -59,15 +69,34 @@ def unseen(
         cases[kind - 1, np.arange(len(names)), :, np.arange(len(names))] = kind
     drawn = program.draw(rng, probes)
     inputs = {**drawn.inputs, "falsified": cases.reshape(probes, -1)}
-    judged = program.judge(Probe(**{**vars(drawn), "inputs": inputs}), rng)
-    noticed = np.any([judgement.suspect for judgement in judged.values()], axis=0)
-    by_kind: np.ndarray = noticed.reshape(2, len(names), EACH).any(axis=2)
+    falsified = Probe(**{**vars(drawn), "inputs": inputs})
+    by_kind = _noticed(program, falsified, program.judge(falsified, rng), rng, doubtful).reshape(2, len(names))
     factor, generic = by_kind[CONSTANT - 1], by_kind[GENERIC - 1]
     return Unseen(
         never=tuple(name for name, *seen in zip(names, generic, factor, strict=True) if not any(seen)),
         up_to_a_factor=tuple(n for n, g, f in zip(names, generic, factor, strict=True) if g and not f),
         of=len(names),
     )
+
+
+def _noticed(
+    program: Program,
+    probes: Probe,
+    judged: dict[str, Judgement],
+    rng: np.random.Generator,
+    doubtful: Collection[str],
+) -> np.ndarray:
+    """Which cases, of ``EACH`` probes in a row, some property notices: those of no doubt first, which cost nothing."""
+    suspect = {name: judgement.suspect.reshape(-1, EACH) for name, judgement in judged.items()}
+    noticed = np.zeros(probes.count // EACH, dtype=bool)
+    for name in suspect.keys() - set(doubtful):
+        noticed |= suspect[name].any(axis=1)
+    for name in (name for name in suspect if name in doubtful):
+        for i in range(EACH):
+            for case in np.flatnonzero(suspect[name][:, i] & ~noticed):
+                at = np.array([case * EACH + i])
+                noticed[case] = last_word(program, name, probes.at(at), rng).suspect[0]
+    return noticed
 
 
 def _names(pair: Pair) -> tuple[str, ...]:

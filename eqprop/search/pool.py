@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -129,10 +129,17 @@ class ProgramPool:
             slot=slot,
         )
 
-    def unseen(self, structure: Drawn, properties: Sequence[Property]) -> Unseen | None:
+    def unseen(self, structure: Drawn, properties: Sequence[Property], doubtful: Collection[str]) -> Unseen | None:
         """The tensors whose derivatives only premises of calculus look at, of these properties, on a structure."""
-        pair, loss, precision = structure.pair, self._loss(structure), self.options.precision
-        return unseen(pair, properties, loss, precision, reverse_only=self._careful, seed=structure.seed)
+        return unseen(
+            structure.pair,
+            properties,
+            self._loss(structure),
+            self.options.precision,
+            reverse_only=self._careful,
+            seed=structure.seed,
+            doubtful=doubtful,
+        )
 
     def trace(self, structure: Drawn, prop: Property) -> None:
         """Trace one property on a structure, for what that raises."""

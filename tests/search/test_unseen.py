@@ -64,6 +64,31 @@ def test_inputs_that_the_group_moves_are_looked_at():
     assert found(eqprop.Pair(model, joint)) == Unseen((), (), 2)
 
 
+def absorbing(params: Any, x: Any) -> Any:
+    """``net``, whose derivatives of the units lose digits: ha as h(a + b) − hb for a large b."""
+    large = 1e6 * (1 + jnp.sum(params["c"] ** 2))
+    h = jax.nn.relu(x @ params["w"])
+    return (
+        jnp.tanh((h @ (params["a"] + large) - h @ jnp.full_like(params["a"], large)) + params["c"][None]) @ params["d"]
+    )
+
+
+def test_rounding_inside_the_program_is_not_taken_for_what_notices_a_falsified_derivative():
+    asked = tuple(by_name(name) for name in ("gradient-covariance", "noether"))
+    of = pair(apply=absorbing)
+    doubtful = [prop.name for prop in asked]
+    seen = unseen(of, asked, SQUARED_ERROR, "float64", reverse_only=False, seed=0, doubtful=doubtful)
+    assert seen == found(pair(), asked)
+    assert found(of, asked) != seen
+
+
+def test_a_search_tells_which_properties_are_to_be_doubted():
+    report = eqprop.run(pair(apply=absorbing), profile="quick", properties=["noether"])
+    assert report.ok
+    assert any(verdict.cleared for verdict in report.verdicts)
+    assert [verdict.unseen for verdict in report.verdicts] == [found(pair(), (by_name("noether"),))]
+
+
 def test_a_conversion_looks_at_all_parameters():
     target = eqprop.Model(net, PARAMS, INPUTS, trained=False)
     same = eqprop.Transformation(groups.Trivial(), lambda _, p: p, name="copy")
