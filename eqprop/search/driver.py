@@ -6,20 +6,19 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
-import numpy as np
 from hypothesis import Phase
 
 from eqprop.claims import Pair
 from eqprop.engine import separated_caches, unexpected
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
-from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
 from eqprop.search.askable import Askable
 from eqprop.search.budget import Budget
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
+from eqprop.search.infinite import Infinite
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
 from eqprop.search.outcomes import DISPUTED, Evidence, blocker, verdict_of, why_empty
@@ -27,7 +26,7 @@ from eqprop.search.pool import Batch, ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.tally import Tally
 from eqprop.search.task import Options, SearchTask
-from eqprop.validation import check_pair, why_not_finite
+from eqprop.validation import check_pair
 
 Listener = Callable[[Progress], None]
 
@@ -83,7 +82,7 @@ class Search:
         self._explored: dict[Hashable, dict[str, bool]] = {}
         self._effort = Budget(options.profile, self.asked, self.tallies)
         self._first: Drawn | None = None
-        self._infinite: tuple[Pair, Probe] | None = None  # a probe at which some property was not finite
+        self._infinite = Infinite()
         self._checked = False
         self._failure: Exception | None = None
 
@@ -103,7 +102,7 @@ class Search:
 
     def evidence(self) -> Evidence:
         """What was found out so far, for the outcome of each cell."""
-        self._diagnose()
+        self._infinite.diagnose(self.tallies.values(), self.options.precision)
         return Evidence(
             tallies=self.tallies,
             violated=self.violations.keys(),
@@ -195,19 +194,6 @@ class Search:
             self._explore(structure, asked)
         self.tell(Progress(self.task.name, "searching", self._effort.architectures, self._effort.probes))
 
-    def _diagnose(self) -> None:
-        """Look where NaN and infinite values come from, if too many probes of some property have them."""
-        ill = [tally for tally in self.tallies.values() if tally.not_finite and tally.why_inconclusive()]
-        if not ill or self._infinite is None:
-            return
-        pair, probe = self._infinite
-        try:
-            found = why_not_finite(pair, self.options.precision, probe.params, probe.inputs)
-        except Exception as error:  # noqa: BLE001 - op by op a model may raise what it does not as a whole
-            found = f"where they arise cannot be seen ({unexpected(error)})"
-        for tally in ill:
-            tally.cause = found
-
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None
 
@@ -259,9 +245,7 @@ class Search:
         """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""
         found = batch.climbed(prop.name, self._looks(prop))
         self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
-        infinite = np.flatnonzero(~found.judged.finite)
-        if infinite.size and self._infinite is None and {"params", "inputs"} <= batch.program.needed:
-            self._infinite = (batch.structure.pair, batch.probes.at(infinite[0]))
+        self._infinite.note(batch, found.judged)
         violation = batch.violation(found)
         if violation is not None:
             self.violations.setdefault(prop.name, violation)

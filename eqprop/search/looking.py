@@ -15,7 +15,7 @@ import numpy as np
 
 from eqprop.claims import Pair
 from eqprop.engine import Precision, is_floating, leaf_paths
-from eqprop.evaluation import Program, applicable, last_word
+from eqprop.evaluation import Choice, Program, applicable, last_word
 from eqprop.mutants import ramp
 from eqprop.probes import Loss, Probe
 from eqprop.properties import Property
@@ -44,6 +44,7 @@ def unseen(
     reverse_only: bool,
     seed: int,
     doubtful: Collection[str] = (),
+    evaluator: Choice = "auto",
 ) -> Unseen | None:
     """What those of the properties that follow from the symmetry do not look at; None where none was asked for.
 
@@ -55,14 +56,23 @@ def unseen(
         reverse_only: whether the model is known to be reverse-only.
         seed: of the probes.
         doubtful: names of the properties of which the search cleared suspicions, and what seems to be noticed may be
-            rounding, too. Their suspects go up the ladder, which compiles; those of others are taken as they are.
+            rounding, too. Their suspects go up the ladder; those of others are taken as they are.
+        evaluator: as in the search.
     """
     asked = applicable(pair, [prop for prop in properties if prop.name in OF_SYMMETRIES])
     names = _names(pair)
     probes = 2 * EACH * len(names)
     if not asked or not names or probes * pair.model.param_leaves.size > AFFORDED:
         return None
-    program = Program(_falsifiable(pair, len(names)), asked, loss, precision, reverse_only=reverse_only, probes=probes)
+    program = Program(
+        _falsifiable(pair, len(names)),
+        asked,
+        loss,
+        precision,
+        evaluator=evaluator,
+        reverse_only=reverse_only,
+        probes=probes,
+    )
     rng = np.random.default_rng(seed)
     cases = np.zeros((2, len(names), EACH, len(names)), np.int32)
     for kind in (CONSTANT, GENERIC):

@@ -139,6 +139,7 @@ class ProgramPool:
             reverse_only=self._careful,
             seed=structure.seed,
             doubtful=doubtful,
+            evaluator=self.options.evaluator,
         )
 
     def trace(self, structure: Drawn, prop: Property) -> None:
