@@ -12,12 +12,12 @@ forward over reverse where the rule allows it and reverse over reverse where it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from eqprop.engine.memory import in_a_scope, remembered
 from eqprop.engine.trees import is_floating
 
 Tree = Any
@@ -72,6 +72,31 @@ def in_types_of(example: Tree, given: Tree) -> Tree:
     return jax.tree.map(cast, example, given)
 
 
+def gradient(function: Callable[[Tree], Any]) -> Callable[[Tree], Tree]:
+    """x ↦ ∇f(x) of a function with values in ℝ."""
+    return jax.grad(function)
+
+
+def value_and_gradient(function: Callable[[Tree], Any], *, beside: bool = False) -> Callable[[Tree], tuple[Any, Tree]]:
+    """x ↦ f(x), ∇f(x); with ``beside`` f gives its value and something beside it, which stays beside the value."""
+    return jax.value_and_grad(function, has_aux=beside)
+
+
+def value_and_derivative(function: Callable[[Tree], Tree], at: Tree, tangent: Tree) -> tuple[Tree, Tree]:
+    """f(at) and Df(at)·u, where they are asked for once."""
+    return jax.jvp(function, (at,), (tangent,))
+
+
+def derivative(function: Callable[[Tree], Tree], at: Tree, tangent: Tree) -> Tree:
+    """Df(at)·u, likewise."""
+    return value_and_derivative(function, at, tangent)[1]
+
+
+def linearized(function: Callable[[Tree], Tree], at: Tree) -> tuple[Tree, Callable[[Tree], Tree]]:
+    """f(at), and u ↦ Df(at)·u."""
+    return jax.linearize(function, at)
+
+
 def is_reverse_only(error: Exception) -> bool:
     """Whether JAX refused a program because forward mode met a ``custom_vjp`` rule.
 
@@ -91,7 +116,7 @@ def has_no_derivative(error: Exception) -> bool:
 
 def allows_forward(f: Callable[[Tree], Tree], at: Tree) -> bool:
     """Whether forward mode goes through f: no ``custom_vjp`` rule lies on the way of the tangents."""
-    jaxpr = jax.make_jaxpr(lambda at, u: jax.jvp(f, (at,), (u,))[1])(at, at)
+    jaxpr = jax.make_jaxpr(in_a_scope(lambda at, u: jax.jvp(f, (at,), (u,))[1]))(at, at)
     return "custom_lin" not in str(jaxpr)
 
 
@@ -119,19 +144,19 @@ class Local:
     def _near(self, function: Callable[[Tree], Tree]) -> Local:
         return Local(function, self.at, reverse_only=self.reverse_only)
 
-    @cached_property
+    @remembered
     def _forward(self) -> bool:
         return not self.reverse_only or allows_forward(self.function, self.at)
 
-    @cached_property
+    @remembered
     def _linear(self) -> tuple[Tree, Callable[[Tree], Tree]]:
         return (jax.linearize if self._forward else double_vjp)(self.function, self.at)
 
-    @cached_property
+    @remembered
     def _reverse(self) -> tuple[Tree, Callable[[Tree], tuple[Tree]]]:
         return jax.vjp(self.function, self.at)
 
-    @cached_property
+    @remembered
     def value(self) -> Tree:
         """f(at)."""
         return self.function(self.at)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import jax
+
+from eqprop.engine.memory import in_a_scope
 
 FAST_COMPILATION = {
     "xla_cpu_use_fusion_emitters": False,
@@ -55,3 +58,8 @@ def accepted(name: str, *, value: bool | int) -> bool:
             raise
         return False
     return True
+
+
+def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, traced once for all of its uses at arguments of the same shapes and types."""
+    return jax.jit(in_a_scope(function))

@@ -9,6 +9,7 @@ import jax
 
 from eqprop.engine.calculus import is_reverse_only
 from eqprop.engine.jaxprs import equations
+from eqprop.engine.memory import in_a_scope
 
 CONVOLUTION = "conv_general_dilated"
 
@@ -25,7 +26,7 @@ def over_rows(function: Callable[..., Any], *rows: Any) -> tuple[Any, Any]:
         function: of one row.
         rows: its arguments over all rows, or their shapes and dtypes.
     """
-    together: Any = jax.jit(jax.vmap(function))
+    together: Any = jax.jit(jax.vmap(in_a_scope(function)))
     try:
         traced = together.trace(*rows)
         if not groups_by_row(traced.jaxpr, jax.tree.leaves(rows)[0].shape[0]):
@@ -44,7 +45,7 @@ def batched(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
     """What ``jax.vmap`` computes, without a batching rule for any operation."""
-    return lambda *rows: jax.lax.map(lambda arguments: function(*arguments), rows)
+    return lambda *rows: jax.lax.map(in_a_scope(lambda arguments: function(*arguments)), rows)
 
 
 def groups_by_row(program: Any, rows: int) -> bool:

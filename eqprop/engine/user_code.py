@@ -10,9 +10,8 @@ import jax
 import numpy as np
 
 from eqprop.engine.blame import behind
-from eqprop.engine.compiling import compiler_options
+from eqprop.engine.rows import Each, traced
 from eqprop.engine.trees import is_floating
-from eqprop.engine.watchdog import attended
 from eqprop.errors import EqpropError, InvalidInput
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
@@ -51,20 +50,21 @@ def _raised(lines: list[str]) -> str:
 
 def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
-    traces = [_traced(what, function, *arguments) for _ in range(2)]
+    traces = [explained(what, lambda: traced(function, *arguments)) for _ in range(2)]
     if len(traces[0].jaxpr.in_avals) > len(jax.tree.leaves(arguments)):
         raise InvalidInput(_foreign(what))
     texts = [str(trace.jaxpr) for trace in traces]
     same_text = texts[0] == texts[1] or "0x" in texts[0]  # an address, of a callback, differs in equal programs too
     if not same_text or not equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
         raise InvalidInput(not_repeatable(name, remedy))
-    compiled: list[Any] = []
+    once = Each(what, traces[0])
+    lowered: list[Any] = []
 
     def call() -> Any:
-        if not compiled:
-            lowered = explained(what, lambda: traces[0].lower().compile(compiler_options=compiler_options()))
-            compiled.append(attended(lowered, what))
-        return explained(what, lambda: compiled[0](*arguments))
+        if not lowered:  # users compile it: what XLA does not take is an error, though NumPy evaluates it here
+            lowered.append(explained(what, traces[0].lower))
+        found = explained(what, lambda: once(*jax.tree.map(lambda leaf: np.asarray(leaf)[None], arguments)))
+        return jax.tree.map(lambda leaf: leaf[0], found)
 
     return call
 
@@ -117,11 +117,6 @@ def explained(what: str, call: Callable[[], Any]) -> Any:
     except Exception as error:
         msg = f"{what} raised {unexpected(error)}."
         raise InvalidInput(msg) from error
-
-
-def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    # A new function each time: JAX remembers the trace of one that it has seen.
-    return explained(what, lambda: jax.jit(lambda *given: function(*given)).trace(*arguments))  # noqa: PLW0108
 
 
 def numbers(leaf: Any) -> np.ndarray:

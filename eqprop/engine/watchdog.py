@@ -56,19 +56,16 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
     return waited
 
 
-def ran(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function gives, compiled with little effort and run once, for what is asked before or beside a search.
+def prepared(what: str, function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """A function compiled with little effort, for what is asked before or beside a search; attended.
 
     Args:
         what: names what it computes, for the error.
         function: of arrays, or of trees of them.
-        arguments: what it is given.
-
-    Raises:
-        Stalled: as ``attended``.
+        arguments: of the shapes and types that it will be given.
     """
     lowered: Any = jax.jit(function).lower(*arguments)
-    return attended(lowered.compile(compiler_options=compiler_options()), what)(*arguments)
+    return attended(lowered.compile(compiler_options=compiler_options()), what)
 
 
 def _result(future: Future[Any], what: str) -> Any:

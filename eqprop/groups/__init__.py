@@ -1,5 +1,6 @@
 """Groups: how elements are drawn, composed and inverted, and how they act on hidden units."""
 
+from eqprop.engine import inverse_matrix as inverse_matrix
 from eqprop.groups.base import Group as Group
 from eqprop.groups.base import LieGroup as LieGroup
 from eqprop.groups.base import involutions as involutions
@@ -12,7 +13,6 @@ from eqprop.groups.discrete import Sign as Sign
 from eqprop.groups.discrete import SignedPermutation as SignedPermutation
 from eqprop.groups.discrete import Trivial as Trivial
 from eqprop.groups.form import check_form as check_form
-from eqprop.groups.inverse import inverse_matrix as inverse_matrix
 from eqprop.groups.linear import GeneralLinear as GeneralLinear
 from eqprop.groups.linear import Orthogonal as Orthogonal
 from eqprop.groups.linear import Rotation as Rotation

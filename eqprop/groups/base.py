@@ -12,6 +12,7 @@ import numpy as np
 from jax.dtypes import float0
 
 from eqprop.arguments import whole_number
+from eqprop.engine import value_and_derivative
 from eqprop.errors import InvalidInput
 
 Element = Any
@@ -142,7 +143,7 @@ class LieGroup(Group):
 
         Matrix groups override it by the identity map, which is cheaper; the conformance check compares the two.
         """
-        return resting(*jax.jvp(self.exp, (self.zero(),), (algebra,)))
+        return resting(*value_and_derivative(self.exp, self.zero(), algebra))
 
     def simple_algebra(self) -> Iterable[Algebra]:
         """Readable algebra elements, simplest first; none by default."""

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import one_of
+from eqprop.engine import inverse_matrix
 from eqprop.groups.base import LieGroup, SizedGroup
-from eqprop.groups.inverse import inverse_matrix
-from eqprop.groups.linear import GeneralLinear, matrix_exponential, multiply_along
+from eqprop.groups.linear import GeneralLinear, is_invertible, matrix_exponential, multiply_along
 
 Layout = Literal["interleaved", "halves"]
 
@@ -47,6 +47,10 @@ class ComplexLinear(SizedGroup, LieGroup):
 
     def inverse(self, element: Any) -> Any:
         return _parts(inverse_matrix(_real_form(element)))
+
+    def expected(self, element: Any) -> str:
+        whole = np.asarray(element[0], dtype=float) + 1j * np.asarray(element[1], dtype=float)
+        return "" if is_invertible(whole) else "real and imaginary part of an invertible complex matrix"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         # A real matrix of moderate condition, with an imaginary part that leaves it invertible.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short, whole_number
-from eqprop.engine import coarsest, lowest_precisions
+from eqprop.engine import Each, coarsest, lowest_precisions, traced
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Group, LieGroup
 from eqprop.groups.form import alike, check_form, form, is_real, same, text
@@ -143,9 +143,9 @@ def _evaluated(group: Group, draws: Draw, rng: np.random.Generator) -> list[tupl
         complete = with_exponentials(group, draw)
         return [_checked(group, law, law.sides(complete)) for law in laws]
 
-    eps = coarsest(lowest_precisions(jax.make_jaxpr(program)(jax.tree.map(lambda leaf: leaf[0], draws)))).eps
-    rows = perturbed(draws, REPETITIONS, eps, rng)  # pyright: ignore[reportArgumentType]
-    sides = jax.tree.map(np.asarray, jax.jit(jax.vmap(program))(rows))
+    evaluate = Each(f"the laws of {group!r}", traced(program, jax.tree.map(lambda leaf: leaf[0], draws)))
+    eps = coarsest(lowest_precisions(evaluate.program)).eps
+    sides = evaluate(perturbed(draws, REPETITIONS, eps, rng))  # pyright: ignore[reportArgumentType]
     return [(law, of_law, eps) for law, of_law in zip(laws, sides, strict=True)]
 
 

@@ -191,6 +191,9 @@ class Integers(SizedGroup):
     def inverse(self, element: Any) -> Any:
         return -element
 
+    def expected(self, element: Any) -> str:
+        return "" if np.array_equal(element, np.rint(element)) else "whole numbers"
+
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         element = self.identity()
         if self.n == 0:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from eqprop.engine import value_and_derivative
 from eqprop.groups.base import Group, LieGroup, resting
 from eqprop.groups.product import DiscretePower
 
@@ -124,7 +125,7 @@ def with_exponentials(group: Group, draw: Draw) -> Draw:
     s, t = draw.s, draw.t
     times = jnp.stack([jnp.zeros_like(s), s + t, s, t, jnp.ones_like(s), -jnp.ones_like(s)])
     along = jax.vmap(lambda time: group.exp(jax.tree.map(lambda leaf: time * leaf, draw.xi)))
-    elements, velocities = jax.jvp(along, (times,), (jnp.ones_like(times),))
+    elements, velocities = value_and_derivative(along, times, jnp.ones_like(times))
     at = [jax.tree.map(lambda leaf, i=i: leaf[i], elements) for i in range(len(times))]
     velocity = jax.tree.map(lambda leaf: leaf[0], resting(elements, velocities))
     return draw._replace(exp=Exponentials._make([*at, velocity]))

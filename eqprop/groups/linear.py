@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.engine import inverse_matrix, scanned
 from eqprop.groups.base import LieGroup, SizedGroup
-from eqprop.groups.inverse import inverse_matrix
 
 FARTHEST_CONDITION = 1e6
 
@@ -43,8 +43,13 @@ def matrix_exponential(matrix: Any) -> Any:
     def square(power: Any, i: Any) -> tuple[Any, None]:
         return jnp.where(i < halvings, power @ power, power), None
 
-    series = jax.lax.scan(horner, one, jnp.arange(TAYLOR_DEGREE, 0, -1))[0]
-    return jax.lax.scan(square, series, jnp.arange(MOST_HALVINGS))[0]
+    series = scanned(horner, one, jnp.arange(TAYLOR_DEGREE, 0, -1))[0]
+    return scanned(square, series, jnp.arange(MOST_HALVINGS))[0]
+
+
+def is_invertible(matrix: np.ndarray) -> bool:
+    """Whether a real or complex matrix has an inverse, as far as its singular values tell."""
+    return bool(np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix) == len(matrix))
 
 
 def cayley(skew: np.ndarray) -> np.ndarray:
@@ -197,9 +202,7 @@ class GeneralLinear(MatrixGroup):
         return inverse_matrix(element)
 
     def expected(self, element: Any) -> str:
-        matrix = np.asarray(element, dtype=float)
-        invertible = np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix) == self.n
-        return "" if invertible else "an invertible matrix"
+        return "" if is_invertible(np.asarray(element, dtype=float)) else "an invertible matrix"
 
     def sample(self, rng: np.random.Generator, reach: float) -> Any:
         left, right = rotation(rng, self.n, reach), rotation(rng, self.n, reach)

@@ -1,5 +1,7 @@
 """Mutants: pairs broken on purpose. A check that cannot fail is a defect, so every catalog entry ships its own."""
 
+from eqprop.engine import with_backward as with_backward
+from eqprop.engine import with_derivative as with_derivative
 from eqprop.mutants.actions import LeafRule as LeafRule
 from eqprop.mutants.actions import acting_otherwise as acting_otherwise
 from eqprop.mutants.actions import forgets as forgets
@@ -35,8 +37,6 @@ from eqprop.mutants.derivatives import second_derivative as second_derivative
 from eqprop.mutants.derivatives import stopped as stopped
 from eqprop.mutants.derivatives import straight_through as straight_through
 from eqprop.mutants.derivatives import third_derivative as third_derivative
-from eqprop.mutants.derivatives import with_backward as with_backward
-from eqprop.mutants.derivatives import with_derivative as with_derivative
 from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit

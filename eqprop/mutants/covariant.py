@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Pair
-from eqprop.engine import double_vjp, is_floating
+from eqprop.engine import double_vjp, is_floating, with_backward, with_derivative
 from eqprop.mutants.base import Mutant
-from eqprop.mutants.derivatives import entering_through, leaving_through, with_backward, with_derivative
+from eqprop.mutants.derivatives import entering_through, leaving_through
 from eqprop.properties import straight_model
 
 
@@ -93,16 +93,7 @@ def turns_gradient(delta: float = 1e-2, *, name: str = "turns-gradient") -> Muta
     return Mutant(name, 2, "value and gradient are exact, and the gradient's derivative is not symmetric", change)
 
 
-@jax.custom_jvp
-def _turned(x: Any, excess: Any) -> Any:
-    del excess
-    return x
-
-
-@_turned.defjvp
-def _turned_rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
-    x, excess = primals
-    return _turned(x, excess), tangents[0] * (1 + excess - jax.lax.stop_gradient(excess))
+_turned = with_derivative(lambda _, t, excess: t * (1 + excess - jax.lax.stop_gradient(excess)))
 
 
 def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-derivatives") -> Mutant:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import leaf_paths
+from eqprop.engine import leaf_paths, with_backward, with_derivative
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
 
 Operation = Callable[[Any], Any]
@@ -181,9 +181,6 @@ def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     return Mutant(name or f"backward-bends-{slug(path)}", 2, why, entering_through(path, with_backward(_bent(delta))))
 
 
-# -- identity operations with a derivative of one's own ---------------------------------------------------------------
-
-
 def ramp(x: Any) -> np.ndarray:
     """1/n, 2/n, …, 1 over the n entries of an array: no two units of a layer alike."""
     return (np.arange(1, x.size + 1) / x.size).reshape(x.shape)
@@ -196,28 +193,3 @@ def _ramp(x: Any, *, alike: bool) -> np.ndarray:
 def _bent(delta: float, *, alike: bool = False) -> Callable[[Any, Any], Any]:
     """t·(1 + δ·r·(x − x₀)) at x = x₀: equal to t there, with derivative δ·r·t in x."""
     return lambda x, t: t * (1 + delta * _ramp(x, alike=alike) * (x - jax.lax.stop_gradient(x)))
-
-
-def with_derivative(derivative: Callable[[Any, Any], Any]) -> Operation:
-    """The identity map with ``derivative(x, t)``, linear in t, as its derivative in forward and reverse mode."""
-
-    @jax.custom_jvp
-    def operation(x: Any) -> Any:
-        return x
-
-    @operation.defjvp
-    def rule(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
-        return operation(primals[0]), derivative(primals[0], tangents[0])
-
-    return operation
-
-
-def with_backward(derivative: Callable[[Any, Any], Any]) -> Operation:
-    """The identity map with ``derivative(x, ct)`` as its backward rule; forward mode is refused."""
-
-    @jax.custom_vjp
-    def operation(x: Any) -> Any:
-        return x
-
-    operation.defvjp(lambda x: (x, x), lambda x, cotangent: (derivative(x, cotangent),))
-    return operation

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+
+from eqprop.engine import scanned
 
 SWEEPS = 8
 """Of Jacobi's method. It converges quadratically: matrices of a few dozen rows are diagonal after five or six."""
@@ -33,7 +34,7 @@ def symmetric_power(matrix: Any, exponent: float, least: float) -> Any:
         return (turn.T @ a @ turn, vectors @ turn), None
 
     diagonal, vectors = (
-        (matrix, one) if len(matrix) < 2 else jax.lax.scan(rotate, (matrix, one), np.tile(pairs, (SWEEPS, 1)))[0]
+        (matrix, one) if len(matrix) < 2 else scanned(rotate, (matrix, one), np.tile(pairs, (SWEEPS, 1)))[0]
     )
     powers = jnp.maximum(jnp.diagonal(diagonal), least) ** exponent
     return (vectors * powers[None, :]) @ vectors.T

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import numbers_context, persistent_cache, ran, separated_caches
+from eqprop.engine import each, numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.optimizers.pairs import Column, columns
 from eqprop.optimizers.zoo import ROWS, Row
@@ -236,6 +235,6 @@ def _drift(optimizer: Any, name: str, pair: Pair) -> float:
         needed = frozenset({"params", "inputs", "algebra", "targets"})
         drawn = probes_of(pair, loss, output_shapes(pair, "float64"), needed, np.random.default_rng(0), DRIFTS)
         probes = cast_probe(pair, drawn, "float64")
-        over: Callable[..., Any] = jax.vmap(lambda probe: charge_drift(optimizer, Point(pair, probe, loss)))
-        drift, _, size = ran(f"the drift of the charges of {name!r}", over, probes)
-        return float(np.nanmedian(np.abs(np.asarray(drift)) / np.asarray(size)))
+        what = f"the drift of the charges of {name!r}"
+        drift, _, size = each(what, lambda probe: charge_drift(optimizer, Point(pair, probe, loss)), probes)
+        return float(np.nanmedian(np.abs(drift) / size))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from eqprop.groups import inverse_matrix
+from eqprop.engine import Local, inverse_matrix
 from eqprop.optimizers.dense import symmetric_power
 
 
@@ -84,8 +84,8 @@ def newton(learning_rate: float = 1.0) -> GradientTransformation:
     def update(grads: Any, state: Any, params: Any, *, value_fn: Callable[[Any], Any]) -> tuple[Any, Any]:
         flat, unravel = ravel_pytree(params)
         gradient, _ = ravel_pytree(grads)
-        # Reverse over reverse, which also goes through kernels that have a reverse rule only.
-        hessian = jax.jacrev(jax.grad(lambda at: value_fn(unravel(at))))(flat)
+        slope = Local(lambda at: value_fn(unravel(at)), flat, reverse_only=True).gradient_of(lambda value: value)
+        hessian = jax.vmap(slope.push)(jnp.eye(flat.size, dtype=flat.dtype))
         return unravel(-learning_rate * (inverse_matrix(hessian) @ gradient)), state
 
     return GradientTransformation(init, update)

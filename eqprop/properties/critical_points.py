@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, scaled, zeros_like
+from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, scanned, zeros_like
 from eqprop.groups import LieGroup
 from eqprop.properties.base import (
     PAPER,
@@ -109,7 +109,7 @@ def _orthonormal(rows: Any) -> tuple[Any, Any]:
         row = rest[jnp.argmax(lengths)] / jnp.where(pivot > 0, pivot, 1)
         return rest - jnp.outer(rest @ row, row), (jnp.where(pivot > GAP, row, 0), pivot)
 
-    return jax.lax.scan(extend, rows, None, length=rows.shape[0])[1]
+    return scanned(extend, rows, rows.shape[0])[1]
 
 
 def _orbit(point: Point) -> Sides:
@@ -134,7 +134,7 @@ def _weight_decay(point: Point) -> Sides:
     def train(_: Any, theta: Tree) -> Tree:
         return combined(1 - step * decay, theta, -step, gradient(theta))
 
-    theta = jax.lax.fori_loop(0, DECAY_STEPS, train, start)
+    theta = repeated(range(DECAY_STEPS), train, start)
     slope = point.near(gradient, theta)
     field = point.near(point.k.function, theta)
     k, rest = field.value, combined(1.0, slope.value, decay, theta)

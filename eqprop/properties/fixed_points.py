@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Local, Tree, add, inner, norm, scaled, subtract
+from eqprop.engine import Local, Tree, add, inner, norm, repeated, scaled, subtract
 from eqprop.groups import Permutation
 from eqprop.properties.base import (
     PAPER,
@@ -89,7 +89,7 @@ def _fixed_set(point: Point) -> Sides:
         slope = m.gradient_at(theta)
         return combined(1.0, theta, -step, slope), add(size, add(magnitudes(theta), scaled(magnitudes(slope), step)))
 
-    theta, size = jax.lax.fori_loop(0, TRAINING_STEPS, train, (m.theta, magnitudes(m.theta)))
+    theta, size = repeated(range(TRAINING_STEPS), train, (m.theta, magnitudes(m.theta)))
     return only_where(curvature > 0, (in_params(point, m.moved(theta), theta, _over_leaves(size)),))
 
 

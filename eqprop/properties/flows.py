@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
+from eqprop.engine import Tree, add, inner, inner_magnitude, scaled, scanned, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, Charge, charge_of
 from eqprop.properties.hypotheses import (
@@ -153,7 +153,7 @@ def _heavy_ball(point: Point, k: Callable[[Tree], Tree]) -> Sides:
         moved = k(at)
         return (add(at, velocity), velocity), (inner(velocity, moved), inner_magnitude(velocity, moved))
 
-    momenta, sizes = jax.lax.scan(advance, (theta, v), None, length=STEPS)[1]
+    momenta, sizes = scanned(advance, (theta, v), STEPS)[1]
     before = k(subtract(theta, v))
     expected = inner(v, before) * keep ** jnp.arange(1, STEPS + 1, dtype=momenta.dtype)
     size = jnp.sum(sizes) + inner_magnitude(v, before)

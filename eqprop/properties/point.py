@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from eqprop.claims import Pair
 from eqprop.engine import (
     LARGE,
     Local,
+    Memory,
     Partition,
     Tree,
     batched,
@@ -21,9 +21,12 @@ from eqprop.engine import (
     coarsest,
     floats_as,
     generator,
+    gradient,
     inner,
+    jitted,
     lowest_precisions,
     one_by_one,
+    remembered,
 )
 from eqprop.errors import InvalidInput
 from eqprop.groups import LieGroup
@@ -36,8 +39,7 @@ class Point:
 
     Parameters are tuples of floating-point leaves here; integer and boolean leaves are carried inside the functions:
     the example's in f, those that K_g makes of them in f′.
-    Whatever is computed once is computed outside of the functions that are differentiated or run in loops: inside, JAX
-    would trace it there. A property that loops takes ``gradient.function`` and its like before the loop.
+    What is asked for before a loop is known inside of it; what is first asked for inside is worked out in every round.
     """
 
     def __init__(self, pair: Pair, probe: Probe, loss: Loss, *, reverse_only: bool = False) -> None:
@@ -50,13 +52,13 @@ class Point:
         self.theta: tuple[Any, ...] = probe.params
         self._integers = self.source.arrays
         self._loss = loss
-        self._shared: dict[str, Any] = {}
+        self._shared = Memory()
         # Under jit each function is traced once; its derivatives are taken from that trace, however often they occur.
-        self.f = jax.jit(lambda theta, inputs: pair.model.apply(self.source.join(theta, self._integers), inputs))
+        self.f = jitted(lambda theta, inputs: pair.model.apply(self.source.join(theta, self._integers), inputs))
         self.f_image = (
             self.f
             if pair.target is None
-            else jax.jit(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
+            else jitted(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
         )
         self.act = self.acting(self._integers)
 
@@ -68,7 +70,7 @@ class Point:
     def acting(self, carried: tuple[Any, ...]) -> Callable[[Any, Tree], Tree]:
         """K as a function of the element and the floating-point leaves, beside these integers."""
         move, source = self.transformation.on_params, self.source
-        return jax.jit(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
+        return jitted(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
 
     def integers(self, element: Any, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
         """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
@@ -77,13 +79,13 @@ class Point:
         whole = self.source.join(theta, self._integers if carried is None else carried)
         return self.image.rest(self.transformation.on_params(jax.tree.map(jnp.asarray, element), whole))
 
-    @cached_property
+    @remembered
     def _f_there(self) -> Callable[[Tree, Any], Tree]:
         """f′ beside the integers of K_gθ."""
         carried = self.integers(self.probe.element, self.theta)
         if not carried or (self.pair.target is None and all(map(operator.is_, carried, self._integers))):
             return self.f_image
-        return jax.jit(lambda theta, inputs: self.pair.image.apply(self.image.join(theta, carried), inputs))
+        return jitted(lambda theta, inputs: self.pair.image.apply(self.image.join(theta, carried), inputs))
 
     # -- the functions ------------------------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Point:
         """A function near a point, with the care about reverse-only models that this probe takes."""
         return Local(function, at, reverse_only=self.reverse_only)
 
-    @cached_property
+    @remembered
     def unit(self) -> float:
         """The unit roundoff of the lowest floating precision that f depends on."""
         return coarsest(lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))).eps
@@ -101,23 +103,23 @@ class Point:
         """How f is best evaluated at several parameters: side by side where it is small, else one after the other."""
         return one_by_one if self.source.size >= LARGE else batched
 
-    @cached_property
+    @remembered
     def moved_inputs(self) -> Any:
         """X_g x."""
         return self.transformation.on_inputs(self.probe.element, self.probe.inputs)
 
-    @cached_property
+    @remembered
     def here(self) -> Local:
         """f near θ."""
         return self.near(lambda theta: self.f(theta, self.probe.inputs), self.theta)
 
-    @cached_property
+    @remembered
     def there(self) -> Local:
         """f′ near K_gθ, at the inputs X_g x."""
         f, inputs = self._f_there, self.moved_inputs
         return self.near(lambda theta: f(theta, inputs), self.action.value)
 
-    @cached_property
+    @remembered
     def at_identity(self) -> tuple[Any, Any]:
         """K_e θ and X_e x: a point of the target model that takes no element."""
         identity = self.transformation.group.identity()
@@ -125,26 +127,26 @@ class Point:
             identity = self._identity
         return self.act(identity, self.theta), self.transformation.on_inputs(identity, self.probe.inputs)
 
-    @cached_property
+    @remembered
     def action(self) -> Local:
         """K_g near θ."""
         return self.near(lambda theta: self.act(self.probe.element, theta), self.theta)
 
-    @cached_property
+    @remembered
     def output_action(self) -> Local:
         """T_g near f(θ)."""
         return self.near(lambda y: self.transformation.on_outputs(self.probe.element, y), self.here.value)
 
     # -- the loss -----------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @remembered
     def _scale(self) -> Any:
         """Of the outputs, and of the moved ones where the probe has an element that moves them."""
         if self.transformation.moves_outputs and self.probe.element is not None:
             return output_scale(widened(self.here.value), widened(self.output_action.value))
         return output_scale(widened(self.here.value))
 
-    @cached_property
+    @remembered
     def loss(self) -> Callable[[Tree], Any]:
         """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
         if self.pair.model.loss is not None:
@@ -156,7 +158,7 @@ class Point:
         """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""
         return self.near(lambda y: y, outputs).gradient_of(self.loss)
 
-    @cached_property
+    @remembered
     def gradient(self) -> Local:
         """∇L near θ."""
         return self.here.gradient_of(self.loss)
@@ -165,12 +167,12 @@ class Point:
         """∇(ℓ∘f) near θ, for another ℓ."""
         return self.here.gradient_of(loss)
 
-    @cached_property
+    @remembered
     def gradient_there(self) -> Local:
         """∇L near K_gθ."""
         return self.there.gradient_of(self.loss)
 
-    @cached_property
+    @remembered
     def gradient_expected(self) -> Local:
         """∇(ℓ∘T_g∘f) near θ, which is ∇L where T is the identity."""
         if not self.transformation.moves_outputs:
@@ -192,17 +194,17 @@ class Point:
         group = self._lie()
         return self.near(generator(self.act, self._identity, group.tangent(algebra)), self.theta)
 
-    @cached_property
+    @remembered
     def _identity(self) -> Any:
         dtype = jnp.result_type(*self.theta) if self.theta else None
         return floats_as(dtype, self._lie().identity())
 
-    @cached_property
+    @remembered
     def k(self) -> Local:
         """k_ξ near θ, for the probe's first algebra element."""
         return self.field(self.probe.algebra)
 
-    @cached_property
+    @remembered
     def k2(self) -> Local:
         """k_η, for the probe's second algebra element."""
         return self.field(self.probe.algebra2)
@@ -214,14 +216,14 @@ class Point:
     def rate_of_loss(self, algebra: Any) -> Local:
         """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
         tau, loss = self.output_field(algebra), self.loss
-        return self.near(lambda y: inner(jax.grad(loss)(y), tau(y)), self.here.value)
+        return self.near(lambda y: inner(gradient(loss)(y), tau(y)), self.here.value)
 
-    @cached_property
+    @remembered
     def loss_rate(self) -> Local:
         """s_ξ near f(θ), for the probe's first algebra element."""
         return self.rate_of_loss(self.probe.algebra)
 
-    @cached_property
+    @remembered
     def bracket(self) -> Local:
         """k_[ξ, η] near θ."""
         group, tangent = self._lie(), self._lie().tangent
@@ -231,11 +233,9 @@ class Point:
 
     def once(self, name: str, compute: Callable[[], Any]) -> Any:
         """What several properties of one family share, computed by the first of them."""
-        if name not in self._shared:
-            self._shared[name] = compute()
-        return self._shared[name]
+        return self._shared.once(name, compute)
 
-    @cached_property
+    @remembered
     def chi(self) -> Any:
         """χ_ξ(x): like the inputs, zero in integer leaves; only where the transformation moves inputs."""
         group = self._lie()

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, inner, norm, scaled
+from eqprop.engine import Tree, inner, norm, repeated, scaled
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, still_loss
 from eqprop.properties.numerics import depth_for, lanczos
@@ -54,14 +54,14 @@ def _sharpness(point: Point) -> Sides:
     act = point.acting(point.integers(point.probe.element, point.theta))
     back = point.near(lambda at: act(group.inverse(point.probe.element), at), theta)
     product = point.gradient_there.push
-    product(theta)  # traced here, outside of the loop
+    product(theta)  # once, here: first asked for in the loop it would be linearised in every round
 
     def turn(_: Any, v: Tree) -> Tree:
         image = product(v)
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1))
 
-    v = jax.lax.fori_loop(0, POWER_STEPS, turn, irregular(theta))
+    v = repeated(range(POWER_STEPS), turn, irregular(theta))
     w = back.push(v)
     there, here = product(v), point.gradient.push(w)
     size = norm(v) * norm(there) + norm(w) * norm(here)

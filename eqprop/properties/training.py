@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, inner, inner_magnitude, norm, zeros_like
+from eqprop.engine import Tree, inner, inner_magnitude, norm, scanned, zeros_like
 from eqprop.properties.base import Property, Sides, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, charge_of, masked, minibatches
 from eqprop.properties.flows import curvature_of
@@ -44,7 +43,7 @@ def _training_run(point: Point) -> Sides:
         return (after, expected), (charge.value(after), expected, size)
 
     first = charge.value(theta)
-    (end, _), (found, expected, sizes) = jax.lax.scan(advance, (theta, first), jnp.arange(STEPS))
+    (end, _), (found, expected, sizes) = scanned(advance, (theta, first), jnp.arange(STEPS))
     descended = norm(point.gradient.function(end)) <= norm(point.gradient.value)
     size = charge.size(theta) + jnp.sum(sizes)
     found, expected = (jnp.concatenate([first[None], series]) for series in (found, expected))

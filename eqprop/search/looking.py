@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import Precision, is_floating, leaf_paths
+from eqprop.engine import Precision, is_floating, leaf_paths, with_derivative
 from eqprop.evaluation import Choice, Program, applicable, last_word
 from eqprop.mutants import ramp
 from eqprop.probes import Loss, Probe
@@ -143,15 +143,10 @@ def _falsifiable(pair: Pair, count: int) -> Pair:
     )
 
 
-@jax.custom_jvp
-def _falsified(x: Any, kind: Any) -> Any:
-    del kind
-    return x
-
-
-@_falsified.defjvp
-def _rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:  # pyright: ignore[reportUnusedFunction]
-    (x, kind), t = primals, tangents[0]
+def _derivative(x: Any, t: Any, kind: Any) -> Any:
     by_entry = jnp.asarray(ramp(x), x.dtype) * (1 + 0.5 * jnp.sin(x))
     off = jnp.where(kind == CONSTANT, 1, jnp.where(kind == GENERIC, by_entry, 0))
-    return _falsified(x, kind), t * (1 + 0.5 * off).astype(t.dtype)
+    return t * (1 + 0.5 * off).astype(t.dtype)
+
+
+_falsified = with_derivative(_derivative)

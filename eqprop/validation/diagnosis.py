@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import INLINED, INNER, Local, Precision, described, numbers_context, ran
+from eqprop.engine import INLINED, INNER, Local, Precision, described, each, gradient, numbers_context
 from eqprop.errors import EqpropError
 from eqprop.probes import cast_example
 
@@ -74,8 +74,9 @@ def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | 
         theta = tuple(jnp.asarray(leaf) for leaf in pair.model.param_leaves.split(params))
         objective = _Objective(pair, inputs)
         for order, derivative in enumerate((objective.gradient, objective.bent), start=1):
+            what = f"model {pair.model.name!r} and its derivative"
             try:
-                found = ran(f"model {pair.model.name!r} and its derivative", derivative, *theta)
+                found = each(what, derivative, *(np.asarray(leaf)[None] for leaf in theta))
             except EqpropError:
                 raise
             except Exception:  # noqa: BLE001 - whatever a model raises here is no reason to ask nothing of lower orders
@@ -101,7 +102,7 @@ class _Objective:
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
 
     def gradient(self, *theta: Any) -> Any:
-        return jax.grad(lambda theta: self.value(*theta))(theta)
+        return gradient(lambda theta: self.value(*theta))(theta)
 
     def bent(self, *theta: Any) -> Any:
         """H u for u = (1, 1, …), the way that JAX allows it."""

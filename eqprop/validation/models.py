@@ -14,6 +14,7 @@ from eqprop.engine import (
     ARRAYS,
     equal,
     explained,
+    gradient,
     is_floating,
     leaf_paths,
     not_repeatable,
@@ -97,7 +98,7 @@ def _check_differentiable(model: Model, params: Any, inputs: Any) -> None:
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, leaves.carried), inputs)))
 
     try:
-        jax.eval_shape(jax.grad(total), leaves.split(params))
+        jax.eval_shape(gradient(total), leaves.split(params))
     except Exception as error:
         msg = (
             f"model {model.name!r}: JAX has no derivative of apply ({unexpected(error)}). Every property beyond the "

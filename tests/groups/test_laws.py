@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event
 from typing import Any
 
 import jax
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from eqprop import groups
-from eqprop.errors import InvalidInput
+from eqprop.engine import watchdog
+from eqprop.errors import InvalidInput, Stalled
 from eqprop.groups import DiscretePower, Group, LieGroup, check_laws
 from eqprop.groups.base import SizedGroup
 
@@ -403,3 +405,22 @@ def test_a_permutation_moves_arrays_of_any_dtype(dtype: Any) -> None:
     moved = groups.Permutation(3).act(np.array([2, 0, 1]), array, 1)
     assert moved.dtype == dtype
     np.testing.assert_array_equal(moved, array[:, [1, 2, 0]])
+
+
+def test_a_group_that_stands_still_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LIMIT", 1.0)
+    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    never = Event()
+
+    class Waiting(groups.Scaling):
+        def compose(self, first: Any, second: Any) -> Any:
+            def wait(element: Any) -> Any:
+                never.wait()
+                return np.asarray(element)
+
+            promised = jax.ShapeDtypeStruct((self.n,), np.float64)
+            return jax.pure_callback(wait, promised, first * second, vmap_method="sequential")
+
+    with pytest.raises(Stalled, match=r"the program of the laws of .*Waiting\(n=2\) stood still"):
+        check_laws(Waiting(2))
+    never.set()

@@ -22,9 +22,10 @@ from eqprop.errors import Falsified, InvalidInput
 from eqprop.faces.cli import main
 from eqprop.optimizers import grid, preconditioners, table
 from eqprop.optimizers import run as run_table
-from eqprop.optimizers.grid import DRIFTS, Cell, search_cell
+from eqprop.optimizers.grid import Cell, search_cell
 from eqprop.optimizers.pairs import columns
 from eqprop.optimizers.zoo import ROWS, Maps, Row
+from eqprop.properties.optimizers import charge_drift
 from eqprop.runs import replay
 
 pytest_plugins = "pytester"
@@ -192,28 +193,22 @@ def test_a_property_that_cannot_be_evaluated_takes_no_other_answer_of_its_cell_d
     assert "ZeroDivisionError" in cell.reason
 
 
-def standing_still_in_batches_of(rows: int, never: Event) -> Simple:
-    """Gradient descent whose step never arrives where so many are taken together."""
-
-    def wait(leaf: Any) -> Any:
-        if leaf.ndim > 1 and leaf.shape[0] == rows:
-            never.wait()
-        return leaf
-
-    def arrives(leaf: Any) -> Any:
-        return jax.pure_callback(wait, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), leaf, vmap_method="expand_dims")
-
-    def step(grads, params):
-        return plain_descent(jax.tree.map(arrives, grads), params)
-
-    return stateless(step)
-
-
 def test_a_drift_that_stands_still_is_said_of_the_cell_and_does_not_hang_it(monkeypatch):
     monkeypatch.setattr(watchdog, "LIMIT", 1.0)
     monkeypatch.setattr(watchdog, "POLL", 0.05)
     never = Event()
-    row = Row("stands still", lambda: standing_still_in_batches_of(DRIFTS, never), address="tests:none")
+
+    def wait(drift: Any) -> Any:
+        never.wait()
+        return drift
+
+    def waiting(optimizer: Any, point: Any) -> Any:
+        drift, *others = charge_drift(optimizer, point)
+        promised = jax.ShapeDtypeStruct(drift.shape, drift.dtype)
+        return jax.pure_callback(wait, promised, drift, vmap_method="sequential"), *others
+
+    monkeypatch.setattr(grid, "charge_drift", waiting)
+    row = Row("stands still", lambda: stateless(plain_descent), address="tests:none")
     try:
         cell = search_cell(row, COLUMNS["translation"])
     finally:

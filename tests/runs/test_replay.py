@@ -173,6 +173,10 @@ OUTSIDE = [
     (groups.Rotation(2), np.diag([1.0, -1.0]), "a rotation, of determinant 1"),
     (groups.Orthogonal(2), np.diag([1.0, 2.0]), "an orthogonal matrix"),
     (groups.GeneralLinear(2), np.ones((2, 2)), "an invertible matrix"),
+    (groups.ComplexLinear(2), np.ones((2, 2, 2)), "real and imaginary part of an invertible complex matrix"),
+    (groups.ComplexLinear(1, "halves"), np.array([[[np.inf]], [[0.0]]]), "real and imaginary part of an invertible"),
+    (groups.Integers(2), np.array([1.0, 0.5]), "whole numbers"),
+    (groups.Integers(1), np.array([np.nan]), "whole numbers"),
     (groups.Product(groups.Scaling(1), groups.Sign(1)), (np.ones(1), np.zeros(1, np.int32)), "signs"),
     (groups.Power(groups.Scaling(1), 2), np.array([[1.0], [0.0]]), "factors above 0"),
 ]

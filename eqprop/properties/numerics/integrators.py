@@ -15,7 +15,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Tree, add, batched, inner, inner_magnitude, norm, scaled, subtract, zeros_like
+from eqprop.engine import (
+    Tree,
+    add,
+    batched,
+    in_a_scope,
+    inner,
+    inner_magnitude,
+    norm,
+    repeated,
+    scaled,
+    scanned,
+    subtract,
+    value_and_gradient,
+    zeros_like,
+)
 
 # -- integrals --------------------------------------------------------------------------------------------------------
 
@@ -76,7 +90,7 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
         total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
         return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
 
-    example = jax.eval_shape(function, jnp.zeros(()))
+    example = jax.eval_shape(in_a_scope(function), jnp.zeros(()))
     dtype = jnp.result_type(*jax.tree.leaves(example))
     blank = jax.tree.map(lambda leaf: jnp.zeros((pieces, *leaf.shape), leaf.dtype), example)
     starts, widths = jnp.zeros(pieces, dtype), jnp.zeros(pieces, dtype).at[0].set(1)
@@ -93,7 +107,7 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
             values, errors = _put(values, where, value), _put(errors, where, error)
         return starts, widths, values, errors
 
-    _, _, values, errors = jax.lax.fori_loop(1, pieces, cut, state)
+    _, _, values, errors = repeated(range(1, pieces), cut, state)
     return tuple(jax.tree.map(lambda leaf: jnp.sum(leaf, 0), tree) for tree in (values, errors))  # pyright: ignore[reportReturnType]
 
 
@@ -184,7 +198,7 @@ def increment(
 
     def at(t: Any) -> tuple[Any, Any, Any, Any]:
         here = jax.tree.map(lambda a, d: a + (t * d).astype(a.dtype), start, step)
-        (value, terms), slopes = jax.value_and_grad(function, has_aux=True)(here)
+        (value, terms), slopes = value_and_gradient(function, beside=True)(here)
         return value, terms, inner(slopes, step), inner_magnitude(slopes, step)
 
     value, terms, slope, size = over(at)(jnp.asarray(nodes, jnp.result_type(*jax.tree.leaves(start))))
@@ -261,13 +275,13 @@ def collocation(
             return at, batched(field)(at)
 
         flat = _repeated(y, stages)
-        at, slopes = jax.lax.fori_loop(0, ITERATIONS, improve, (flat, _repeated(zeros_like(y), stages)))
+        at, slopes = repeated(range(ITERATIONS), improve, (flat, _repeated(zeros_like(y), stages)))
         seen = batched(observe)(at, slopes, states(y, slopes))
         end = jax.tree.map(lambda a, k: a + step * jnp.tensordot(weights.astype(k.dtype), k, 1), y, slopes)
         sums = jax.tree.map(lambda leaf: step * jnp.tensordot(weights.astype(leaf.dtype), leaf, 1), seen)
         return end, (end, sums)
 
-    return jax.lax.scan(one_step, start, None, length=steps)[1]
+    return scanned(one_step, start, steps)[1]
 
 
 def _repeated(tree: Tree, times: int) -> Tree:
@@ -287,9 +301,9 @@ def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Any:
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1)), length
 
-    product(start)  # traced here: what it remembers must not come from inside the loop
+    product(start)  # once, here: first asked for in the loop it would be linearised in every round
     first = scaled(start, 1 / jnp.where(norm(start) > 0, norm(start), 1))
-    return jax.lax.fori_loop(0, POWER_STEPS, turn, (first, jnp.zeros_like(norm(start))))[1]
+    return repeated(range(POWER_STEPS), turn, (first, jnp.zeros_like(norm(start))))[1]
 
 
 def combined(a: Any, x: Tree, b: Any, y: Tree) -> Tree:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short
-from eqprop.engine import ARRAYS, Partition, Tree, explained, is_floating, leaf_paths, zeros_like
+from eqprop.engine import ARRAYS, Partition, Tree, explained, is_floating, leaf_paths, one_by_one, scanned, zeros_like
 from eqprop.errors import EqpropError, InvalidInput
 
 EXTRA = ("value", "grad", "value_fn")
@@ -151,7 +151,7 @@ class Stepper:
             return (there, total, _like(state, after)), observe(at, u)
 
         start = jax.tree.map(jnp.asarray, (theta, zeros_like(theta), self.start(theta)))
-        (_, moved, _), seen = jax.lax.scan(step, start, None, length=steps)
+        (_, moved, _), seen = scanned(step, start, steps)
         return moved, seen
 
     def _tree(self, floats: Tree) -> Any:
@@ -225,5 +225,5 @@ def total(sizes: Tree) -> Tree:
 def both(run: Callable[[Tree], Any], here: Tree, there: Tree) -> tuple[Any, Any]:
     """run(here) and run(there), traced once: neither unrolled nor batched, so that any operation may lie inside."""
     stacked = jax.tree.map(lambda a, b: jnp.stack([a, b]), here, there)
-    found = jax.lax.map(run, stacked)
+    found = one_by_one(run)(stacked)
     return tuple(jax.tree.map(lambda leaf, i=i: leaf[i], found) for i in range(2))  # pyright: ignore[reportReturnType]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import Tree, numbers_context, ran
+from eqprop.engine import Tree, each, gradient, numbers_context
 from eqprop.errors import InvalidInput
 from eqprop.probes import SQUARED_ERROR, cast_example, output_shapes, params_of
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper
@@ -54,13 +54,14 @@ class OptimizerCheck:
             return loss(pair.model.apply(leaves.join(theta, leaves.carried), inputs))
 
         def first(theta: Tree) -> tuple[Tree, Tree]:
-            gradient = jax.grad(value)(theta)
-            return gradient, Stepper(self.optimizer, leaves, value, jax.grad(value)).first(gradient, theta)
+            slope = gradient(value)(theta)
+            return slope, Stepper(self.optimizer, leaves, value, gradient(value)).first(slope, theta)
 
-        gradient, u = ran(f"a step of optimizer {self.optimizer.name!r}", first, theta)
-        if all(np.isfinite(leaf).all() for leaf in gradient):
-            for path, g, leaf in zip(leaves.float_paths, gradient, u, strict=True):
-                self._finite(path, np.asarray(g), np.asarray(leaf))
+        one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], theta)
+        slopes, steps = each(f"a step of optimizer {self.optimizer.name!r}", first, one)
+        if all(np.isfinite(leaf).all() for leaf in slopes):
+            for path, slope, step in zip(leaves.float_paths, slopes, steps, strict=True):
+                self._finite(path, slope[0], step[0])
 
     def _finite(self, path: str, gradient: np.ndarray, u: np.ndarray) -> None:
         if np.isfinite(u).all():

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Tree, inner, inner_magnitude
+from eqprop.engine import Tree, derivative, inner, inner_magnitude
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, still_loss
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
@@ -183,7 +183,7 @@ def charge_drift(optimizer: Any, point: Point) -> tuple[Any, Any, Any]:
     field = point.field(point.traits.symmetric.nearest(point.probe.algebra)).function
 
     def observe(theta: Tree, u: Tree) -> tuple[Any, Any]:
-        k, turned = field(theta), jax.jvp(field, (theta,), (u,))[1]
+        k, turned = field(theta), derivative(field, theta, u)
         return inner(u, k), inner(u, turned) / 2
 
     _, (first, second) = stepper.along(point.theta, STEPS, observe)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import LARGE, norm, numbers_context, ran, subtract
+from eqprop.engine import Local, each, jitted, norm, numbers_context, subtract
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
 
@@ -60,8 +60,9 @@ class Survey:
         self.group = pair.transformation.group
         self.rng = np.random.default_rng(SEED)
         self.source, self.image = pair.model.param_leaves, pair.image.param_leaves
+        self.act = jitted(self._act)  # traced once for all of its derivatives
 
-    def act(self, element: Any, theta: Any) -> Any:
+    def _act(self, element: Any, theta: Any) -> Any:
         """K on the floating-point leaves."""
         return self.image.split(self.pair.transformation.on_params(element, self.source.join(theta)))
 
@@ -70,12 +71,9 @@ class Survey:
         return params_of(self.pair.model, "gaussian", self.rng, count)
 
     def run(self, row: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function gives at each of several points; long rows are taken one after the other."""
-        over_rows = (
-            jax.vmap(row) if self.source.size < LARGE else lambda *rows: jax.lax.map(lambda one: row(*one), rows)
-        )
-        what = f"what transformation {self.pair.transformation.name!r} is like"
-        return jax.tree.map(lambda found: np.asarray(found, dtype=float), ran(what, over_rows, *arguments))
+        """What a function gives at each of several points."""
+        found = each(f"what transformation {self.pair.transformation.name!r} is like", row, *arguments)
+        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), found)
 
 
 class _Actions(Survey):
@@ -96,8 +94,9 @@ class _Actions(Survey):
         return ActionTraits(not integers.any(), affine, orthogonal, coisometric)
 
     def _row(self, element: Any, one: Any, other: Any, u: Any, w: Any) -> tuple[Any, ...]:
-        du, dv = (jax.jvp(partial(self.act, element), (at,), (u,))[1] for at in (one, other))
-        pulled = [norm(jax.vjp(partial(self.act, element), at)[1](w)[0]) for at in (one, other)]
+        here, there = (Local(partial(self.act, element), at) for at in (one, other))
+        du, dv = here.push(u), there.push(u)
+        pulled = [norm(local.pull(w)) for local in (here, there)]
         return self._changed(element, one), norm(u), norm(du), norm(subtract(du, dv)), norm(w), *pulled
 
     def _changed(self, element: Any, theta: Any) -> Any:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,7 +29,19 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eqprop.claims import Pair
-from eqprop.engine import floats_as, generator, inner, norm, numbers_context, subtract, zeros_like
+from eqprop.engine import (
+    derivative,
+    floats_as,
+    generator,
+    gradient,
+    inner,
+    jitted,
+    linearized,
+    norm,
+    numbers_context,
+    subtract,
+    zeros_like,
+)
 from eqprop.groups import LieGroup
 from eqprop.probes import gaussian, output_shapes, tangents_of
 from eqprop.properties.traits.actions import Survey
@@ -150,16 +163,16 @@ class _Generators(Survey):
         count = span.size + SPARE_ROWS
         one, other = self.points(count), self.points(count)
         u, v = (tangents_of(one, self.rng) for _ in range(2))
-        none = jnp.zeros(span.size)
+        none = np.zeros(span.size)
+        # Each traced once, at the first point: the others take its derivatives from that trace.
+        field = jitted(lambda xi, at: self._field(span.element(xi))(at))
+        turned = jitted(lambda xi, at, right: derivative(partial(field, xi), at, right))
 
         def row(one: Any, other: Any, u: Any, v: Any) -> tuple[Any, ...]:
-            def coefficients(form: Callable[[Callable[[Any], Any]], Any]) -> Any:
-                return jax.grad(lambda xi: form(self._field(span.element(xi))))(none)
-
             def bilinear(at: Any, left: Any, right: Any) -> Any:
-                return coefficients(lambda k: inner(left, jax.jvp(k, (at,), (right,))[1]))
+                return gradient(lambda xi: inner(left, turned(xi, at, right)))(none)
 
-            values = (coefficients(lambda k, at=at: inner(v, k(at))) for at in (zeros_like(one), one))
+            values = (gradient(lambda xi, at=at: inner(v, field(xi, at)))(none) for at in (zeros_like(one), one))
             return bilinear(one, v, u), bilinear(one, u, v), bilinear(other, v, u), *values, norm(u) * norm(v)
 
         return self.run(row, one, other, u, v)
@@ -185,7 +198,7 @@ class _Generators(Survey):
 
         def row(algebra: Any, theta: Any, u: Any, y: Any) -> dict[str, Any]:
             field = self._field(algebra)
-            k, push = jax.linearize(field, theta)
+            k, push = linearized(field, theta)
             once = push(u)
             rest = subtract(once, u)
             tau = jax.vmap(generator(self.pair.transformation.on_outputs, self._identity(), group.tangent(algebra)))(y)

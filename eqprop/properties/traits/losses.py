@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import inner_magnitude, numbers_context
+from eqprop.engine import inner_magnitude, numbers_context, value_and_gradient
 from eqprop.probes import output_shapes
 from eqprop.properties.traits.actions import Survey
 from eqprop.rounding import RECOGNISED
@@ -40,7 +40,7 @@ class _Losses(Survey):
             return False
 
         def row(element: Any, y: Any) -> tuple[Any, Any]:
-            here, slope = jax.value_and_grad(loss)(y)
+            here, slope = value_and_gradient(loss)(y)
             there = loss(move(element, y))
             return jnp.abs(there - here), jnp.abs(there) + jnp.abs(here) + inner_magnitude(slope, y)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import coarsest, lowest_precisions, numbers_context, ran
+from eqprop.engine import coarsest, each, jitted, lowest_precisions, numbers_context
 from eqprop.probes import cast_example, output_shapes, params_of
 from eqprop.rounding import bar_of
 
@@ -72,6 +72,7 @@ def _straight(function: Callable[[Any], Any], points: Any) -> bool:
         points: with two leading axes: the points and directions from them, and how many.
     """
     one = jax.tree.map(lambda leaf: leaf[0, 0], points)
+    function = jitted(function)  # traced once for all of its values
     eps = coarsest(lowest_precisions(jax.make_jaxpr(function)(one))).eps
     if bar_of(eps).coarse:
         return False
@@ -86,8 +87,7 @@ def _straight(function: Callable[[Any], Any], points: Any) -> bool:
         return jnp.stack([_bent(*leaf, eps) for leaf in zip(ahead, here, behind, strict=True)]).any()
 
     rows = jax.tree.map(lambda leaf: np.moveaxis(leaf, 1, 0), points)
-    found = ran("the model's second differences", lambda rows: jax.lax.map(bends, rows), rows)
-    return bool(np.mean(np.asarray(found)) < 0.5)
+    return bool(np.mean(each("the model's second differences", bends, rows)) < 0.5)
 
 
 def _bent(ahead: Any, here: Any, behind: Any, eps: float) -> Any:

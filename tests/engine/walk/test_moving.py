@@ -54,6 +54,15 @@ def test_axes_come_and_go_as_by_xla(dtype):
     conforms(lambda x, y: lax.concatenate([x, y], 2), x, x[..., :1])
 
 
+@pytest.mark.parametrize(
+    ("shape", "wide", "axes"), [((0,), (0, 3), (0,)), ((1, 0), (4, 0), (0, 1)), ((0,), (3, 0), (1,))]
+)
+def test_what_is_empty_is_repeated_along_other_axes(
+    shape: tuple[int, ...], wide: tuple[int, ...], axes: tuple[int, ...]
+):
+    conforms(lambda x: lax.broadcast_in_dim(x, wide, axes), np.zeros((*shape, 2)))
+
+
 def test_broadcasts_and_parts_of_keys_are_those_of_their_data():
     keys = jax.random.split(jax.random.key(3), 6).reshape(3, 2)
     row = jax.ShapeDtypeStruct(keys.shape, keys.dtype)

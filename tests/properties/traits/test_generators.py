@@ -17,10 +17,10 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
-from eqprop.engine import LARGE, compiler_options
+from eqprop.engine import LARGE, compiler_options, rows
 from eqprop.groups import LieGroup
 from eqprop.properties import hypotheses
-from eqprop.properties.traits import Traits, action_traits_of, actions, generators, traits_of
+from eqprop.properties.traits import Traits, action_traits_of, generators, traits_of
 from eqprop.properties.traits import subspaces as parts
 from eqprop.properties.traits.generators import Subspace
 from tests.properties.traits.trait_pairs import (
@@ -381,7 +381,7 @@ def test_a_large_model_has_the_traits_of_a_small_one(float64: None):
 def test_rows_taken_one_after_the_other_say_what_they_say_together(
     make: Callable[[], eqprop.Pair], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(actions, "LARGE", 1)
+    monkeypatch.setattr(rows, "AT_ONCE", 1)
     here = make()
     found = traits_of(here)
     assert flags(here) == FLAGS[make]

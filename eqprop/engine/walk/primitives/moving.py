@@ -52,9 +52,9 @@ def broadcast(equation: Any) -> Step:
     require(len(equation.invars) == 1, "broadcast to a dynamic shape")
     kept = {*equation.params["broadcast_dimensions"], *range(len(shape) - len(key_shape(operand)), len(shape))}
     index = tuple(ALL if axis in kept else None for axis in range(len(shape)))
-    if math.prod(shape) == math.prod(shape_of(operand)):
-        return lambda x: x[index]
     size, dtype = math.prod(shape), dtype_of(operand)
+    if size and size == math.prod(shape_of(operand)):
+        return lambda x: x[index]
 
     def repeat(x: Array) -> Array:
         rows = x.shape[-1]

@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from eqprop.engine.loops import scanned
+
 
 @jax.custom_jvp
 def inverse_matrix(matrix: Any) -> Any:
@@ -35,7 +37,7 @@ def inverse_matrix(matrix: Any) -> Any:
         others = jnp.where(place == k, 0, a) - column[:, None] * row[None, :]
         return (jnp.where(here[:, None], row[None, :], others), jnp.where(here, k, column_of)), pivot
 
-    (a, column_of), pivots = jax.lax.scan(eliminate, (matrix, jnp.full_like(place, -1)), place)
+    (a, column_of), pivots = scanned(eliminate, (matrix, jnp.full_like(place, -1)), place)
     return a[pivots][:, column_of]
 
 
