@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -13,6 +14,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
+from eqprop.evaluation import Program
 
 # For examples/ and benchmarks/, which are not installed. Behind everything that is: the checkout's eqprop/ lacks the
 # strategies and the catalog that the installed one has.
@@ -46,3 +48,14 @@ def absorbing() -> eqprop.Pair:
         groups.Permutation(3), lambda s, p: {**p, "w": p["w"][s]}, lambda s, y: y[s], on_inputs=lambda s, x: x[s]
     )
     return eqprop.Pair(source, permuted, target=target, name="absorbing")
+
+
+@pytest.fixture
+def disputing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler whose programs violate nothing."""
+
+    def cleared(program, name, probes, rng):
+        judged = program.judge(probes, rng)[name]
+        return replace(judged, residual=0 * judged.residual)
+
+    monkeypatch.setattr(Program, "as_compiled", cleared)

@@ -18,7 +18,7 @@ from eqprop.claims import Pair
 from eqprop.counterexamples import by_path, counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches
 from eqprop.errors import Falsified, InvalidInput
-from eqprop.evaluation import REPORTED, Program, climbed
+from eqprop.evaluation import Program, as_compiled, climbed
 from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
@@ -26,7 +26,7 @@ from eqprop.properties import Property
 from eqprop.results import Outcome, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
-from eqprop.search import Evidence, SearchTask, Tally, rebuilt, simplest, verdict_of, why_empty
+from eqprop.search import DISPUTED, Evidence, SearchTask, Tally, rebuilt, simplest, verdict_of, why_empty
 from eqprop.validation import check_pair
 
 MOST_LISTED = 20
@@ -158,12 +158,16 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     probe = _probe(program, prop, numbers)
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
     rng = np.random.default_rng(0)
-    climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng, REPORTED)
+    climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng)
     tallies[prop.name].add(climb, pair.key, program.units[prop.name])
     if not climb.violations.size:
         return verdict_of(Evidence(tallies, empty=why_empty([prop], tallies, pair)), pair.name, prop)
+    judged = as_compiled(program, prop.name, batch, rng)
+    if not judged.suspect[0]:
+        disputed = Evidence(tallies, violated=[prop.name], disputed={prop.name: DISPUTED})
+        return verdict_of(disputed, pair.name, prop)
     shown = counterexample(
-        program, prop, batch.at(0), climb.judged, target="", task=pair.name, blob="", before=probe, seed=0, save=None
+        program, prop, batch.at(0), judged, target="", task=pair.name, blob="", before=probe, seed=0, save=None
     )
     return verdict_of(Evidence(tallies, violated=[prop.name]), pair.name, prop, shown)
 

@@ -11,6 +11,7 @@ from eqprop.search.driver import Search as Search
 from eqprop.search.driver import ignore as ignore
 from eqprop.search.driver import search as search
 from eqprop.search.known_failures import check_known_names as check_known_names
+from eqprop.search.outcomes import DISPUTED as DISPUTED
 from eqprop.search.outcomes import Evidence as Evidence
 from eqprop.search.outcomes import outcome_of as outcome_of
 from eqprop.search.outcomes import verdict_of as verdict_of

@@ -175,6 +175,12 @@ def test_what_the_last_word_clears_in_a_cell_is_a_yes_and_is_counted():
     assert f"at {cleared.cleared} probes the sides differed by rounding inside the program" in remarks
 
 
+def test_what_the_compiled_program_does_not_violate_is_no_answer(disputing):
+    cell = search_cell(next(row for row in ROWS if row.name == "sign descent"), COLUMNS["rotations"])
+    assert (cell.step, cell.counterexample, cell.agrees) == ("?", None, False)
+    assert "the compiled program does not" in cell.reason
+
+
 def test_a_trajectory_is_asked_for_itself_where_a_step_is_not_what_it_should_be():
     cell = search_cell(next(row for row in ROWS if row.name == "sign descent"), COLUMNS["rotations"])
     assert (cell.step, cell.trajectory, cell.reason) == ("no", "no", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,8 +16,9 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.counterexamples.saving import RECIPE
+from eqprop.evaluation import Program
 from eqprop.results import Outcome
-from eqprop.runs import replay
+from eqprop.runs import replay, replaying
 from eqprop.runs.targets import resolve
 
 NUMBERS = itertools.count()
@@ -125,14 +127,25 @@ def test_check_says_that_a_property_holds_at_the_given_numbers():
     assert verdict.counterexample is None
 
 
-@pytest.mark.parametrize("factor", [0.1, 1.0])
-def test_check_does_not_take_rounding_inside_the_program_for_a_violation(absorbing, factor):
-    """Some 1e4 floors of 63 perturbed copies."""
-    numbers = {"params": {"a": [0.3], "w": factor * np.array([1.1, 1.3, 1.7])}, "inputs": np.ones(3)}
+@pytest.mark.parametrize(("evaluator", "cleared"), [("numpy", 0), ("xla", 1)])
+def test_check_does_not_take_rounding_inside_the_program_for_a_violation(absorbing, evaluator, cleared, monkeypatch):
+    """Compiled, some 1e4 floors of 63 perturbed copies; walked, copies round inside from the start."""
+    monkeypatch.setattr(replaying, "Program", partial(Program, evaluator=evaluator))
+    numbers = {"params": {"a": [0.3], "w": np.array([1.1, 1.3, 1.7])}, "inputs": np.ones(3)}
     verdict = eqprop.check(absorbing, "equivariance", **numbers, element=[1, 2, 0])
     assert verdict.outcome is Outcome.HOLDS
     assert verdict.floors < 1
-    assert verdict.to_record()["cleared"] == 1
+    assert verdict.to_record()["cleared"] == cleared
+
+
+def test_what_the_compiled_program_does_not_violate_is_inconclusive_in_a_check_as_in_a_search(disputing):
+    forgetful = eqprop.hidden_units(groups.Scaling(2), writes={"w": 1})
+    pair = linear().replaced(transformation=forgetful)
+    (searched,) = eqprop.run(pair, properties=["equivariance"]).verdicts
+    checked = eqprop.check(pair, "equivariance", **GOOD)
+    assert checked.outcome is searched.outcome is Outcome.INCONCLUSIVE
+    assert checked.reason == searched.reason
+    assert "the compiled program does not" in checked.reason
 
 
 def test_check_and_search_mean_the_same_by_an_empty_statement():
