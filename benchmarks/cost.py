@@ -2,6 +2,7 @@
 
     python -m benchmarks.cost                          # about 1e4, 1e5 and 1e6 parameters
     python -m benchmarks.cost --sizes 1e4 --repeats 3
+    python -m benchmarks.cost --evaluator xla
 
 The model is a ReLU network with two hidden layers on a batch of 32, its first hidden layer rescaled, in float64. One
 gradient is ``jax.jit(jax.grad(loss))`` with XLA's default options. Verifying draws the probe, its perturbed copies for
@@ -26,7 +27,7 @@ import numpy as np
 from benchmarks.nets import perceptron
 from eqprop import rounding
 from eqprop.claims import Pair
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Choice, Program, applicable
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.profiles import PROFILES
 from eqprop.properties import CORE
@@ -100,14 +101,14 @@ def verify_once(program: Program, probes: int, rng: np.random.Generator) -> dict
     copies, eps = program.copies, max(program.eps.values())
     draw, drawn = seconds(lambda: program.draw(rng, probes))
     perturb, rows = seconds(lambda: rounding.perturbed(drawn, copies, eps, rng))
-    run, measured = seconds(lambda: program.measure(rows, copies))
+    run, measured = seconds(lambda: program.measure(rows, copies, rng))
     judge, _ = seconds(lambda: [rounding.judgement(m, program.eps[name]).suspect for name, m in measured.items()])
     return {"draw": draw, "perturb": perturb, "run": run, "judge": judge}
 
 
-def cost(pair: Pair, repeats: int) -> Cost:
+def cost(pair: Pair, repeats: int, evaluator: Choice) -> Cost:
     """Time verifying and gradients in turns."""
-    program = Program(pair, applicable(pair, CORE), SQUARED_ERROR)
+    program = Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator=evaluator)
     probes = max(1, PROFILES["gate"].probes * SMALL // max(pair.model.param_leaves.size, SMALL))
     rng = np.random.default_rng(0)
     run = gradient(pair, program.draw(rng, 1).at(0))
@@ -120,7 +121,7 @@ def cost(pair: Pair, repeats: int) -> Cost:
         verified.append(verify_once(program, probes, rng))
     stages = {name: np.stack([v[name] for v in verified]) / probes for name in verified[0]}
     size = pair.model.param_leaves.size
-    return Cost(size, len(program.properties), program.rows, probes, np.stack(gradients), stages)
+    return Cost(size, len(program.properties), program.evaluator.rows, probes, np.stack(gradients), stages)
 
 
 def spread(values: np.ndarray) -> str:
@@ -131,9 +132,10 @@ def spread(values: np.ndarray) -> str:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--sizes", default="1e4,1e5,1e6", show_default=True, help="Numbers of parameters, separated by commas.")
 @click.option("--repeats", type=click.IntRange(1), default=7, show_default=True)
-def main(*, sizes: str, repeats: int) -> None:
+@click.option("--evaluator", type=click.Choice(["numpy", "xla"]), default="numpy", show_default=True)
+def main(*, sizes: str, repeats: int, evaluator: Choice) -> None:
     """Measure and print; the exit code is 1 where the median is above 100 gradient evaluations."""
-    costs = [cost(network(float(size)), repeats) for size in sizes.split(",")]
+    costs = [cost(network(float(size)), repeats, evaluator) for size in sizes.split(",")]
     for i, clock in enumerate(CLOCKS):
         click.echo(f"{clock} time, medians (ranges) of {repeats} repetitions")
         for c in costs:

@@ -142,7 +142,7 @@ class Stages:
 
 def compiled(pair: Pair) -> Program:
     """All applicable properties of a pair."""
-    return Program(pair, applicable(pair, CORE), SQUARED_ERROR)
+    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator="xla")
 
 
 def cpu(work: Callable[[], object], repeats: int) -> float:

@@ -84,6 +84,32 @@ def test_convolutions_agree_with_xla(dtype, examples):
     sweep(cases, lambda case: conforms(lambda x, y: lax.conv_general_dilated(x, y, **case[0]), *case[1]), examples)
 
 
+@st.composite
+def convolutions_of_small_images(draw, dtype):
+    """Padded to more than the kernel, which is larger than they are: as derivatives of derivatives hold them."""
+    places = draw(st.integers(1, 2))
+
+    def each(values):
+        return tuple(draw(st.lists(values, min_size=places, max_size=places)))
+
+    names = lax.conv_dimension_numbers((1,) * (places + 2), (1,) * (places + 2), None)
+    params = {
+        "window_strides": (1,) * places,
+        "padding": each(st.tuples(st.integers(0, 9), st.integers(5, 9))),
+        "lhs_dilation": each(st.integers(1, 3)),
+        "rhs_dilation": each(st.integers(1, 3)),
+        "dimension_numbers": names,
+    }
+    image, kernel = (2, 3, *each(st.integers(1, 3))), (4, 3, *each(st.integers(3, 5)))
+    return params, draw(operands((dtype, image), (dtype, kernel), special=False))
+
+
+@pytest.mark.parametrize("dtype", [np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.complex64)], ids=str)
+def test_convolutions_of_images_smaller_than_their_kernels_agree_with_xla(dtype, examples):
+    cases = convolutions_of_small_images(dtype)
+    sweep(cases, lambda case: conforms(lambda x, y: lax.conv_general_dilated(x, y, **case[0]), *case[1]), examples)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("lengths", [(8,), (3, 4)])
 def test_fourier_transforms_agree_with_xla(dtype, lengths):

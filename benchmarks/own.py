@@ -1,0 +1,150 @@
+"""A first verdict on networks of one's own: what it waits for, and how much memory it takes.
+
+    python -m benchmarks.own                                    # 1e3 to 1e6 parameters, walked
+    python -m benchmarks.own --sizes 1e5 --kinds transformer --evaluator xla
+    python -m benchmarks.own --sizes 1e5 --check-grads
+
+One probe of all core properties that apply, with its perturbed copies, in float64: tracing, building or compiling, and
+evaluating, in CPU seconds. Each network has a process of its own, so that its peak of memory is its own. Beside it, on
+demand, ``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
+automatic derivatives agree with differences.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TypeVar
+
+import click
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.test_util import check_grads
+
+from benchmarks import nets
+from eqprop.claims import Pair
+from eqprop.engine import numbers_context, separated_caches
+from eqprop.evaluation import Choice, Program, applicable
+from eqprop.evaluation.row import Row
+from eqprop.probes import SQUARED_ERROR
+from eqprop.properties import CORE
+
+
+def perceptron(parameters: float) -> Pair:
+    width = max(2, round((parameters / 2) ** 0.5))
+    return nets.perceptron((width, width, width, 10), batch=32)
+
+
+def convolutional(parameters: float) -> Pair:
+    channels = max(2, round((parameters / 36) ** 0.5))
+    return nets.convolutional(channels, layers=5)
+
+
+def transformer(parameters: float) -> Pair:
+    """Of three layers up to 300,000 parameters, of six beyond, of twelve beyond 10 million."""
+    layers = 3 if parameters <= 3e5 else 6 if parameters <= 1e7 else 12
+    width = max(4, 4 * round((parameters / (12 * layers)) ** 0.5 / 4))
+    return nets.transformer(width, layers, tokens=16 if layers == 3 else 64)
+
+
+T = TypeVar("T")
+
+KINDS: dict[str, Callable[[float], Pair]] = {
+    "perceptron": perceptron,
+    "convolutional": convolutional,
+    "transformer": transformer,
+}
+
+
+@dataclass(frozen=True)
+class First:
+    """What one network took: CPU seconds by stage, and the peak of memory in bytes."""
+
+    name: str
+    parameters: int
+    properties: int
+    worst: float
+    stages: dict[str, float]
+    peak: int
+
+    def __str__(self) -> str:
+        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in self.stages.items())
+        return (
+            f"{self.name}, {self.parameters:,} parameters: {self.properties} properties at a first probe in "
+            f"{sum(self.stages.values()):.2f} s ({stages}), peak {self.peak / 2**30:.2f} GiB; "
+            f"at most {self.worst:.2g} floors"
+        )
+
+
+def first_verdict(kind: str, parameters: float, evaluator: Choice) -> First:
+    """All core properties at one probe, stage by stage."""
+    pair = KINDS[kind](parameters)
+    stages: dict[str, float] = {}
+    rng = np.random.default_rng(0)
+    with separated_caches("float64"):
+        properties = timed(stages, "hypotheses", lambda: applicable(pair, CORE))
+        with numbers_context("float64"):
+            row = Row(pair, properties, SQUARED_ERROR, "float64", reverse_only=False)
+            timed(stages, "tracing", lambda: jax.make_jaxpr(row.sides)(row.like()))
+        # Traced once more, from what JAX has remembered: a little is counted twice.
+        making = "building" if evaluator == "numpy" else "lowering and compiling"
+        program = timed(stages, making, lambda: Program(pair, properties, SQUARED_ERROR, evaluator=evaluator, probes=1))
+        judged = timed(stages, "evaluating", lambda: program.judge(program.draw(rng, 1), rng))
+    worst = max(float(np.nanmax(found.floors)) for found in judged.values())
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return First(kind, pair.model.param_leaves.size, len(properties), worst, stages, peak)
+
+
+def checked_grads(kind: str, parameters: float) -> str:
+    """What ``check_grads`` of order 2 says of the same loss at drawn parameters, in float64, and its CPU seconds."""
+    pair = KINDS[kind](parameters)
+    stages: dict[str, float] = {}
+    with jax.enable_x64(True):
+        row = Row(pair, applicable(pair, CORE)[:1], SQUARED_ERROR, "float64", reverse_only=False)
+        probe = row.draw(np.random.default_rng(0), 1).at(0)
+        params = [jnp.asarray(leaf) for leaf in probe.params]
+        targets = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), row.outputs)
+
+        def loss(*leaves: object) -> object:
+            return SQUARED_ERROR(pair.model.apply(pair.model.param_leaves.join(leaves), probe.inputs), targets)
+
+        try:
+            timed(stages, "check_grads", lambda: check_grads(loss, params, order=2))
+            said = "passes"
+        except AssertionError as error:
+            said = f"fails: {str(error).strip().splitlines()[-1].strip()}"
+    seconds = f" in {stages['check_grads']:.2f} s" if stages else ""
+    return f"  jax.test_util.check_grads of order 2{seconds}: {said}"
+
+
+def timed(stages: dict[str, float], name: str, work: Callable[[], T]) -> T:
+    start = time.process_time()
+    found = work()
+    stages[name] = time.process_time() - start
+    return found
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--sizes", default="1e3,1e4,1e5,1e6", show_default=True, help="Numbers of parameters.")
+@click.option("--kinds", default=",".join(KINDS), show_default=True, help="Networks.")
+@click.option("--evaluator", type=click.Choice(["numpy", "xla"]), default="numpy", show_default=True)
+@click.option("--check-grads", is_flag=True, help="Ask jax.test_util.check_grads, too.")
+def main(*, sizes: str, kinds: str, evaluator: Choice, check_grads: bool) -> None:
+    """Measure and print, a network at a time."""
+    context = get_context("spawn")
+    for size in map(float, sizes.split(",")):
+        for kind in kinds.split(","):
+            with ProcessPoolExecutor(1, mp_context=context) as alone:
+                click.echo(str(alone.submit(first_verdict, kind, size, evaluator).result()))
+            if check_grads:
+                with ProcessPoolExecutor(1, mp_context=context) as alone:
+                    click.echo(alone.submit(checked_grads, kind, size).result())
+
+
+if __name__ == "__main__":
+    main()
