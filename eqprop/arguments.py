@@ -10,6 +10,7 @@ import inspect
 import operator
 import re
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any
 
 from eqprop.errors import InvalidInput
@@ -94,6 +95,18 @@ def whole_number(value: Any, what: str, *, least: int = 0, most: int | None = No
         msg = f"{what} {short(value)}; expected a whole number{expected}."
         raise InvalidInput(msg)
     return number
+
+
+def positive(value: Any, what: str) -> float:
+    """A positive number that was given; infinity is none.
+
+    Raises:
+        InvalidInput: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        msg = f"{what} {got(value)}; expected a positive number."
+        raise InvalidInput(msg)
+    return float(value)
 
 
 def flag(value: Any, what: str) -> bool:

@@ -27,6 +27,9 @@ def run(
     optimizer: Any = None,
     unseen: bool = True,
     evaluator: Choice = "auto",
+    max_architectures: int | None = None,
+    probes: int | None = None,
+    max_time: float | None = None,
     on_progress: Listener = ignore,
 ) -> Report:
     """Search for violations; a falsified property is a verdict in the report, never an exception.
@@ -43,6 +46,10 @@ def run(
         unseen: whether what a claim that holds does not look at is found out (a second or so for each pair) and said.
         evaluator: ``"numpy"`` evaluates the traced program operation by operation, ``"xla"`` compiles it; ``"auto"``
             compiles what has run as long as that takes. What is falsified is compiled in any case.
+        max_architectures: how many distinct ones are probed, instead of the profile's number.
+        probes: how many are evaluated on each, instead of the profile's number; of costly properties at most so many.
+        max_time: after how many seconds the search of a pair begins nothing more; what is not finished by then is
+            inconclusive, with what was looked at. Without it a run takes as long as its profile does.
         on_progress: called with a ``Progress`` at every step.
 
     Raises:
@@ -57,6 +64,9 @@ def run(
         optimizer=optimizer,
         unseen=unseen,
         evaluator=evaluator,
+        max_architectures=max_architectures,
+        probes=probes,
+        max_time=max_time,
     )
     function_of(on_progress, ("progress",), "on_progress")
     return run_tasks(as_tasks(pairs), options, on_progress)
@@ -72,6 +82,9 @@ def verify(
     optimizer: Any = None,
     unseen: bool = True,
     evaluator: Choice = "auto",
+    max_architectures: int | None = None,
+    probes: int | None = None,
+    max_time: float | None = None,
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
 
@@ -90,6 +103,9 @@ def verify(
         optimizer=optimizer,
         unseen=unseen,
         evaluator=evaluator,
+        max_architectures=max_architectures,
+        probes=probes,
+        max_time=max_time,
     )
     if not report.ok:
         raise Falsified(report)

@@ -116,6 +116,9 @@ def parametrize(
     optimizer: Any = None,
     unseen: bool | None = None,
     evaluator: Choice | None = None,
+    max_architectures: int | None = None,
+    probes: int | None = None,
+    max_time: float | None = None,
 ) -> pytest.MarkDecorator:
     """Decorate a test to be run once for each pair and property, with an argument ``case``.
 
@@ -129,7 +132,10 @@ def parametrize(
         save: a folder for counterexample files.
         optimizer: as for ``verify``; a case for each of its properties is added.
         unseen: whether what a claim that holds does not look at is found out and said.
-        evaluator: as for ``verify``.
+        evaluator: as for ``verify``, and so are the following ones.
+        max_architectures: how many distinct ones are probed.
+        probes: how many are evaluated on each.
+        max_time: after how many seconds the search of a pair begins nothing more.
 
     Raises:
         InvalidInput: for arguments that cannot be used.
@@ -142,6 +148,7 @@ def parametrize(
     """
     every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
     every |= {"save": save, "optimizer": optimizer, "unseen": unseen, "evaluator": evaluator}
+    every |= {"max_architectures": max_architectures, "probes": probes, "max_time": max_time}
     given = {k: v for k, v in every.items() if v is not None}
     tasks = as_tasks(pairs[0] if len(pairs) == 1 else pairs)
     make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place

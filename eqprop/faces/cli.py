@@ -93,6 +93,13 @@ def cli() -> None:
 @click.option(
     "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
 )
+@click.option("--probes", type=click.IntRange(1), help="Probes on each architecture, instead of the profile's.")
+@click.option(
+    "--max-time",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="For each pair; what is not finished by then is inconclusive.",
+)
 @click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Worker processes.")
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
@@ -120,6 +127,8 @@ def verify(
     evaluator: str,
     match: str,
     max_architectures: int | None,
+    probes: int | None,
+    max_time: float | None,
     jobs: str,
     output: str,
     save: Path,
@@ -141,7 +150,9 @@ def verify(
             precision=precision,
             properties=properties or None,
             save=_writable(save),
-            architectures=max_architectures,
+            max_architectures=max_architectures,
+            probes=probes,
+            max_time=max_time,
             optimizer=optimizer,
             unseen=unseen,
             evaluator=evaluator,

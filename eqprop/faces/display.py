@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from threading import Event, Thread
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -35,6 +36,10 @@ class Board(AbstractContextManager["Board"]):
         """Leave the terminal as it was."""
 
 
+SILENT = 10.0
+"""Seconds without a line after which a run that is not on a terminal says on the standard error that it goes on."""
+
+
 class PlainBoard(Board):
     """A line for each finished pair, for pipes and logs: no control codes, nothing that moves."""
 
@@ -42,16 +47,45 @@ class PlainBoard(Board):
         self.width = name_width(names, shutil.get_terminal_size((120, 24)).columns)
         self.echo = echo
         self.verbose = verbose
+        self.running: dict[str, Progress] = {}
+        self.start = self.said = time.perf_counter()
+        self.ended = Event()
         echo(header(self.width))
 
+    def __enter__(self) -> PlainBoard:
+        Thread(target=self._live, name="eqprop-signs-of-life", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.ended.set()
+
+    def _live(self) -> None:
+        while not self.ended.wait(SILENT / 10):
+            now = time.perf_counter()
+            if now - self.said >= SILENT:
+                self.said = now
+                sys.stderr.write(f"{now - self.start:.0f} s: {', '.join(map(_doing, list(self.running.values())))}\n")
+                sys.stderr.flush()
+
     def __call__(self, progress: Progress) -> None:
-        if progress.stage != "finished" or not progress.verdicts:
+        if progress.stage != "finished":
+            self.running[progress.pair] = progress
             return
+        self.running.pop(progress.pair, None)
+        if not progress.verdicts:
+            return
+        self.said = time.perf_counter()
         overview = PairSummary.of(progress.verdicts)
         self.echo(overview.line(self.width))
         if self.verbose or overview.worth_details:
             for _, line in cell_lines(progress.verdicts):
                 self.echo(line)
+
+
+def _doing(progress: Progress) -> str:
+    """What goes on in one pair, in a few words."""
+    stage = f"shrinking {progress.shrinking}" if progress.shrinking else progress.stage
+    return f"{progress.pair} ({stage}, {progress.probes} probes of {progress.architectures} architectures)"
 
 
 class LiveBoard(Board):

@@ -30,6 +30,9 @@ KEYS: dict[str, type] = {
     "properties": list,
     "unseen": bool,
     "evaluator": str,
+    "max_architectures": int,
+    "probes": int,
+    "max_time": float,
     "known_failures": dict,
 }
 """Keys of ``[tool.eqprop]`` and their types."""
@@ -49,7 +52,7 @@ class Settings:
     Attributes:
         targets: of items to collect; empty where there is nothing to do.
         ids: the ids (or their beginnings) that were given as arguments; empty for all.
-        asked: what the command line says of profile, seed, precision, properties, what is unseen, and the evaluator.
+        asked: what the command line says of profile, seed, precision, properties, what is unseen, evaluator, limits.
         configured: what pyproject.toml says of them.
         known_failures: ``"pair::property"`` → reason.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
@@ -90,6 +93,9 @@ class Settings:
             "properties": option.eqprop_property,
             "unseen": option.eqprop_unseen,
             "evaluator": option.eqprop_evaluator,
+            "max_architectures": option.eqprop_max_architectures,
+            "probes": option.eqprop_probes,
+            "max_time": option.eqprop_max_time,
         }
         # Targets of pyproject.toml belong to whole runs: who names a file wants that file.
         whole = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)
@@ -211,7 +217,8 @@ def _table(config: pytest.Config) -> dict[str, Any]:
         msg = f"{path}: {error}"
         raise InvalidInput(msg) from error
     for key, value in table.items():
-        if key not in KEYS or type(value) is not KEYS[key]:
+        whole = type(value) is int and KEYS.get(key) is float  # 60 says what 60.0 does
+        if key not in KEYS or not (whole or type(value) is KEYS[key]):
             expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
             msg = f"{path}, [tool.eqprop]: {key} = {value!r} is not expected; the keys are: {expected}."
             raise InvalidInput(msg)

@@ -42,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--eqprop-precision", choices=("float64", "model"), help="float64 (default) or the model's own")
     text = "numpy walks the traced program, xla compiles it, auto (default) decides"
     group.addoption("--eqprop-evaluator", choices=("auto", "numpy", "xla"), help=text)
+    text = "distinct architectures of each pair, instead of the profile's"
+    group.addoption("--eqprop-max-architectures", type=int, metavar="N", help=text)
+    group.addoption("--eqprop-probes", type=int, metavar="N", help="on each architecture, instead of the profile's")
+    text = "for each pair; what is not finished by then is inconclusive"
+    group.addoption("--eqprop-max-time", type=float, metavar="SECONDS", help=text)
     text = "do not find out what claims that hold do not look at"
     group.addoption("--eqprop-no-unseen", dest="eqprop_unseen", action="store_const", const=False, help=text)
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
+from math import inf
 from typing import Any
 
-from eqprop.arguments import flag, got, one_of, short, suggestion, whole_number
+from eqprop.arguments import flag, got, one_of, positive, short, suggestion, whole_number
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import CHOICES, Choice
-from eqprop.profiles import GATE_SEED, profile_named
+from eqprop.profiles import GATE_SEED, Profile, profile_named
 from eqprop.properties import CORE, KNOWN, LIBRARY, Property, by_name
 from eqprop.search import LARGEST_SEED, Options
 
@@ -22,10 +24,12 @@ def make_options(
     precision: str = "float64",
     properties: str | Property | Iterable[str | Property] | None = None,
     save: Any = None,
-    architectures: int | None = None,
     optimizer: Any = None,
     unseen: bool = True,
     evaluator: str = "auto",
+    max_architectures: int | None = None,
+    probes: int | None = None,
+    max_time: float | None = None,
 ) -> Options:
     """The options of a run.
 
@@ -36,18 +40,18 @@ def make_options(
         properties: names (or properties) to verify, or a single one; all of the library by default, or (in ``quick``)
             its cheap part.
         save: the folder for counterexample files.
-        architectures: how many distinct ones are probed, instead of the profile's number.
         optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
         unseen: whether what a claim that holds does not look at is found out and said.
         evaluator: ``"auto"``, ``"numpy"`` or ``"xla"``.
+        max_architectures: how many distinct ones are probed, instead of the profile's number.
+        probes: how many are evaluated on each, instead of the profile's number; of costly properties at most so many.
+        max_time: after how many seconds the search of a pair begins nothing more.
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), a number out of range, a value of the
             wrong type.
     """
-    budget = profile_named(profile)
-    if architectures is not None:
-        budget = budget.budgeted(whole_number(architectures, "the number of architectures is", least=1))
+    budget = _budget(profile, max_architectures, probes)
     if seed is None:
         seed = GATE_SEED if budget.fixed_seed else secrets.randbelow(LARGEST_SEED)
     one_of(precision, ("float64", "model"), "the precision")
@@ -59,7 +63,18 @@ def make_options(
         save=folder_of(save),
         unseen=flag(unseen, "unseen"),
         evaluator=_evaluator(evaluator),
+        max_time=inf if max_time is None else positive(max_time, "the maximal time is"),
     )
+
+
+def _budget(profile: Any, max_architectures: Any, probes: Any) -> Profile:
+    budget = profile_named(profile)
+    if max_architectures is not None:
+        budget = budget.budgeted(whole_number(max_architectures, "the number of architectures is", least=1))
+    if probes is not None:
+        most = whole_number(probes, "the number of probes is", least=1)
+        budget = replace(budget, probes=most, costly_probes=min(budget.costly_probes, most))
+    return budget
 
 
 def _evaluator(named: Any) -> Choice:

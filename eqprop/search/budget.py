@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import groupby
 from math import inf
 
 from eqprop.claims import Pair
@@ -96,6 +97,12 @@ class Budget:
     def _unheard(self, prop: Property) -> bool:
         """Whether a property was never judged: it may apply to none of the simplest architectures, which come first."""
         return self._tallies[prop.name].probes == 0
+
+
+def by_order(properties: Iterable[Property]) -> list[list[Property]]:
+    """Properties in parts of one order each, the lowest first: what costs least is known soonest."""
+    ranked = sorted(properties, key=lambda prop: prop.order)
+    return [list(part) for _, part in groupby(ranked, key=lambda prop: prop.order)]
 
 
 def _parts(properties: Iterable[Property]) -> list[list[Property]]:

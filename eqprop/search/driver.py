@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from hypothesis import Phase
 
 from eqprop.claims import Pair
-from eqprop.engine import separated_caches, unexpected
+from eqprop.engine import LARGE, separated_caches, unexpected
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
 from eqprop.search.askable import Askable
-from eqprop.search.budget import Budget
+from eqprop.search.budget import Budget, by_order
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.infinite import Infinite
@@ -84,6 +85,8 @@ class Search:
         self._first: Drawn | None = None
         self._infinite = Infinite()
         self._checked = False
+        self._until = time.monotonic() + options.max_time
+        self.out_of_time = ""  # why not all was judged that was to be
         self._failure: Exception | None = None
 
     # -- the whole search ---------------------------------------------------------------------------------------------
@@ -114,6 +117,7 @@ class Search:
             empty=why_empty(self.asked, self.tallies, self._first.pair) if self._first is not None else {},
             untold=self.untold,
             disputed=self.disputed,
+            out_of_time=self.out_of_time,
         )
 
     def _unseen(self) -> Unseen | None:
@@ -140,7 +144,7 @@ class Search:
             raise InvalidInput(msg)
         if not self._effort.costly_batches:
             for asked in self._effort.all_costly():
-                self._explore(self._first, asked)
+                self._explore_in_time(self._first, asked)
 
     def expect_evaluated(self) -> None:
         """For who reads ``violations`` and no verdicts.
@@ -190,9 +194,17 @@ class Search:
             return
         self._check(structure.pair)
         self._first = self._first or structure
-        for asked in (self._effort.cheap(structure.pair), *self._effort.costly(structure.pair)):
-            self._explore(structure, asked)
+        cheap = self._effort.cheap(structure.pair)
+        hurried = isfinite(self.options.max_time) and structure.pair.model.param_leaves.size >= LARGE
+        for asked in (*(by_order(cheap) if hurried else [cheap]), *self._effort.costly(structure.pair)):
+            self._explore_in_time(structure, asked)
         self.tell(Progress(self.task.name, "searching", self._effort.architectures, self._effort.probes))
+
+    def _explore_in_time(self, structure: Drawn, asked: Sequence[Property]) -> None:
+        if asked and time.monotonic() > self._until:
+            self.out_of_time = f"out of time: the search was to end after {self.options.max_time:g} s"
+        elif asked:
+            self._explore(structure, asked)
 
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None

@@ -32,6 +32,7 @@ class Evidence:
         empty: property name → why it is about nothing here, where both sides vanished at every probe.
         untold: property name → why its violation has no counterexample to show.
         disputed: property name → why its violation does not count after all.
+        out_of_time: why not all was judged that was to be; empty where all was.
     """
 
     tallies: Mapping[str, Tally]
@@ -44,6 +45,7 @@ class Evidence:
     empty: Mapping[str, str] = field(default_factory=dict[str, str])
     untold: Mapping[str, str] = field(default_factory=dict[str, str])
     disputed: Mapping[str, str] = field(default_factory=dict[str, str])
+    out_of_time: str = ""
 
 
 def why_empty(properties: Iterable[Property], tallies: Mapping[str, Tally], pair: Pair) -> dict[str, str]:
@@ -112,6 +114,8 @@ def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         )
     if name in evidence.errors:
         return Outcome.ERROR, evidence.errors[name]
+    if evidence.out_of_time:
+        return Outcome.INCONCLUSIVE, f"{evidence.out_of_time}; {tally.looked_at}"
     if name in evidence.known:
         return Outcome.UNEXPECTED_PASS, f"expected to fail: {evidence.known[name]}"
     if prop.reason_if_vacuous and tally.all_vacuous:
@@ -130,4 +134,6 @@ def _control_outcome(evidence: Evidence, name: str) -> tuple[Outcome, str]:
         return Outcome.KNOWN_FAILURE, evidence.control
     if name in evidence.errors:
         return Outcome.ERROR, evidence.errors[name]
+    if evidence.out_of_time:
+        return Outcome.INCONCLUSIVE, evidence.out_of_time
     return Outcome.UNEXPECTED_PASS, f"a negative control must be falsified: {evidence.control}"

@@ -61,6 +61,13 @@ class Tally:
         return self.probes - self.inconclusive - self.vacuous
 
     @property
+    def looked_at(self) -> str:
+        """What was judged, in words."""
+        if not self.probes:
+            return "this was not judged at all"
+        return f"this was judged at {self.probes} probes of {len(self.architectures)} architectures"
+
+    @property
     def all_vacuous(self) -> bool:
         """Whether both sides vanished wherever they were evaluated."""
         return 0 < self.probes == self.vacuous

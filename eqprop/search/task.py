@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from hypothesis.strategies import SearchStrategy
@@ -51,6 +52,7 @@ class Options:
         shrink: whether falsified properties get a shrunk counterexample.
         unseen: whether what the symmetry of a user's pair does not look at is found out and said.
         judge_blocked: whether costly properties are judged, too, once one that they rest on is falsified.
+        max_time: after how many seconds a search begins nothing more; what it did not finish is inconclusive.
     """
 
     profile: Profile = PROFILES["gate"]
@@ -62,3 +64,4 @@ class Options:
     shrink: bool = True
     unseen: bool = True
     judge_blocked: bool = False
+    max_time: float = inf

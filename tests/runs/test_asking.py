@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,29 @@ def test_one_property_may_be_asked_for_without_a_list(asked):
 
 
 def test_numbers_of_numpy_are_numbers():
-    assert make_options(seed=np.int64(7), architectures=np.int32(3)).seed == 7
+    assert make_options(seed=np.int64(7), max_architectures=np.int32(3)).seed == 7
     assert type(make_options(seed=np.int64(7)).seed) is int
+
+
+def test_limits_take_the_place_of_the_profiles():
+    limited = make_options(max_architectures=2, probes=7, max_time=60)
+    assert (limited.profile.architectures, limited.profile.probes, limited.max_time) == (2, 7, 60.0)
+    assert limited.profile.costly_probes <= 7
+    assert make_options().max_time == inf
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_time": 0}, "the maximal time is 0 (int); expected a positive number"),
+        ({"max_time": "1m"}, "the maximal time is '1m' (str); expected a positive number"),
+        ({"max_time": inf}, "the maximal time is inf (float); expected a positive number"),
+        ({"probes": 0}, "the number of probes is 0; expected a whole number, 1 or more"),
+        ({"evaluator": "jax"}, "the evaluator is 'jax'; expected 'auto', 'numpy' or 'xla'"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(given, message):
+    refused(lambda: make_options(**given), message)
 
 
 def test_two_properties_of_one_name_are_refused():

@@ -146,7 +146,7 @@ def nets(tmp_path, monkeypatch):
     sys.modules.pop("nets", None)
 
 
-QUICK = make_options(properties=["equivariance"], architectures=1)
+QUICK = make_options(properties=["equivariance"], max_architectures=1)
 
 
 def test_a_worker_that_dies_costs_its_own_pair_only(nets):

@@ -23,6 +23,7 @@ from eqprop.properties.base import of_numbers, only_where, part
 from eqprop.results import Outcome, Verdict, cell_lines
 from eqprop.rounding import MARGIN
 from eqprop.search import Options, Search, SearchTask, pool, rebuilt, search
+from eqprop.search.outcomes import outcome_of
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)
 BIAS_FORGOTTEN, GRADIENT_SCALED = "bias forgotten", "gradient scaled"
@@ -242,6 +243,35 @@ def test_a_recalled_violation_is_in_the_figures_of_its_cell():
     tally = again.tallies["equivariance"]
     assert tally.residual / tally.floor > MARGIN
     assert (len(tally.architectures), tally.probes > 0) == (1, True)
+
+
+# -- out of time ------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_search_does_not_finish_in_time_is_inconclusive_and_says_what_was_looked_at():
+    names = ("equivariance", "noether", "charge-drift")
+    options = Options(SMALL, properties=tuple(by_name(name) for name in names), max_time=1e-9)
+    for verdict in search(SearchTask("net", nets()), options):
+        assert verdict.outcome is Outcome.INCONCLUSIVE
+        assert verdict.reason == "out of time: the search was to end after 1e-09 s; this was not judged at all"
+
+
+def test_a_control_that_is_out_of_time_is_no_unexpected_pass():
+    options = Options(SMALL, properties=(by_name("equivariance"),), max_time=1e-9)
+    (verdict,) = search(SearchTask("net", nets(BIAS_FORGOTTEN), control="the bias stays"), options)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_what_was_judged_in_time_is_told():
+    state = Search(SearchTask("net", nets()), Options(SMALL, properties=(by_name("equivariance"),), max_time=1e6))
+    state.explore()
+    state.out_of_time = "out of time"
+    outcome, reason = outcome_of(state.evidence(), by_name("equivariance"))
+    tally = state.tallies["equivariance"]
+    assert outcome is Outcome.INCONCLUSIVE
+    assert (
+        reason == f"out of time; this was judged at {tally.probes} probes of {len(tally.architectures)} architectures"
+    )
 
 
 # -- how much of each architecture is judged --------------------------------------------------------------------------
