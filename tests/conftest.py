@@ -11,14 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-import eqprop
-from eqprop import groups
-from eqprop.evaluation import Program
+from jaxtyping import install_import_hook
 
 # For examples/ and benchmarks/, which are not installed. Behind everything that is: the checkout's eqprop/ lacks the
 # strategies and the catalog that the installed one has.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from tests import shapes
+
+install_import_hook(list(shapes.ROOMS), "tests.shapes.checked")
+
+import eqprop  # noqa: E402 - what it imports is to be checked
+from eqprop import groups  # noqa: E402
+from eqprop.evaluation import Program  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

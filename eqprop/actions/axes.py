@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 import einops
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from eqprop.arguments import as_index, got, mapping_of
 from eqprop.engine import is_floating, type_of_leaf
 from eqprop.errors import InvalidInput
-from eqprop.groups import DiscretePower, Group
+from eqprop.groups import DiscretePower, Group, Tensor
 
 Axis = int | tuple[int, int] | str
 Axes = Mapping[str, Axis]
@@ -76,9 +77,9 @@ class Unfolded(NamedTuple):
             move the same units if they say the same place.
     """
 
-    tensor: Any
+    tensor: Array
     axes: tuple[int, ...]
-    folded: Callable[[Any], Any]
+    folded: Callable[[Tensor], Tensor]
     place: tuple[int, int]
 
 
@@ -88,7 +89,7 @@ def sizes_of(group: Group) -> dict[str, int]:
     return {"copies": group.count, **units} if isinstance(group, DiscretePower) else units
 
 
-def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
+def unfolded(group: Group, leaf: Tensor, axis: Axis, tensor: str) -> Unfolded:
     """The tensor with the units along one axis of their own.
 
     Raises:
@@ -106,7 +107,7 @@ def unfolded(group: Group, leaf: Any, axis: Any, tensor: str) -> Unfolded:
     return Unfolded(leaf, axes, lambda moved: moved, (axes[-1], 1))
 
 
-def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
+def _by_pattern(group: Group, leaf: Array, pattern: str, where: str) -> Unfolded:
     sizes = sizes_of(group)
     names = _names(pattern)
     flat = " ".join(names)
@@ -125,7 +126,7 @@ def _by_pattern(group: Group, leaf: Any, pattern: str, where: str) -> Unfolded:
         raise InvalidInput(msg) from error
     lengths = dict(zip(names, split.shape, strict=True))
 
-    def folded(moved: Any) -> Any:
+    def folded(moved: Tensor) -> Tensor:
         named = {name: length for name, length in lengths.items() if name.isidentifier()}  # "1" is no name
         return einops.rearrange(moved, f"{flat} -> {pattern}", **named)
 
@@ -144,11 +145,11 @@ def _place(pattern: str, lengths: Mapping[str, int]) -> tuple[int, int]:
     return axis, prod(lengths[name] for name in inner)
 
 
-def _checked(group: Group, shape: tuple[int, ...], axis: Any, where: str) -> tuple[int, ...]:
+def _checked(group: Group, shape: tuple[int, ...], axis: Axis, where: str) -> tuple[int, ...]:
     """The axes, counted from the front, if the tensor has them with the lengths that the group acts on."""
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    axes: tuple[int, ...] = () if isinstance(axis, str) else axis if isinstance(axis, tuple) else (axis,)
     sizes = sizes_of(group)
-    if isinstance(axis, str) or len(axes) != len(sizes):
+    if len(axes) != len(sizes):
         expected = "a pair (axis of the copies, axis of the units)" if len(sizes) > 1 else "one axis"
         msg = f"{where}: the axis is {axis!r}; {group!r} needs {expected}, or a pattern of {' and '.join(sizes)}."
         raise InvalidInput(msg)

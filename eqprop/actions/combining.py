@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from eqprop.arguments import got
-from eqprop.claims import Transformation, unmoved
+from eqprop.claims import Action, Transformation, unmoved
 from eqprop.errors import InvalidInput
-from eqprop.groups import Product
+from eqprop.groups import Element, Product
 
 
 def combined(*transformations: Transformation, name: str = "combined") -> Transformation:
@@ -32,12 +32,12 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
         msg = f"combined({name!r}): left and right actions cannot be combined; write K with K_g K_h = K_gh in all."
         raise InvalidInput(msg)
 
-    def acting(field: str) -> Any:
+    def acting(field: str) -> Action:
         actions = [getattr(t, field) for t in transformations]
         if all(action is unmoved for action in actions):
             return unmoved
 
-        def act(element: Any, point: Any) -> Any:
+        def act(element: Element, point: Any) -> Any:
             for action, component in reversed(list(zip(actions, element, strict=True))):
                 point = action(component, point)
             return point

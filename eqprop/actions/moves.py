@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Shaped
 
 from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
-from eqprop.claims import Transformation
+from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
-from eqprop.groups import DiscretePower, DiscreteProduct, Group
+from eqprop.groups import DiscretePower, DiscreteProduct, Element, Group
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
     """
     declarations = tuple(declarations)
 
-    def on_params(element: Any, params: Any) -> Any:
+    def on_params(element: Element, params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
-        moved: set[tuple[Any, ...]] = set()
+        moved: set[tuple[str, tuple[int, int], int | None]] = set()
         for move in declarations:
             acting, its_element = _component(group, element, move)
             for i in matching(paths, move.pattern, role=where):
@@ -87,7 +88,7 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
     return Transformation(group, on_params, name=name, side="left", isometry=group.isometry)
 
 
-def _component(group: Group, element: Any, move: Move) -> tuple[Group, Any]:
+def _component(group: Group, element: Element, move: Move) -> tuple[Group, Element]:
     """The group that acts, and its element, to the power that is asked for."""
     if move.factor is not None:
         assert isinstance(group, DiscreteProduct), "only products have components"
@@ -95,7 +96,9 @@ def _component(group: Group, element: Any, move: Move) -> tuple[Group, Any]:
     return group, element if move.power == 1 else group.power(element, move.power)
 
 
-def _moved(group: Group, element: Any, leaf: Any, axes: tuple[int, ...], *, dual: bool) -> Any:
+def _moved(
+    group: Group, element: Element, leaf: Shaped[Array, "*shape"], axes: tuple[int, ...], *, dual: bool
+) -> Shaped[Array | np.ndarray, "*shape"]:
     """The tensor after the move, in its own dtype: a mixed-precision model keeps its mixture."""
     leaf = jnp.asarray(leaf)
     if isinstance(group, DiscretePower):

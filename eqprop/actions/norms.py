@@ -5,7 +5,7 @@ Axes are given as for ``hidden_units``; each constructor raises ``InvalidInput``
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from eqprop.actions.axes import Axes, axes_of
 from eqprop.actions.moves import declared, moves
 from eqprop.actions.shifts import shifted
 from eqprop.arguments import one_of, whole_number
-from eqprop.claims import Transformation
+from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
 from eqprop.groups import GeneralLinear, Orthogonal, Scaling
@@ -69,7 +69,7 @@ def residual_stream(
     writes: Axes,
     reads: Axes | None = None,
     norm: Literal["none", "rms", "layer"] = "none",
-    params: Any = None,
+    params: Params = None,
     name: str = "stream",
 ) -> Transformation:
     """The stream of a residual network, of which the norm in front of its readers leaves a group.
@@ -103,7 +103,7 @@ def residual_stream(
     return declared(group, declarations, name=name, where=where)
 
 
-def _features(width: int, writes: Axes, params: Any, where: str) -> dict[str, int]:
+def _features(width: int, writes: Axes, params: Params, where: str) -> dict[str, int]:
     """The axes of the features, which must be numbers, and as long as the stream is wide."""
     if params is None:
         msg = f"{where}: norm='layer' needs params=, whose shapes say how many shifts there are."

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, mapping_of, short
-from eqprop.claims import Transformation
+from eqprop.claims import Params, Transformation
 from eqprop.engine import is_floating, leaf_paths, matching, type_of_leaf
 from eqprop.errors import InvalidInput
-from eqprop.groups import Translation
+from eqprop.groups import Element, Translation
 
 Shape = tuple[int, ...]
 Along = int | tuple[int, int] | None
 """The axis along which a shift is the same, with the number of its parts, or None where each entry has its own."""
 
 
-def softmax_shift(params: Any, classes: Mapping[str, Along], *, name: str = "softmax-shift") -> Transformation:
+def softmax_shift(params: Params, classes: Mapping[str, Along], *, name: str = "softmax-shift") -> Transformation:
     """W ↦ W + a 1ᵀ, b ↦ b + s 1: the same is added for every class, which a softmax does not see.
 
     Likewise for what a layer norm subtracts the mean of, and for the logits of a router.
@@ -39,7 +38,7 @@ def softmax_shift(params: Any, classes: Mapping[str, Along], *, name: str = "sof
     return shifted(params, classes, name=name, where=f"softmax_shift({name!r})")
 
 
-def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift") -> Transformation:
+def translations(params: Params, along: Mapping[str, Along], *, name: str = "shift") -> Transformation:
     """Tensors ↦ tensors + shifts: each shift is the same along an axis, or each entry has its own.
 
     The group is Rⁿ, with one coordinate for each shift: tensors in the order of ``params``, entries in theirs.
@@ -56,14 +55,14 @@ def translations(params: Any, along: Mapping[str, Along], *, name: str = "shift"
     return shifted(params, along, name=name, where=f"translations({name!r})")
 
 
-def shifted(params: Any, along: Mapping[str, Along], *, name: str, where: str) -> Transformation:
+def shifted(params: Params, along: Mapping[str, Along], *, name: str, where: str) -> Transformation:
     """``translations`` under the name of the constructor that the user called, so that messages speak of it."""
     shapes = _shapes(params, along, where)
     sizes = {i: prod(shape) for i, (shape, _) in shapes.items()}
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     form = _form(params)
 
-    def on_params(shifts: Any, params: Any) -> Any:
+    def on_params(shifts: Element, params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         if _form(params) != form:
             msg = (
@@ -80,7 +79,7 @@ def shifted(params: Any, along: Mapping[str, Along], *, name: str, where: str) -
     return Transformation(Translation(sum(sizes.values())), on_params, name=name, isometry=True)
 
 
-def _form(params: Any) -> dict[str, Shape]:
+def _form(params: Params) -> dict[str, Shape]:
     return dict(zip(leaf_paths(params), map(np.shape, jax.tree.leaves(params)), strict=True))
 
 
@@ -88,7 +87,7 @@ def _text(form: Mapping[str, Shape]) -> str:
     return ", ".join(f"{path} {shape}" for path, shape in form.items()) or "without any tensor"
 
 
-def _shapes(params: Any, along: Mapping[str, Along], where: str) -> dict[int, tuple[Shape, Shape]]:
+def _shapes(params: Params, along: Mapping[str, Along], where: str) -> dict[int, tuple[Shape, Shape]]:
     """For each tensor that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
     leaves, paths = jax.tree.leaves(params), leaf_paths(params)
     found: dict[int, tuple[Shape, Shape]] = {}

@@ -10,6 +10,11 @@ from typing import Any
 from eqprop.arguments import flag, function_of, name_of
 from eqprop.engine import Partition
 
+Params = Any
+Inputs = Any
+Outputs = Any
+"""Of a model: any pytree of arrays, or of numbers; of parameters θ, inputs x and outputs f(θ, x)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -34,13 +39,13 @@ class Model:
             is neither True nor False. What the functions do is looked at where the model is verified.
     """
 
-    apply: Callable[[Any, Any], Any]
-    params: Any
-    inputs: Any
-    loss: Callable[[Any], Any] | None = None
+    apply: Callable[[Params, Inputs], Outputs]
+    params: Params
+    inputs: Inputs
+    loss: Callable[[Outputs], Any] | None = None
     name: str = "model"
     trained: bool = True
-    domain: Callable[[Any], Any] | None = None
+    domain: Callable[[Params], Params] | None = None
 
     def __post_init__(self) -> None:
         what = f"model {name_of(self.name, 'Model')!r}"

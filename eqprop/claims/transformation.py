@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from eqprop.arguments import flag, function_of, name_of, one_of, short
+from eqprop.claims.model import Params
 from eqprop.errors import InvalidInput
-from eqprop.groups import Group
+from eqprop.groups import Algebra, Element, Group
 
-Action = Callable[[Any, Any], Any]
+Moved = TypeVar("Moved")
+Action = Callable[[Element, Any], Any]
 Side = Literal["left", "right"]
 
 
-def unmoved(element: Any, point: Any) -> Any:
+def unmoved(element: Element, point: Moved) -> Moved:
     """The trivial action: every element leaves the point where it is."""
     del element
     return point
@@ -52,7 +54,7 @@ class Transformation:
     name: str = "transformation"
     side: Side = "left"
     isometry: bool = False
-    charge: Callable[[Any, Any], Any] | None = None
+    charge: Callable[[Algebra, Params], Any] | None = None
 
     def __post_init__(self) -> None:
         what = f"Transformation {name_of(self.name, 'Transformation')!r}"

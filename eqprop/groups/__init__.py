@@ -1,8 +1,11 @@
 """Groups: how elements are drawn, composed and inverted, and how they act on hidden units."""
 
 from eqprop.engine import inverse_matrix as inverse_matrix
+from eqprop.groups.base import Algebra as Algebra
+from eqprop.groups.base import Element as Element
 from eqprop.groups.base import Group as Group
 from eqprop.groups.base import LieGroup as LieGroup
+from eqprop.groups.base import Tensor as Tensor
 from eqprop.groups.base import involutions as involutions
 from eqprop.groups.complex import ComplexLinear as ComplexLinear
 from eqprop.groups.conformance import check_laws as check_laws

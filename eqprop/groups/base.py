@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.dtypes import float0
+from jaxtyping import Array, Float, Int, Shaped
 
 from eqprop.arguments import whole_number
 from eqprop.engine import value_and_derivative
@@ -17,6 +18,15 @@ from eqprop.errors import InvalidInput
 
 Element = Any
 Algebra = Any
+"""Of a group, or of a Lie algebra: an array or a pytree of arrays. Each group says of which shape."""
+
+Tensor = Shaped[Array | np.ndarray, "..."]
+"""What units lie in, along one axis."""
+
+Vector = Float[Array | np.ndarray, " n"]
+Matrix = Float[Array | np.ndarray, "n n"]
+Whole = Int[Array | np.ndarray, " n"]
+"""Elements, and algebra elements, of the groups that are made of n numbers, of n×n or of n whole ones."""
 
 
 class Group(ABC):
@@ -91,13 +101,13 @@ class Group(ABC):
         """The length of the axis that ``act`` acts on; None for a group without such an action."""
         return None
 
-    def act(self, element: Element, array: Any, axis: int) -> Any:
+    def act(self, element: Element, array: Tensor, axis: int) -> Tensor:
         """The element applied to the vectors that lie along one axis of an array."""
         del element, array, axis
         msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
         raise InvalidInput(msg)
 
-    def act_dual(self, element: Element, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Element, array: Tensor, axis: int) -> Tensor:
         """The contragredient action: ⟨act_dual(g, a), act(g, b)⟩ = ⟨a, b⟩ along the axis."""
         del element, array, axis
         msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
@@ -155,7 +165,7 @@ class LieGroup(Group):
         return jax.tree.map(lambda *leaves: np.stack(leaves), *drawn)
 
 
-def resting(element: Element, velocity: Any = None) -> Any:
+def resting(element: Element, velocity: Element = None) -> Element:
     """A velocity like an element, zeros by default and in place of what JAX says of integers, which do not move."""
     velocity = jax.tree.map(lambda leaf: np.zeros(np.shape(leaf), float0), element) if velocity is None else velocity
     return jax.tree.map(lambda v, leaf: np.zeros(np.shape(leaf)) if v.dtype == float0 else v, velocity, element)

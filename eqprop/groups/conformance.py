@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short, whole_number
-from eqprop.engine import Each, coarsest, lowest_precisions, traced
+from eqprop.engine import Each, Tree, coarsest, lowest_precisions, traced
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group, LieGroup
+from eqprop.groups.base import Algebra, Element, Group, LieGroup
 from eqprop.groups.form import alike, check_form, form, is_real, same, text
 from eqprop.groups.laws import Draw, Law, Sides, array_shape, laws_of, with_exponentials
 from eqprop.rounding import judge, perturbed
+
+Batches = tuple[Element, Element, Element]
+"""Of g, of h and of k: elements stacked along a leading axis."""
 
 REPETITIONS = 15
 """Perturbed copies of each draw that set its floor: enough for a violation to need no second confirmation."""
@@ -66,7 +69,7 @@ def _draws(group: Group, seed: int, count: int) -> Draw:
     total = len(simple) + count
     number = max(total, len(jax.tree.leaves(xi)[0]) if jax.tree.leaves(xi) else 0)
 
-    def cycled(tree: Any) -> Any:
+    def cycled(tree: Tree) -> Tree:
         return jax.tree.map(lambda leaf: np.take(leaf, np.arange(number) % len(leaf), axis=0), tree)
 
     s, t = rng.uniform(-1, 1, (2, number))
@@ -74,7 +77,7 @@ def _draws(group: Group, seed: int, count: int) -> Draw:
     return Draw(cycled(g), cycled(drawn[1]), cycled(drawn[2]), cycled(xi), s, t, x, y)
 
 
-def _drawn(group: Group, seed: int, count: int) -> tuple[Any, Any, Any]:
+def _drawn(group: Group, seed: int, count: int) -> Batches:
     """Three batches of random elements: g from near to far, its partners h and k in random order."""
     rng = np.random.default_rng(seed)
     reaches = (np.arange(count) + 0.5) / count
@@ -83,7 +86,7 @@ def _drawn(group: Group, seed: int, count: int) -> tuple[Any, Any, Any]:
     return g, h, k
 
 
-def _algebra(group: Group, seed: int, count: int) -> Any:
+def _algebra(group: Group, seed: int, count: int) -> Algebra:
     """Simple algebra elements, then random ones."""
     if not isinstance(group, LieGroup):
         return None
@@ -100,7 +103,7 @@ def _algebra(group: Group, seed: int, count: int) -> Any:
     return _stack([*simple, *drawn])
 
 
-def _check_random(group: Group, drawn: tuple[Any, Any, Any], again: tuple[Any, Any, Any]) -> None:
+def _check_random(group: Group, drawn: Batches, again: Batches) -> None:
     """Random elements look like e, depend on their generator alone, are e only in a trivial group."""
     e = group.identity()
     count = len(jax.tree.leaves(drawn[0])[0]) if jax.tree.leaves(drawn[0]) else 0
@@ -117,7 +120,7 @@ def _check_random(group: Group, drawn: tuple[Any, Any, Any], again: tuple[Any, A
         raise InvalidInput(msg)
 
 
-def _check_simple(group: Group, simple: list[Any]) -> None:
+def _check_simple(group: Group, simple: list[Element]) -> None:
     e = group.identity()
     for i, element in enumerate(simple):
         if same(element, e):
@@ -125,7 +128,7 @@ def _check_simple(group: Group, simple: list[Any]) -> None:
             raise InvalidInput(msg)
 
 
-def _like(group: Group, origin: str, trees: Any, example: Any, of: str, limit: int) -> list[Any]:
+def _like(group: Group, origin: str, trees: Iterable[Tree], example: Tree, of: str, limit: int) -> list[Tree]:
     """At most ``limit`` of the trees, if each has the structure, shapes and kinds of number of the example."""
     found = list(islice(trees, limit))
     alike(group, origin, found, example, of)
@@ -197,9 +200,9 @@ def _failure(group: Group, law: Law, draws: Draw, sides: Sides, index: int) -> s
 # -- trees ------------------------------------------------------------------------------------------------------------
 
 
-def _stack(trees: list[Any]) -> Any:
+def _stack(trees: list[Tree]) -> Tree:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
 
 
-def _unstack(tree: Any, count: int) -> list[Any]:
+def _unstack(tree: Tree, count: int) -> list[Tree]:
     return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(count)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
-from eqprop.groups.base import Group, SizedGroup
+from eqprop.groups.base import Element, Group, SizedGroup, Tensor, Whole
 from eqprop.groups.scaling import along, unit_vectors
+
+Place = Int[Array | np.ndarray, ""]
+"""A place in a ring."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,19 @@ class Permutation(SizedGroup):
     def size(self) -> int:
         return self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Whole:
         return np.arange(self.n)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Whole, second: Whole) -> Whole:
         return jnp.asarray(first)[second]
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Whole) -> Whole:
         return jnp.argsort(element)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if np.array_equal(np.sort(element), np.arange(self.n)) else f"each place from 0 to {self.n - 1} once"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Whole:
         element = np.arange(self.n)
         if self.n < 2:
             return element
@@ -61,16 +64,16 @@ class Permutation(SizedGroup):
             element = rng.permutation(self.n)
         return element
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Whole]:
         for i, j in pairwise(range(self.n)):
             element = np.arange(self.n)
             element[[i, j]] = element[[j, i]]
             yield element
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Whole, array: Tensor, axis: int) -> Tensor:
         return jnp.take(array, self.inverse(element), axis=axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Whole, array: Tensor, axis: int) -> Tensor:
         return self.act(element, array, axis)
 
 
@@ -86,19 +89,19 @@ class Sign(SizedGroup):
     def size(self) -> int:
         return self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Whole:
         return np.ones(self.n, dtype=np.int32)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Whole, second: Whole) -> Whole:
         return first * second
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Whole) -> Whole:
         return element
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if np.all(np.abs(np.asarray(element)) == 1) else "signs, each 1 or -1"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Whole:
         element = self.identity()
         if self.n == 0:
             return element
@@ -107,14 +110,14 @@ class Sign(SizedGroup):
         element[rng.integers(self.n)] = -1
         return element
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Whole]:
         for direction in unit_vectors(self.n):
             yield np.where(direction > 0, -1, 1).astype(np.int32)
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Whole, array: Tensor, axis: int) -> Tensor:
         return array * along(element, array, axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Whole, array: Tensor, axis: int) -> Tensor:
         return self.act(element, array, axis)
 
 
@@ -141,37 +144,37 @@ class SignedPermutation(SizedGroup):
     def _sign(self) -> Sign:
         return Sign(self.n)
 
-    def identity(self) -> Any:
+    def identity(self) -> tuple[Whole, Whole]:
         return (self._permutation.identity(), self._sign.identity())
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: tuple[Whole, Whole], second: tuple[Whole, Whole]) -> tuple[Whole, Whole]:
         carried = self._permutation.act(first[0], jnp.asarray(second[1]), 0)
         return (self._permutation.compose(first[0], second[0]), first[1] * carried)
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: tuple[Whole, Whole]) -> tuple[Whole, Whole]:
         back = self._permutation.inverse(element[0])
         return (back, self._permutation.act(back, jnp.asarray(element[1]), 0))
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return self._permutation.expected(element[0]) or self._sign.expected(element[1])
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> tuple[Whole, Whole]:
         signs = self._sign.sample(rng, reach)
         if reach < 0.5 and self.n > 1 and rng.random() < 0.5:
             signs = self._sign.identity()
             return (self._permutation.sample(rng, reach), signs)
         return (self._permutation.sample(rng, reach) if reach >= 0.5 else self._permutation.identity(), signs)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[tuple[Whole, Whole]]:
         for signs in self._sign.simple():
             yield (self._permutation.identity(), signs)
         for permutation in self._permutation.simple():
             yield (permutation, self._sign.identity())
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: tuple[Whole, Whole], array: Tensor, axis: int) -> Tensor:
         return self._sign.act(element[1], self._permutation.act(element[0], array, axis), axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: tuple[Whole, Whole], array: Tensor, axis: int) -> Tensor:
         return self.act(element, array, axis)
 
 
@@ -182,19 +185,19 @@ class Integers(SizedGroup):
     Drawn numbers reach from ±1 in one coordinate to ±3 in all.
     """
 
-    def identity(self) -> Any:
+    def identity(self) -> Whole:
         return np.zeros(self.n, dtype=np.int32)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Whole, second: Whole) -> Whole:
         return first + second
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Whole) -> Whole:
         return -element
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if np.array_equal(element, np.rint(element)) else "whole numbers"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Whole:
         element = self.identity()
         if self.n == 0:
             return element
@@ -203,7 +206,7 @@ class Integers(SizedGroup):
         element[rng.integers(self.n)] = rng.choice(np.array([-1, 1], dtype=np.int32))
         return element
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Whole]:
         for direction in unit_vectors(self.n):
             yield direction.astype(np.int32)
 
@@ -228,32 +231,32 @@ class Cyclic(SizedGroup):
     def size(self) -> int:
         return self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Place:
         return np.zeros((), dtype=np.int32)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Place, second: Place) -> Place:
         return (first + second) % max(self.n, 1)
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Place) -> Place:
         return -element % max(self.n, 1)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if 0 <= int(element) < max(self.n, 1) else f"a whole number from 0 to {max(self.n, 1) - 1}"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Place:
         if self.trivial:
             return self.identity()
         farthest = max(1, round(reach * (self.n - 1)))
         return np.asarray(rng.integers(1, farthest + 1), dtype=np.int32)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Place]:
         for shift in range(1, self.n):
             yield np.asarray(shift, dtype=np.int32)
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Place, array: Tensor, axis: int) -> Tensor:
         return jnp.roll(array, element, axis=axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Place, array: Tensor, axis: int) -> Tensor:
         return self.act(element, array, axis)
 
 
@@ -265,16 +268,16 @@ class Trivial(Group):
     def trivial(self) -> bool:
         return True
 
-    def identity(self) -> Any:
+    def identity(self) -> Whole:
         return np.zeros(0, dtype=np.int32)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Whole, second: Whole) -> Whole:
         del second
         return first
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Whole) -> Whole:
         return element
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Whole:
         del rng, reach
         return self.identity()

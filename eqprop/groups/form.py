@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import as_index, got
-from eqprop.engine import explained
+from eqprop.engine import Tree, explained
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group, LieGroup, resting
+from eqprop.groups.base import Element, Group, LieGroup, resting
 
 REACHES = (0.1, 1.0, *np.linspace(0.2, 0.9, 14).tolist())
 """Near and far; and more, where both elements are the identity."""
@@ -42,10 +42,10 @@ def check_form(group: Group) -> None:
         _check_algebra(group, identity)
 
 
-def _element(group: Group, identity: Any) -> Any:
+def _element(group: Group, identity: Element) -> Element:
     """An element other than e, drawn as a search draws them."""
 
-    def drawn(count: int) -> list[Any]:
+    def drawn(count: int) -> list[Element]:
         rng = np.random.default_rng(0)
         return [explained(f"{group!r}: sample(rng, reach)", lambda r=r: group.sample(rng, r)) for r in REACHES[:count]]
 
@@ -66,7 +66,7 @@ def _element(group: Group, identity: Any) -> Any:
     return once[0]
 
 
-def _check_algebra(group: LieGroup, identity: Any) -> None:
+def _check_algebra(group: LieGroup, identity: Element) -> None:
     zero = explained(f"{group!r}: zero()", group.zero)
     algebra = explained(f"{group!r}: sample_algebra(rng)", lambda: group.sample_algebra(np.random.default_rng(0)))
     alike(group, "sample_algebra", [algebra], zero, "zero()")
@@ -76,7 +76,7 @@ def _check_algebra(group: LieGroup, identity: Any) -> None:
     _check_traced(group, "tangent(xi)", group.tangent, algebra, resting(identity))  # integers do not move
 
 
-def _check_traced(group: Group, method: str, call: Callable[[Any], Any], argument: Any, identity: Any) -> None:
+def _check_traced(group: Group, method: str, call: Callable[[Tree], Tree], argument: Tree, identity: Element) -> None:
     """A method that JAX traces, and that gives elements."""
     given = jax.tree.map(np.asarray, argument)
     found = explained(f"{group!r}: {method}", lambda: jax.eval_shape(lambda tree: call(tree), given))  # noqa: PLW0108
@@ -89,7 +89,7 @@ def _check_traced(group: Group, method: str, call: Callable[[Any], Any], argumen
 # -- trees ------------------------------------------------------------------------------------------------------------
 
 
-def alike(group: Group, origin: str, trees: Iterable[Any], example: Any, of: str) -> None:
+def alike(group: Group, origin: str, trees: Iterable[Tree], example: Tree, of: str) -> None:
     """Each tree has the structure, the shapes and the kinds of number of the example.
 
     Raises:
@@ -102,7 +102,7 @@ def alike(group: Group, origin: str, trees: Iterable[Any], example: Any, of: str
             raise InvalidInput(msg)
 
 
-def form(tree: Any) -> tuple[Any, ...]:
+def form(tree: Tree) -> tuple[Any, ...]:
     """Structure, shapes and kinds of number."""
     leaves, treedef = jax.tree.flatten(tree)
     return treedef, tuple((jnp.shape(leaf), is_real(leaf)) if is_number(leaf) else type(leaf) for leaf in leaves)
@@ -118,12 +118,12 @@ def is_real(leaf: Any) -> bool:
     return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
 
 
-def same(a: Any, b: Any) -> bool:
+def same(a: Tree, b: Tree) -> bool:
     """Whether two trees of one form have equal entries; NaN equals NaN."""
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     return all(np.array_equal(x, y, equal_nan=is_real(x)) for x, y in pairs)
 
 
-def text(tree: Any) -> str:
+def text(tree: Tree) -> str:
     """A tree of arrays as nested lists."""
     return str(jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), tree))

@@ -9,42 +9,42 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import value_and_derivative
-from eqprop.groups.base import Group, LieGroup, resting
+from eqprop.engine import Tree, value_and_derivative
+from eqprop.groups.base import Algebra, Element, Group, LieGroup, Tensor, resting
 from eqprop.groups.product import DiscretePower
 
 
 class Exponentials(NamedTuple):
     """exp(tξ) at several times, and its derivative at t = 0."""
 
-    zero: Any
-    s_plus_t: Any
-    s: Any
-    t: Any
-    one: Any
-    minus_one: Any
-    derivative: Any
+    zero: Element
+    s_plus_t: Element
+    s: Element
+    t: Element
+    one: Element
+    minus_one: Element
+    derivative: Element
 
 
 class Draw(NamedTuple):
     """What a law depends on: elements g, h, k, an algebra element ξ, two times, two arrays with units last."""
 
-    g: Any
-    h: Any
-    k: Any
-    xi: Any
-    s: Any
-    t: Any
-    x: Any
-    y: Any
+    g: Element
+    h: Element
+    k: Element
+    xi: Algebra
+    s: Tensor
+    t: Tensor
+    x: Tensor
+    y: Tensor
     exp: Any = None
 
 
 class Sides(NamedTuple):
     """Both sides of a law; ``scale`` is the size of the terms that cancel in them."""
 
-    lhs: Any
-    rhs: Any
+    lhs: Tree
+    rhs: Tree
     scale: Any = 0.0
 
 
@@ -179,7 +179,7 @@ def action_laws(group: Group) -> tuple[Law, ...]:
     return (*laws, preserved)
 
 
-def _acted(group: Group, element: Any, array: Any, *, dual: bool = False, first: bool = False) -> Any:
+def _acted(group: Group, element: Element, array: Tensor, *, dual: bool = False, first: bool = False) -> Tensor:
     """The action on the units in the last axis (copies in the first); with ``first``, of the array turned round."""
     last = array.ndim - 1
     array = array.T if first else array

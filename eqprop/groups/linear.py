@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from eqprop.engine import inverse_matrix, scanned
-from eqprop.groups.base import LieGroup, SizedGroup
+from eqprop.groups.base import Element, LieGroup, Matrix, SizedGroup, Tensor
 
 FARTHEST_CONDITION = 1e6
 
@@ -19,12 +19,12 @@ TAYLOR_DEGREE = 18
 MOST_HALVINGS = 16
 
 
-def multiply_along(matrix: Any, array: Any, axis: int) -> Any:
+def multiply_along(matrix: Shaped[Array | np.ndarray, "rows columns"], array: Tensor, axis: int) -> Array:
     """The matrix applied to the vectors that lie along one axis."""
     return jnp.moveaxis(jnp.tensordot(matrix, array, axes=((1,), (axis,))), 0, axis)
 
 
-def matrix_exponential(matrix: Any) -> Any:
+def matrix_exponential(matrix: Matrix) -> Float[Array, "n n"]:
     """exp by Taylor's series of degree 18 with scaling and squaring: matrix products only.
 
     The matrix is halved until its norm is at most 1, where the first term left out is 1/19! < 1e-17. In float64 it was
@@ -37,10 +37,10 @@ def matrix_exponential(matrix: Any) -> Any:
     halvings = jnp.minimum(jnp.ceil(jnp.log2(largest)), MOST_HALVINGS)
     halved = matrix / 2.0**halvings
 
-    def horner(series: Any, degree: Any) -> tuple[Any, None]:
+    def horner(series: Array, degree: Array) -> tuple[Array, None]:
         return one + halved @ series / degree.astype(series.dtype), None
 
-    def square(power: Any, i: Any) -> tuple[Any, None]:
+    def square(power: Array, i: Array) -> tuple[Array, None]:
         return jnp.where(i < halvings, power @ power, power), None
 
     series = scanned(horner, one, jnp.arange(TAYLOR_DEGREE, 0, -1))[0]
@@ -52,13 +52,13 @@ def is_invertible(matrix: np.ndarray) -> bool:
     return bool(np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix) == len(matrix))
 
 
-def cayley(skew: np.ndarray) -> np.ndarray:
+def cayley(skew: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     """The rotation (1 − S)⁻¹(1 + S), near the identity for small S."""
     one = np.eye(skew.shape[0])
     return np.linalg.solve(one - skew, one + skew)
 
 
-def rotation(rng: np.random.Generator, n: int, reach: float) -> np.ndarray:
+def rotation(rng: np.random.Generator, n: int, reach: float) -> Float[np.ndarray, "{n} {n}"]:
     """A random rotation: near the identity for a small reach, uniform (Haar) from one half on."""
     gaussian = rng.standard_normal((n, n))
     if reach < 0.5:
@@ -70,7 +70,7 @@ def rotation(rng: np.random.Generator, n: int, reach: float) -> np.ndarray:
     return q
 
 
-def plane_turns(n: int) -> Iterable[np.ndarray]:
+def plane_turns(n: int) -> Iterable[Matrix]:
     """Quarter turns of neighbouring coordinates."""
     for i in range(n - 1):
         turn = np.eye(n)
@@ -78,7 +78,7 @@ def plane_turns(n: int) -> Iterable[np.ndarray]:
         yield turn
 
 
-def matrix_units(n: int, *, skew: bool) -> Iterable[np.ndarray]:
+def matrix_units(n: int, *, skew: bool) -> Iterable[Matrix]:
     """A basis of the algebra, one or two nonzero coordinates each; its first m² (or m(m−1)/2) are that of size m."""
     for last in range(n):
         edge = [(i, last) for i in range(last)]
@@ -102,25 +102,25 @@ class MatrixGroup(SizedGroup, LieGroup):
     def size(self) -> int:
         return self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Matrix:
         return np.eye(self.n)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Matrix, second: Matrix) -> Matrix:
         return first @ second
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Matrix, array: Tensor, axis: int) -> Tensor:
         return multiply_along(element, array, axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Matrix, array: Tensor, axis: int) -> Tensor:
         return multiply_along(jnp.swapaxes(self.inverse(element), -1, -2), array, axis)
 
-    def zero(self) -> Any:
+    def zero(self) -> Matrix:
         return np.zeros((self.n, self.n))
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Matrix) -> Matrix:
         return matrix_exponential(algebra)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Matrix) -> Matrix:
         return algebra
 
 
@@ -136,31 +136,31 @@ class Rotation(MatrixGroup):
     def isometry(self) -> bool:
         return True
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Matrix) -> Matrix:
         return jnp.swapaxes(element, -1, -2)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         turned = np.linalg.det(np.asarray(element, dtype=float)) > 0
         return _expected_orthogonal(element) or ("" if turned else "a rotation, of determinant 1")
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Matrix, array: Tensor, axis: int) -> Tensor:
         return self.act(element, array, axis)
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Matrix:
         return rotation(rng, self.n, reach)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Matrix]:
         return plane_turns(self.n)
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Matrix:
         gaussian = rng.standard_normal((self.n, self.n))
         return (gaussian - gaussian.T) / np.sqrt(2)
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Matrix]:
         return matrix_units(self.n, skew=True)
 
 
-def _expected_orthogonal(element: Any) -> str:
+def _expected_orthogonal(element: Element) -> str:
     matrix = np.asarray(element, dtype=float)
     off = np.abs(matrix.T @ matrix - np.eye(len(matrix))).max(initial=0.0)
     return "" if off <= UNWRITTEN else "an orthogonal matrix, AᵀA = 1"
@@ -173,20 +173,20 @@ class Orthogonal(Rotation):
     O(1) = {±1} is discrete: −1 is always drawn.
     """
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return _expected_orthogonal(element)
 
     @property
     def trivial(self) -> bool:
         return self.n == 0
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Matrix:
         element = rotation(rng, self.n, reach)
         if self.n == 1 or (self.n and reach >= 0.5 and rng.random() < 0.5):
             element[0] = -element[0]
         return element
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Matrix]:
         for i in range(self.n):
             mirror = np.eye(self.n)
             mirror[i, i] = -1
@@ -198,20 +198,20 @@ class Orthogonal(Rotation):
 class GeneralLinear(MatrixGroup):
     """GL(n): invertible matrices, drawn with condition numbers from near 1 to 1e6 and either sign of determinant."""
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Matrix) -> Matrix:
         return inverse_matrix(element)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if is_invertible(np.asarray(element, dtype=float)) else "an invertible matrix"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Matrix:
         left, right = rotation(rng, self.n, reach), rotation(rng, self.n, reach)
         if self.n and reach >= 0.5 and rng.random() < 0.5:
             left[0] = -left[0]
         spread = np.sqrt(FARTHEST_CONDITION) ** (reach * rng.uniform(-1, 1, self.n))
         return left @ (spread[:, None] * right)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Matrix]:
         for i in range(self.n):
             stretched = np.eye(self.n)
             stretched[i, i] = 2.0
@@ -223,8 +223,8 @@ class GeneralLinear(MatrixGroup):
                     shear[i, j] = 1.0
                     yield shear
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Matrix:
         return rng.standard_normal((self.n, self.n))
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Matrix]:
         return matrix_units(self.n, skew=False)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.groups.base import LieGroup, SizedGroup, resting
+from eqprop.groups.base import Element, LieGroup, SizedGroup, Tensor, Vector, Whole, resting
 from eqprop.groups.discrete import Permutation
 from eqprop.groups.scaling import Scaling
 
@@ -39,46 +38,46 @@ class Monomial(SizedGroup, LieGroup):
     def _scaling(self) -> Scaling:
         return Scaling(self.n)
 
-    def identity(self) -> Any:
+    def identity(self) -> tuple[Whole, Vector]:
         return (self._permutation.identity(), self._scaling.identity())
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: tuple[Whole, Vector], second: tuple[Whole, Vector]) -> tuple[Whole, Vector]:
         carried = self._permutation.act(first[0], jnp.asarray(second[1]), 0)
         return (self._permutation.compose(first[0], second[0]), first[1] * carried)
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: tuple[Whole, Vector]) -> tuple[Whole, Vector]:
         back = self._permutation.inverse(element[0])
         return (back, self._permutation.act(back, 1 / jnp.asarray(element[1]), 0))
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return self._permutation.expected(element[0]) or self._scaling.expected(element[1])
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> tuple[Whole, Vector]:
         return (self._permutation.sample(rng, reach), self._scaling.sample(rng, reach))
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[tuple[Whole, Vector]]:
         for permutation in self._permutation.simple():
             yield (permutation, self._scaling.identity())
         for factors in self._scaling.simple():
             yield (self._permutation.identity(), factors)
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: tuple[Whole, Vector], array: Tensor, axis: int) -> Tensor:
         return self._scaling.act(element[1], self._permutation.act(element[0], array, axis), axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: tuple[Whole, Vector], array: Tensor, axis: int) -> Tensor:
         return self._scaling.act_dual(element[1], self._permutation.act(element[0], array, axis), axis)
 
-    def zero(self) -> Any:
+    def zero(self) -> Vector:
         return self._scaling.zero()
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Vector:
         return self._scaling.sample_algebra(rng)
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Vector) -> tuple[Whole, Vector]:
         return (self._permutation.identity(), self._scaling.exp(algebra))
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Vector) -> tuple[Vector, Vector]:
         return (resting(self._permutation.identity()), algebra)
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Vector]:
         return self._scaling.simple_algebra()

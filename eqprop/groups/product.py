@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ import numpy as np
 
 from eqprop.arguments import short, whole_number
 from eqprop.errors import InvalidInput
-from eqprop.groups.base import Group, LieGroup, resting
+from eqprop.groups.base import Algebra, Element, Group, LieGroup, Tensor, resting
 
 
 @dataclass(frozen=True)
@@ -25,22 +24,22 @@ class DiscreteProduct(Group):
     def trivial(self) -> bool:
         return all(f.trivial for f in self.factors)
 
-    def identity(self) -> Any:
+    def identity(self) -> Element:
         return tuple(f.identity() for f in self.factors)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Element, second: Element) -> Element:
         return tuple(f.compose(a, b) for f, a, b in zip(self.factors, first, second, strict=True))
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Element) -> Element:
         return tuple(f.inverse(a) for f, a in zip(self.factors, element, strict=True))
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return next(filter(None, (f.expected(a) for f, a in zip(self.factors, element, strict=True))), "")
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Element:
         return tuple(f.sample(rng, reach) for f in self.factors)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Element]:
         for i, factor in enumerate(self.factors):
             for element in factor.simple():
                 yield tuple(element if i == j else f.identity() for j, f in enumerate(self.factors))
@@ -57,28 +56,28 @@ class LieProduct(DiscreteProduct, LieGroup):
     def discrete_factor(self) -> bool:
         return any(f.discrete_factor and not f.trivial for f in self.factors)
 
-    def zero(self) -> Any:
+    def zero(self) -> Algebra:
         return tuple(f.zero() if isinstance(f, LieGroup) else () for f in self.factors)
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Algebra:
         return tuple(f.sample_algebra(rng) if isinstance(f, LieGroup) else () for f in self.factors)
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Algebra) -> Element:
         pairs = zip(self.factors, algebra, strict=True)
         return tuple(f.exp(a) if isinstance(f, LieGroup) else f.identity() for f, a in pairs)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Algebra) -> Element:
         pairs = zip(self.factors, algebra, strict=True)
         return tuple(f.tangent(a) if isinstance(f, LieGroup) else resting(f.identity()) for f, a in pairs)
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Algebra]:
         lie = {i: f for i, f in enumerate(self.factors) if isinstance(f, LieGroup)}
         zero = self.zero()
         for i, algebra in in_turn({i: f.simple_algebra() for i, f in lie.items()}):
             yield tuple(algebra if i == j else rest for j, rest in enumerate(zero))
 
 
-def in_turn(sources: Mapping[int, Iterable[Any]]) -> Iterable[tuple[int, Any]]:
+def in_turn(sources: Mapping[int, Iterable[Algebra]]) -> Iterable[tuple[int, Algebra]]:
     """One item of each source, then the next of each, so that the first ones have equal parts of all."""
     left = {key: iter(source) for key, source in sources.items()}
     while left:
@@ -123,13 +122,13 @@ class DiscreteSum(DiscreteProduct):
     def size(self) -> int:
         return sum(f.size or 0 for f in self.factors)
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Element, array: Tensor, axis: int) -> Tensor:
         return self._side_by_side(element, array, axis, "act")
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Element, array: Tensor, axis: int) -> Tensor:
         return self._side_by_side(element, array, axis, "act_dual")
 
-    def _side_by_side(self, element: Any, array: Any, axis: int, how: str) -> Any:
+    def _side_by_side(self, element: Element, array: Tensor, axis: int, how: str) -> Tensor:
         starts = np.cumsum([f.size or 0 for f in self.factors])[:-1]
         parts = jnp.split(jnp.asarray(array), starts, axis=axis)
         moved = [getattr(f, how)(g, part, axis) for f, g, part in zip(self.factors, element, parts, strict=True)]
@@ -153,7 +152,7 @@ def DirectSum(*factors: Group) -> DiscreteSum:  # noqa: N802 - used like the oth
     return (LieSum if _continuous(factors) else DiscreteSum)(factors)
 
 
-def stacked(elements: list[Any]) -> Any:
+def stacked(elements: list[Element]) -> Element:
     """Equal trees joined along a new leading axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *elements)
 
@@ -184,31 +183,31 @@ class DiscretePower(Group):
     def size(self) -> int | None:
         return None if isinstance(self.factor, DiscretePower) else self.factor.size
 
-    def identity(self) -> Any:
+    def identity(self) -> Element:
         return stacked([self.factor.identity()] * self.count)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Element, second: Element) -> Element:
         return jax.vmap(self.factor.compose)(first, second)
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Element) -> Element:
         return jax.vmap(self.factor.inverse)(element)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         copies = (jax.tree.map(lambda leaf, i=i: leaf[i], element) for i in range(self.count))
         return next(filter(None, map(self.factor.expected, copies)), "")
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Element:
         return stacked([self.factor.sample(rng, reach) for _ in range(self.count)])
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Element]:
         for i in range(self.count):
             for element in self.factor.simple():
                 yield stacked([element if i == j else self.factor.identity() for j in range(self.count)])
 
-    def power(self, element: Any, exponent: float) -> Any:
+    def power(self, element: Element, exponent: float) -> Element:
         return jax.vmap(lambda one: self.factor.power(one, exponent))(element)
 
-    def act_copies(self, element: Any, array: Any, axes: tuple[int, int], *, dual: bool) -> Any:
+    def act_copies(self, element: Element, array: Tensor, axes: tuple[int, int], *, dual: bool) -> Tensor:
         """Each copy applied to its own slice: ``axes`` are the axis of the copies and the axis of the units."""
         copies, units = (a % array.ndim for a in axes)
         inner = units - (units > copies)
@@ -225,23 +224,23 @@ class LiePower(DiscretePower, LieGroup):
     factor: LieGroup  # pyright: ignore[reportIncompatibleVariableOverride]
     count: int = 1
 
-    def zero(self) -> Any:
+    def zero(self) -> Algebra:
         return stacked([self.factor.zero()] * self.count)
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Algebra:
         return stacked([self.factor.sample_algebra(rng) for _ in range(self.count)])
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Algebra) -> Element:
         return jax.vmap(self.factor.exp)(algebra)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Algebra) -> Element:
         return jax.vmap(self.factor.tangent)(algebra)
 
     @property
     def discrete_factor(self) -> bool:
         return self.factor.discrete_factor
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Algebra]:
         zero = self.factor.zero()
         for i, algebra in in_turn({i: self.factor.simple_algebra() for i in range(self.count)}):
             yield stacked([algebra if i == j else zero for j in range(self.count)])

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Shaped
 
 from eqprop.arguments import one_of
-from eqprop.groups.base import LieGroup, SizedGroup
+from eqprop.groups.base import Element, LieGroup, SizedGroup, Tensor, Vector
+
+Pairs = Float[Array | np.ndarray, "n 2"]
+"""Complex numbers as real and imaginary parts."""
 
 FARTHEST_LOG_FACTOR = 12.0
 FARTHEST_SHIFT = 10.0
 
 
-def along(vector: Any, array: Any, axis: int) -> Any:
+def along(vector: Shaped[Array | np.ndarray, " units"], array: Tensor, axis: int) -> Array:
     """The vector reshaped so that it broadcasts along one axis of the array."""
     shape = [1] * array.ndim
     shape[axis] = array.shape[axis]
     return jnp.reshape(vector, shape)
 
 
-def unit_vectors(size: int) -> Iterable[np.ndarray]:
+def unit_vectors(size: int) -> Iterable[Vector]:
     """The coordinate directions, then their sum."""
     yield from np.eye(size)
     if size > 1:
@@ -41,48 +45,48 @@ class Scaling(SizedGroup, LieGroup):
     def size(self) -> int:
         return self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Vector:
         return np.ones(self.n)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Vector, second: Vector) -> Vector:
         return first * second
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Vector) -> Vector:
         return 1 / element
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if np.all(np.asarray(element) > 0) else "factors above 0"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Vector:
         return np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Vector]:
         for factor in (2.0, 0.5, 3.0):
             for direction in unit_vectors(self.n):
                 yield np.where(direction > 0, factor, 1.0)
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Vector, array: Tensor, axis: int) -> Tensor:
         return array * along(element, array, axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Vector, array: Tensor, axis: int) -> Tensor:
         return array / along(element, array, axis)
 
-    def power(self, element: Any, exponent: float) -> Any:
+    def power(self, element: Vector, exponent: float) -> Vector:
         return element**exponent
 
-    def zero(self) -> Any:
+    def zero(self) -> Vector:
         return np.zeros(self.n)
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Vector:
         return rng.standard_normal(self.n)
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Vector) -> Vector:
         return jnp.exp(algebra)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Vector) -> Vector:
         return algebra
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Vector]:
         return unit_vectors(self.n)
 
 
@@ -93,36 +97,36 @@ class Translation(SizedGroup, LieGroup):
     Drawn shifts reach from near 0 to normal numbers times 10.
     """
 
-    def identity(self) -> Any:
+    def identity(self) -> Vector:
         return np.zeros(self.n)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Vector, second: Vector) -> Vector:
         return first + second
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Vector) -> Vector:
         return -element
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Vector:
         return rng.standard_normal(self.n) * FARTHEST_SHIFT * reach**2
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Vector]:
         for shift in (1.0, -1.0, 2.0):
             for direction in unit_vectors(self.n):
                 yield shift * direction
 
-    def zero(self) -> Any:
+    def zero(self) -> Vector:
         return np.zeros(self.n)
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Vector:
         return rng.standard_normal(self.n)
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Vector) -> Vector:
         return jnp.asarray(algebra)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Vector) -> Vector:
         return algebra
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Vector]:
         return unit_vectors(self.n)
 
 
@@ -147,61 +151,61 @@ class ComplexScaling(SizedGroup, LieGroup):
     def size(self) -> int:
         return 2 * self.n
 
-    def identity(self) -> Any:
+    def identity(self) -> Pairs:
         return np.stack([np.ones(self.n), np.zeros(self.n)], -1)
 
-    def compose(self, first: Any, second: Any) -> Any:
+    def compose(self, first: Pairs, second: Pairs) -> Pairs:
         a, b, c, d = first[..., 0], first[..., 1], second[..., 0], second[..., 1]
         return jnp.stack([a * c - b * d, a * d + b * c], -1)
 
-    def inverse(self, element: Any) -> Any:
+    def inverse(self, element: Pairs) -> Pairs:
         return jnp.stack([element[..., 0], -element[..., 1]], -1) / jnp.sum(element**2, -1, keepdims=True)
 
-    def expected(self, element: Any) -> str:
+    def expected(self, element: Element) -> str:
         return "" if np.all(np.sum(np.asarray(element) ** 2, -1) > 0) else "complex factors other than 0"
 
-    def sample(self, rng: np.random.Generator, reach: float) -> Any:
+    def sample(self, rng: np.random.Generator, reach: float) -> Pairs:
         modulus = np.exp(rng.uniform(-1, 1, self.n) * reach * FARTHEST_LOG_FACTOR)
         angle = rng.uniform(-1, 1, self.n) * reach * np.pi
         return np.stack([modulus * np.cos(angle), modulus * np.sin(angle)], -1)
 
-    def simple(self) -> Iterable[Any]:
+    def simple(self) -> Iterable[Pairs]:
         for factor in ((0.0, 1.0), (2.0, 0.0), (1.0, 1.0)):
             for direction in unit_vectors(self.n):
                 yield np.where(direction[:, None] > 0, np.array(factor), self.identity())
 
-    def act(self, element: Any, array: Any, axis: int) -> Any:
+    def act(self, element: Pairs, array: Tensor, axis: int) -> Tensor:
         moved = jnp.moveaxis(array, axis, -1)
         real, imag = self._parts(moved)
         a, b = (along(part, real, real.ndim - 1) for part in (element[..., 0], element[..., 1]))
         return jnp.moveaxis(self._joined(a * real - b * imag, a * imag + b * real), -1, axis)
 
-    def act_dual(self, element: Any, array: Any, axis: int) -> Any:
+    def act_dual(self, element: Pairs, array: Tensor, axis: int) -> Tensor:
         return self.act(element / jnp.sum(element**2, -1, keepdims=True), array, axis)
 
-    def _parts(self, array: Any) -> tuple[Any, Any]:
+    def _parts(self, array: Tensor) -> tuple[Tensor, Tensor]:
         if self.layout == "interleaved":
             return array[..., 0::2], array[..., 1::2]
         return array[..., : self.n], array[..., self.n :]
 
-    def _joined(self, real: Any, imag: Any) -> Any:
+    def _joined(self, real: Tensor, imag: Tensor) -> Array:
         if self.layout == "interleaved":
             return jnp.reshape(jnp.stack([real, imag], -1), (*real.shape[:-1], 2 * self.n))
         return jnp.concatenate([real, imag], -1)
 
-    def zero(self) -> Any:
+    def zero(self) -> Pairs:
         return np.zeros((self.n, 2))
 
-    def sample_algebra(self, rng: np.random.Generator) -> Any:
+    def sample_algebra(self, rng: np.random.Generator) -> Pairs:
         return rng.standard_normal((self.n, 2))
 
-    def exp(self, algebra: Any) -> Any:
+    def exp(self, algebra: Pairs) -> Pairs:
         modulus = jnp.exp(algebra[..., 0])
         return jnp.stack([modulus * jnp.cos(algebra[..., 1]), modulus * jnp.sin(algebra[..., 1])], -1)
 
-    def tangent(self, algebra: Any) -> Any:
+    def tangent(self, algebra: Pairs) -> Pairs:
         return algebra
 
-    def simple_algebra(self) -> Iterable[Any]:
+    def simple_algebra(self) -> Iterable[Pairs]:
         for direction in unit_vectors(2 * self.n):
             yield direction.reshape(self.n, 2)

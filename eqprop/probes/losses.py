@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.claims import Outputs
+
 LARGE_OUTPUT = 8.0
 
 
@@ -29,7 +31,7 @@ class Loss:
     of_leaf: Callable[[Any, Any], Any]
     draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
-    def __call__(self, outputs: Any, targets: Any) -> Any:
+    def __call__(self, outputs: Outputs, targets: Outputs) -> Any:
         leaves = jax.tree.leaves(jax.tree.map(self.of_leaf, outputs, targets))
         return sum(leaves[1:], leaves[0])
 
@@ -37,7 +39,7 @@ class Loss:
         return f"Loss({self.name!r})"
 
 
-def widened(outputs: Any) -> Any:
+def widened(outputs: Outputs) -> Outputs:
     """Outputs in float64 where that is switched on, else in float32 at least.
 
     A drawn loss is not the model's: it adds no rounding of its own to outputs of a low precision.
@@ -46,7 +48,7 @@ def widened(outputs: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, wide)), outputs)
 
 
-def output_scale(*outputs: Any) -> Any:
+def output_scale(*outputs: Outputs) -> Outputs:
     """What drawn losses divide outputs by: their largest magnitude where that is large (exp must not overflow), else 1.
 
     It is a constant of the probe: never differentiated.
@@ -94,6 +96,6 @@ def suitable_losses(output_shapes: tuple[tuple[int, ...], ...]) -> tuple[Loss, .
     return tuple(loss for loss in DRAWN_LOSSES if classes or loss is not CROSS_ENTROPY)
 
 
-def user_loss(function: Callable[[Any], Any]) -> Loss:
+def user_loss(function: Callable[[Outputs], Any]) -> Loss:
     """A model's own loss, in which the targets are fixed."""
     return Loss("the model's own loss", "ℓ(y)", lambda y, _targets: function(y), _gaussian)

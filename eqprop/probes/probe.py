@@ -7,6 +7,9 @@ from typing import Any
 
 import jax
 
+from eqprop.claims import Inputs, Outputs
+from eqprop.groups import Algebra, Element
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -32,16 +35,16 @@ class Probe:
     """
 
     params: Any = None
-    inputs: Any = None
-    element: Any = None
-    element2: Any = None
-    algebra: Any = None
-    algebra2: Any = None
+    inputs: Inputs = None
+    element: Element = None
+    element2: Element = None
+    algebra: Algebra = None
+    algebra2: Algebra = None
     tangent: Any = None
     tangent2: Any = None
-    cotangent: Any = None
-    targets: Any = None
-    involution: Any = None
+    cotangent: Outputs = None
+    targets: Outputs = None
+    involution: Element = None
     rates: Any = None
     shortness: Any = None
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
-from eqprop.claims import Model, Pair
+from eqprop.claims import Inputs, Model, Outputs, Pair
 from eqprop.engine import is_floating
-from eqprop.groups import Group, LieGroup, involutions
+from eqprop.groups import Element, Group, LieGroup, Tensor, involutions
 from eqprop.probes.losses import Loss
 from eqprop.probes.probe import Probe
 
@@ -18,6 +19,9 @@ READABLE = np.array([1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0])
 """What families of simple numbers and shrunk counterexamples are made of; zero is left out here because of kinks."""
 
 Filler = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Batch = Shaped[np.ndarray, "probes ..."]
+Floats = Float[np.ndarray, "probes ..."]
+Numbers = Float[np.ndarray, " {count}"]
 
 
 def _width(shape: tuple[int, ...]) -> float:
@@ -26,24 +30,24 @@ def _width(shape: tuple[int, ...]) -> float:
     return float(np.prod(axes, dtype=float) ** (1 / len(axes))) if len(axes) > 1 and np.prod(axes) else 1.0
 
 
-def gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Normal numbers, a tensor with several axes scaled down by the square root of its width."""
     drawn = np.asarray(rng.standard_normal(shape))
     drawn /= np.sqrt(_width(shape))
     return drawn
 
 
-def readable(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def readable(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Numbers from ±½, ±1, ±2, ±3."""
     return rng.choice(READABLE, shape)
 
 
-def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def ones(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """+1 or −1 everywhere."""
     return rng.choice(READABLE[:2], shape)
 
 
-def badly_scaled(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def badly_scaled(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Normal numbers times e^±4 for the tensor and e^±4 for each entry."""
     per_tensor = rng.uniform(-4, 4, (shape[0],) + (1,) * (len(shape) - 1))
     return gaussian(rng, shape) * np.exp(per_tensor + rng.uniform(-4, 4, shape))
@@ -78,7 +82,7 @@ def family_names(model: Model, *, generic: bool = False) -> tuple[str, ...]:
     return (GIVEN, *fresh[:1], NEARBY, *fresh[1:2], GIVEN, NEARBY, *fresh[3:]) if model.trained else fresh
 
 
-def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -> tuple[np.ndarray, ...]:
+def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -> tuple[Floats, ...]:
     """The floating-point leaves of ``count`` parameter draws from one family, with a leading axis.
 
     ``given`` repeats the model's example; ``nearby`` moves each number of it by about a tenth of itself.
@@ -98,10 +102,10 @@ def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -
     return leaves.split(model.domain(leaves.join(tuple(drawn), leaves.carried)))
 
 
-def inputs_of(model: Model, rng: np.random.Generator, count: int) -> Any:
+def inputs_of(model: Model, rng: np.random.Generator, count: int) -> Inputs:
     """``count`` inputs like the example: normal (or as given) where floating, within its range where integer."""
 
-    def fill(leaf: Any) -> np.ndarray:
+    def fill(leaf: Tensor) -> Batch:
         shape = (count, *np.shape(leaf))
         leaf = np.asarray(leaf)
         if is_floating(leaf):
@@ -117,12 +121,12 @@ def inputs_of(model: Model, rng: np.random.Generator, count: int) -> Any:
     return jax.tree.map(lambda a, b: np.where(rows(np.arange(count) % 2 == 0, a.ndim), b, a), drawn, given)
 
 
-def rows(mask: np.ndarray, ndim: int) -> np.ndarray:
+def rows(mask: Bool[np.ndarray, " probes"], ndim: int) -> Bool[np.ndarray, "probes ..."]:
     """A mask over probes, shaped to broadcast over their leaves."""
     return mask.reshape(-1, *(1,) * (ndim - 1))
 
 
-def tangents_of(params: tuple[np.ndarray, ...], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def tangents_of(params: tuple[Floats, ...], rng: np.random.Generator) -> tuple[Floats, ...]:
     """Normal tangents, each tensor at its parameters' scale (1 where they vanish), so that no tensor is drowned."""
     drawn: list[np.ndarray] = []
     for leaf in params:
@@ -134,7 +138,7 @@ def tangents_of(params: tuple[np.ndarray, ...], rng: np.random.Generator) -> tup
     return tuple(drawn)
 
 
-def reaches(rng: np.random.Generator, count: int) -> np.ndarray:
+def reaches(rng: np.random.Generator, count: int) -> Numbers:
     """How far from the identity group elements are drawn: half of them near, the rest up to the group's extremes.
 
     Which half is random: families of parameters take turns, and each is to meet both.
@@ -145,7 +149,7 @@ def reaches(rng: np.random.Generator, count: int) -> np.ndarray:
 def probes_of(
     pair: Pair,
     loss: Loss,
-    output_shapes: Any,
+    output_shapes: Outputs,
     needed: frozenset[str],
     rng: np.random.Generator,
     count: int,
@@ -170,7 +174,7 @@ def probes_of(
     # A single part is in order, and as large as the model: it is not copied.
     params = parts[0] if len(parts) == 1 else tuple(np.concatenate(p)[order] for p in zip(*parts, strict=True))
 
-    def like_outputs(draw: Filler) -> Any:
+    def like_outputs(draw: Filler) -> Outputs:
         return jax.tree.map(lambda s: draw(rng, (count, *s.shape)), output_shapes)
 
     draws: dict[str, Callable[[], Any]] = {
@@ -194,13 +198,13 @@ def probes_of(
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 10.0
 
 
-def rates_of(rng: np.random.Generator, count: int) -> np.ndarray:
+def rates_of(rng: np.random.Generator, count: int) -> Float[np.ndarray, "{count} 3"]:
     """Step size η (from 1e-6 to 10, on a logarithmic scale), weight decay λ and momentum β (from 0 to 1)."""
     steps = np.exp(rng.uniform(np.log(SMALLEST_STEP), np.log(LARGEST_STEP), count))
     return np.stack([steps, rng.uniform(0.0, 1.0, count), rng.uniform(0.0, 1.0, count)], axis=1)
 
 
-def _involutions(group: Group, rng: np.random.Generator, count: int) -> Any:
+def _involutions(group: Group, rng: np.random.Generator, count: int) -> Element:
     found = involutions(group)
     assert found, "a property that reads an involution has the hypothesis 'with_involutions'"
     return jax.tree.map(lambda *leaves: np.stack(leaves), *(found[i] for i in rng.integers(len(found), size=count)))

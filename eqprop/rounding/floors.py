@@ -15,9 +15,22 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int, Num
 
 Tree = TypeVar("Tree")
 """A pytree of arrays."""
+
+OfLeaves = Float[np.ndarray, "probes leaves"]
+OfProbes = Float[np.ndarray, " probes"]
+Flags = Bool[np.ndarray, " probes"]
+"""What is said of the leaves of a property's sides, or of the whole, at each probe of a batch."""
+
+Flat = Num[np.ndarray, "probes rows numbers"]
+"""Sides: at each probe the rows, which are the probe itself and then its copies; their leaves one after the other."""
+
+PerRow = Num[np.ndarray, "probes rows leaves"]
+Starts = Int[np.ndarray, " leaves+1"]
+"""Where each leaf starts among the numbers; the last entry is their total."""
 
 MARGIN = 30.0
 """A residual of at most this many floors holds. Measured: correct code stays below 2 floors (docs/decisions.md)."""
@@ -107,11 +120,11 @@ class Measured:
         finite: whether every number on both sides is finite, for each probe.
     """
 
-    residual: np.ndarray
-    spread: np.ndarray
-    size: np.ndarray
-    error: np.ndarray
-    finite: np.ndarray
+    residual: OfLeaves
+    spread: OfLeaves
+    size: OfLeaves
+    error: OfLeaves
+    finite: Flags
 
 
 @dataclass(frozen=True)
@@ -127,41 +140,41 @@ class Judgement:
         bar: for all of them.
     """
 
-    residual: np.ndarray
-    floor: np.ndarray
-    size: np.ndarray
-    finite: np.ndarray
-    vacuous: np.ndarray
+    residual: OfLeaves
+    floor: OfLeaves
+    size: OfLeaves
+    finite: Flags
+    vacuous: Flags
     bar: Bar = FINE
 
     @property
-    def floors(self) -> np.ndarray:
+    def floors(self) -> OfProbes:
         """The residual in floors, of the worst leaf."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(self.residual > 0, self.residual / self.floor, 0.0)
         return np.where(self.finite, ratio.max(axis=1, initial=0.0), np.nan)
 
     @property
-    def worst_leaf(self) -> np.ndarray:
+    def worst_leaf(self) -> Int[np.ndarray, " probes"]:
         """The leaf with the largest residual in floors, for each probe."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.argmax(np.where(self.residual > 0, self.residual / self.floor, 0.0), axis=1)
 
     @property
-    def resolution(self) -> np.ndarray:
+    def resolution(self) -> OfProbes:
         """The smallest relative error that would be noticed: margin · floor / size."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             value = self.bar.margin * np.linalg.norm(self.floor, axis=1) / np.linalg.norm(self.size, axis=1)
         return np.where(self.finite & ~self.vacuous, value, np.nan)
 
     @property
-    def suspect(self) -> np.ndarray:
+    def suspect(self) -> Flags:
         """Residual above the margin while a gross error would be seen: a violation, once confirmed."""
         telling = (self.resolution < self.bar.gross) | self.bar.coarse
         return self.finite & ~self.vacuous & (self.floors > self.bar.margin) & telling
 
     @property
-    def inconclusive(self) -> np.ndarray:
+    def inconclusive(self) -> Flags:
         """Not a number, infinite, or so ill-conditioned that a gross error would pass."""
         return ~self.vacuous & (~self.finite | ~(self.resolution < self.bar.gross))
 
@@ -198,14 +211,12 @@ def judgement(measured: Measured, eps: float) -> Judgement:
     )
 
 
-def judge(lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray, eps: float) -> Judgement:
+def judge(lhs: Flat, rhs: Flat, scales: PerRow, leaves: Starts, eps: float) -> Judgement:
     """Judge one property; see ``measure`` and ``judgement``."""
     return judgement(measure(lhs, rhs, scales, leaves), eps)
 
 
-def measure(
-    lhs: np.ndarray, rhs: np.ndarray, scales: np.ndarray, leaves: np.ndarray, errors: np.ndarray | None = None
-) -> Measured:
+def measure(lhs: Flat, rhs: Flat, scales: PerRow, leaves: Starts, errors: PerRow | None = None) -> Measured:
     """Read off one property's sides what its judgement needs.
 
     Args:
@@ -226,7 +237,7 @@ def measure(
     return Measured(per_leaf[0], per_leaf[1], np.maximum(per_leaf[2], scales[:, 0]), errors[:, 0], finite)
 
 
-def _largest(lhs: np.ndarray, rhs: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+def _largest(lhs: Flat, rhs: Flat, leaves: Int[np.ndarray, " starts"]) -> Float[np.ndarray, "3 probes starts-1"]:
     """For each probe and leaf the largest |lhs − rhs|, the largest distance of the copies, and the largest entry.
 
     Shape (3, probes, leaves). The copies are gone through in pieces that stay in a processor's cache.
@@ -249,7 +260,7 @@ def _largest(lhs: np.ndarray, rhs: np.ndarray, leaves: np.ndarray) -> np.ndarray
     return per_leaf
 
 
-def _farthest(numbers: np.ndarray) -> np.ndarray:
+def _farthest(numbers: Num[np.ndarray, "probes rows piece"]) -> Num[np.ndarray, "probes piece"]:
     """How far the copies lie from the probe, entry by entry: shape (probes, entries)."""
     distances = numbers[:, 1:] - numbers[:, :1]
     return np.abs(distances, out=distances).max(axis=1, initial=0.0)

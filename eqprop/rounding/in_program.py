@@ -6,20 +6,30 @@ cost as much as computing them. So of these only the numbers that ``rounding.jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from eqprop.rounding.floors import Measured
 
-Sides = Mapping[str, tuple[list[Any], ...]]
-"""For each property the leaves of the left and of the right side, and each leaf's scale and error."""
+Leaf = Num[Array, "..."]
+Number = Float[Array, ""]
+OfLeaves = Float[Array, " leaves"]
+Largest = tuple[OfLeaves, OfLeaves, OfLeaves, OfLeaves, Bool[Array, ""]]
+"""The fields of ``Measured`` at one probe."""
+
+OfRow = tuple[list[Any], ...]
+"""Of one property at one row the leaves of the left and of the right side, and each leaf's scale and error."""
+
+Sides = Mapping[str, OfRow]
+"""For each property what is there at one row."""
 
 
-def measuring(sides: Callable[..., Sides], held: int) -> Callable[..., dict[str, tuple[Any, ...]]]:
+def measuring(sides: Callable[..., Sides], held: int) -> Callable[..., dict[str, Largest]]:
     """A function of a group of rows, a probe and then its copies, that gives the fields of ``Measured`` by property.
 
     Row after row and not by ``jax.vmap``: of the copies no scales are read, so that the compiler leaves these out, and
@@ -30,14 +40,14 @@ def measuring(sides: Callable[..., Sides], held: int) -> Callable[..., dict[str,
         held: how many rows a group has.
     """
 
-    def of_group(*rows: Any) -> dict[str, tuple[Any, ...]]:
+    def of_group(*rows: Any) -> dict[str, Largest]:
         probe, *copies = (sides(*jax.tree.map(lambda leaf, i=i: leaf[i], rows)) for i in range(held))
         return {name: _of_property(probe[name], [copy[name] for copy in copies]) for name in probe}
 
     return of_group
 
 
-def _of_property(probe: tuple[Any, ...], copies: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+def _of_property(probe: OfRow, copies: Sequence[OfRow]) -> Largest:
     lhs, rhs, scales, errors = probe
     lefts, rights = zip(*(copy[0] for copy in copies), strict=True), zip(*(copy[1] for copy in copies), strict=True)
     leaves = [_of_leaf(*leaf) for leaf in zip(lhs, rhs, lefts, rights, strict=True)]
@@ -49,21 +59,21 @@ def _of_property(probe: tuple[Any, ...], copies: list[tuple[Any, ...]]) -> tuple
     return residual, spread, size, error, finite
 
 
-def _of_leaf(left: Any, right: Any, lefts: Any, rights: Any) -> tuple[Any, Any, Any]:
+def _of_leaf(left: Leaf, right: Leaf, lefts: Sequence[Leaf], rights: Sequence[Leaf]) -> tuple[Number, Number, Number]:
     """max|l − r|, the largest distance of the copies entry by entry, and the largest entry."""
     spread = _farthest(left, lefts) + _farthest(right, rights)
     left, right = _wide(left), _wide(right)
     return _largest(left - right), _largest(spread), _largest(jnp.maximum(jnp.abs(left), jnp.abs(right)))
 
 
-def _farthest(number: Any, copies: Any) -> Any:
+def _farthest(number: Num[Array, "*shape"], copies: Sequence[Leaf]) -> Float[Array, "*shape"]:
     far = jnp.zeros_like(_wide(number))
     for copy in copies:
         far = jnp.maximum(far, jnp.abs(_wide(copy) - _wide(number)))
     return far
 
 
-def _largest(leaf: Any) -> Any:
+def _largest(leaf: Leaf) -> Number:
     largest = jnp.abs(leaf)
     if largest.ndim > 1:
         # Over the first axis XLA takes maxima with vector instructions, over all at once with none; the barrier keeps
@@ -72,17 +82,17 @@ def _largest(leaf: Any) -> Any:
     return jnp.max(largest, initial=0.0)
 
 
-def _wide(leaf: Any) -> Any:
+def _wide(leaf: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The leaf in float32 at least, so that differences are not rounded to a handful of digits once more."""
     leaf = jnp.asarray(leaf)
     return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
 
 
-def _stacked(numbers: list[Any]) -> Any:
+def _stacked(numbers: Sequence[Leaf]) -> OfLeaves:
     return jnp.stack([_wide(number) for number in numbers]) if numbers else jnp.zeros((0,))
 
 
-def groups(probes: int, copies: int, held: int) -> np.ndarray:
+def groups(probes: int, copies: int, held: int) -> Int[np.ndarray, "groups {held}+1"]:
     """Which of the rows (each probe followed by its copies) each group consists of: shape (groups, 1 + held).
 
     A probe with more copies than a group holds has several groups; the last one is filled up with the last row.
@@ -93,7 +103,7 @@ def groups(probes: int, copies: int, held: int) -> np.ndarray:
     return (np.arange(probes)[:, None, None] * (1 + copies) + of_one).reshape(-1, 1 + held)
 
 
-def combined(measured: tuple[np.ndarray, ...], probes: int) -> Measured:
+def combined(measured: tuple[Shaped[np.ndarray, "groups ..."], ...], probes: int) -> Measured:
     """Of each probe, from its groups."""
     *sizes, finite = (np.asarray(field).reshape(probes, -1, *np.shape(field)[1:]) for field in measured)
     residual, spread, size, error = (np.asarray(field, dtype=np.float64).max(axis=1) for field in sizes)

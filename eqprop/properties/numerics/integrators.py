@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from eqprop.engine import (
     Tree,
@@ -30,6 +31,9 @@ from eqprop.engine import (
     value_and_gradient,
     zeros_like,
 )
+
+Number = Float[Array, ""]
+Row = Float[np.ndarray, " nodes"]
 
 # -- integrals --------------------------------------------------------------------------------------------------------
 
@@ -52,7 +56,7 @@ SPLIT = 0.4437
 
 
 @cache
-def _kronrod() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _kronrod() -> tuple[Row, Row, Float[np.ndarray, "3 nodes"], Float[np.ndarray, "2 nodes"]]:
     """Nodes on [0, 1] from end to end, and what is applied to the values there.
 
     First the weights of the rule of degree 22. Then three rows that vanish on smooth values: its distance from the
@@ -75,7 +79,7 @@ def _kronrod() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return (1 + np.concatenate([[-1.0], x, [1.0]])) / 2, inner, np.stack(smooth), ends
 
 
-def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[Tree, Tree]:
+def integral(function: Callable[[Number], Tree], *, pieces: int = PIECES) -> tuple[Tree, Tree]:
     """∫₀¹ function(t) dt of a tree, and for each number of it an estimate of the error.
 
     Gauss–Kronrod 7–15, the piece with the largest error cut in two ``pieces − 1`` times: exact, to rounding, where the
@@ -85,7 +89,7 @@ def integral(function: Callable[[Any], Tree], *, pieces: int = PIECES) -> tuple[
     """
     nodes, weights, smooth, ends = _kronrod()
 
-    def of_piece(start: Any, width: Any) -> tuple[Tree, Tree]:
+    def of_piece(start: Number, width: Number) -> tuple[Tree, Tree]:
         values = batched(function)(start + width * nodes.astype(start.dtype))
         total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
         return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
@@ -118,7 +122,12 @@ WIDEST_GAP, END_GAP = 0.11, 0.0043
 """Between two nodes, and between the last node and the end: a jump that lies there is not seen."""
 
 
-def _off(values: Any, width: Any, smooth: np.ndarray, ends: np.ndarray) -> Any:
+def _off(
+    values: Float[Array, "nodes ..."],
+    width: Number,
+    smooth: Float[np.ndarray, "3 nodes"],
+    ends: Float[np.ndarray, "2 nodes"],
+) -> Float[Array, ...]:
     """The error on a piece: how far the rules lie apart, and what a jump between two nodes may hide.
 
     At a jump or a kink the two rules may agree by chance; hardly do the highest coefficients vanish there, too. Where
@@ -146,7 +155,7 @@ functions with up to a thousand kinks one in a million then has an error of more
 
 
 @cache
-def _lobatto() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _lobatto() -> tuple[Row, Row, Float[np.ndarray, "2 nodes"], Row]:
     """Nodes and weights on [0, 1] of Lobatto's rule of degree 7, and what vanishes on smooth integrands.
 
     Of the values of a derivative the coefficients of the Legendre polynomials of degree 3 and 4, and of the values of
@@ -172,15 +181,15 @@ class Increment:
         absorbed: of the values that the difference is taken of.
     """
 
-    integral: Any
-    difference: Any
-    error: Any
-    size: Any
-    absorbed: Any
+    integral: Number
+    difference: Number
+    error: Number
+    size: Number
+    absorbed: Number
 
 
 def increment(
-    function: Callable[[Tree], tuple[Any, Any]],
+    function: Callable[[Tree], tuple[Number, Number]],
     start: Tree,
     step: Tree,
     over: Callable[..., Callable[..., Any]] = batched,
@@ -196,7 +205,7 @@ def increment(
     nodes, weights, smooth, apart = _lobatto()
     step = subtract(add(start, step), start)  # as it is once it is rounded
 
-    def at(t: Any) -> tuple[Any, Any, Any, Any]:
+    def at(t: Number) -> tuple[Number, Number, Number, Number]:
         here = jax.tree.map(lambda a, d: a + (t * d).astype(a.dtype), start, step)
         (value, terms), slopes = value_and_gradient(function, beside=True)(here)
         return value, terms, inner(slopes, step), inner_magnitude(slopes, step)
@@ -211,7 +220,7 @@ def increment(
 
 
 @cache
-def gauss_rule(stages: int) -> tuple[np.ndarray, np.ndarray]:
+def gauss_rule(stages: int) -> tuple[Float[np.ndarray, "{stages} {stages}"], Float[np.ndarray, " {stages}"]]:
     """A and b of the collocation method at the Gauss–Legendre points, of order 2·stages.
 
     a_ij = ∫₀^{c_i} l_j and b_j = ∫₀¹ l_j, with l_j the Lagrange polynomials of the nodes c (Hairer, Lubich & Wanner,
@@ -237,12 +246,12 @@ ITERATIONS = 14
 def collocation(
     field: Callable[[Tree], Tree],
     start: Tree,
-    step: Any,
+    step: Number | float,
     steps: int,
-    observe: Callable[[Tree, Tree, Tree], Any],
+    observe: Callable[[Tree, Tree, Tree], Tree],
     *,
     stages: int,
-) -> tuple[Tree, Any]:
+) -> tuple[Tree, Tree]:
     """The flow of a vector field by Gauss collocation, with what is observed of each step.
 
     A quadratic Q with ⟨∇Q(y), field(y)⟩ = −s(y) changes in a step by exactly −h Σᵢ bᵢ s(Yᵢ), at any step size h: these
@@ -269,7 +278,7 @@ def collocation(
             lambda at, k: at + step * jnp.tensordot(rows.astype(k.dtype), k, 1), _repeated(y, stages), slopes
         )
 
-    def one_step(y: Tree, _: None) -> tuple[Tree, tuple[Tree, Any]]:
+    def one_step(y: Tree, _: None) -> tuple[Tree, tuple[Tree, Tree]]:
         def improve(_: Any, found: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
             at = states(y, found[1])
             return at, batched(field)(at)
@@ -293,10 +302,10 @@ def _repeated(tree: Tree, times: int) -> Tree:
 POWER_STEPS = 8
 
 
-def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Any:
+def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Number:
     """|λ| of largest size of a symmetric linear map, from below, by power iteration; 0 for the zero map."""
 
-    def turn(_: Any, found: tuple[Tree, Any]) -> tuple[Tree, Any]:
+    def turn(_: Any, found: tuple[Tree, Number]) -> tuple[Tree, Number]:
         image = product(found[0])
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1)), length
@@ -306,6 +315,6 @@ def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Any:
     return repeated(range(POWER_STEPS), turn, (first, jnp.zeros_like(norm(start))))[1]
 
 
-def combined(a: Any, x: Tree, b: Any, y: Tree) -> Tree:
+def combined(a: Number | float, x: Tree, b: Number | float, y: Tree) -> Tree:
     """a·x + b·y, leaf by leaf."""
     return add(scaled(x, a), scaled(y, b))

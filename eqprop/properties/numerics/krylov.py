@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float
 from matfree import decomp
 
 from eqprop.engine import Tree
@@ -30,9 +31,9 @@ class Lanczos(NamedTuple):
     """
 
     basis: Tree
-    diagonal: Any
-    beside: Any
-    whole: Any
+    diagonal: Float[Array, " depth"]
+    beside: Float[Array, " depth-1"]
+    whole: Bool[Array, ""]
 
 
 def depth_for(theta: Tree, most: int = DEPTH) -> int:
