@@ -92,6 +92,12 @@ def sizes_of(group: Group) -> dict[str, int]:
 def unfolded(group: Group, leaf: Tensor, axis: Axis, tensor: str) -> Unfolded:
     """The tensor with the units along one axis of their own.
 
+    Args:
+        group: that acts.
+        leaf: the tensor, of any shape that has the axis.
+        axis: of the units in it.
+        tensor: what it is called in messages.
+
     Raises:
         InvalidInput: naming the tensor, for integers that the group does not merely permute, an axis that does not
             exist or does not have the group's size, or a pattern that does not fit.

@@ -56,7 +56,14 @@ def translations(params: Params, along: Mapping[str, Along], *, name: str = "shi
 
 
 def shifted(params: Params, along: Mapping[str, Along], *, name: str, where: str) -> Transformation:
-    """``translations`` under the name of the constructor that the user called, so that messages speak of it."""
+    """``translations`` under the name of the constructor that the user called, so that messages speak of it.
+
+    Args:
+        params: example parameters, of which the shapes count.
+        along: path, or glob pattern → the axes along which the shift is the same.
+        name: of the transformation.
+        where: the constructor in messages.
+    """
     shapes = _shapes(params, along, where)
     sizes = {i: prod(shape) for i, (shape, _) in shapes.items()}
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))

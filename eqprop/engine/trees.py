@@ -69,6 +69,14 @@ class Partition:
 
     ``join(split(tree), rest(tree)) == tree`` for every tree of the example's structure; without a second argument the
     carried leaves are the example's, as JAX's arrays: an action may index them by a traced element.
+
+    Attributes:
+        treedef: of the whole tree.
+        paths: of all leaves, in the order of ``jax.tree.leaves``.
+        floating: for each of them whether derivatives act on it.
+        carried: the leaves on which they do not, as the example has them, in order.
+        shapes: of all leaves of the example; a batch has an axis of probes in front.
+        dtypes: of all leaves, likewise.
     """
 
     treedef: Any

@@ -14,7 +14,13 @@ from eqprop.probes import Probe
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the leaves of a property's sides lie in the flat vectors that a program returns."""
+    """Where the leaves of a property's sides lie in the flat vectors that a program returns.
+
+    Attributes:
+        names: of the leaves.
+        starts: where each leaf starts in a vector, and its length at the end: shape (leaves + 1,).
+        shapes: of the leaves; a leaf has as many numbers as lie between its start and the next.
+    """
 
     names: tuple[str, ...]
     starts: np.ndarray

@@ -35,7 +35,13 @@ count and not a time, so that a seed gives the same numbers on every machine."""
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both sides of one property at one probe, leaf by leaf, for a report."""
+    """Both sides of one property at one probe, leaf by leaf, for a report.
+
+    Attributes:
+        names: of the leaves, as reports show them.
+        lhs: the leaves of the left side, each of the shape that the property gave it.
+        rhs: of the right side, of the same shapes.
+    """
 
     names: tuple[str, ...]
     lhs: tuple[np.ndarray, ...]

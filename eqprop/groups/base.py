@@ -102,13 +102,25 @@ class Group(ABC):
         return None
 
     def act(self, element: Element, array: Tensor, axis: int) -> Tensor:
-        """The element applied to the vectors that lie along one axis of an array."""
+        """The element applied to the vectors that lie along one axis of an array.
+
+        Args:
+            element: g.
+            array: of any shape with ``size`` entries along the axis.
+            axis: along which the units lie.
+        """
         del element, array, axis
         msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
         raise InvalidInput(msg)
 
     def act_dual(self, element: Element, array: Tensor, axis: int) -> Tensor:
-        """The contragredient action: ⟨act_dual(g, a), act(g, b)⟩ = ⟨a, b⟩ along the axis."""
+        """The contragredient action: ⟨act_dual(g, a), act(g, b)⟩ = ⟨a, b⟩ along the axis.
+
+        Args:
+            element: g.
+            array: as for ``act``.
+            axis: likewise.
+        """
         del element, array, axis
         msg = f"{self!r} has no linear action on hidden units; write on_params yourself."
         raise InvalidInput(msg)

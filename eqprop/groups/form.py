@@ -92,6 +92,13 @@ def _check_traced(group: Group, method: str, call: Callable[[Tree], Tree], argum
 def alike(group: Group, origin: str, trees: Iterable[Tree], example: Tree, of: str) -> None:
     """Each tree has the structure, the shapes and the kinds of number of the example.
 
+    Args:
+        group: named in the message.
+        origin: the method that gave the trees.
+        trees: what it gave.
+        example: what they should be like.
+        of: where the example is from.
+
     Raises:
         InvalidInput: naming the method that gave another.
     """

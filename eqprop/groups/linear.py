@@ -20,7 +20,13 @@ MOST_HALVINGS = 16
 
 
 def multiply_along(matrix: Shaped[Array | np.ndarray, "rows columns"], array: Tensor, axis: int) -> Array:
-    """The matrix applied to the vectors that lie along one axis."""
+    """The matrix applied to the vectors that lie along one axis.
+
+    Args:
+        matrix: shape (rows, columns).
+        array: with ``columns`` entries along the axis.
+        axis: which has ``rows`` entries afterwards.
+    """
     return jnp.moveaxis(jnp.tensordot(matrix, array, axes=((1,), (axis,))), 0, axis)
 
 
@@ -59,7 +65,13 @@ def cayley(skew: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
 
 
 def rotation(rng: np.random.Generator, n: int, reach: float) -> Float[np.ndarray, "{n} {n}"]:
-    """A random rotation: near the identity for a small reach, uniform (Haar) from one half on."""
+    """A random rotation: near the identity for a small reach, uniform (Haar) from one half on.
+
+    Args:
+        rng: every number comes from it.
+        n: the size of the matrix.
+        reach: from 0 to 1.
+    """
     gaussian = rng.standard_normal((n, n))
     if reach < 0.5:
         return cayley(reach * (gaussian - gaussian.T) / 2)

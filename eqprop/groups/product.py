@@ -208,7 +208,14 @@ class DiscretePower(Group):
         return jax.vmap(lambda one: self.factor.power(one, exponent))(element)
 
     def act_copies(self, element: Element, array: Tensor, axes: tuple[int, int], *, dual: bool) -> Tensor:
-        """Each copy applied to its own slice: ``axes`` are the axis of the copies and the axis of the units."""
+        """Each copy applied to its own slice.
+
+        Args:
+            element: one of the factor for each copy, stacked.
+            array: with an axis of ``count`` copies and one of units.
+            axes: the axis of the copies and the axis of the units.
+            dual: whether the contragredient acts.
+        """
         copies, units = (a % array.ndim for a in axes)
         inner = units - (units > copies)
         act = self.factor.act_dual if dual else self.factor.act

@@ -21,7 +21,13 @@ FARTHEST_SHIFT = 10.0
 
 
 def along(vector: Shaped[Array | np.ndarray, " units"], array: Tensor, axis: int) -> Array:
-    """The vector reshaped so that it broadcasts along one axis of the array."""
+    """The vector reshaped so that it broadcasts along one axis of the array.
+
+    Args:
+        vector: shape (units,).
+        array: with as many entries along the axis.
+        axis: of the units.
+    """
     shape = [1] * array.ndim
     shape[axis] = array.shape[axis]
     return jnp.reshape(vector, shape)

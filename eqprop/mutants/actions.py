@@ -70,7 +70,13 @@ def forgets_part(path: str, *, name: str = "") -> Mutant:
 
 
 def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
-    """K moves the tensors of this path too far: K θ + relative·(K θ − θ), so that what K leaves alone stays exact."""
+    """K moves the tensors of this path too far: K θ + relative·(K θ − θ), so that what K leaves alone stays exact.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        relative: the size of the slip.
+        name: of the mutant; made of its kind and the path by default.
+    """
 
     def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
@@ -81,7 +87,14 @@ def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
 
 
 def misapplies(path: str, twist: Callable[[Any, Any], Any], *, name: str, why: str) -> Mutant:
-    """K moves the tensors of this path by another element: ``twist(group, element)``."""
+    """K moves the tensors of this path by another element: ``twist(group, element)``.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        twist: the element that acts in place of the right one.
+        name: of the mutant.
+        why: what is wrong, in one line.
+    """
 
     def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
         transformation = pair.transformation
@@ -101,7 +114,13 @@ def wrong_inverse(path: str, *, name: str = "") -> Mutant:
 
 
 def wrong_power(path: str, exponent: float = 2.0, *, name: str = "") -> Mutant:
-    """K moves the tensors of this path by g^exponent; for groups with real powers (Scaling)."""
+    """K moves the tensors of this path by g^exponent; for groups with real powers (Scaling).
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        exponent: of the element that acts.
+        name: of the mutant; made of its kind and the path by default.
+    """
     return misapplies(
         path,
         lambda group, element: group.power(element, exponent),
@@ -128,7 +147,13 @@ def wrong_axis(path: str, *, name: str = "") -> Mutant:
 
 
 def misapplies_to_outputs(twist: Callable[[Any, Any], Any], *, name: str, why: str) -> Mutant:
-    """T moves the outputs by another element: ``twist(group, element)``. Symmetries cannot carry the defect."""
+    """T moves the outputs by another element: ``twist(group, element)``. Symmetries cannot carry the defect.
+
+    Args:
+        twist: the element that acts in place of the right one.
+        name: of the mutant.
+        why: what is wrong, in one line.
+    """
 
     def change(pair: Pair) -> Pair | None:
         transformation = pair.transformation

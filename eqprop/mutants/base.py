@@ -85,7 +85,13 @@ def leaf_at(tree: Any, path: str) -> Any:
 
 
 def with_leaf(tree: Any, path: str, leaf: Any) -> Any:
-    """The tree with another leaf at this exact path."""
+    """The tree with another leaf at this exact path.
+
+    Args:
+        tree: any pytree.
+        path: of one of its leaves.
+        leaf: what stands there in the new tree.
+    """
     leaves, treedef = jax.tree.flatten(tree)
     leaves[leaf_paths(tree).index(path)] = leaf
     return jax.tree.unflatten(treedef, leaves)

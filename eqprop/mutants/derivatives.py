@@ -80,7 +80,13 @@ def stopped(path: str, *, name: str = "") -> Mutant:
 
 
 def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
-    """The derivative is multiplied by 1 + δ·r, with r from 1/n to 1 over the n entries of the tensor."""
+    """The derivative is multiplied by 1 + δ·r, with r from 1/n to 1 over the n entries of the tensor.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
+    """
 
     def derivative(x: Any, t: Any) -> Any:
         return t * (1 + delta * ramp(x))
@@ -95,6 +101,11 @@ def leaks_into(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
     """The outputs have a derivative δ in each number of a tensor that they do not depend on; their values are exact.
 
     For tensors whose gradient vanishes: there is nothing to stop or to scale.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
     """
 
     def change(pair: Pair) -> Pair | None:
@@ -117,6 +128,12 @@ def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, nam
 
     With ``alike`` r is 1: the same for all units, so that a permutation of units carries the wrong gradient along and
     no covariance shows it. It is the gradient of no function, though.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        alike: whether r is 1 for all entries.
+        name: of the mutant; made of its kind and the path by default.
     """
 
     def derivative(x: Any, t: Any) -> Any:
@@ -128,14 +145,27 @@ def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, nam
 
 
 def second_derivative(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
-    """Value and first derivative exact; the second derivative of each entry is δ·r in place of 0 (``alike``: r = 1)."""
+    """Value and first derivative exact; the second derivative of each entry is δ·r in place of 0 (``alike``: r = 1).
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        alike: whether r is 1 for all entries.
+        name: of the mutant; made of its kind and the path by default.
+    """
     why = f"value and gradient are exact, the second derivative in {path} is not"
     named = name or f"bends-{'alike-in-' if alike else ''}{slug(path)}"
     return Mutant(named, 2, why, entering_through(path, with_derivative(_bent(delta, alike=alike))))
 
 
 def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutant:
-    """Value, first and second derivative exact; the third derivative of each entry is δ·r in place of 0."""
+    """Value, first and second derivative exact; the third derivative of each entry is δ·r in place of 0.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
+    """
 
     def derivative(x: Any, t: Any) -> Any:
         return t * (1 + 0.5 * delta * ramp(x) * (x - jax.lax.stop_gradient(x)) ** 2)
@@ -155,7 +185,13 @@ def backward_drops_term(path: str, *, name: str = "") -> Mutant:
 
 
 def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
-    """As ``scaled_gradient``, in a reverse-only rule."""
+    """As ``scaled_gradient``, in a reverse-only rule.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
+    """
 
     def derivative(x: Any, t: Any) -> Any:
         return t * (1 + delta * ramp(x))
@@ -165,7 +201,13 @@ def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
 
 
 def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
-    """As ``straight_through``, in a reverse-only rule."""
+    """As ``straight_through``, in a reverse-only rule.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
+    """
 
     def derivative(x: Any, t: Any) -> Any:
         return t * (1 + delta * ramp(x) * x)
@@ -176,7 +218,13 @@ def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "")
 
 
 def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
-    """As ``second_derivative``, in a reverse-only rule."""
+    """As ``second_derivative``, in a reverse-only rule.
+
+    Args:
+        path: of a tensor, or a glob pattern of paths.
+        delta: δ.
+        name: of the mutant; made of its kind and the path by default.
+    """
     why = f"a custom backward rule for {path} is exact, its own derivative is not"
     return Mutant(name or f"backward-bends-{slug(path)}", 2, why, entering_through(path, with_backward(_bent(delta))))
 

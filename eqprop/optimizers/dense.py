@@ -17,6 +17,11 @@ def symmetric_power(matrix: Any, exponent: float, least: float) -> Any:
     """matrix^exponent of a symmetric matrix whose eigenvalues are at least ``least`` but for rounding.
 
     By Jacobi's method (Golub & Van Loan, *Matrix Computations*, 8.5). Eigenvalues below ``least`` are raised to it.
+
+    Args:
+        matrix: shape (n, n).
+        exponent: any number.
+        least: what no eigenvalue is below.
     """
     one = jnp.eye(len(matrix), dtype=matrix.dtype)
     pairs = np.array([(p, q) for p in range(len(matrix)) for q in range(p + 1, len(matrix))], dtype=int)

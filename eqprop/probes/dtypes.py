@@ -28,7 +28,13 @@ def cast_example(pair: Pair, precision: Precision) -> tuple[Any, Any]:
 
 
 def cast_probe(pair: Pair, probes: Probe, precision: Precision) -> Probe:
-    """Probes with parameter-like fields in the parameters' dtypes and every other float in their common dtype."""
+    """Probes with parameter-like fields in the parameters' dtypes and every other float in their common dtype.
+
+    Args:
+        pair: whose example gives the dtypes.
+        probes: a batch, in float64.
+        precision: ``"float64"`` or ``"model"``.
+    """
     common = _float_of(pair, precision)
     cast = {
         field: jax.tree.map(lambda leaf: _cast(leaf, common), getattr(probes, field))

@@ -86,6 +86,12 @@ def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -
     """The floating-point leaves of ``count`` parameter draws from one family, with a leading axis.
 
     ``given`` repeats the model's example; ``nearby`` moves each number of it by about a tenth of itself.
+
+    Args:
+        model: whose parameters are drawn.
+        family: of numbers.
+        rng: every number comes from it.
+        count: of draws.
     """
     leaves = model.param_leaves
     if family in (GIVEN, NEARBY):
@@ -103,7 +109,13 @@ def params_of(model: Model, family: str, rng: np.random.Generator, count: int) -
 
 
 def inputs_of(model: Model, rng: np.random.Generator, count: int) -> Inputs:
-    """``count`` inputs like the example: normal (or as given) where floating, within its range where integer."""
+    """``count`` inputs like the example: normal (or as given) where floating, within its range where integer.
+
+    Args:
+        model: whose inputs are drawn.
+        rng: every number comes from it.
+        count: of draws.
+    """
 
     def fill(leaf: Tensor) -> Batch:
         shape = (count, *np.shape(leaf))

@@ -76,22 +76,53 @@ def only_where(met: Any, parts: Sides) -> Sides:
 
 
 def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
-    """A comparison of vectors in the source's parameter space."""
+    """A comparison of vectors in the source's parameter space.
+
+    Args:
+        point: that is compared at.
+        lhs: the floating-point leaves of the left side.
+        rhs: of the right side.
+        scale: as in ``part``.
+        error: as in ``part``.
+        label: as in ``part``.
+    """
     return part(point.source.float_paths, lhs, rhs, scale, error=error, label=label)
 
 
 def in_image(point: Point, lhs: Any, rhs: Any, *, label: str = "") -> Part:
-    """A comparison of vectors in the target model's parameter space."""
+    """A comparison of vectors in the target model's parameter space.
+
+    Args:
+        point: that is compared at.
+        lhs: the floating-point leaves of the left side.
+        rhs: of the right side.
+        label: as in ``part``.
+    """
     return part(point.image.float_paths, lhs, rhs, label=label)
 
 
 def in_outputs(lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
-    """A comparison of outputs."""
+    """A comparison of outputs.
+
+    Args:
+        lhs: like the outputs.
+        rhs: likewise.
+        scale: as in ``part``.
+        label: as in ``part``.
+    """
     return part([f"output {path}" for path in leaf_paths(rhs)], lhs, rhs, scale, label=label)
 
 
 def of_numbers(lhs: Any, rhs: Any, scale: Any, *, error: Any = None, label: str = "") -> Part:
-    """A comparison of two numbers (or of two arrays, under one name)."""
+    """A comparison of two numbers (or of two arrays, under one name).
+
+    Args:
+        lhs: a number.
+        rhs: likewise.
+        scale: the size of the terms that cancel in them.
+        error: as in ``part``.
+        label: as in ``part``.
+    """
     return part([label or "value"], lhs, rhs, scale, error=error)
 
 
@@ -110,6 +141,11 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
     The direction is no part of the probe, so that a counterexample has fewer numbers. Each of its tensors has the
     scale of the parameters', so that none is drowned, and its numbers differ: mere signs are themselves an orbit
     direction of networks with one unit, where the push vanishes.
+
+    Args:
+        push: a linear map of vectors like θ.
+        k: a vector that it takes to something small.
+        theta: θ, whose scales an irregular direction has.
     """
     wave = irregular(theta)
     length = norm(k) / norm(wave)
@@ -117,7 +153,13 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
 
 
 def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], at: tuple[Any, ...]) -> Any:
-    """Likewise for push((k, χ)), where parameters and inputs move: the terms of both, of which one may be zero."""
+    """Likewise for push((k, χ)), where parameters and inputs move: the terms of both, of which one may be zero.
+
+    Args:
+        push: a linear map of pairs (k, χ).
+        vectors: such a pair.
+        at: (θ, x).
+    """
     zeros = tuple(jax.tree.map(jnp.zeros_like, vector) for vector in vectors)
 
     def sizes(i: int) -> Any:

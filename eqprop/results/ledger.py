@@ -25,7 +25,13 @@ class Ledger:
     filled: dict[Cell, Verdict] = field(default_factory=dict[Cell, Verdict])
 
     def expect(self, pair: str, properties: Iterable[str], applying: Iterable[str] = ()) -> None:
-        """Expect a verdict for each property of a pair, and another one than "not applicable" for some of them."""
+        """Expect a verdict for each property of a pair, and another one than "not applicable" for some of them.
+
+        Args:
+            pair: its name.
+            properties: asked of it.
+            applying: those of which something else than "not applicable" is expected.
+        """
         cells = {(pair, name) for name in properties}
         self.expected |= cells
         self.applying |= cells & {(pair, name) for name in applying}

@@ -137,7 +137,13 @@ def number(value: float) -> str:
 
 
 def cell_line(verdict: Verdict, width: int = 26, *, reason: str | None = None) -> str:
-    """One cell: property, order, median and worst resolution, probes, outcome, and its reason (or a text for it)."""
+    """One cell: property, order, median and worst resolution, probes, outcome, and its reason (or a text for it).
+
+    Args:
+        verdict: of the cell.
+        width: of the column of names.
+        reason: shown in the place of the verdict's own, where it is given.
+    """
     numbers = f"{number(verdict.resolution):>8} (worst {number(verdict.worst_resolution):>5}) {verdict.probes:>7}"
     line = f"  {verdict.property.name:<{width}} {verdict.property.order} {numbers}  {verdict.outcome}"
     said = said_of(verdict) if reason is None else reason

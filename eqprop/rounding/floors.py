@@ -212,7 +212,15 @@ def judgement(measured: Measured, eps: float) -> Judgement:
 
 
 def judge(lhs: Flat, rhs: Flat, scales: PerRow, leaves: Starts, eps: float) -> Judgement:
-    """Judge one property; see ``measure`` and ``judgement``."""
+    """Judge one property; see ``measure`` and ``judgement``.
+
+    Args:
+        lhs: left sides, shape (probes, 1 + copies, numbers).
+        rhs: right sides, likewise.
+        scales: shape (probes, 1 + copies, leaves).
+        leaves: where each leaf starts, and the total.
+        eps: unit roundoff of the lowest precision in the program.
+    """
     return judgement(measure(lhs, rhs, scales, leaves), eps)
 
 
@@ -271,6 +279,12 @@ def perturbed(probes: Tree, copies: int, eps: float, rng: np.random.Generator) -
 
     Zeros move by one unit of the largest number of their leaf (of 1 in a leaf of zeros), so that a probe at an exact
     kink is seen to be at one. Leaves change shape from (probes, …) to (probes · (1 + copies), …).
+
+    Args:
+        probes: a tree of arrays of shape (probes, …).
+        copies: of each probe.
+        eps: one unit in the last place of 1.
+        rng: draws the signs.
     """
 
     def rows(leaf: np.ndarray) -> np.ndarray:

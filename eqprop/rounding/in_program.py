@@ -96,6 +96,11 @@ def groups(probes: int, copies: int, held: int) -> Int[np.ndarray, "groups {held
     """Which of the rows (each probe followed by its copies) each group consists of: shape (groups, 1 + held).
 
     A probe with more copies than a group holds has several groups; the last one is filled up with the last row.
+
+    Args:
+        probes: how many.
+        copies: of each.
+        held: how many rows a group has beside the probe.
     """
     starts = np.arange(1, max(copies, 1) + 1, held)
     members = np.minimum(starts[:, None] + np.arange(held), copies)

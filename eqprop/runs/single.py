@@ -12,7 +12,13 @@ Listener = Callable[[Progress], None]
 
 
 def searched(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """One task's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other."""
+    """One task's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other.
+
+    Args:
+        task: what is searched.
+        options: how.
+        on_progress: is told of every step.
+    """
     try:
         with persistent_cache():
             return search(task, options, on_progress)
@@ -22,7 +28,14 @@ def searched(task: SearchTask, options: Options, on_progress: Listener = ignore)
 
 
 def failed(name: str, options: Options, reason: str, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """The verdicts of a task whose search could not be finished."""
+    """The verdicts of a task whose search could not be finished.
+
+    Args:
+        name: of the task.
+        options: with the properties that were asked for.
+        reason: why.
+        on_progress: is told that the task is finished.
+    """
     verdicts = tuple(
         Verdict(PairName(name), PropertyName(p.name, p.order), Outcome.ERROR, reason) for p in options.properties
     )

@@ -31,6 +31,12 @@ from eqprop.probes import Probe, cast_example, cast_probe
 def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> Callable[[], Any]:
     """A call of an action on its example, once it is known to keep structure, shapes and dtypes.
 
+    Args:
+        pair: whose action it is.
+        field: ``"on_params"``, ``"on_outputs"`` or ``"on_inputs"``.
+        example: what it acts on.
+        precision: in which it is called.
+
     Raises:
         InvalidInput: naming the action, what it did, what was expected, and how to mend it.
     """

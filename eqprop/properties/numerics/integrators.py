@@ -316,5 +316,12 @@ def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Number:
 
 
 def combined(a: Number | float, x: Tree, b: Number | float, y: Tree) -> Tree:
-    """a·x + b·y, leaf by leaf."""
+    """a·x + b·y, leaf by leaf.
+
+    Args:
+        a: a number.
+        x: a tree of arrays.
+        b: a number.
+        y: a tree like x.
+    """
     return add(scaled(x, a), scaled(y, b))
