@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
+from eqprop.claims import Outputs, Pair, Params
 from eqprop.engine import leaf_paths
+from eqprop.groups import Element
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug, with_leaf
 
 LeafRule = Callable[[Pair, Any, Any, str], Any]
@@ -31,7 +32,7 @@ def acting_otherwise(path: str, rule: LeafRule) -> Change:
         if not chosen:
             return None
 
-        def on_params(element: Any, params: Any) -> Any:
+        def on_params(element: Element, params: Params) -> Params:
             moved = pair.transformation.on_params(element, params)
             leaves, treedef = jax.tree.flatten(moved)
             for i, leaf_path in enumerate(leaf_paths(moved)):
@@ -60,7 +61,7 @@ def forgets_part(path: str, *, name: str = "") -> Mutant:
     For tensors that may be moved or not as a whole: a scale, or a shift, that is a symmetry of each tensor by itself.
     """
 
-    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return jnp.concatenate([kept[:1], moved[1:]])
 
@@ -78,7 +79,7 @@ def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return moved + relative * (moved - kept)
 
@@ -96,7 +97,7 @@ def misapplies(path: str, twist: Callable[[Any, Any], Any], *, name: str, why: s
         why: what is wrong, in one line.
     """
 
-    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
         transformation = pair.transformation
         return leaf_at(transformation.on_params(twist(transformation.group, element), params), p)
 
@@ -132,7 +133,7 @@ def wrong_power(path: str, exponent: float = 2.0, *, name: str = "") -> Mutant:
 def wrong_axis(path: str, *, name: str = "") -> Mutant:
     """K acts on the other axis of the square matrix of this path; other shapes cannot carry the defect."""
 
-    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
         turned = with_leaf(params, p, jnp.swapaxes(leaf_at(params, p), -1, -2))
         return jnp.swapaxes(leaf_at(pair.transformation.on_params(element, turned), p), -1, -2)
 
@@ -160,7 +161,7 @@ def misapplies_to_outputs(twist: Callable[[Any, Any], Any], *, name: str, why: s
         if not transformation.moves_outputs:
             return None
 
-        def on_outputs(element: Any, outputs: Any) -> Any:
+        def on_outputs(element: Element, outputs: Outputs) -> Outputs:
             return transformation.on_outputs(twist(transformation.group, element), outputs)
 
         return pair.replaced(transformation=replace(transformation, on_outputs=on_outputs))

@@ -22,7 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from eqprop.arguments import function_of, got, kebab_case
 from eqprop.claims import Pair
-from eqprop.engine import is_floating, leaf_paths
+from eqprop.engine import Tree, is_floating, leaf_paths
 from eqprop.errors import InvalidInput
 
 Change = Callable[[Pair], Pair | None]
@@ -74,17 +74,17 @@ def slug(path: str) -> str:
     return "-".join(words) or "everything"
 
 
-def float_paths(tree: Any) -> list[str]:
+def float_paths(tree: Tree) -> list[str]:
     """The paths of the floating-point leaves."""
     return [p for p, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True) if is_floating(leaf)]
 
 
-def leaf_at(tree: Any, path: str) -> Any:
+def leaf_at(tree: Tree, path: str) -> Any:
     """The leaf with this exact path."""
     return jax.tree.leaves(tree)[leaf_paths(tree).index(path)]
 
 
-def with_leaf(tree: Any, path: str, leaf: Any) -> Any:
+def with_leaf(tree: Tree, path: str, leaf: Any) -> Any:
     """The tree with another leaf at this exact path.
 
     Args:

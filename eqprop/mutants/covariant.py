@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.claims import Pair
+from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import double_vjp, is_floating, with_backward, with_derivative
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through
@@ -63,7 +63,7 @@ def scales_cotangent_of_inputs(delta: float = 1e-3, *, name: str = "scales-cotan
         if not any(model.input_leaves.floating):
             return of_params(pair)
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             return model.apply(params, jax.tree.map(lambda x: operation(x) if is_floating(x) else x, inputs))
 
         return pair.replaced(model=replace(model, apply=apply))
@@ -82,7 +82,7 @@ def turns_gradient(delta: float = 1e-2, *, name: str = "turns-gradient") -> Muta
         if model.param_leaves.size < 2:
             return None
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             leaves = [leaf for leaf in jax.tree.leaves(params) if is_floating(leaf)]
             excess = 0.5 * delta * sum(jnp.sum(leaf**2) for leaf in leaves)
             turned = jax.tree.map(lambda leaf: _turned(leaf, excess) if is_floating(leaf) else leaf, params)
@@ -109,7 +109,7 @@ def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-
         if not any(leaves.floating) or straight_model(pair):
             return None
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             theta = tuple(map(jnp.asarray, leaves.split(params)))
             start = jax.lax.stop_gradient(theta)
             away = jax.tree.map(jnp.subtract, theta, start)
@@ -136,7 +136,7 @@ def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callab
             return None
         operations = [operation((i + 1) / count) for i in range(count)]
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             floats = leaves.split(params)
             entering = [op(jnp.asarray(leaf)) for op, leaf in zip(operations, floats, strict=True)]
             return model.apply(_joined(params, entering), inputs)
@@ -146,7 +146,7 @@ def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callab
     return change
 
 
-def _joined(params: Any, floats: list[Any]) -> Any:
+def _joined(params: Params, floats: list[Any]) -> Any:
     given = iter(floats)
     return jax.tree.map(lambda leaf: next(given) if is_floating(leaf) else leaf, params)
 

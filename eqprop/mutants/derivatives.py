@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
+from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import leaf_paths, with_backward, with_derivative
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
 
@@ -30,7 +30,7 @@ def entering_through(path: str, operation: Operation) -> Change:
         if not chosen:
             return None
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             leaves, treedef = jax.tree.flatten(params)
             for i, leaf_path in enumerate(leaf_paths(params)):
                 if leaf_path in chosen:
@@ -113,7 +113,7 @@ def leaks_into(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
         if path not in float_paths(model.params):
             return None
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             leaf = leaf_at(params, path)
             leaked = delta * jnp.sum(leaf - jax.lax.stop_gradient(leaf))
             return jax.tree.map(lambda y: y + leaked, model.apply(params, inputs))

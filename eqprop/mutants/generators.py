@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax.dtypes import float0
 
-from eqprop.claims import Pair
+from eqprop.claims import Pair, Params
 from eqprop.engine import is_floating, with_derivative
-from eqprop.groups import LieGroup
+from eqprop.groups import Element, LieGroup
 from eqprop.mutants.base import Mutant
 from eqprop.properties.traits import action_traits_of, traits_of
 
@@ -32,7 +32,7 @@ def slides_along_orbit(delta: float = 0.5, *, name: str = "slides-along-orbit") 
             return None
         on_params = pair.transformation.on_params
 
-        def sliding(element: Any, params: Any) -> Any:
+        def sliding(element: Element, params: Params) -> Params:
             square = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params) if is_floating(leaf))
             return on_params(_slid(element, delta * square / (1 + square)), params)
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.claims import Model, Pair, Transformation
+from eqprop.claims import Model, Outputs, Pair, Params, Transformation
+from eqprop.groups import Element
 from eqprop.optimizers.zoo import Maps
 
 ROWS, FEATURES, OUTPUTS = 8, 3, 2
@@ -54,7 +55,7 @@ def _numbers(name: str, *shape: int) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape)
 
 
-def _near(params: Any) -> Any:
+def _near(params: Params) -> Any:
     """Each number squeezed into (−2, 2)."""
     return jax.tree.map(lambda p: p / (1 + np.abs(p) / LARGEST), params)
 
@@ -79,7 +80,7 @@ def _network(name: str, activation: Callable[[Any], Any], width: int, *, bias: b
     """Two layers."""
     shapes = {"w1": (FEATURES, width), "w2": (width, OUTPUTS)} | ({"b1": (width,)} if bias else {})
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Any) -> Outputs:
         hidden = x @ params["w1"] + (params["b1"][None, :] if bias else 0)
         return activation(hidden) @ params["w2"]
 
@@ -108,7 +109,7 @@ def _both_sides() -> Pair:
     shapes = {"w1": (FEATURES, m), "w2": (m, n), "w3": (n, OUTPUTS)}
     model = _model(name, lambda p, x: x @ p["w1"] @ p["w2"] @ p["w3"], shapes=shapes, outputs=OUTPUTS)
 
-    def turn(element: Any, p: Any) -> Any:
+    def turn(element: Element, p: Any) -> Params:
         left, right = element
         return {"w1": p["w1"] @ left.T, "w2": left @ p["w2"] @ right.T, "w3": right @ p["w3"]}
 
@@ -122,7 +123,7 @@ def _across() -> Pair:
     shapes = {"a": (FEATURES, OUTPUTS), "b": (FEATURES, OUTPUTS)}
     model = _model(name, lambda p, x: (x @ p["a"]) ** 2 + (x @ p["b"]) ** 2, shapes=shapes, outputs=OUTPUTS)
 
-    def turn(g: Any, p: Any) -> Any:
+    def turn(g: Any, p: Any) -> Params:
         return {"a": g[0, 0] * p["a"] + g[0, 1] * p["b"], "b": g[1, 0] * p["a"] + g[1, 1] * p["b"]}
 
     return Pair(model, Transformation(groups.Orthogonal(2), turn, name=name, isometry=True), name=name)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from eqprop.claims import Params
 from eqprop.engine import Local, inverse_matrix
 from eqprop.optimizers.dense import symmetric_power
 
@@ -38,13 +39,13 @@ def shampoo(learning_rate: float, *, ridge: float = 1e-6) -> GradientTransformat
             positive semidefinite up to rounding, so eigenvalues below it are rounding errors and are raised to it.
     """
 
-    def init(params: Any) -> Any:
+    def init(params: Params) -> Any:
         def statistics(p: Any) -> tuple[Any, ...]:
             return tuple(ridge * jnp.eye(n, dtype=p.dtype) for n in jnp.shape(p))
 
         return [statistics(jnp.asarray(p)) for p in jax.tree.leaves(params)]
 
-    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+    def update(grads: Any, state: Any, params: Params = None) -> tuple[Any, Any]:
         del params
         leaves, treedef = jax.tree.flatten(grads)
         after = [
@@ -77,11 +78,11 @@ def newton(learning_rate: float = 1.0) -> GradientTransformation:
     infinite, NaN or huge.
     """
 
-    def init(params: Any) -> tuple[()]:
+    def init(params: Params) -> tuple[()]:
         del params
         return ()
 
-    def update(grads: Any, state: Any, params: Any, *, value_fn: Callable[[Any], Any]) -> tuple[Any, Any]:
+    def update(grads: Any, state: Any, params: Params, *, value_fn: Callable[[Any], Any]) -> tuple[Any, Any]:
         flat, unravel = ravel_pytree(params)
         gradient, _ = ravel_pytree(grads)
         slope = Local(lambda at: value_fn(unravel(at)), flat, reverse_only=True).gradient_of(lambda value: value)

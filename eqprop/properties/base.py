@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from eqprop.arguments import function_of, got, kebab_case, whole_number
 from eqprop.claims import Pair
-from eqprop.engine import leaf_paths, norm
+from eqprop.engine import Tree, leaf_paths, norm
 from eqprop.errors import InvalidInput
 from eqprop.probes import Probe
 from eqprop.properties.point import Point
@@ -48,7 +48,7 @@ class Part:
 Sides = tuple[Part, ...]
 
 
-def part(names: Sequence[str], lhs: Any, rhs: Any, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
+def part(names: Sequence[str], lhs: Tree, rhs: Tree, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
     """A comparison; ``scale`` and ``error`` are a number for all leaves or a tree of numbers like the sides."""
     left, right = tuple(jax.tree.leaves(lhs)), tuple(jax.tree.leaves(rhs))
     prefix = f"{label}: " if label else ""
@@ -75,7 +75,7 @@ def only_where(met: Any, parts: Sides) -> Sides:
     return tuple(Part(p.names, kept(p.lhs), kept(p.rhs), kept(p.scales), kept(p.errors)) for p in parts)
 
 
-def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
+def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
     """A comparison of vectors in the source's parameter space.
 
     Args:
@@ -89,7 +89,7 @@ def in_params(point: Point, lhs: Any, rhs: Any, scale: Any = None, *, error: Any
     return part(point.source.float_paths, lhs, rhs, scale, error=error, label=label)
 
 
-def in_image(point: Point, lhs: Any, rhs: Any, *, label: str = "") -> Part:
+def in_image(point: Point, lhs: Tree, rhs: Tree, *, label: str = "") -> Part:
     """A comparison of vectors in the target model's parameter space.
 
     Args:
@@ -101,7 +101,7 @@ def in_image(point: Point, lhs: Any, rhs: Any, *, label: str = "") -> Part:
     return part(point.image.float_paths, lhs, rhs, label=label)
 
 
-def in_outputs(lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Part:
+def in_outputs(lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
     """A comparison of outputs.
 
     Args:
@@ -113,7 +113,7 @@ def in_outputs(lhs: Any, rhs: Any, scale: Any = None, *, label: str = "") -> Par
     return part([f"output {path}" for path in leaf_paths(rhs)], lhs, rhs, scale, label=label)
 
 
-def of_numbers(lhs: Any, rhs: Any, scale: Any, *, error: Any = None, label: str = "") -> Part:
+def of_numbers(lhs: Tree, rhs: Tree, scale: Any, *, error: Any = None, label: str = "") -> Part:
     """A comparison of two numbers (or of two arrays, under one name).
 
     Args:
@@ -126,12 +126,12 @@ def of_numbers(lhs: Any, rhs: Any, scale: Any, *, error: Any = None, label: str 
     return part([label or "value"], lhs, rhs, scale, error=error)
 
 
-def magnitudes(tree: Any, factor: Any = 1.0) -> Any:
+def magnitudes(tree: Tree, factor: Any = 1.0) -> Any:
     """max|leaf| · factor for each leaf."""
     return jax.tree.map(lambda leaf: jnp.max(jnp.abs(leaf), initial=0.0) * factor, tree)
 
 
-def uncancelled(push: Callable[[Any], Any], k: Any, theta: Any) -> Any:
+def uncancelled(push: Callable[[Any], Any], k: Any, theta: Tree) -> Any:
     """The size, leaf by leaf, of the terms that cancel in push(k).
 
     It is taken from push at a fixed irregular direction of k's length plus k with that direction's signs. The one would
@@ -172,7 +172,7 @@ def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], a
 GOLDEN_ANGLE = 2.399963229728653
 
 
-def irregular(theta: Any) -> Any:
+def irregular(theta: Tree) -> Any:
     """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros)."""
     leaves, treedef = jax.tree.flatten(theta)
     start, found = 0, []

@@ -14,7 +14,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, scanned, zeros_like
-from eqprop.groups import LieGroup
+from eqprop.groups import Algebra, LieGroup
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -71,7 +71,7 @@ def _directions(point: Point) -> Any:
     drawn = group.sample_algebra_many(np.random.default_rng(0), count)
     dtype = jnp.result_type(*point.theta)
 
-    def unit(algebra: Any) -> Any:
+    def unit(algebra: Algebra) -> Any:
         k = ravel_pytree(point.field(algebra).value)[0]
         length = jnp.sqrt(jnp.sum(k**2))
         return k / jnp.where(length > 0, length, 1)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Local, Tree, add, inner, norm, repeated, scaled, subtract
-from eqprop.groups import Permutation
+from eqprop.groups import Element, Permutation
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -99,7 +99,7 @@ def _identical_units(point: Point) -> Sides:
     assert isinstance(group, Permutation), "the property has the hypothesis 'permutes_units'"
     swaps = list(islice(group.simple(), 2))
 
-    def acted(element: Any) -> Local:
+    def acted(element: Element) -> Local:
         return point.near(lambda theta: point.act(element, theta), theta)
 
     theta = _average(point, group.n)

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.claims import Pair
+from eqprop.claims import Inputs, Pair
 from eqprop.engine import (
     LARGE,
     Local,
@@ -29,7 +29,7 @@ from eqprop.engine import (
     remembered,
 )
 from eqprop.errors import InvalidInput
-from eqprop.groups import LieGroup
+from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Loss, Probe, output_scale, widened
 from eqprop.properties.traits import Traits, traits_of
 
@@ -72,7 +72,7 @@ class Point:
         move, source = self.transformation.on_params, self.source
         return jitted(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
 
-    def integers(self, element: Any, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+    def integers(self, element: Element, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
         """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
         if not self.image.carried:
             return ()
@@ -189,7 +189,7 @@ class Point:
             raise InvalidInput(msg)
         return group
 
-    def field(self, algebra: Any) -> Local:
+    def field(self, algebra: Algebra) -> Local:
         """k_ξ near θ."""
         group = self._lie()
         return self.near(generator(self.act, self._identity, group.tangent(algebra)), self.theta)
@@ -209,11 +209,11 @@ class Point:
         """k_η, for the probe's second algebra element."""
         return self.field(self.probe.algebra2)
 
-    def output_field(self, algebra: Any) -> Callable[[Tree], Tree]:
+    def output_field(self, algebra: Algebra) -> Callable[[Tree], Tree]:
         """τ_ξ."""
         return generator(self.transformation.on_outputs, self._identity, self._lie().tangent(algebra))
 
-    def rate_of_loss(self, algebra: Any) -> Local:
+    def rate_of_loss(self, algebra: Algebra) -> Local:
         """s_ξ(y) = ⟨∇ℓ(y), τ_ξ(y)⟩ near y = f(θ)."""
         tau, loss = self.output_field(algebra), self.loss
         return self.near(lambda y: inner(gradient(loss)(y), tau(y)), self.here.value)
@@ -241,13 +241,13 @@ class Point:
         group = self._lie()
         leaves = self.pair.model.input_leaves
 
-        def action(element: Any, floats: Tree) -> Tree:
+        def action(element: Element, floats: Tree) -> Tree:
             return leaves.split(self.transformation.on_inputs(element, self.join_inputs(floats)))
 
         tangent = group.tangent(self.probe.algebra)
         return generator(action, self._identity, tangent)(leaves.split(self.probe.inputs))
 
-    def join_inputs(self, floats: Tree, inputs: Any = None) -> Any:
+    def join_inputs(self, floats: Tree, inputs: Inputs = None) -> Any:
         """Inputs, the probe's by default, with these floating-point leaves."""
         leaves = self.pair.model.input_leaves
         given = iter(floats)

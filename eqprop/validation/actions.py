@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import got
-from eqprop.claims import Pair, unmoved
+from eqprop.claims import Pair, Params, unmoved
 from eqprop.engine import (
     ARRAYS,
     Precision,
@@ -24,7 +24,7 @@ from eqprop.engine import (
     unexpected,
 )
 from eqprop.errors import EqpropError, InvalidInput
-from eqprop.groups import LieGroup
+from eqprop.groups import Element, LieGroup
 from eqprop.probes import Probe, cast_example, cast_probe
 
 
@@ -50,7 +50,7 @@ def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> 
     name = f"transformation {transformation.name!r}: {field}"
     like = example if field != "on_params" else cast_example(pair.replaced(model=pair.image, target=None), precision)[0]
 
-    def move(element: Any, point: Any) -> Any:
+    def move(element: Element, point: Any) -> Any:
         moved = _moved(name, action, element, point, like)
         check_alike(name, like, moved, same_dtype=field == "on_params")
         return moved
@@ -76,7 +76,7 @@ def check_finite(pair: Pair, field: str, moved: Any) -> None:
             raise InvalidInput(msg)
 
 
-def check_charge(pair: Pair, params: Any) -> None:
+def check_charge(pair: Pair, params: Params) -> None:
     """A charge is one number for an algebra element and parameters.
 
     Raises:
@@ -96,7 +96,7 @@ def check_charge(pair: Pair, params: Any) -> None:
         raise InvalidInput(msg)
 
 
-def _moved(name: str, action: Callable[..., Any], element: Any, point: Any, like: Any) -> Any:
+def _moved(name: str, action: Callable[..., Any], element: Element, point: Any, like: Any) -> Any:
     """action(element, point), which leaves its arguments as they are; what it raises is said with the likely cause."""
     try:
         return undisturbed(name, action, element, point)
@@ -117,7 +117,7 @@ def _moved(name: str, action: Callable[..., Any], element: Any, point: Any, like
         raise InvalidInput(msg) from error
 
 
-def _works_swapped(action: Callable[..., Any], element: Any, point: Any, like: Any) -> bool:
+def _works_swapped(action: Callable[..., Any], element: Element, point: Any, like: Any) -> bool:
     """Whether the action does what it should once its arguments are in the other order."""
     try:
         moved = action(point, element)

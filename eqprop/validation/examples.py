@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from eqprop.arguments import got, short
 from eqprop.claims import Model
-from eqprop.engine import ARRAYS, explained, leaf_paths, numbers
+from eqprop.engine import ARRAYS, Tree, explained, leaf_paths, numbers
 from eqprop.errors import InvalidInput
 
 
@@ -30,7 +30,7 @@ def check_inputs(model: Model) -> None:
             raise InvalidInput(msg)
 
 
-def _check_leaves(what: str, tree: Any) -> None:
+def _check_leaves(what: str, tree: Tree) -> None:
     """Every leaf is an array or a number that JAX can trace, and no new-style random key; no two have one path."""
     paths = explained(f"{what}s: flattening the tree", lambda: leaf_paths(tree))
     twice = sorted(path for path, count in Counter(paths).items() if count > 1)

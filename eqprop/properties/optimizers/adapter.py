@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import short
+from eqprop.claims import Params
 from eqprop.engine import ARRAYS, Partition, Tree, explained, is_floating, leaf_paths, one_by_one, scanned, zeros_like
 from eqprop.errors import EqpropError, InvalidInput
 
@@ -174,7 +175,7 @@ def _called(what: str, call: Callable[[], Any]) -> Any:
         return explained(what, lambda error=error: again(error))
 
 
-def _check_updates(what: str, params: Any, updates: Any) -> None:
+def _check_updates(what: str, params: Params, updates: Any) -> None:
     """The updates are like the parameters, so that they can be added to them."""
     if jax.tree.structure(params) != jax.tree.structure(updates):
         found, expected = (set(leaf_paths(tree)) for tree in (updates, params))

@@ -195,6 +195,6 @@ def _cast(u: Tree, theta: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.asarray(a, b.dtype), u, theta)
 
 
-def _finite(tree: Any) -> Any:
+def _finite(tree: Tree) -> Any:
     leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
     return jnp.all(jnp.stack(leaves)) if leaves else np.True_
