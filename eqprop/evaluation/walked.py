@@ -130,9 +130,10 @@ class _Reader:
         return rounding.of_leaf(self._grouped(left), self._grouped(right), self.groups)
 
     def _number(self, number: np.ndarray) -> np.ndarray:
-        """A scale or an error: of the first row, and whether it is finite in all of them."""
+        """A scale or an error: of the first row, the least of all rows, and whether it is finite in all of them."""
         rows = self._grouped(number)[0]
-        return np.broadcast_to(np.stack([rows[0], np.isfinite(rows).all(axis=0)]), (2, self.groups))
+        read = np.stack([rows[0], rows.min(axis=0), np.isfinite(rows).all(axis=0)])
+        return np.broadcast_to(read, (3, self.groups))
 
     def _grouped(self, leaf: np.ndarray) -> np.ndarray:
         """A leaf in float64, of shape (entries, rows of a group, groups)."""
@@ -144,13 +145,20 @@ class _Reader:
         )
 
     def gathered(self, positions: tuple[list[int], ...], found: Any) -> tuple[np.ndarray, ...]:
-        """The fields of ``Measured`` of one property, from what its readings gave, in their order."""
+        """The fields of ``Measured`` of one property, from what its readings gave, in their order.
+
+        A leaf whose terms vanish in a copy, all of them, and do not in the probe, is at the edge of a hypothesis on the
+        point (``only_where``): rounding decides whether it is met, and nothing is compared there.
+        """
         leaves = len(positions[0])
         of_leaves = _stacked([next(found) for _ in range(leaves)], 4, self.groups)
-        scales, errors = (_stacked([next(found) for _ in side], 2, self.groups) for side in positions[2:])
-        residual, spread, size, finite = of_leaves
-        whole: np.ndarray = np.logical_and.reduce(np.concatenate([finite, scales[1], errors[1]], axis=1) > 0, axis=1)
-        return residual, spread, np.maximum(size, scales[0]), errors[0], whole
+        scales, errors = (_stacked([next(found) for _ in side], 3, self.groups) for side in positions[2:])
+        finite = np.concatenate([of_leaves[3], scales[2], errors[2]], axis=1) > 0
+        whole: np.ndarray = np.logical_and.reduce(finite, axis=1)
+        within = ~((scales[1] == 0) & (scales[0] > 0))
+        residual, spread, size = (np.where(within, field, 0.0) for field in of_leaves[:3])
+        size = np.maximum(size, np.where(within, scales[0], 0.0))
+        return residual, spread, size, np.where(within, errors[0], 0.0), whole
 
 
 def _stacked(numbers: Sequence[np.ndarray], fields: int, groups: int) -> np.ndarray:

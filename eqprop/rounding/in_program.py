@@ -82,7 +82,7 @@ def _largest(leaf: Leaf) -> Number:
     return jnp.max(largest, initial=0.0)
 
 
-def _wide(leaf: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
+def _wide(leaf: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     """The leaf in float32 at least, so that differences are not rounded to a handful of digits once more."""
     leaf = jnp.asarray(leaf)
     return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))

@@ -186,10 +186,15 @@ def writes(x: Any) -> Any:
     return cell[...]
 
 
-@pytest.mark.parametrize("function", [prints, writes], ids=lambda f: f.__name__)
-def test_what_is_no_function_of_plain_numbers_is_refused(function: Any):
+def test_what_is_no_function_of_plain_numbers_is_refused():
     with pytest.raises(Unsupported, match=r"^effects \("):
-        walk_of(function, integers(3))
+        walk_of(writes, integers(3))
+
+
+def test_what_only_shows_something_is_left_out(capsys: pytest.CaptureFixture[str]):
+    x = integers(3)
+    np.testing.assert_array_equal(walked(walk_of(lambda x: 2 * prints(x), x), x)[0], 2 * x)
+    assert capsys.readouterr().out == ""
 
 
 def test_forward_mode_through_a_reverse_only_rule_is_refused_as_by_jax():
