@@ -102,8 +102,10 @@ class Small:
             chunks = in_chunks(rows, self._call, self.rows)
         return {name: joined([chunk[name] for chunk in chunks], rows.count) for name in self._row.layouts}
 
-    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
-        del rng, only
+    def measured(
+        self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
+    ) -> dict[str, Measured]:
+        del rng, only, plain
         return {name: self._read(name, sides, copies) for name, sides in self.sides(rows).items()}
 
     def _read(self, name: str, sides: Sequence[np.ndarray], copies: int) -> Measured:
@@ -149,8 +151,10 @@ class Large:
             self.units: dict[str, Roundoff] = units_of(traced.jaxpr, traced.out_info)
             self._call = _finished(traced.lower(), row.properties, long=True)
 
-    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
-        del rng, only
+    def measured(
+        self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
+    ) -> dict[str, Measured]:
+        del rng, only, plain
         probes = rows.count // (1 + copies)
         if 1 + copies == self._held:  # views of the rows
             in_groups = jax.tree.map(lambda leaf: leaf.reshape(probes, self._held, *leaf.shape[1:]), rows)

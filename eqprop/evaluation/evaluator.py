@@ -36,8 +36,18 @@ class Evaluator(Protocol):
         """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
         ...
 
-    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
-        """What each property's sides (or one's) say at every probe of the rows."""
+    def measured(
+        self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
+    ) -> dict[str, Measured]:
+        """What each property's sides (or one's) say at every probe of the rows.
+
+        Args:
+            rows: probes, each followed by its copies.
+            copies: of each probe.
+            rng: of rounding errors.
+            only: the name of a property; all where it is empty.
+            plain: without rounding errors inside, whoever evaluates.
+        """
         ...
 
     def measured_under_noise(self, name: str, rows: Probe, copies: int, rng: np.random.Generator) -> Measured:

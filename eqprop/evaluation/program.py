@@ -228,9 +228,37 @@ class Program:
         eps = {name: self.eps[name] for name in names}
         judged: dict[str, Judgement] = {}
         for unit in sorted(set(eps.values())):
+            of_unit = [name for name in names if eps[name] == unit]
             measured = self.measure(rounding.perturbed(probes, copies, unit, rng), copies, rng, only)
-            judged.update({n: rounding.judgement(measured[n], unit) for n in names if eps[n] == unit})
+            found = {name: rounding.judgement(measured[name], unit) for name in of_unit}
+            judged |= self._plainly(found, probes, copies, unit, rng, only) if self.evaluator.rounds else found
         return {name: judged[name] for name in names}
+
+    def _plainly(
+        self,
+        judged: dict[str, Judgement],
+        probes: Probe,
+        copies: int,
+        unit: float,
+        rng: np.random.Generator,
+        only: str,
+    ) -> dict[str, Judgement]:
+        """Where rounding inside leaves no digits, what perturbed inputs alone say, unless that is a suspicion.
+
+        Random rounding errs on the side of silence: a factor that saturates to 0 alike on both sides is told by what
+        the program computes, and not by what it could.
+        """
+        foggy = np.flatnonzero(np.logical_or.reduce([j.inconclusive & j.finite for j in judged.values()]))
+        if not foggy.size:
+            return judged
+        rows = rounding.perturbed(probes.at(foggy), copies, unit, rng)
+        measured = self.evaluator.measured(rows, copies, rng, only, plain=True)
+        cleared: dict[str, Judgement] = {}
+        for name, found in judged.items():
+            plain = rounding.judgement(measured[name], unit)
+            told = found.inconclusive[foggy] & found.finite[foggy] & ~plain.inconclusive & ~plain.suspect
+            cleared[name] = found.replaced(foggy[told], plain.at(told))
+        return cleared
 
     def confirmed(self, name: str, probes: Probe, rng: np.random.Generator) -> np.ndarray:
         """Which suspected probes still violate the property when judged with many fresh perturbations."""

@@ -64,27 +64,33 @@ class Walked:
     def _walk(self, names: Sequence[str]) -> Walk:
         return Walk(self._program, [each for name in names for each in self._reader.readings(self._positions[name])])
 
-    def measured(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
+    def measured(
+        self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
+    ) -> dict[str, Measured]:
         probes = rows.count // (1 + copies)
         held = max(min(copies, self.rows - 1), 1)
         members = groups(probes, copies, held)
         at_once = max(self.rows // (1 + held), 1)
-        chunks = [self._of_groups(rows, part, rng, only) for part in _parts(members, at_once)]
+        chunks = [self._of_groups(rows, part, None if plain else rng, only) for part in _parts(members, at_once)]
         return {name: combined(joined([chunk[name] for chunk in chunks], len(members)), probes) for name in chunks[0]}
 
     def measured_under_noise(self, name: str, rows: Probe, copies: int, rng: np.random.Generator) -> Measured:
         return self.measured(rows, copies, rng, only=name)[name]
 
-    def _of_groups(self, rows: Probe, members: np.ndarray, rng: np.random.Generator, only: str) -> dict[str, Any]:
+    def _of_groups(
+        self, rows: Probe, members: np.ndarray, rng: np.random.Generator | None, only: str
+    ) -> dict[str, Any]:
         """The fields of ``Measured`` by property, for groups of rows, the first of each without any errors."""
         count, held = members.shape
-        signs = random_signs(rng, (TABLE, held, count))
-        signs[:, 0] = 0
+        signs = None if rng is None else random_signs(rng, (TABLE, held, count))
+        if signs is not None:
+            signs[:, 0] = 0
+            signs = signs.reshape(TABLE, -1)
         self._reader.groups = count
         if only not in self._walks:
             with numbers_context(self._row.precision):
                 self._walks[only] = self._walk([only])
-        found = iter(self._called(self._walks[only], _last(rows.at(members.T.reshape(-1))), signs.reshape(TABLE, -1)))
+        found = iter(self._called(self._walks[only], _last(rows.at(members.T.reshape(-1))), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
         return {name: self._reader.gathered(self._positions[name], found) for name in names}
 

@@ -365,7 +365,7 @@ def test_where_the_gradient_jumps_nothing_is_said_of_its_increment(units: int):
 def test_the_precision_of_the_model_is_enough():
     found, violated = judged(permuted(net), precision="model")
     assert violated == set()
-    assert all(conclusive(judgement).mean() > 0.8 for judgement in found.values())
+    assert all(conclusive(judgement).mean() > 0.75 for judgement in found.values())
 
 
 def wide(params: Any, x: Any) -> Any:
