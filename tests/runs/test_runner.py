@@ -88,7 +88,7 @@ def test_run_reports_progress_of_every_pair(searching):
         ({"precision": "float8"}, "the precision is 'float8'; expected 'float64' or 'model'"),
         ({"properties": ["noethr"]}, r"no property is called 'noethr'. Did you mean noether\?"),
         ({"properties": []}, "properties is empty"),
-        ({"architectures": 0}, "the number of architectures is 0"),
+        ({"max_architectures": 0}, "the number of architectures is 0"),
     ],
 )
 def test_options_that_cannot_be_used_are_explained(arguments, message):
