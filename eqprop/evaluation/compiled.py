@@ -22,6 +22,7 @@ from eqprop.engine import (
     multiply_adds,
     numbers_context,
     over_rows,
+    traced,
     with_rounding_noise,
 )
 from eqprop.evaluation.batches import Layout, in_chunks, joined
@@ -74,16 +75,16 @@ class Small:
         self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
         self._work = facts["work"]
         self._row.layouts.update({name: Layout.from_json(layout) for name, layout in facts["layouts"].items()})
-        return jax.jit(call).trace(self._row.like(self.rows)).lower()
+        return traced(call, self._row.like(self.rows)).lower()
 
     def _traced(self, slot: Slot | None) -> Any:
         rows = self._row.like(self.rows)
-        jitted, traced = over_rows(self._row.flat, rows)
-        self.units = units_of(traced.jaxpr, traced.out_info)
-        self._work = self._row.size + multiply_adds(traced.jaxpr) // (MULTIPLY_ADDS * self.rows)
-        if slot is not None and keepable(traced.jaxpr):
-            traced = jax.jit(slot.keep(jitted, rows, self._facts())).trace(rows)
-        return traced.lower()
+        jitted, program = over_rows(self._row.flat, rows)
+        self.units = units_of(program.jaxpr, program.out_info)
+        self._work = self._row.size + multiply_adds(program.jaxpr) // (MULTIPLY_ADDS * self.rows)
+        if slot is not None and keepable(program.jaxpr):
+            program = traced(slot.keep(jitted, rows, self._facts()), rows)
+        return program.lower()
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -147,9 +148,9 @@ class Large:
         self._noisy: dict[str, Call] = {}
         with numbers_context(row.precision), garbage_kept():
             like = row.like(self.rows // self._held, self._held)
-            traced = over_rows(measuring(row.sides, self._held), like)[1]
-            self.units: dict[str, Roundoff] = units_of(traced.jaxpr, traced.out_info)
-            self._call = _finished(traced.lower(), row.properties, long=True)
+            program = over_rows(measuring(row.sides, self._held), like)[1]
+            self.units: dict[str, Roundoff] = units_of(program.jaxpr, program.out_info)
+            self._call = _finished(program.lower(), row.properties, long=True)
 
     def measured(
         self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
@@ -171,8 +172,8 @@ class Large:
     def _whole(self) -> Call:
         """The program that returns whole sides, a row at a time."""
         with numbers_context(self._row.precision), garbage_kept():
-            traced = over_rows(self._row.flat, self._row.like(1))[1]
-            return _finished(traced.lower(), self._row.properties, long=True)
+            program = over_rows(self._row.flat, self._row.like(1))[1]
+            return _finished(program.lower(), self._row.properties, long=True)
 
     def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
         with numbers_context(self._row.precision):
@@ -186,8 +187,8 @@ class Large:
             if name not in self._noisy:
                 alone = (self._row.named(name),)
                 noisy = with_rounding_noise(lambda probe: self._row.sides(probe, alone), rows.at(0))
-                traced = jax.jit(measuring(noisy, self._held)).trace(rows.at(batches[0]), signs[batches[0]])
-                self._noisy[name] = _with_noise(traced, name)
+                program = traced(measuring(noisy, self._held), rows.at(batches[0]), signs[batches[0]])
+                self._noisy[name] = _with_noise(program, name)
             found = [self._noisy[name](rows.at(group), signs[group])[name] for group in batches]
         measured = [jax.tree.map(lambda leaf: leaf[None], of_group) for of_group in found]
         return combined(joined(measured, len(batches)), rows.count // (1 + copies))
@@ -198,9 +199,9 @@ def _finished(lowered: Any, properties: Sequence[Property], *, long: bool) -> Ca
     return attended(compiled, ", ".join(prop.name for prop in properties))
 
 
-def _with_noise(traced: Any, name: str) -> Call:
-    long = multiply_adds(traced.jaxpr) > MULTIPLY_ADDS * HOT
-    compiled = traced.lower().compile(compiler_options=compiler_options(long=long))
+def _with_noise(program: Any, name: str) -> Call:
+    long = multiply_adds(program.jaxpr) > MULTIPLY_ADDS * HOT
+    compiled = program.lower().compile(compiler_options=compiler_options(long=long))
     return attended(compiled, f"{name}, with random rounding,")
 
 
