@@ -82,10 +82,9 @@ class Walked:
     ) -> dict[str, Any]:
         """The fields of ``Measured`` by property, for groups of rows, the first of each without any errors."""
         count, held = members.shape
-        signs = None if rng is None else random_signs(rng, (TABLE, held, count))
+        signs = None if rng is None else random_signs(rng, (TABLE, held))
         if signs is not None:
             signs[:, 0] = 0
-            signs = signs.reshape(TABLE, -1)
         self._reader.groups = count
         if only not in self._walks:
             with numbers_context(self._row.precision):

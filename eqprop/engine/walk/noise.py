@@ -45,16 +45,19 @@ class Rounding:
         self._place = 0
         self._length = 0
         self._signs: np.ndarray | None = None
+        self._rows = 1
         self._factors: dict[Any, np.ndarray] = {}
 
-    def signed(self, signs: np.ndarray | None) -> None:
+    def signed(self, signs: np.ndarray | None, rows: int) -> None:
         """Take the signs of a walk.
 
         Args:
-            signs: 1, −1 or 0, shape (``TABLE``, rows); None for no errors at all.
+            signs: 1, −1 or 0, shape (``TABLE``, n), each for rows / n rows, one after the other; None for no errors.
+            rows: how many the walk has.
         """
         self.shift = 0
         self._signs = signs
+        self._rows = rows
         self._factors = {}
 
     def after(self, equation: Any, step: Step) -> Step:
@@ -98,13 +101,13 @@ class Rounding:
             factors = self._of(dtype)
             start = (place + self.shift) % TABLE
             if size > AT_ONCE:
-                return _piece_by_piece(value, factors, start)
-            return _multiplied(value, factors[start : start + size].reshape(*shape, -1))
+                return _piece_by_piece(value, factors, start, self._rows)
+            return _multiplied(value, factors[start : start + size].reshape(*shape, -1), self._rows)
 
         return error
 
     def _of(self, dtype: np.dtype[Any]) -> np.ndarray:
-        """The factors for results of a type, shape (entries, rows)."""
+        """The factors for results of a type, shape (entries, n)."""
         if dtype not in self._factors:
             assert self._signs is not None, "factors are asked for where there are signs"
             one = dtype.type(1) + dtype.type(jnp.finfo(dtype).eps) * self._signs.astype(dtype)
@@ -120,21 +123,34 @@ def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _multiplied(value: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _multiplied(value: np.ndarray, factors: np.ndarray, rows: int) -> np.ndarray:
+    """The value with its errors, in all rows.
+
+    Args:
+        value: with a last axis of rows, or of 1.
+        factors: with a last axis n, each for rows / n rows.
+        rows: how many there are.
+    """
+    each = factors.shape[-1]
+    if each < rows:
+        factors = factors[..., None]
+        value = value[..., None] if value.shape[-1] == 1 else value.reshape(*value.shape[:-1], each, rows // each)
     noisy = value * factors
-    if value.dtype != np.float16:
+    if value.dtype == np.float16:
+        # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
+        noisy = noisy + (factors - np.float16(1)) * np.finfo(np.float16).smallest_normal
+    if each == rows:
         return noisy
-    # float16 runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
-    return noisy + (factors - np.float16(1)) * np.finfo(np.float16).smallest_normal
+    whole = np.broadcast_to(noisy, (*noisy.shape[:-1], rows // each))
+    return whole.reshape(*whole.shape[:-2], rows)
 
 
-def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int) -> np.ndarray:
+def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int, rows: int) -> np.ndarray:
     """Likewise for a large array: each piece takes the table from the same place on, a whole number of times."""
-    rows = factors.shape[-1]
     flat = value.reshape(-1, value.shape[-1])
-    noisy = np.empty((len(flat), max(rows, flat.shape[-1])), value.dtype)
+    noisy = np.empty((len(flat), rows), value.dtype)
     piece = AT_ONCE // TABLE * TABLE
     for first in range(0, len(flat), piece):
         here = flat[first : first + piece]
-        noisy[first : first + piece] = _multiplied(here, factors[start : start + len(here)])
+        noisy[first : first + piece] = _multiplied(here, factors[start : start + len(here)], rows)
     return noisy.reshape(*value.shape[:-1], -1)

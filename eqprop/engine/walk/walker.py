@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from eqprop.engine.jaxprs import primitives
+from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.branches import cond, platform_index
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.callbacks import pure_callback
@@ -76,9 +77,11 @@ class Walk:
 
         Args:
             arguments: each of its shape in one row, with a last axis of rows, or of 1 where it is the same for all.
-            signs: of the errors that follow each operation, shape (``noise.TABLE``, rows); none by default.
+            signs: of the errors that follow each operation, shape (``noise.TABLE``, n) for a number of rows that n
+                divides: each for as many rows, one after the other. None by default.
         """
-        self._rounding.signed(signs)
+        rows = widest(arguments)
+        self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
         with np.errstate(all="ignore"):
             return self._routine(list(arguments))
 

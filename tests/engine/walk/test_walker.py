@@ -225,6 +225,14 @@ def test_random_rounding_leaves_rows_without_signs_exact_and_moves_the_others():
         np.testing.assert_array_less(np.abs(plain - noisy), 1e-14)  # some tens of roundings of numbers below 10
 
 
+def test_rows_may_share_their_signs():
+    x, table = integers(3) / 7, signs(ROWS)
+    walk, pairs = walk_of(rounding, x), np.repeat(np.arange(ROWS), 2)
+    apart = walked(walk, x[pairs], signs=table[:, pairs])
+    for one, other in zip(apart, walked(walk, x[pairs], signs=table), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_what_does_not_round_is_not_moved():
     x = integers(3) / 7
     walk = walk_of(lambda x: (jnp.max(-x), jnp.sort(x), x[::-1][1:], x > 0), x)
