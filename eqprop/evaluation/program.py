@@ -29,8 +29,8 @@ PROBES = 64
 """How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
 
 WALKS = 150
-"""After so many walks a program is compiled: they took about as long as that takes (measured: docs/decisions.md). A
-count and not a time, so that a seed gives the same numbers on every machine."""
+"""After so many batches a walked program is compiled: they took about as long as that takes (measured:
+docs/decisions.md). A count and not a time, so that a seed gives the same numbers on every machine."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Program:
         properties: those to evaluate; each must apply to the pair.
         loss: a drawn loss; the model's own takes precedence.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
-        evaluator: ``"numpy"`` walks the traced program, ``"xla"`` compiles it; ``"auto"`` walks it ``WALKS`` times and
+        evaluator: ``"numpy"`` walks the traced program, ``"xla"`` compiles it; ``"auto"`` walks ``WALKS`` batches and
             compiles it then, or at once where it cannot be walked.
         reverse_only: whether the model is known to be reverse-only; found out where it is not said.
         probes: how many probes a call of a compiled program holds at most; ``PROBES`` by default.
@@ -182,8 +182,8 @@ class Program:
     def _present(self) -> Evaluator:
         """The evaluator, for a batch: compiled where it was walked often enough."""
         walked = self.evaluator
-        if self.choice == "auto" and isinstance(walked, Walked) and walked.calls >= WALKS:
-            self.why_compiled = f"it was walked {walked.calls} times"
+        if self.choice == "auto" and isinstance(walked, Walked) and walked.batches >= WALKS:
+            self.why_compiled = f"it has walked {walked.batches:.0f} batches"
             self.evaluator = self._compiled()
         return self.evaluator
 

@@ -17,6 +17,9 @@ from eqprop.evaluation.row import Row, units_of
 from eqprop.probes import Probe
 from eqprop.rounding import Measured, combined, groups, random_signs
 
+BATCH = 64 * (1 + rounding.COPIES)
+"""Rows of a usual batch: 64 probes with their copies."""
+
 
 @final
 class Walked:
@@ -30,7 +33,7 @@ class Walked:
 
     Attributes:
         units: see ``Evaluator``.
-        calls: how many times it was walked so far.
+        batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
         steps: how many operations it has.
         by_jax: the names of those that JAX does, one by one.
 
@@ -44,7 +47,7 @@ class Walked:
         self._row = row
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
         self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
-        self.calls = 0
+        self.batches = 0.0
         with numbers_context(row.precision):
             self._program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
             numbered = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
@@ -95,7 +98,7 @@ class Walked:
 
     def _called(self, walk: Walk, arguments: list[np.ndarray], signs: np.ndarray | None) -> list[np.ndarray]:
         """A walk, watched where it may stand still: in Python that a user wrote, or in JAX."""
-        self.calls += 1
+        self.batches += max(1.0, max((argument.shape[-1] for argument in arguments), default=1) / BATCH)
         with numbers_context(self._row.precision):
             if not walk.foreign:
                 return walk(arguments, signs)

@@ -15,6 +15,7 @@ import eqprop
 from eqprop import groups
 from eqprop.evaluation import Choice, Program, applicable, compiled
 from eqprop.evaluation import program as programs
+from eqprop.evaluation.walked import Walked
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, Property, by_name
 from eqprop.properties.base import in_outputs
@@ -57,6 +58,23 @@ def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkey
     for name, sides in found[0].items():
         for before, after in zip(sides, found[2][name], strict=True):
             np.testing.assert_allclose(before, after, atol=1e-12 * np.abs(before).max(initial=1.0), rtol=0)
+
+
+def test_what_is_walked_often_is_compiled_and_says_why(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(programs, "WALKS", 2.0)
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+    seen = []
+    for _ in range(4):
+        assert_settled_without_a_violation(program)
+        seen.append(program.why_compiled)
+    assert seen == ["", "", *["it has walked 2 batches"] * 2]
+
+
+def test_a_large_batch_counts_by_its_rows():
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator="numpy")
+    judged(program, count=640)
+    assert isinstance(program.evaluator, Walked)
+    assert program.evaluator.batches == 10
 
 
 # -- chunks -----------------------------------------------------------------------------------------------------------
