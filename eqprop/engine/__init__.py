@@ -29,6 +29,7 @@ from eqprop.engine.compiling import MULTIPLY_ADDS as MULTIPLY_ADDS
 from eqprop.engine.compiling import compiler_options as compiler_options
 from eqprop.engine.compiling import jitted as jitted
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
+from eqprop.engine.jaxprs import calls_back as calls_back
 from eqprop.engine.jaxprs import primitives as primitives
 from eqprop.engine.loops import repeated as repeated
 from eqprop.engine.loops import scanned as scanned
@@ -63,6 +64,7 @@ from eqprop.engine.trees import leaf_paths as leaf_paths
 from eqprop.engine.trees import matching as matching
 from eqprop.engine.trees import type_of_leaf as type_of_leaf
 from eqprop.engine.user_code import ARRAYS as ARRAYS
+from eqprop.engine.user_code import PURE as PURE
 from eqprop.engine.user_code import equal as equal
 from eqprop.engine.user_code import explained as explained
 from eqprop.engine.user_code import not_repeatable as not_repeatable

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 OURS = str(Path(__file__).parents[1])
@@ -21,13 +23,26 @@ def place(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
         frames += traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not _is_machinery(frame.filename)]
-    own = [frame for frame in theirs if "site-packages" not in frame.filename]
     # A SyntaxError says where it is by itself; its last frame is that of the importer.
-    if not theirs or isinstance(error, SyntaxError):
+    return "" if isinstance(error, SyntaxError) else _innermost([(f.filename, f.lineno) for f in frames])
+
+
+FRAME = re.compile(r'\s*File "(.+)", line (\d+)')
+
+
+def place_told(lines: Iterable[str]) -> str:
+    """Likewise, read off the lines of a printed traceback: XLA hands on no other of what a callback raised."""
+    found = [match.groups() for line in lines if (match := FRAME.match(line))]
+    return _innermost([(filename, int(line)) for filename, line in found])
+
+
+def _innermost(frames: Iterable[tuple[str, int | None]]) -> str:
+    theirs = [frame for frame in frames if not _is_machinery(frame[0])]
+    own = [frame for frame in theirs if "site-packages" not in frame[0]]
+    if not theirs:
         return ""
-    frame = (own or theirs)[-1]
-    return f"{_shown(frame.filename)}:{frame.lineno}"
+    filename, line = (own or theirs)[-1]
+    return f"{_shown(filename)}:{line}"
 
 
 def behind(error: BaseException) -> str:

@@ -28,6 +28,11 @@ def primitives(program: Any) -> Iterator[str]:
     return (equation.primitive.name for equation, _ in equations(program))
 
 
+def calls_back(program: Any) -> bool:
+    """Whether a traced program calls Python while it runs."""
+    return any("callback" in name for name in primitives(program))
+
+
 def scan_counts(equation: Any) -> tuple[int, int]:
     """How many operands of a scan are constants of its body, and how many are carried; the others go row by row.
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop.engine.blame import behind
+from eqprop.engine.blame import behind, place_told
 from eqprop.engine.rows import Each, traced
 from eqprop.engine.trees import is_floating
 from eqprop.errors import EqpropError, InvalidInput
@@ -18,6 +18,9 @@ ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
 PYTHON_CONTROL_FLOW = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 LONGEST = 2000
 """Of a reason: beyond it come dumps of whole programs, and nothing that a person reads."""
+
+PURE = "let what jax.pure_callback calls draw no random numbers"
+"""How to mend a callback that does not repeat itself."""
 
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -43,13 +46,20 @@ def _telling(lines: list[str]) -> str:
 
 
 def _raised(lines: list[str]) -> str:
-    """Of the lines of a traceback the last paragraph, which says what was raised: places in files are indented."""
+    """Of a traceback's lines the last paragraph, which says what was raised, and the user's line that raised it.
+
+    Places in files are indented.
+    """
     told = dropwhile(lambda line: line.startswith(" "), lines)
-    return " ".join(line.strip() for line in takewhile(str.strip, told))
+    said, place = " ".join(line.strip() for line in takewhile(str.strip, told)), place_told(lines)
+    return f"{said} ({place})" if place else said
 
 
 def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """Trace a function twice: dropout, global counters and global seeds make them differ. Returns a call of it."""
+    """Trace a function twice: dropout, global counters and global seeds make them differ.
+
+    Returns a call of it, which runs it twice: callbacks are in no trace.
+    """
     traces = [explained(what, lambda: traced(function, *arguments)) for _ in range(2)]
     if len(traces[0].jaxpr.in_avals) > len(jax.tree.leaves(arguments)):
         raise InvalidInput(_foreign(what))
@@ -63,7 +73,10 @@ def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], 
     def call() -> Any:
         if not lowered:  # users compile it: what XLA does not take is an error, though NumPy evaluates it here
             lowered.append(explained(what, traces[0].lower))
-        found = explained(what, lambda: once(*jax.tree.map(lambda leaf: np.asarray(leaf)[None], arguments)))
+        row = jax.tree.map(lambda leaf: np.asarray(leaf)[None], arguments)
+        found, again = (explained(what, lambda: once(*row)) for _ in range(2))
+        if not equal(found, again):
+            raise InvalidInput(not_repeatable(name, remedy))
         return jax.tree.map(lambda leaf: leaf[0], found)
 
     return call

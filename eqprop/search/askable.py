@@ -9,7 +9,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision
 from eqprop.properties import Property
 from eqprop.search.culprits import Failure
-from eqprop.validation import first_infinite_order
+from eqprop.validation import first_unusable_order
 
 
 class Askable:
@@ -33,7 +33,7 @@ class Askable:
 
     def look_at_example(self, pair: Pair, precision: Precision) -> None:
         """Find out which derivatives are finite at a pair's own example."""
-        infinite = first_infinite_order(pair, precision)
+        infinite = first_unusable_order(pair, precision)
         self._undefined = (pair.key, *infinite) if infinite else None
 
     def of(self, pair: Pair, asked: Sequence[Property]) -> tuple[Property, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Generator, Hashable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
 
 from eqprop.claims import Pair
+from eqprop.engine import has_no_derivative, unexpected
+from eqprop.errors import EqpropError, InvalidInput
 from eqprop.evaluation import REPORTED, WITHOUT_COMPILING, Climbed, Look, Program, Slot, climbed, last_word
 from eqprop.probes import Loss, Probe, output_shapes
 from eqprop.properties import KNOWN, Property
@@ -18,6 +21,7 @@ from eqprop.rounding import Judgement
 from eqprop.search.drawing import Drawn
 from eqprop.search.looking import unseen
 from eqprop.search.task import Options, SearchTask
+from eqprop.validation import check_repeatable, has_callbacks, where_raised
 
 PROGRAMS_KEPT = 24
 """Compiled programs held at once: those of a search's recent architectures."""
@@ -90,6 +94,7 @@ class ProgramPool:
         self.options = options
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._careful = False
+        self._called_back: dict[Hashable, bool] = {}
 
     def batch(self, pair: Pair, properties: Sequence[Property]) -> int:
         """How many probes of a pair a batch has."""
@@ -155,7 +160,33 @@ class ProgramPool:
         program = self.program(structure, properties)
         rng = np.random.default_rng(structure.seed)
         probes = program.draw(rng, self.batch(structure.pair, properties))
-        return Batch(structure, program, probes, program.judge(probes, rng), rng)
+        with self._callbacks_watched(program, probes):
+            return Batch(structure, program, probes, program.judge(probes, rng), rng)
+
+    @contextmanager
+    def _callbacks_watched(self, program: Program, probes: Probe) -> Generator[None]:
+        """For the numbers of a batch: callbacks repeat themselves there, and what they raise is told with the probe.
+
+        Raises:
+            InvalidInput: where they do not, and what one raises where a single property is asked, as ``separated`` does
+                in the end.
+        """
+        pair, order = program.pair, max(prop.order for prop in program.properties)
+        try:
+            yield
+        except Exception as error:
+            if len(program.properties) > 1 or has_no_derivative(error) or not self._calls_back(pair):
+                raise
+            said = str(error) if isinstance(error, EqpropError) else unexpected(error)
+            msg = f"{said}; {where_raised(pair, self.options.precision, probes, order)}"
+            raise InvalidInput(msg) from error
+        if self._calls_back(pair):
+            check_repeatable(pair, self.options.precision, probes, order)
+
+    def _calls_back(self, pair: Pair) -> bool:
+        if pair.key not in self._called_back:
+            self._called_back[pair.key] = has_callbacks(pair, self.options.precision)
+        return self._called_back[pair.key]
 
     def violates(self, structure: Drawn, prop: Property) -> Violation | None:
         """What a batch on this structure violates of one property, but for the last word: nothing else is compiled."""

@@ -16,7 +16,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import INLINED, INNER, Local, Precision, described, each, gradient, numbers_context
+from eqprop.engine import (
+    INLINED,
+    INNER,
+    PURE,
+    Local,
+    Precision,
+    calls_back,
+    described,
+    each,
+    equal,
+    gradient,
+    not_repeatable,
+    numbers_context,
+)
 from eqprop.errors import EqpropError
 from eqprop.probes import cast_example
 
@@ -61,11 +74,11 @@ def why_not_finite(pair: Pair, precision: Precision, params: Sequence[Any], inpu
 EXAMPLE = "at the model's own example"
 
 
-def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | None:
-    """The order of the first derivative that is not finite at the model's own example, and what is said of it.
+def first_unusable_order(pair: Pair, precision: Precision) -> tuple[int, str] | None:
+    """The order of the first derivative at the example that is not finite, or another one each time, and what is said.
 
-    None where gradient and second derivative are finite, where one cannot be evaluated, which the properties that need
-    it say of themselves, or where the example's numbers mean nothing.
+    None where gradient and second derivative are as they should be, where one cannot be evaluated, which the properties
+    that need it say of themselves, or where the example's numbers mean nothing.
     """
     if not (pair.model.trained and pair.model.param_leaves.float_paths):
         return None
@@ -74,13 +87,17 @@ def first_infinite_order(pair: Pair, precision: Precision) -> tuple[int, str] | 
         theta = tuple(jnp.asarray(leaf) for leaf in pair.model.param_leaves.split(params))
         objective = _Objective(pair, inputs)
         for order, derivative in enumerate((objective.gradient, objective.bent), start=1):
-            what = f"model {pair.model.name!r} and its derivative"
+            what = f"model {pair.model.name!r}: {NAMES[order]}"
+            row = tuple(np.asarray(leaf)[None] for leaf in theta)
             try:
-                found = each(what, derivative, *(np.asarray(leaf)[None] for leaf in theta))
+                found = each(what, derivative, *row)
+                again = each(what, derivative, *row) if calls_back(jax.make_jaxpr(derivative)(*theta)) else found
             except EqpropError:
                 raise
             except Exception:  # noqa: BLE001 - whatever a model raises here is no reason to ask nothing of lower orders
                 return None
+            if not equal(found, again):
+                return order, not_repeatable(what, PURE)
             if not all(map(_finite, found)):
                 return order, _of_derivative(pair, EXAMPLE, objective, order, theta) or f"{NAMES[order]} is not finite"
     return None

@@ -13,7 +13,7 @@ import eqprop
 from eqprop import groups
 from eqprop.results import Outcome
 from eqprop.search.pool import ProgramPool
-from eqprop.validation import first_infinite_order, why_not_finite
+from eqprop.validation import first_unusable_order, why_not_finite
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((5, 3))
@@ -116,7 +116,7 @@ def test_what_has_no_finite_derivative_at_the_example_is_said_before_anything_of
 def test_reverse_only_models_are_asked_the_way_that_jax_allows():
     fused = jax.custom_vjp(lambda x: jnp.tanh(x))  # noqa: PLW0108 - custom_vjp wants a function of its own
     fused.defvjp(lambda x: (fused(x), x), lambda x, g: (g * (1 - fused(x) ** 2),))
-    assert first_infinite_order(pair_of(lambda p, x: fused(x @ p["w"]), {"w": W}), "float64") is None
+    assert first_unusable_order(pair_of(lambda p, x: fused(x @ p["w"]), {"w": W}), "float64") is None
 
 
 def squared_with(double: Any) -> eqprop.Pair:

@@ -55,7 +55,7 @@ def _calling(equation: Any) -> Step:
 
 def _at(array: np.ndarray, row: int) -> Any:
     """A row of an array, as JAX hands it to a callback."""
-    return jnp.asarray(np.ascontiguousarray(array[..., row if array.shape[-1] > 1 else 0]))
+    return jnp.asarray(np.array(array[..., row if array.shape[-1] > 1 else 0], order="C"))
 
 
 def _row(callback: Any, promised: Sequence[Any], arguments: Sequence[Any]) -> list[np.ndarray]:

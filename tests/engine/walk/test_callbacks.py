@@ -55,6 +55,12 @@ def test_a_callback_of_trees_and_of_no_operands_is_called():
     np.testing.assert_array_equal(floats, 3 * x)
 
 
+def test_a_callback_of_a_number_is_given_a_number():
+    x = integers(3, 1)
+    walk = walk_of(lambda x: jax.pure_callback(np.square, jax.ShapeDtypeStruct((), x.dtype), x[0, 0]), x)
+    np.testing.assert_array_equal(walked(walk, x)[0], x[:, 0, 0] ** 2)
+
+
 @pytest.mark.parametrize("given", [np.float32(1), np.zeros(2)])
 def test_a_callback_that_breaks_its_promise_is_refused(given: Any):
     x = integers(3)
