@@ -48,7 +48,8 @@ def _along(point: Point, function: Scalar, at: Any, direction: Any, label: str, 
     error = (found.error + point.unit * found.absorbed) / length
     size = jnp.maximum(found.size, jnp.abs(found.difference)) / length
     compared = of_numbers(found.integral / length, found.difference / length, size, error=error, label=label)
-    return only_where(error <= min(TELLING, point.unit ** (1 / 3)) * size, (compared, *beside))
+    tells = jnp.isfinite(size) & (error <= min(TELLING, point.unit ** (1 / 3)) * size)  # ∞ ≤ ∞ tells nothing
+    return only_where(tells, (compared, *beside))
 
 
 def _against(point: Point, function: Callable[[Any], Any]) -> Scalar:

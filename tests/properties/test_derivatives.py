@@ -269,6 +269,14 @@ def test_half_precision_neither_loses_what_overflows_nor_what_is_small(dtype: An
     assert violated == set()
 
 
+def test_where_the_increment_overflows_nothing_is_said_of_it():
+    pair = permuted(lambda p, x: 1e4 * net(p, x))
+    params, inputs = jax.tree.map(lambda leaf: jnp.asarray(leaf, np.float16), (PARAMS, INPUTS))
+    pair = pair.replaced(model=replace(pair.model, params=params, inputs=inputs))
+    found, _ = judged(pair, (by_name("derivative"),), precision="model")
+    assert found["derivative"].vacuous.all()
+
+
 INTEGRAL = by_name("hessian-integral")
 
 
