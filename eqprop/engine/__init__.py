@@ -13,6 +13,7 @@ from eqprop.engine.calculus import floats_as as floats_as
 from eqprop.engine.calculus import generator as generator
 from eqprop.engine.calculus import gradient as gradient
 from eqprop.engine.calculus import has_no_derivative as has_no_derivative
+from eqprop.engine.calculus import in_types_of as in_types_of
 from eqprop.engine.calculus import inner as inner
 from eqprop.engine.calculus import inner_magnitude as inner_magnitude
 from eqprop.engine.calculus import is_reverse_only as is_reverse_only

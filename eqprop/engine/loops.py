@@ -1,4 +1,7 @@
-"""Loops of a number of rounds that is known when they are traced, each body in a scope of its own (``memory``)."""
+"""Loops of a number of rounds that is known when they are traced, each body in a scope of its own (``memory``).
+
+A state keeps the types that it starts with: where tensors differ in type, what they are multiplied with widens some.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 import jax
 
+from eqprop.engine.calculus import in_types_of
 from eqprop.engine.memory import in_a_scope
 
 Tree = Any
@@ -20,11 +24,20 @@ def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: 
         start: the first state.
         rows: a tree of arrays with a leading axis, one entry a round; or the number of rounds, whose rows are None.
     """
+
+    def advance(state: Tree, row: Tree) -> tuple[Tree, Tree]:
+        state, result = body(state, row)
+        return in_types_of(start, state), result
+
     if isinstance(rows, int):
-        return jax.lax.scan(in_a_scope(body), start, None, length=rows)
-    return jax.lax.scan(in_a_scope(body), start, rows)
+        return jax.lax.scan(in_a_scope(advance), start, None, length=rows)
+    return jax.lax.scan(in_a_scope(advance), start, rows)
 
 
 def repeated(rounds: range, body: Callable[[Any, Tree], Tree], start: Tree) -> Tree:
     """``jax.lax.fori_loop``: (round, state) ↦ state, for rounds that follow one another; the last state."""
-    return jax.lax.fori_loop(rounds.start, rounds.stop, in_a_scope(body), start)
+
+    def advance(round_: Any, state: Tree) -> Tree:
+        return in_types_of(start, body(round_, state))
+
+    return jax.lax.fori_loop(rounds.start, rounds.stop, in_a_scope(advance), start)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import add, inner, inner_magnitude, norm, scaled, subtract
+from eqprop.engine import add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
 from eqprop.properties.numerics import integral
@@ -27,6 +27,9 @@ SMOOTH = 100.0
 """In units of eps^(2/3). At a kink the gradient jumps, which no integral of the Hessian sees. There the quadrature of
 the gradient itself, which should converge as fast as that of the Hessian, does not get this far."""
 
+SMOOTH_AT_MOST = 0.01
+"""In half precision that would let every kink pass."""
+
 
 def _segment(point: Point) -> tuple[Any, Any, Any, Any]:
     """Δ = K_gθ − θ, its length, ∫⟨∇L, Δ⟩dt, ∫HΔ dt and ∫∇L dt along θ + tΔ, and the errors of these three."""
@@ -38,7 +41,7 @@ def _averages(point: Point) -> tuple[Any, Any, Any, Any]:
     length, gradient = norm(delta), point.gradient.function
 
     def at(t: Any) -> tuple[Any, Any, Any]:
-        near = point.near(gradient, add(point.theta, scaled(delta, t)))
+        near = point.near(gradient, in_types_of(point.theta, add(point.theta, scaled(delta, t))))
         return inner(near.value, delta), near.push(delta), near.value
 
     values, errors = integral(at)
@@ -61,7 +64,7 @@ def _averaged_hessian(point: Point) -> Sides:
     sizes = jax.tree.map(lambda a, b: a + b, magnitudes(arrived), magnitudes(point.gradient.value))
     sizes = add(sizes, magnitudes(turn))
     part = in_params(point, turn, subtract(arrived, point.gradient.value), sizes, error=magnitudes(error))
-    bound = SMOOTH * jnp.finfo(length.dtype).eps ** (2 / 3)
+    bound = min(SMOOTH * float(jnp.finfo(length.dtype).eps) ** (2 / 3), SMOOTH_AT_MOST)
     smooth = (norm(error) <= bound * norm(sizes)) & (norm(off) <= bound * (norm(mean) + norm(point.gradient.value)))
     return only_where((length > 0) & smooth, (part,))
 
@@ -100,5 +103,7 @@ AVERAGED_HESSIAN = Property(
         "Stated where the quadrature converges: at kinks the gradient jumps, which no second derivative shows."
     ),
     costly=True,
-    reason_if_vacuous="on every segment from θ to K_gθ that was drawn the gradient has kinks, or K_gθ = θ",
+    reason_if_vacuous=(
+        "on every segment from θ to K_gθ that was drawn the gradient has kinks, or too few digits to tell, or K_gθ = θ"
+    ),
 )

@@ -287,6 +287,42 @@ def test_what_is_broken_around_a_softmax_in_float32_is_falsified(defect: str, se
     assert {v.property.name for v in found if v.outcome is Outcome.FALSIFIED} == seen_by
 
 
+# -- tensors of several types ------------------------------------------------------------------------------------------
+
+
+def recurrent(p: Any, x: Any) -> Any:
+    """A scan of the user's own, which insists on its types."""
+
+    def step(carry: Any, row: Any) -> Any:
+        carry = jnp.tanh(row @ p["w"] + p["b"] * carry)
+        return carry, carry @ p["v"]
+
+    return jax.lax.scan(step, jnp.zeros(4, x.dtype), x)[1]
+
+
+@pytest.mark.parametrize(
+    ("apply", "types"),
+    [
+        (lambda p, x: rectified(x @ p["w"] + p["b"][None]) @ p["v"], (jnp.bfloat16, jnp.float32, jnp.bfloat16)),
+        (recurrent, (jnp.bfloat16,) * 3),
+        (recurrent, (jnp.float16,) * 3),
+    ],
+    ids=["mixed", "scan in bfloat16", "scan in float16"],
+)
+def test_loops_and_segments_keep_the_types_of_the_parameters(apply: Any, types: tuple[Any, ...]):
+    params = {name: jnp.asarray(PARAMS[name], dtype) for name, dtype in zip("bvw", types, strict=True)}
+    pair = permuted(apply)
+    pair = pair.replaced(model=replace(pair.model, params=params, inputs=jnp.asarray(X, types[0])))
+    for name in ("fixed-set", "sharpness", "averaged-gradient", "averaged-hessian", "training-run"):
+        prop = by_name(name)
+        if prop.reason_if_not_applicable(pair) is None:
+            program = Program(pair, [prop], SQUARED_ERROR, "model")
+            rng = np.random.default_rng(1)
+            probes = program.draw(rng, 16)
+            suspect = program.judge(probes, rng)[name].suspect
+            assert not (suspect.any() and program.under_noise(name, probes.at(suspect), rng).suspect.any()), name
+
+
 # -- what set the floor -----------------------------------------------------------------------------------------------
 
 

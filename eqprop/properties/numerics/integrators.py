@@ -144,7 +144,7 @@ def _off(
 
 
 def _put(rows: Tree, place: Any, row: Tree) -> Tree:
-    return jax.tree.map(lambda many, one: many.at[place].set(one), rows, row)
+    return jax.tree.map(lambda many, one: many.at[place].set(one.astype(many.dtype)), rows, row)
 
 
 # -- short segments ---------------------------------------------------------------------------------------------------
