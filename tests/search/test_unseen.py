@@ -65,12 +65,9 @@ def test_inputs_that_the_group_moves_are_looked_at():
 
 
 def absorbing(params: Any, x: Any) -> Any:
-    """``net``, whose derivatives of the units lose digits: ha as h(a + b) − hb for a large b."""
-    large = 1e6 * (1 + jnp.sum(params["c"] ** 2))
-    h = jax.nn.relu(x @ params["w"])
-    return (
-        jnp.tanh((h @ (params["a"] + large) - h @ jnp.full_like(params["a"], large)) + params["c"][None]) @ params["d"]
-    )
+    """``net``, with a as (a + b) − b for a large b, which leaves a few digits of it to what is differentiated by w."""
+    large = 1e6 * jnp.cosh(params["c"][0])
+    return net({**params, "a": (params["a"] + large) - large}, x)
 
 
 def test_rounding_inside_the_program_is_not_taken_for_what_notices_a_falsified_derivative():
