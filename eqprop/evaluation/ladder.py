@@ -26,7 +26,7 @@ AT_A_TIME = 8
 
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
     """Floors from many more perturbed copies of each probe."""
-    return program.judge(probes, rng, copies=CONFIRMING_COPIES)[name]
+    return program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
 
 
 def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:

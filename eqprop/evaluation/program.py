@@ -260,10 +260,6 @@ class Program:
             cleared[name] = found.replaced(foggy[told], plain.at(told))
         return cleared
 
-    def confirmed(self, name: str, probes: Probe, rng: np.random.Generator) -> np.ndarray:
-        """Which suspected probes still violate the property when judged with many fresh perturbations."""
-        return self.judge(probes, rng, rounding.CONFIRMING_COPIES, name)[name].suspect
-
     def under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
         """One property judged with floors in which every operation inside the program rounds at random, too.
 

@@ -34,8 +34,6 @@ class Walked:
     Attributes:
         units: see ``Evaluator``.
         batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
-        steps: how many operations it has.
-        by_jax: the names of those that JAX does, one by one.
 
     Raises:
         Unsupported: where there is an operation that nothing here can do.
@@ -55,14 +53,6 @@ class Walked:
             self.units: dict[str, Roundoff] = units_of(self._program, shapes)
             self._reader = _Reader()
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
-
-    @property
-    def steps(self) -> int:
-        return self._walks[""].steps
-
-    @property
-    def by_jax(self) -> tuple[str, ...]:
-        return self._walks[""].by_jax
 
     def _walk(self, names: Sequence[str]) -> Walk:
         return Walk(self._program, [each for name in names for each in self._reader.readings(self._positions[name])])
@@ -89,10 +79,11 @@ class Walked:
         if signs is not None:
             signs[:, 0] = 0
         self._reader.groups = count
-        if only not in self._walks:
+        which = only if len(self._row.properties) > 1 else ""
+        if which not in self._walks:
             with numbers_context(self._row.precision):
-                self._walks[only] = self._walk([only])
-        found = iter(self._called(self._walks[only], _last(rows.at(members.T.reshape(-1))), signs))
+                self._walks[which] = self._walk([which])
+        found = iter(self._called(self._walks[which], _last(rows.at(members.T.reshape(-1))), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
         return {name: self._reader.gathered(self._positions[name], found) for name in names}
 

@@ -19,14 +19,18 @@ class Unseen:
         never: tensors in which no error was noticed.
         up_to_a_factor: tensors in which an error was noticed, but not a constant factor.
         of: how many tensors there are, the inputs among them.
+        unknown: why nothing could be found out; else empty.
     """
 
     never: tuple[str, ...]
     up_to_a_factor: tuple[str, ...]
     of: int
+    unknown: str = ""
 
     def line(self, pair: str) -> str:
         """For a report; empty where everything is looked at."""
+        if self.unknown:
+            return f"{pair}: what its claims do not look at could not be found out ({self.unknown})"
         said: list[str] = []
         if self.never:
             said.append(f"the derivatives in {_named(self.never)} ({len(self.never)} of {self.of} tensors)")
@@ -42,7 +46,7 @@ class Unseen:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Unseen:
         """What ``dataclasses.asdict`` made of it."""
-        return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"])
+        return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"], record.get("unknown", ""))
 
 
 def _named(tensors: Sequence[str]) -> str:

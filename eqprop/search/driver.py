@@ -131,8 +131,9 @@ class Search:
         doubtful = [name for name, tally in self.tallies.items() if tally.cleared]
         try:
             return self.programs.unseen(self._first, asked, doubtful)
-        except Exception:  # noqa: BLE001 - every cell has its verdict; nothing is said of what they do not look at
-            return None
+        except Exception as error:  # noqa: BLE001 - every cell has its verdict, which this does not take away
+            failure = Failure.of(error)
+            return None if failure.undefined else Unseen((), (), 0, failure.reason)
 
     def explore(self) -> None:
         """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""

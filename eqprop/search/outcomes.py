@@ -103,7 +103,8 @@ def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         return Outcome.NOT_APPLICABLE, evidence.reason_if_not_applicable[name]
     blocked_by = blocker(prop, evidence.violated)
     if blocked_by:
-        return Outcome.BLOCKED, f"rests on {blocked_by}, which was falsified"
+        became = "is inconclusive" if blocked_by in evidence.disputed else "was falsified"
+        return Outcome.BLOCKED, f"rests on {blocked_by}, which {became}"
     if name in evidence.disputed:
         return Outcome.INCONCLUSIVE, evidence.disputed[name]
     if name in evidence.violated:

