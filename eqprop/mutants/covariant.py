@@ -18,6 +18,7 @@ from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import double_vjp, is_floating, with_backward, with_derivative
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through
+from eqprop.mutants.mixed import turns_sensitivity
 from eqprop.properties import straight_model
 
 
@@ -158,5 +159,6 @@ COVARIANT = (
     scales_cotangent_of_inputs(),
     turns_gradient(),
     scales_second_derivative(),
+    turns_sensitivity(),
 )
 """Of every catalog entry, behind those that it names."""

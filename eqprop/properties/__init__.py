@@ -19,6 +19,7 @@ from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNI
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
 from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
+from eqprop.properties.inputs import DATA_SENSITIVITY, INPUT_COVARIANCE, MIXED_COVARIANCE
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
@@ -42,6 +43,7 @@ LIBRARY: tuple[Property, ...] = (
     BRACKET,
     DERIVATIVE,
     INPUT_DERIVATIVE,
+    INPUT_COVARIANCE,
     AVERAGED_GRADIENT,
     FIXED_SET,
     CHARGE_DRIFT,
@@ -61,6 +63,8 @@ LIBRARY: tuple[Property, ...] = (
     GAUSS_NEWTON_NULL,
     HESSIAN_SYMMETRY,
     HESSIAN_INTEGRAL,
+    MIXED_COVARIANCE,
+    DATA_SENSITIVITY,
     AVERAGED_HESSIAN,
     FLAT_TRANSLATION,
     SCALE_INVARIANCE,

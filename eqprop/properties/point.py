@@ -137,6 +137,33 @@ class Point:
         """T_g near f(θ)."""
         return self.near(lambda y: self.transformation.on_outputs(self.probe.element, y), self.here.value)
 
+    @remembered
+    def input_action(self) -> Local:
+        """X_g on the floating-point leaves, near x."""
+        leaves, move = self.pair.model.input_leaves, self.transformation.on_inputs
+        return self.near(
+            lambda floats: leaves.split(move(self.probe.element, self.join_inputs(floats))),
+            leaves.split(self.probe.inputs),
+        )
+
+    def of_both(self, theta: Tree, floats: Tree) -> Tree:
+        """f(θ, x) as a function of the floating-point leaves of both, near the probe."""
+        return self.f(theta, self.join_inputs(floats))
+
+    def of_both_there(self, theta: Tree, floats: Tree) -> Tree:
+        """f′(θ′, x′) likewise, near K_gθ and X_g x."""
+        return self._f_there(theta, self.join_inputs(floats, self.moved_inputs))
+
+    @remembered
+    def here_in_inputs(self) -> Local:
+        """x ↦ f(θ, x), near x."""
+        return self.near(lambda floats: self.of_both(self.theta, floats), self.input_action.at)
+
+    @remembered
+    def there_in_inputs(self) -> Local:
+        """x′ ↦ f′(K_gθ, x′), near X_g x."""
+        return self.near(lambda floats: self.of_both_there(self.action.value, floats), self.input_action.value)
+
     # -- the loss -----------------------------------------------------------------------------------------------------
 
     @remembered
@@ -175,10 +202,15 @@ class Point:
     @remembered
     def gradient_expected(self) -> Local:
         """∇(ℓ∘T_g∘f) near θ, which is ∇L where T is the identity."""
+        return self.here.gradient_of(self.loss_expected) if self.transformation.moves_outputs else self.gradient
+
+    @remembered
+    def loss_expected(self) -> Callable[[Tree], Any]:
+        """ℓ∘T_g."""
         if not self.transformation.moves_outputs:
-            return self.gradient
+            return self.loss
         element, moved, loss = self.probe.element, self.transformation.on_outputs, self.loss
-        return self.here.gradient_of(lambda y: loss(moved(element, y)))
+        return lambda y: loss(moved(element, y))
 
     # -- the generators -----------------------------------------------------------------------------------------------
 
@@ -237,7 +269,12 @@ class Point:
 
     @remembered
     def chi(self) -> Any:
-        """χ_ξ(x): like the inputs, zero in integer leaves; only where the transformation moves inputs."""
+        """χ_ξ(x): like the inputs, without integer leaves; only where the transformation moves inputs."""
+        return self.input_field.value
+
+    @remembered
+    def input_field(self) -> Local:
+        """χ_ξ near x."""
         group = self._lie()
         leaves = self.pair.model.input_leaves
 
@@ -245,7 +282,7 @@ class Point:
             return leaves.split(self.transformation.on_inputs(element, self.join_inputs(floats)))
 
         tangent = group.tangent(self.probe.algebra)
-        return generator(action, self._identity, tangent)(leaves.split(self.probe.inputs))
+        return self.near(generator(action, self._identity, tangent), leaves.split(self.probe.inputs))
 
     def join_inputs(self, floats: Tree, inputs: Inputs = None) -> Any:
         """Inputs, the probe's by default, with these floating-point leaves."""

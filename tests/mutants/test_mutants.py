@@ -298,6 +298,49 @@ def test_a_single_number_has_a_symmetric_hessian_whatever_is_wrong():
     assert mutants.turns_gradient().broken(single) is None
 
 
+def second(mutant: Mutant, model: Model, order: tuple[int, int]) -> Any:
+    """∂²f of Σ w x, the derivative in one of parameters and inputs (0, 1) taken before the other."""
+    found = mutant.broken(Pair(model, pair().transformation))
+    assert found is not None
+    inner, outer = order
+    return jax.jacfwd(jax.grad(found.model.apply, argnums=inner), argnums=outer)({"w": W}, X)
+
+
+PRODUCT = Model(lambda p, x: jnp.sum(x @ p["w"]), {"w": W}, X)
+
+
+def test_turned_sensitivities_are_exact_and_wrong_as_functions_of_the_parameters_only():
+    mutant = mutants.turns_sensitivity(0.5)
+    by_params, by_inputs = gradients(mutant)
+    np.testing.assert_array_equal(by_params["w"], 3 * W**2)
+    np.testing.assert_array_equal(by_inputs, np.full_like(X, A.sum()))
+    right = second(mutant, PRODUCT, (0, 1))["w"]
+    wrong = second(mutant, PRODUCT, (1, 0))["w"]
+    np.testing.assert_allclose(
+        wrong[0] - np.moveaxis(right[..., 0, :], -1, 0), 0.5 * np.einsum("i,kl->ikl", W.sum(1), W)
+    )
+
+
+def test_without_floating_inputs_the_gradient_itself_is_turned():
+    model = Model(lambda p, x: jnp.sum(p["w"] ** 3) * x[0], {"w": W}, np.array([1]))
+    found = mutants.turns_sensitivity(0.5).broken(Pair(model, pair().transformation))
+    assert found is not None
+    hessian = jax.jacfwd(jax.grad(found.model.apply))({"w": W}, np.array([1]))["w"]["w"]
+    assert np.abs(hessian - np.einsum("ijkl->klij", hessian)).max() > 0.1
+
+
+def test_a_mixed_logarithm_has_no_first_derivative_and_a_mixed_one_that_is_the_same_in_either_order():
+    mutant = mutants.mixes_logarithm("w", 0.5)
+    for order in ((0, 1), (1, 0)):
+        off = second(mutant, PRODUCT, order)["w"] - second(Mutant("none", 2, "", lambda p: p), PRODUCT, order)["w"]
+        off = np.moveaxis(off[..., 0, :], -1, 0) if order == (0, 1) else off[0]
+        np.testing.assert_allclose(off, np.broadcast_to(0.5 / W, off.shape), rtol=1e-6)
+    found = mutant.broken(Pair(PRODUCT, pair().transformation))
+    assert found is not None
+    assert found.model.apply({"w": W}, X) == PRODUCT.apply({"w": W}, X)
+    np.testing.assert_array_equal(jax.grad(found.model.apply)({"w": W}, X)["w"], np.repeat(X.T, 2, 1))
+
+
 @pytest.mark.parametrize("mutant", mutants.COVARIANT, ids=lambda mutant: mutant.name)
 def test_the_forward_pass_of_a_covariant_mutant_is_exact(mutant: Mutant):
     assert on_w(mutant)(W) == np.sum(W**3)

@@ -10,14 +10,17 @@ from eqprop.registry import entry
 
 TRIALS = (
     ("odd-mirror", "wrong-inverse-in-w-out"),
+    ("relu-rescaling", "mixes-logarithm-of-w-in"),
     ("linear-gl", "scales-gradient-of-w-in"),
     ("linear-gl", "scales-all-gradients"),
     ("linear-gl", "turns-gradient"),
+    ("linear-gl", "turns-sensitivities"),
 )
 ALONE = {
     ("neuron-permutation", "bends-alike-in-w-in"): "averaged-hessian",
     ("relu-rescaling", "twists-w-in"): "third-order",
     ("relu-rescaling", "slides-along-orbit"): "bracket",
+    ("relu-rescaling", "mixes-logarithm-of-w-in"): "data-sensitivity",
     ("relu-rescaling", "misstates-charge"): "charge-form",
     ("relu-rescaling", "claims-isometry"): "tangent-kernel-covariance",
 }
@@ -29,6 +32,7 @@ COVARIANT_IN_A_PERMUTATION = {
     "masks-small-entries": {"derivative"},
     "scales-cotangent-of-inputs": {"input-derivative"},
     "turns-gradient": {"hessian-symmetry"},
+    "turns-sensitivities": {"mixed-covariance"},
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.checkout]

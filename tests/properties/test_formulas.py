@@ -24,6 +24,7 @@ from eqprop.groups import LieGroup
 from eqprop.probes import Loss, output_shapes, probes_of
 from eqprop.probes.losses import EXPONENTIAL, SMOOTH
 from eqprop.properties import CORE, LIBRARY, Point, by_name
+from eqprop.properties.base import irregular
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
 OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}
@@ -202,10 +203,33 @@ def dense_sides(pair: eqprop.Pair, probe: eqprop.Probe, loss: Loss) -> dict[str,
             jnp.concatenate([dt @ j @ j.T @ dt.T @ w, dk @ u]),
         ),
     }
+    sides |= dense_input_sides(d)
     if pair.target is not None:
         return sides
     sides["critical-orbit"] = dense_critical_orbit(d, f, f_image, act)
     return {**sides, **dense_generator_sides(d), **dense_higher_sides(d), **dense_laws(d)}
+
+
+def dense_input_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
+    """Derivatives in the inputs, and in inputs and parameters: whole matrices of the loss as a function of both."""
+    jac, g = jax.jacrev, d.probe.element
+    act, move, out = (lambda at, a=a: a(g, at) for a in (d.K, d.X, d.T))
+    theta, x, u, v = d.theta, d.x, d.u, irregular(d.x)
+    dk, dx, dt = jac(act)(theta), jac(move)(x), jac(out)(d.y)
+    there, here = jac(d.F_image, 1)(act(theta), move(x)), jac(d.F, 1)(theta, x)
+    mixed = lambda of: jac(jac(of, 0), 1)  # noqa: E731
+    m_there = mixed(lambda p, z: d.loss(d.F_image(p, z)))(act(theta), move(x))
+    m_here = mixed(lambda p, z: d.loss(out(d.F(p, z))))(theta, x)
+    return {
+        "input-covariance": (
+            jnp.concatenate([there @ dx @ v, dx.T @ there.T @ d.w]),
+            jnp.concatenate([dt @ here @ v, here.T @ dt.T @ d.w]),
+        ),
+        "mixed-covariance": (
+            jnp.concatenate([dk.T @ m_there @ dx @ v, dx.T @ m_there.T @ dk @ u, (u @ m_here @ v)[None]]),
+            jnp.concatenate([m_here @ v, m_here.T @ u, (v @ m_here.T @ u)[None]]),
+        ),
+    }
 
 
 def dense_critical_orbit(d: Dense, f: Any, f_image: Any, act: Any) -> tuple[Any, Any]:
@@ -272,6 +296,7 @@ def dense_generator_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
     def rate(z):
         return jac(d.loss)(z) @ d.along(d.T, xi, z)
 
+    dchi = jac(lambda z: d.along(d.X, xi, z))(x)
     ggn = j.T @ jac(jac(d.loss))(y) @ j
     return {
         "jacobian-generator": (j @ k + j_x @ chi, tau),
@@ -279,6 +304,10 @@ def dense_generator_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
         "hessian-generator": (hessian @ k + mixed @ chi + dk.T @ gradient, jac(lambda p: rate(d.F(p, x)))(theta)),
         "orbit-curvature": (k2 @ hessian @ k, jac(rate)(y) @ tau2 - gradient @ dk @ k2),
         "gauss-newton-null": (ggn @ k, jnp.zeros_like(k)),
+        "data-sensitivity": (
+            mixed.T @ k + jac(jac(total, 1), 1)(theta, x) @ chi + dchi.T @ jac(total, 1)(theta, x),
+            jac(lambda z: rate(d.F(theta, z)))(x),
+        ),
     }
 
 
