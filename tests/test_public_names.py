@@ -23,7 +23,7 @@ import pytest
 import eqprop
 from eqprop import catalog, strategies
 from eqprop.faces.cli import cli
-from eqprop.faces.plugin_settings import KEYS
+from eqprop.faces.project import KEYS
 from eqprop.properties import LIBRARY
 from eqprop.registry import entries
 
@@ -71,6 +71,15 @@ def options(command: click.Command) -> list[str]:
     )
 
 
+def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands with their names, ``ledger update`` among them."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
 @pytest.mark.parametrize("name", LISTED["names"])
 def test_the_names_of_a_module_and_their_arguments_are_those_that_are_listed(name):
     assert offered(import_module(name)) == LISTED["names"][name]
@@ -87,7 +96,7 @@ def test_the_entries_and_properties_that_are_listed_are_there():
 
 
 def test_the_commands_and_their_options_are_those_that_are_listed():
-    assert {name: options(command) for name, command in cli.commands.items()} == LISTED["commands"]
+    assert {name: options(command) for name, command in commands(cli)} == LISTED["commands"]
 
 
 def test_the_options_of_pytest_and_the_keys_of_its_settings_are_those_that_are_listed(pytestconfig):

@@ -13,8 +13,9 @@ import pytest
 from eqprop.engine import Precision
 from eqprop.errors import Falsified
 from eqprop.evaluation import Choice
-from eqprop.properties import Property
-from eqprop.results import Outcome, Report, Verdict
+from eqprop.kept import is_test
+from eqprop.properties import KNOWN, Property
+from eqprop.results import NOTHING_KEPT, Applying, Outcome, PropertyName, Report, Verdict, missing, vanished
 from eqprop.runs import as_tasks, make_options, searched
 from eqprop.search import Options, SearchTask
 
@@ -53,10 +54,19 @@ class SharedSearch:
 
 @dataclass(frozen=True)
 class Case:
-    """One cell, as a test gets it."""
+    """One cell, as a test gets it.
+
+    Attributes:
+        search: what finds its verdict.
+        prop: the property.
+        target: what named the pair: a target, or the id of a decorated test.
+        applying: whether the property is known to apply, by the ledger.
+    """
 
     search: SharedSearch
     prop: Property
+    target: str = ""
+    applying: bool = False
 
     @property
     def pair(self) -> str:
@@ -69,15 +79,22 @@ class Case:
         return f"{self.pair}::{self.prop.name}"
 
     @property
+    def done(self) -> bool:
+        """Whether its search was run."""
+        return self.search.done
+
+    @property
     def verdict(self) -> Verdict:
         """What was found; the first case of a pair runs the search."""
-        return self.search.verdicts[self.prop.name]
+        found = self.search.verdicts[self.prop.name]
+        return vanished(found) if self.applying else found
 
     def verify(self) -> Verdict:
         """Pass, skip, xfail or fail, as users of pytest read these words.
 
         - *passed*: the property holds.
-        - *skipped*: it does not apply to the pair, with the reason: nothing was claimed, so nothing is wrong.
+        - *skipped*: it does not apply to the pair, with the reason: nothing was claimed, so nothing is wrong. Where the
+          ledger has the cell, something was claimed once: it fails as missing.
         - *xfailed*: a known failure, of a negative control too. An unexpected pass *fails*: xfail is always strict.
         - *failed*: everything else. A blocked property rests on one that was falsified. It is no skip: nobody has
           verified it, and a run in which only its test is selected must not be green. It fails in one line, so that
@@ -99,11 +116,65 @@ class Case:
         return f"Case({self.id!r})"
 
 
-def cases_of(tasks: Iterable[SearchTask], options: Options) -> Iterator[Case]:
-    """The cells of all tasks, in the order of reports."""
+@dataclass(frozen=True)
+class Absent:
+    """A cell of the ledger that nothing verifies any more, as a test that fails."""
+
+    pair: str
+    prop: PropertyName
+    target: str
+    done: bool = True
+
+    @property
+    def id(self) -> str:
+        """As that of a case."""
+        return f"{self.pair}::{self.prop.name}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Missing."""
+        return missing(self.pair, self.prop.name, self.prop.order)
+
+    def verify(self) -> Verdict:
+        """Fail.
+
+        Raises:
+            FailedCell: always.
+        """
+        raise FailedCell(self.verdict)
+
+
+def cases_of(
+    tasks: Iterable[SearchTask], options: Options, applying: Applying = NOTHING_KEPT, target: str = ""
+) -> Iterator[Case]:
+    """The cells of all tasks, in the order of reports.
+
+    Args:
+        tasks: what is searched.
+        options: how.
+        applying: what the ledger says of their pairs.
+        target: what named them, where that is no address of theirs.
+    """
     for task in tasks:
         search = SharedSearch(task, options)
-        yield from (Case(search, prop) for prop in options.properties)
+        known = applying.get(task.name, ())
+        yield from (Case(search, p, target or task.address, p.name in known) for p in options.properties)
+
+
+def absent(cases: Iterable[Case], kept: Iterable[tuple[str, str, str]]) -> Iterator[Absent]:
+    """The cells of a ledger, as (target, pair, property), that are no case.
+
+    A pair may move from target to target: its name is its own among them. Two decorated tests may have it, too.
+    """
+    there = {_place(case.target, case.pair, case.prop.name) for case in cases}
+    orders = {prop.name: prop.order for prop in KNOWN}
+    for target, pair, name in kept:
+        if _place(target, pair, name) not in there:
+            yield Absent(pair, PropertyName(name, orders.get(name, 0)), target)
+
+
+def _place(target: str, pair: str, name: str) -> tuple[str, str, str]:
+    return (target if is_test(target) else "", pair, name)
 
 
 def parametrize(

@@ -8,23 +8,18 @@ JAX and hypothesis are imported by the commands, so that ``eqprop --help`` answe
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn
 
 import click
 
-if TYPE_CHECKING:
-    from eqprop.results import Report
-    from eqprop.search import Options, SearchTask
-
-SLOW_TO_BUILD = 3.0
-"""Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default."""
+from eqprop.faces.console import cpus, echo, jobs_of, writable
+from eqprop.faces.ledger_command import ledger
+from eqprop.faces.verify_command import verify
 
 INTERRUPTED = 130
 
@@ -44,27 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
     except NO_ARGUMENTS as error:
-        _echo(error.format_message())
+        echo(error.format_message())
         code = 2
     except click.ClickException as error:
         code = _complain(error.format_message())
     except EqpropError as error:
         code = _complain(str(error))
     except (click.Abort, KeyboardInterrupt):
-        _echo("eqprop: interrupted", sys.stderr)
+        echo("eqprop: interrupted", sys.stderr)
         code = INTERRUPTED
     sys.exit(code or 0)
 
 
-def _echo(text: str, stream: TextIO | None = None) -> None:
-    # Not click.echo: it writes UTF-8 to a stream that says it is ASCII.
-    out = stream or sys.stdout
-    out.write(f"{text}\n")
-    out.flush()
-
-
 def _complain(message: str) -> int:
-    _echo(f"eqprop: error: {message}", sys.stderr)
+    echo(f"eqprop: error: {message}", sys.stderr)
     return 2
 
 
@@ -74,160 +62,8 @@ def cli() -> None:
     """Verify the gradient and Hessian identities that a model's symmetries imply."""
 
 
-@cli.command()
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
-@click.option("--seed", type=int, help="Of the search; the same seed gives the same verdicts.")
-@click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="gate", show_default=True)
-@click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
-@click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
-@click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")
-@click.option("--unseen/--no-unseen", default=True, show_default=True, help="Say what claims that hold do not look at.")
-@click.option(
-    "--evaluator",
-    type=click.Choice(["auto", "numpy", "xla"]),
-    default="auto",
-    show_default=True,
-    help="Walk the traced program in NumPy, or compile it.",
-)
-@click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
-@click.option(
-    "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
-)
-@click.option("--probes", type=click.IntRange(1), help="Probes on each architecture, instead of the profile's.")
-@click.option(
-    "--max-time",
-    type=click.FloatRange(0, min_open=True),
-    metavar="SECONDS",
-    help="For each pair; what is not finished by then is inconclusive.",
-)
-@click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Worker processes.")
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option(
-    "--save",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".eqprop"),
-    show_default=True,
-    help="Folder for counterexamples, which `eqprop replay` reads.",
-)
-@click.option(
-    "--verbose",
-    "-v",
-    is_flag=True,
-    help="Show every property, with its worst resolution, not only those of failing pairs.",
-)
-def verify(
-    *,
-    targets: tuple[str, ...],
-    seed: int | None,
-    profile: str,
-    precision: str,
-    properties: tuple[str, ...],
-    optimizer: str | None,
-    unseen: bool,
-    evaluator: str,
-    match: str,
-    max_architectures: int | None,
-    probes: int | None,
-    max_time: float | None,
-    jobs: str,
-    output: str,
-    save: Path,
-    verbose: bool,
-) -> int:
-    """Verify TARGETs: the built-in catalog (by default), an entry's name, or package.module:attribute.
-
-    The attribute is a Pair, a strategy of pairs, a list or a mapping of them, or a function without arguments that
-    returns any of these.
-    """
-    wanted = _jobs(jobs)
-    from eqprop.runs import make_options
-
-    # Whatever models print while they are imported or run is not part of the JSON.
-    with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
-        options = make_options(
-            profile=profile,
-            seed=seed,
-            precision=precision,
-            properties=properties or None,
-            save=_writable(save),
-            max_architectures=max_architectures,
-            probes=probes,
-            max_time=max_time,
-            optimizer=optimizer,
-            unseen=unseen,
-            evaluator=evaluator,
-        )
-        tasks, slow = _tasks(targets, match)
-        report = _run(tasks, options, jobs=wanted or (1 if slow else _cpus()), json=output == "json", verbose=verbose)
-    if output == "json":
-        _echo(report.to_json())
-    else:
-        _print_report(report)
-    return report.exit_code
-
-
-def _tasks(targets: tuple[str, ...], match: str) -> tuple[list[SearchTask], bool]:
-    """The tasks, and whether a user's target took long to build."""
-    from eqprop.errors import InvalidInput
-    from eqprop.runs import resolve_all
-
-    start = time.perf_counter()
-    tasks = resolve_all(targets)
-    slow = any(":" in target for target in targets) and time.perf_counter() - start > SLOW_TO_BUILD
-    matching = [task for task in tasks if match.lower() in task.name.lower()]
-    if not matching:
-        msg = f"--match {match!r} leaves no pair; the pairs are: {', '.join(s.name for s in tasks)}."
-        raise InvalidInput(msg)
-    return matching, slow
-
-
-def _run(tasks: list[SearchTask], options: Options, *, jobs: int, json: bool, verbose: bool) -> Report:
-    from eqprop.faces.display import board
-    from eqprop.runs import Interrupted, run_tasks
-
-    names = [task.name for task in tasks]
-    show = board(names, architectures=options.profile.architectures, verbose=verbose, json=json, echo=_echo)
-    try:
-        with show:
-            return run_tasks(tasks, options, show, jobs=jobs)
-    except Interrupted as stop:
-        _echo("eqprop: interrupted; what was finished:", sys.stderr)
-        return stop.report
-
-
-def _print_report(report: Report) -> None:
-    from eqprop.results import failure_blocks
-
-    for block in failure_blocks(report.verdicts, report.missing):
-        _echo(f"\n{block}")
-    _echo(f"\n{report.summary()}")
-
-
-def _writable(folder: Path) -> Path | None:
-    """The folder, if it can be made (with the first counterexample) and written to; else None, and says so."""
-    from eqprop.counterexamples import folder_of, why_unwritable
-
-    folder = folder_of(folder) or folder
-    why = why_unwritable(folder)
-    if why:
-        _echo(f"eqprop: counterexamples are not saved: {folder}: {why} (--save names another folder)", sys.stderr)
-        return None
-    return folder
-
-
-def _jobs(text: str) -> int | None:
-    """The number of jobs; None for ``auto``."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"--jobs is {text!r}; expected a number from 1, or auto."
-        raise click.UsageError(msg)
-    return int(text)
-
-
-def _cpus() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+cli.add_command(verify)
+cli.add_command(ledger)
 
 
 @cli.command(name="list")
@@ -238,7 +74,7 @@ def list_(*, match: str, order: int | None, group: str) -> int:
     """List the catalog's entries, its negative controls, and the properties."""
     from eqprop.authoring import listing
 
-    _echo(listing(match, order, group))
+    echo(listing(match, order, group))
     return 0
 
 
@@ -248,7 +84,7 @@ def explain(*, name: str) -> int:
     """Explain a catalog entry or a property: statement, formulas, hypotheses, reference, mutants."""
     from eqprop.authoring import explanation
 
-    _echo(explanation(name))
+    echo(explanation(name))
     return 0
 
 
@@ -264,9 +100,9 @@ def new(*, name: str, to: Path) -> int:
     written = write(name, to)
     entry = written[0]
     root, dotted = address(entry)
-    _echo(f"wrote {' and '.join(map(str, written))}; to try it:")
+    echo(f"wrote {' and '.join(map(str, written))}; to try it:")
     enter = "" if root == Path.cwd() else f"  cd {root if '.' in dotted else to}\n"
-    _echo(f"{enter}  eqprop verify {dotted}:{entry.stem}\n  {check_of(name, entry, root)}")
+    echo(f"{enter}  eqprop verify {dotted}:{entry.stem}\n  {check_of(name, entry, root)}")
     return 0
 
 
@@ -282,7 +118,7 @@ def selfcheck(*, names: tuple[str, ...]) -> int:
 
     with persistent_cache():
         for name in names:
-            _echo(str(check_entry(name)))
+            echo(str(check_entry(name)))
     return 0
 
 
@@ -305,15 +141,15 @@ def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path,
     The rows are fifteen optimizers with predictions, or your own: optax's, or any object with init and update. Exit
     code 1 where something was found otherwise than predicted, or could not be settled.
     """
-    wanted = _jobs(jobs)
-    from eqprop.optimizers import run
+    wanted = jobs_of(jobs)
+    from eqprop.optimizers import run as table
 
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
-        folder = _writable(save)
-        text, code = run(
-            match=match, targets=targets, output=output, save=folder, jobs=wanted or _cpus(), verbose=verbose
+        folder = writable(save)
+        text, code = table(
+            match=match, targets=targets, output=output, save=folder, jobs=wanted or cpus(), verbose=verbose
         )
-    _echo(text)
+    echo(text)
     return code
 
 
@@ -327,7 +163,7 @@ def replay(*, file: Path) -> int:
 
     with persistent_cache():
         verdict = replayed(file)
-    _echo(str(verdict.counterexample or f"{verdict.outcome}: {verdict.property.name} for {verdict.pair.name}"))
+    echo(str(verdict.counterexample or f"{verdict.outcome}: {verdict.property.name} for {verdict.pair.name}"))
     now = ": ".join(filter(None, ("now", str(verdict.outcome), said_of(verdict))))
-    _echo(f"\n{'still falsified' if verdict.counterexample else now}")
+    echo(f"\n{'still falsified' if verdict.counterexample else now}")
     return Report((verdict,)).exit_code

@@ -6,7 +6,6 @@ Imports neither JAX nor hypothesis: every pytest run in an environment with eqpr
 from __future__ import annotations
 
 import secrets
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,26 +15,17 @@ import pytest
 
 from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
+from eqprop.faces.project import Project, has_table
+from eqprop.kept import KeptLedger, is_test
 from eqprop.profiles import GATE_SEED, profile_named
+from eqprop.results import NOTHING_KEPT, Applying
 
 if TYPE_CHECKING:
-    from eqprop.faces.cases import Case
+    from eqprop.faces.cases import Absent, Case
     from eqprop.search import Options, SearchTask
 
-KEYS: dict[str, type] = {
-    "targets": list,
-    "profile": str,
-    "seed": int,
-    "precision": str,
-    "properties": list,
-    "unseen": bool,
-    "evaluator": str,
-    "max_architectures": int,
-    "probes": int,
-    "max_time": float,
-    "known_failures": dict,
-}
-"""Keys of ``[tool.eqprop]`` and their types."""
+DRAWN_DIFFERENTLY = ("profile", "seed", "precision", "max_architectures", "probes", "max_time")
+"""What, asked for on the command line, makes a run see other architectures than the ledger's."""
 
 PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
 """Options of pytest that leave files out."""
@@ -57,6 +47,8 @@ class Settings:
         known_failures: ``"pair::property"`` → reason.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
         whole: whether every pair of the project is collected, as far as the command line says.
+        cells: of the ledger: target → pair → properties.
+        ledger_file: where a ledger is to be written; empty where it is to be kept to.
     """
 
     targets: tuple[str, ...] = ()
@@ -66,11 +58,13 @@ class Settings:
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
     drawn_seed: int = GATE_SEED
     whole: bool = False
+    cells: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
+    ledger_file: str = ""
 
     @staticmethod
     def wanted(config: pytest.Config) -> bool:
         """Whether the run has anything to do with eqprop, as far as is known before anything is collected."""
-        return bool(config.option.eqprop) or _has_table(config)
+        return bool(config.option.eqprop) or has_table(config.rootpath)
 
     @classmethod
     def of(cls, config: pytest.Config) -> Settings:
@@ -84,8 +78,7 @@ class Settings:
         sent: dict[str, Any] | None = getattr(config, "workerinput", {}).get(SENT)
         if sent is not None:
             return cls(targets=tuple(sent.pop("targets")), ids=tuple(sent.pop("ids")), **sent)
-        table = _table(config)
-        option = config.option
+        project, option = Project.of(config.rootpath), config.option
         asked = {
             "profile": option.eqprop_profile,
             "seed": option.eqprop_seed,
@@ -98,15 +91,23 @@ class Settings:
             "max_time": option.eqprop_max_time,
         }
         # Targets of pyproject.toml belong to whole runs: who names a file wants that file.
-        whole = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)
+        named = config.args_source is not pytest.Config.ArgsSource.ARGS or bool(ids)
+        whole = named and not ids and not option.eqprop and not any(map(option.__dict__.get, PARTIAL))
+        update = option.eqprop_update_ledger
+        if update and not whole:
+            msg = "--eqprop-update-ledger writes what a whole run finds; leave out files, ids and other selections."
+            raise InvalidInput(msg)
+        kept = None if update else project.ledger()
         settings = cls(
-            targets=tuple(option.eqprop or (table.get("targets", ()) if whole else ())),
+            targets=tuple(option.eqprop or (project.targets if named else ())),
             ids=ids,
             asked={key: value for key, value in asked.items() if value is not None},
-            configured={key: table[key] for key in asked if key in table},
-            known_failures=table.get("known_failures", {}),
+            configured=project.configured,
+            known_failures=project.table.get("known_failures", {}),
             drawn_seed=secrets.randbelow(2**32),
-            whole=whole and not ids and not option.eqprop and not any(map(option.__dict__.get, PARTIAL)),
+            whole=whole,
+            cells={} if kept is None else {t: {p: list(n) for p, n in of.items()} for t, of in kept.cells.items()},
+            ledger_file=str(project.ledger_file) if update else "",
         )
         profile_named(settings.profile)
         return settings
@@ -125,6 +126,11 @@ class Settings:
     def seed(self) -> int:
         """The seed of a run without decorators that say otherwise."""
         return self._merged({})["seed"]
+
+    @property
+    def precision(self) -> str:
+        """Of a run without decorators that say otherwise."""
+        return self._merged({})["precision"]
 
     @property
     def text(self) -> str:
@@ -177,8 +183,32 @@ class Settings:
             if self.whole and pair not in seen
         ]
 
-    def cases(self) -> list[Case]:
-        """The cells of all targets.
+    @property
+    def collects(self) -> bool:
+        """Whether there are items without a file."""
+        return bool(self.targets) or (self.whole and any(not is_test(target) for target in self.cells))
+
+    def applying(self, targets: Collection[str]) -> Applying:
+        """What the ledger says of the pairs of some targets; nothing in a run that was asked for less."""
+        less = any(key in self.asked for key in DRAWN_DIFFERENTLY)
+        return NOTHING_KEPT if less else KeptLedger(self.cells).of(targets).applying()
+
+    def applying_to(self, tasks: Iterable[SearchTask]) -> Applying:
+        """What the ledger says of the pairs of targets: of all of them in a whole run, else of those that are named."""
+        named = {task.address for task in tasks}
+        return self.applying([t for t in self.cells if not is_test(t) and (self.whole or t in named)])
+
+    def absent(self, cases: Collection[Case], *, tests: bool) -> list[Absent]:
+        """The cells of the ledger that this run was to have, and are no case: of tests, or of targets."""
+        from eqprop.faces.cases import absent
+
+        there = self.cells if self.whole else {case.target for case in cases}
+        kept = KeptLedger(self.cells).of([target for target in there if is_test(target) is tests])
+        asked = self.asked.get("properties")
+        return list(absent(cases, [cell for cell in kept.each() if asked is None or cell[2] in asked]))
+
+    def cases(self) -> list[Case | Absent]:
+        """The cells of all targets, and those that the ledger has besides.
 
         Raises:
             InvalidInput: for a target that cannot be used, or an id that is none.
@@ -186,7 +216,9 @@ class Settings:
         from eqprop.faces.cases import cases_of
         from eqprop.runs import resolve_all
 
-        cases = list(cases_of(self.with_known_failures(resolve_all(self.targets)), self.options()))
+        tasks = self.with_known_failures(resolve_all(self.targets)) if self.targets else []
+        found = list(cases_of(tasks, self.options(), self.applying_to(tasks)))
+        cases = [*found, *self.absent(found, tests=False)]
         unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]
         if unknown:
             msg = f"no item is called {', '.join(unknown)}; `pytest --eqprop TARGET --co -q` lists them."
@@ -199,31 +231,3 @@ class Settings:
 
 
 SETTINGS = pytest.StashKey[Settings]()
-
-
-def _has_table(config: pytest.Config) -> bool:
-    path = config.rootpath / "pyproject.toml"
-    return path.is_file() and "[tool.eqprop" in path.read_text(encoding="utf-8")
-
-
-def _table(config: pytest.Config) -> dict[str, Any]:
-    """``[tool.eqprop]`` of the pyproject.toml in the root folder, its keys and types checked."""
-    if not _has_table(config):
-        return {}
-    path = config.rootpath / "pyproject.toml"
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("eqprop", {})
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path}: {error}"
-        raise InvalidInput(msg) from error
-    for key, value in table.items():
-        whole = type(value) is int and KEYS.get(key) is float  # 60 says what 60.0 does
-        if key not in KEYS or not (whole or type(value) is KEYS[key]):
-            expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
-            msg = f"{path}, [tool.eqprop]: {key} = {value!r} is not expected; the keys are: {expected}."
-            raise InvalidInput(msg)
-    for cell, reason in table.get("known_failures", {}).items():
-        if "::" not in cell or not isinstance(reason, str) or not reason:
-            msg = f'{path}, [tool.eqprop.known_failures]: {cell!r} = {reason!r}; expected "pair::property" = "reason".'
-            raise InvalidInput(msg)
-    return table

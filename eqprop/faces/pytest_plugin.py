@@ -5,7 +5,6 @@ A run that uses none of them pays nothing: JAX, hypothesis and the catalog are i
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Generator, Iterable
 from itertools import groupby
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eqprop.errors import InvalidInput
+from eqprop.faces.plugin_report import VERDICT, merged, summarised, updated
 from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from eqprop.faces.cases import Case
+    from eqprop.faces.cases import Absent, Case
     from eqprop.results import Verdict
 
 ROOT = "eqprop"
@@ -27,9 +27,6 @@ FREE_TO_SCHEDULE = pytest.StashKey[bool]()
 
 SEEN = pytest.StashKey[set[str]]()
 """The names of all pairs that were collected."""
-
-RECORD = "eqprop"
-"""The key under which a verdict travels in ``report.user_properties``: through xdist and into JUnit files."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--eqprop-max-time", type=float, metavar="SECONDS", help=text)
     text = "do not find out what claims that hold do not look at"
     group.addoption("--eqprop-no-unseen", dest="eqprop_unseen", action="store_const", const=False, help=text)
+    text = "write what applied to the ledger, where nothing fails"
+    group.addoption("--eqprop-update-ledger", action="store_true", help=text)
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")
 
 
@@ -98,22 +97,29 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 class Cases(pytest.Collector):
-    """All items of ``--eqprop``, below the session and without a file."""
+    """All items of ``--eqprop``, below the session and without a file, and those of decorated tests that are gone."""
+
+    def __init__(self, *, gone: list[Absent], **rest: Any) -> None:
+        super().__init__(**rest)
+        self.gone = gone
 
     def collect(self) -> Iterable[PairCases]:
+        settings = self.config.stash[SETTINGS]
         try:
-            cases = self.config.stash[SETTINGS].cases()
+            cases = settings.cases() if settings.collects else []
         except InvalidInput as error:
             raise self.CollectError(str(error)) from error
         self.config.stash[SEEN].update(case.pair for case in cases)
         for pair, cells in groupby(cases, key=lambda case: case.pair):
             yield PairCases.from_parent(self, name=pair, cases=list(cells))
+        for (test, pair), cells in groupby(self.gone, key=lambda case: (case.target, case.pair)):
+            yield PairCases.from_parent(self, name=f"{test}::{pair}", cases=list(cells))
 
 
 class PairCases(pytest.Collector):
     """The items of one pair. A level of its own, so that an id read back from a file has the same parts (``--lf``)."""
 
-    def __init__(self, *, cases: list[Case], **rest: Any) -> None:
+    def __init__(self, *, cases: list[Case | Absent], **rest: Any) -> None:
         super().__init__(**rest)
         self.cases = cases
 
@@ -125,7 +131,7 @@ class PairCases(pytest.Collector):
 class CaseItem(pytest.Function):
     """One cell as a test."""
 
-    def __init__(self, *, case: Case, **rest: Any) -> None:
+    def __init__(self, *, case: Case | Absent, **rest: Any) -> None:
         def check() -> None:
             case.verify()
 
@@ -138,7 +144,7 @@ class CaseItem(pytest.Function):
         return self.config.rootpath / ROOT, None, self.case.id
 
 
-def _marks(config: pytest.Config, case: Case) -> list[pytest.MarkDecorator]:
+def _marks(config: pytest.Config, case: Case | Absent) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.eqprop]
     if config.pluginmanager.hasplugin("xdist"):  # else the mark is unknown, an error under --strict-markers
         marks.append(pytest.mark.xdist_group(case.pair))
@@ -164,8 +170,10 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Add the items of ``--eqprop``, before ``-k``, ``-m`` and ``--lf`` choose among all (hence a wrapper)."""
     settings = config.stash[SETTINGS]
-    if settings.targets:
-        found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT))
+    decorated = [case for item in items if (case := _decorated(item))]
+    gone = settings.absent(decorated, tests=True) if settings.cells else []
+    if settings.collects or gone:
+        found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT, gone=gone))
         items.extend(item for item in found if settings.selects(item.nodeid))
     for message in settings.unknown_pairs(config.stash[SEEN]):
         warnings.warn(pytest.PytestWarning(message), stacklevel=1)
@@ -186,7 +194,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     settings = metafunc.config.stash[SETTINGS]
     try:
         tasks = settings.with_known_failures(mark.kwargs["tasks"])
-        cases = cases_of(tasks, settings.options(**mark.kwargs["given"]))
+        test = metafunc.definition.nodeid
+        cases = cases_of(tasks, settings.options(**mark.kwargs["given"]), settings.applying({test}), test)
     except InvalidInput as error:
         raise pytest.Collector.CollectError(str(error)) from error
     metafunc.config.stash[SEEN].update(task.name for task in tasks)
@@ -197,9 +206,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 # ---- reporting -------------------------------------------------------------------------------------------------------
 
 
-def _case_of(item: pytest.Item) -> Case | None:
-    if isinstance(item, CaseItem):
-        return item.case
+def _case_of(item: pytest.Item) -> Case | Absent | None:
+    return item.case if isinstance(item, CaseItem) else _decorated(item)
+
+
+def _decorated(item: pytest.Item) -> Case | None:
+    """The case of a decorated test."""
     if item.get_closest_marker("eqprop_cases") is None:
         return None
     assert isinstance(item, pytest.Function), "pytest parametrizes functions only"
@@ -213,11 +225,13 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the verdict; show a counterexample instead of a traceback; fail a test that verified nothing."""
     case = _case_of(item) if call.when == "call" else None
-    if case is not None and case.search.done:
-        item.user_properties += _properties(case.verdict)
+    if case is not None and case.done:
+        item.user_properties += _properties(case.target, case.verdict)
     report = yield
     if case is None:
         return report
+    if case.done:
+        setattr(report, VERDICT, {"target": case.target, **case.verdict.to_record()})
     from eqprop.faces.cases import FailedCell
 
     path, line, _ = item.location
@@ -228,38 +242,26 @@ def pytest_runtest_makereport(
         report.longrepr = text
     elif report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
         report.longrepr = (path, (line or 0) + 1, report.longrepr[2])  # the test's place, not eqprop's
-    elif report.passed and not case.search.done:
+    elif report.passed and not case.done:
         report.outcome = "failed"
         report.longrepr = f"{item.name} passed without verifying anything: call case.verify() in it."
     return report
 
 
-def _properties(verdict: Verdict) -> list[tuple[str, object]]:
-    record = verdict.to_record() | {"counterexample": None}
-    shown = {name: record[name] for name in ("pair", "property", "outcome", "resolution", "worst_resolution", "probes")}
-    return [*((f"eqprop.{name}", value) for name, value in shown.items()), (RECORD, json.dumps(record))]
+def _properties(target: str, verdict: Verdict) -> list[tuple[str, object]]:
+    """What JUnit files show of a cell."""
+    record = verdict.to_record() | {"target": target}
+    shown = ("target", "pair", "property", "outcome", "resolution", "worst_resolution", "probes")
+    return [(f"eqprop.{name}", record[name]) for name in shown]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One line for each pair, merged from all workers."""
-    records = [
-        json.loads(str(value))
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for key, value in getattr(report, "user_properties", [])
-        if key == RECORD and getattr(report, "when", "") == "call"
-    ]
-    if not records:
+    """One line for each pair, merged from all workers; the ledger, where it is to be written."""
+    if hasattr(config, "workerinput"):  # a worker of xdist has a summary, too, of its own part
         return
-    from eqprop.results import Report, Verdict, header, name_width, pair_summaries
-
-    report = Report(tuple(Verdict.from_record(record) for record in records))
-    found = pair_summaries(report.verdicts)
-    width = name_width([overview.pair for overview in found], config.get_terminal_writer().fullwidth)
-    terminalreporter.section("eqprop")
-    terminalreporter.line(header(width))
-    for overview in found:
-        terminalreporter.line(overview.line(width), green=overview.accepted, red=not overview.accepted)
-    for line in report.unseen():
-        terminalreporter.line(line)
-    terminalreporter.line(config.stash[SETTINGS].text)
+    found = merged(report for reports in terminalreporter.stats.values() for report in reports)
+    if found.cells:
+        settings = config.stash[SETTINGS]
+        summarised(found, terminalreporter, settings)
+        if settings.ledger_file:
+            updated(found, terminalreporter, settings)

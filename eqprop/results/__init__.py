@@ -2,7 +2,11 @@
 
 from eqprop.results.counterexample import Counterexample as Counterexample
 from eqprop.results.failures import failure_blocks as failure_blocks
+from eqprop.results.ledger import NOTHING_KEPT as NOTHING_KEPT
+from eqprop.results.ledger import Applying as Applying
 from eqprop.results.ledger import Ledger as Ledger
+from eqprop.results.ledger import missing as missing
+from eqprop.results.ledger import vanished as vanished
 from eqprop.results.report import Report as Report
 from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_lines as cell_lines

@@ -11,12 +11,15 @@ NAMED = 3
 """How many properties of one cause are named where there are more than one further."""
 
 
-def failure_blocks(verdicts: Sequence[Verdict], missing: Sequence[tuple[str, str]]) -> list[str]:
+OF_PAIRS = (Outcome.ERROR, Outcome.MISSING)
+"""What befalls a pair as a whole, where it is the same for all cells: these are not named."""
+
+
+def failure_blocks(verdicts: Sequence[Verdict]) -> list[str]:
     """Every counterexample; then the reasons of the other cells, those of one pair and reason together.
 
     Args:
         verdicts: all of a run.
-        missing: expected cells (pair, property) that no verdict filled.
     """
     failures = [v for v in verdicts if not v.accepted]
     blocks = [str(v.counterexample) for v in failures if v.counterexample]
@@ -26,13 +29,9 @@ def failure_blocks(verdicts: Sequence[Verdict], missing: Sequence[tuple[str, str
         if not v.counterexample:
             grouped.setdefault((v.pair.name, v.outcome, v.reason), []).append(v.property.name)
     lines = [
-        _line(pair, outcome, reason, [] if outcome is Outcome.ERROR and len(names) == cells[pair] else names)
+        _line(pair, outcome, reason, [] if outcome in OF_PAIRS and len(names) == cells[pair] else names)
         for (pair, outcome, reason), names in grouped.items()
     ]
-    unverified: dict[str, list[str]] = {}
-    for pair, name in missing:
-        unverified.setdefault(pair, []).append(name)
-    lines += [f"missing: {pair}: expected and not verified: {', '.join(names)}" for pair, names in unverified.items()]
     return [*blocks, "\n".join(lines)] if lines else blocks
 
 

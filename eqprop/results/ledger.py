@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from eqprop.results.verdict import Outcome, Verdict
+from eqprop.results.verdict import Outcome, PairName, PropertyName, Verdict
 
 Cell = tuple[str, str]
+Applying = Mapping[str, Collection[str]]
+"""Pair → the properties that are known to apply to it."""
+
+NOTHING_KEPT: Applying = MappingProxyType({})
+NOBODY = "expected, and nothing verified it"
 
 
 @dataclass
@@ -40,8 +46,27 @@ class Ledger:
         """Record verdicts; a later one for the same cell replaces the earlier."""
         self.filled |= {verdict.cell: verdict for verdict in verdicts}
 
-    @property
-    def missing(self) -> tuple[Cell, ...]:
-        """Expected cells without a verdict, or with none although the property is known to apply."""
-        vanished = {c for c in self.applying & self.filled.keys() if self.filled[c].outcome is Outcome.NOT_APPLICABLE}
-        return tuple(sorted((self.expected - self.filled.keys()) | vanished))
+    def verdicts(self, orders: Mapping[str, int]) -> dict[Cell, Verdict]:
+        """What filled each expected cell, "missing" where nothing did; the cells that were filled come first.
+
+        Args:
+            orders: property → its order, of the cells that nothing filled.
+        """
+        found = {cell: self._held_to(verdict) for cell, verdict in self.filled.items()}
+        absent = sorted(self.expected - found.keys())
+        return found | {cell: missing(*cell, orders.get(cell[1], 0)) for cell in absent}
+
+    def _held_to(self, verdict: Verdict) -> Verdict:
+        return vanished(verdict) if verdict.cell in self.applying else verdict
+
+
+def missing(pair: str, name: str, order: int) -> Verdict:
+    """The verdict of an expected cell that nothing filled."""
+    return Verdict(PairName(pair), PropertyName(name, order), Outcome.MISSING, NOBODY)
+
+
+def vanished(verdict: Verdict) -> Verdict:
+    """The verdict of a cell whose property is known to apply: missing, where it does not any more."""
+    if verdict.outcome is not Outcome.NOT_APPLICABLE:
+        return verdict
+    return replace(verdict, outcome=Outcome.MISSING, reason=f"expected, and does not apply any more: {verdict.reason}")

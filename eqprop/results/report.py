@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from eqprop.results.failures import failure_blocks
@@ -19,14 +19,12 @@ class Report:
         verdicts: one per cell, in the order of pairs and of the property library.
         seed: replays the run.
         profile: the profile's name.
-        missing: expected cells (pair, property) that no verdict filled.
         seconds: wall time.
     """
 
     verdicts: tuple[Verdict, ...]
     seed: int = 0
     profile: str = "gate"
-    missing: tuple[tuple[str, str], ...] = field(default=())
     seconds: float = 0.0
 
     @property
@@ -35,12 +33,17 @@ class Report:
         return tuple(verdict for verdict in self.verdicts if not verdict.accepted)
 
     @property
+    def missing(self) -> tuple[tuple[str, str], ...]:
+        """Expected cells (pair, property) that nothing filled, or whose property does not apply any more."""
+        return tuple(verdict.cell for verdict in self.verdicts if verdict.outcome is Outcome.MISSING)
+
+    @property
     def exit_code(self) -> int:
         """0 if all expected cells hold; 2 if some pair could not be run; 1 otherwise."""
         if any(verdict.outcome is Outcome.ERROR for verdict in self.verdicts):
             return 2
         settled = any(verdict.outcome is not Outcome.NOT_APPLICABLE for verdict in self.verdicts)
-        return 0 if settled and not self.failures and not self.missing else 1
+        return 0 if settled and not self.failures else 1
 
     @property
     def ok(self) -> bool:
@@ -61,13 +64,12 @@ class Report:
         """What claims do not look at, then one line: pairs, cells by outcome, time, seed."""
         cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
         pairs = len({verdict.pair.name for verdict in self.verdicts})
-        missing = f", {len(self.missing)} missing" if self.missing else ""
         how = f"in {self.seconds:.1f} s (seed {self.seed}, profile {self.profile})"
-        return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells}{missing} {how}"])
+        return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells} {how}"])
 
     def failures_text(self) -> str:
         """Counterexamples and reasons of everything that failed, what has one cause once, then the summary."""
-        return "\n\n".join([*failure_blocks(self.verdicts, self.missing), self.summary()])
+        return "\n\n".join([*failure_blocks(self.verdicts), self.summary()])
 
     def to_json(self) -> str:
         """The whole report as JSON text."""
@@ -93,6 +95,5 @@ class Report:
             verdicts=tuple(Verdict.from_record(v) for v in record["verdicts"]),
             seed=record["seed"],
             profile=record["profile"],
-            missing=tuple((pair, name) for pair, name in record["missing"]),
             seconds=record["seconds"],
         )

@@ -12,6 +12,7 @@ GRAVEST = (
     Outcome.ERROR,
     Outcome.FALSIFIED,
     Outcome.UNEXPECTED_PASS,
+    Outcome.MISSING,
     Outcome.INCONCLUSIVE,
     Outcome.BLOCKED,
     Outcome.HOLDS,

@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
     KNOWN_FAILURE = "known failure"
     UNEXPECTED_PASS = "unexpected pass"
+    MISSING = "missing"
     ERROR = "error"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from eqprop.authoring import applying
 from eqprop.engine import separated_caches
 from eqprop.properties import KNOWN
-from eqprop.results import Ledger, Report
+from eqprop.results import NOTHING_KEPT, Applying, Ledger, Report
 from eqprop.runs.single import Listener, searched
 from eqprop.runs.workers import search_in_workers
 from eqprop.search import Options, SearchTask, ignore
@@ -23,7 +23,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def run_tasks(
-    tasks: Sequence[SearchTask], options: Options, on_progress: Listener = ignore, *, jobs: int = 1
+    tasks: Sequence[SearchTask],
+    options: Options,
+    on_progress: Listener = ignore,
+    *,
+    jobs: int = 1,
+    kept: Applying = NOTHING_KEPT,
 ) -> Report:
     """Search every task; the verdicts come in the order of the tasks, whatever the number of jobs.
 
@@ -33,6 +38,7 @@ def run_tasks(
         on_progress: hears of every step.
         jobs: worker processes. Subjects without a target (objects passed in Python) and properties from outside the
             library cannot be found again by another process: a run that has one stays in this process.
+        kept: what a ledger says of pairs, those that are no task any more among them.
 
     Raises:
         Interrupted: on Ctrl-C, with the report of what was finished.
@@ -41,12 +47,14 @@ def run_tasks(
     ledger = Ledger()
     for task in tasks:
         ledger.expect(task.name, [p.name for p in options.properties], applying(task, options))
+    for pair, names in kept.items():
+        ledger.expect(pair, names, names)
 
     def report() -> Report:
+        found = ledger.verdicts({prop.name: prop.order for prop in (*KNOWN, *options.properties)})
         cells = [(task.name, prop.name) for task in tasks for prop in options.properties]
-        filled = tuple(ledger.filled[cell] for cell in cells if cell in ledger.filled)
-        seconds = time.perf_counter() - start
-        return Report(filled, options.seed, options.profile.name, ledger.missing, seconds)
+        ordered = tuple(found[cell] for cell in dict.fromkeys([*cells, *found]))
+        return Report(ordered, options.seed, options.profile.name, time.perf_counter() - start)
 
     try:
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)

@@ -22,25 +22,29 @@ def verdict(outcome: Outcome, *, pair: str = "a", prop: str = "noether", resolut
     return Verdict(PairName(pair), PropertyName(prop, 1), outcome, resolution=resolution)
 
 
+def missing_of(ledger: Ledger) -> list[tuple[str, str]]:
+    return [cell for cell, found in ledger.verdicts({}).items() if found.outcome is Outcome.MISSING]
+
+
 def test_a_cell_without_a_verdict_is_missing():
     ledger = Ledger()
     ledger.expect("a", ["noether", "equivariance"])
     ledger.fill([verdict(Outcome.HOLDS)])
-    assert ledger.missing == (("a", "equivariance"),)
+    assert missing_of(ledger) == [("a", "equivariance")]
 
 
 def test_a_cell_that_is_known_to_apply_is_missing_where_it_does_not_any_more():
     ledger = Ledger()
     ledger.expect("a", ["noether"], applying=["noether"])
     ledger.fill([verdict(Outcome.NOT_APPLICABLE)])
-    assert ledger.missing == (("a", "noether"),)
+    assert missing_of(ledger) == [("a", "noether")]
 
 
 def test_a_property_that_was_not_asked_for_is_not_missing():
     ledger = Ledger()
     ledger.expect("a", ["noether"], applying=["noether", "hessian-generator"])
     ledger.fill([verdict(Outcome.HOLDS)])
-    assert ledger.missing == ()
+    assert missing_of(ledger) == []
 
 
 def test_a_run_of_the_catalog_fails_where_a_cell_vanished(monkeypatch):

@@ -20,8 +20,10 @@ from eqprop.results import (
     failure_blocks,
     fitted,
     header,
+    missing,
     name_width,
     pair_summaries,
+    vanished,
 )
 from eqprop.results.summaries import cell_line
 from eqprop.results.verdict import ACCEPTED
@@ -58,7 +60,7 @@ FALSIFIED = verdict(outcome=Outcome.FALSIFIED, residual=0.5, floor=1e-16, counte
 
 
 def test_a_report_comes_back_from_json():
-    report = Report((FALSIFIED, verdict("equivariance", order=0, residual=0.0, floor=1.0)), missing=(("relu", "x"),))
+    report = Report((FALSIFIED, verdict("equivariance", order=0, residual=0.0, floor=1.0), missing("relu", "x", 2)))
     again = Report.from_record(json.loads(report.to_json()))
     assert again.to_json() == report.to_json()
     assert str(again.verdicts[0].counterexample) == str(COUNTEREXAMPLE)
@@ -97,7 +99,14 @@ def test_a_run_in_which_nothing_applies_is_no_success():
 
 
 def test_a_missing_cell_is_no_success():
-    assert Report((verdict(),), missing=(("relu", "equivariance"),)).exit_code == 1
+    report = Report((verdict(), missing("relu", "equivariance", 0)))
+    assert (report.exit_code, report.missing) == (1, (("relu", "equivariance"),))
+
+
+def test_a_property_that_is_known_to_apply_is_missing_where_it_does_not():
+    idle = vanished(verdict(outcome=Outcome.NOT_APPLICABLE, reason="T moves"))
+    assert (idle.outcome, idle.reason) == (Outcome.MISSING, "expected, and does not apply any more: T moves")
+    assert vanished(verdict()) == verdict()
 
 
 @pytest.mark.parametrize(
@@ -173,17 +182,17 @@ def test_a_cell_line_gives_the_reason():
     assert cell_line(verdict(outcome=Outcome.BLOCKED, reason="rests on x")).endswith("blocked: rests on x")
 
 
-def failures_of(*verdicts, missing=()):
-    return failure_blocks(verdicts, missing)
+def failures_of(*verdicts):
+    return failure_blocks(verdicts)
 
 
 def test_failures_of_one_pair_with_one_reason_are_told_together():
     blocked = [verdict(name, Outcome.BLOCKED, reason="rests on noether") for name in ("a", "b")]
-    shown = failures_of(FALSIFIED, *blocked, missing=(("relu", "c"), ("relu", "d")))
+    shown = failures_of(FALSIFIED, *blocked, missing("relu", "c", 2), missing("relu", "d", 2))
     assert shown[0] == str(COUNTEREXAMPLE)
     assert shown[1].splitlines() == [
         "blocked: relu: a, b: rests on noether",
-        "missing: relu: expected and not verified: c, d",
+        "missing: relu: c, d: expected, and nothing verified it",
     ]
 
 
@@ -196,6 +205,12 @@ def test_of_many_failures_with_one_reason_three_are_named():
 def test_an_error_of_every_cell_is_told_once_for_a_pair():
     errors = tuple(verdict(name, Outcome.ERROR, reason="apply raises") for name in ("a", "b"))
     assert failures_of(*errors) == ["error: relu: apply raises"]
+
+
+def test_of_a_pair_that_is_gone_no_cells_are_named():
+    assert failures_of(missing("gone", "a", 0), missing("gone", "b", 1)) == [
+        "missing: gone: expected, and nothing verified it"
+    ]
 
 
 def test_an_error_of_some_cells_names_them():

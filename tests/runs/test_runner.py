@@ -54,6 +54,13 @@ def test_a_cell_that_the_search_forgets_fails_the_run(searching):
     assert report.exit_code == 1
 
 
+def test_a_cell_that_a_ledger_has_and_no_task_fills_fails_the_run(searching):
+    searching(holding)
+    report = run_tasks(SUBJECTS, OPTIONS, kept={"first": ["noether"], "gone": ["noether"]})
+    assert report.missing == (("gone", "noether"),)
+    assert (report.verdicts[-1].property.order, report.exit_code) == (1, 1)
+
+
 def test_a_model_that_calls_exit_is_an_error_of_its_pair_only(searching):
     searching(lambda s, *rest: sys.exit(3) if s.name == "first" else holding(s, *rest))
     outcomes = [verdict.outcome for verdict in run_tasks(SUBJECTS, OPTIONS).verdicts]
@@ -69,7 +76,8 @@ def test_ctrl_c_keeps_what_is_finished(searching):
     searching(interrupted)
     with pytest.raises(Interrupted, match=r"^$") as caught:
         run_tasks(SUBJECTS, OPTIONS)
-    assert {verdict.pair.name for verdict in caught.value.report.verdicts} == {"first"}
+    report = caught.value.report
+    assert {v.pair.name for v in report.verdicts if v.outcome is not Outcome.MISSING} == {"first"}
     assert {pair for pair, _ in caught.value.report.missing} == {"second"}
 
 

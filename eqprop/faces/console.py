@@ -1,0 +1,107 @@
+"""What the commands of the command line share: lines of text, the number of jobs, a run with its display."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from eqprop.results import NOTHING_KEPT, Applying, Report, failure_blocks
+
+if TYPE_CHECKING:
+    from eqprop.search import Options, SearchTask
+
+SLOW_TO_BUILD = 3.0
+"""Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default."""
+
+
+def echo(text: str, stream: TextIO | None = None) -> None:
+    """A line, as it is: click.echo writes UTF-8 to a stream that says it is ASCII."""
+    out = stream or sys.stdout
+    out.write(f"{text}\n")
+    out.flush()
+
+
+def jobs_of(text: str) -> int | None:
+    """The number of jobs; None for ``auto``."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"--jobs is {text!r}; expected a number from 1, or auto."
+        raise click.UsageError(msg)
+    return int(text)
+
+
+def cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def tasks_of(targets: tuple[str, ...], match: str = "") -> tuple[list[SearchTask], bool]:
+    """The tasks whose name contains a text, and whether a user's target took long to build."""
+    from eqprop.errors import InvalidInput
+    from eqprop.runs import resolve_all
+
+    start = time.perf_counter()
+    tasks = resolve_all(targets)
+    slow = any(":" in target for target in targets) and time.perf_counter() - start > SLOW_TO_BUILD
+    matching = [task for task in tasks if match.lower() in task.name.lower()]
+    if not matching:
+        msg = f"--match {match!r} leaves no pair; the pairs are: {', '.join(s.name for s in tasks)}."
+        raise InvalidInput(msg)
+    return matching, slow
+
+
+def run(
+    tasks: list[SearchTask],
+    options: Options,
+    *,
+    jobs: int,
+    quiet: bool = False,
+    verbose: bool = False,
+    kept: Applying = NOTHING_KEPT,
+) -> Report:
+    """A run with its display; what was finished, where it is interrupted.
+
+    Args:
+        tasks: what is searched.
+        options: how.
+        jobs: in how many processes.
+        quiet: whether the standard output is for something else.
+        verbose: whether every property is shown.
+        kept: what a ledger says must apply.
+    """
+    from eqprop.faces.display import board
+    from eqprop.runs import Interrupted, run_tasks
+
+    names = [task.name for task in tasks]
+    show = board(names, architectures=options.profile.architectures, verbose=verbose, json=quiet, echo=echo)
+    try:
+        with show:
+            return run_tasks(tasks, options, show, jobs=jobs, kept=kept)
+    except Interrupted as stop:
+        echo("eqprop: interrupted; what was finished:", sys.stderr)
+        return stop.report
+
+
+def print_report(report: Report) -> None:
+    """What failed, then the summary."""
+    for block in failure_blocks(report.verdicts):
+        echo(f"\n{block}")
+    echo(f"\n{report.summary()}")
+
+
+def writable(folder: Path) -> Path | None:
+    """The folder, if it can be made (with the first counterexample) and written to; else None, and says so."""
+    from eqprop.counterexamples import folder_of, why_unwritable
+
+    folder = folder_of(folder) or folder
+    why = why_unwritable(folder)
+    if why:
+        echo(f"eqprop: counterexamples are not saved: {folder}: {why} (--save names another folder)", sys.stderr)
+        return None
+    return folder

@@ -1,0 +1,66 @@
+"""What the pytest plugin tells of a run, merged from all workers: a line for each pair, and the ledger.
+
+Imports neither JAX nor hypothesis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eqprop.faces.plugin_settings import Settings
+from eqprop.kept import ledger_of, rewritten
+from eqprop.results import Report, Verdict, header, name_width, pair_summaries
+
+VERDICT = "eqprop_verdict"
+"""The attribute of a test's report that has its verdict as a record: xdist sends what of a report is plain data."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The cells of all tests that were run, here or in workers.
+
+    Attributes:
+        cells: target and verdict of each.
+    """
+
+    cells: tuple[tuple[str, Verdict], ...]
+
+    def report(self, settings: Settings) -> Report:
+        """As a run of the command line gives it."""
+        return Report(tuple(verdict for _, verdict in self.cells), settings.seed, settings.profile)
+
+
+def merged(reports: Iterable[Any]) -> Merged:
+    """The verdicts in the reports of tests."""
+    records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
+    return Merged(tuple((record.pop("target"), Verdict.from_record(record)) for record in map(dict, records)))
+
+
+def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
+    """Print a line for each pair, and what claims that hold do not look at."""
+    report = found.report(settings)
+    pairs = pair_summaries(report.verdicts)
+    width = name_width([overview.pair for overview in pairs], terminal.config.get_terminal_writer().fullwidth)
+    terminal.section("eqprop")
+    terminal.line(header(width))
+    for overview in pairs:
+        terminal.line(overview.line(width), green=overview.accepted, red=not overview.accepted)
+    for line in report.unseen():
+        terminal.line(line)
+    terminal.line(settings.text)
+
+
+def updated(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
+    """Write the ledger of what applied, and print what changed; nothing is written where something failed."""
+    path = Path(settings.ledger_file)
+    if found.report(settings).failures:
+        terminal.line(f"{path} is left as it is: mend what fails first.", red=True)
+        return
+    told = {"profile": settings.profile, "seed": settings.seed, "precision": settings.precision}
+    for line in rewritten(path, ledger_of(found.cells, told), tests=True):
+        terminal.line(line)

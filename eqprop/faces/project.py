@@ -1,0 +1,118 @@
+"""What a project says of itself: ``[tool.eqprop]`` of its pyproject.toml, and the files that it keeps beside it.
+
+Imports neither JAX nor hypothesis.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eqprop.errors import InvalidInput
+from eqprop.kept import LEDGER, KeptLedger, ledger_in
+
+KEYS: dict[str, type] = {
+    "targets": list,
+    "profile": str,
+    "seed": int,
+    "precision": str,
+    "properties": list,
+    "unseen": bool,
+    "evaluator": str,
+    "max_architectures": int,
+    "probes": int,
+    "max_time": float,
+    "known_failures": dict,
+    "ledger": str,
+}
+"""Keys of ``[tool.eqprop]`` and their types."""
+
+OF_RUNS = (
+    "profile",
+    "seed",
+    "precision",
+    "properties",
+    "unseen",
+    "evaluator",
+    "max_architectures",
+    "probes",
+    "max_time",
+)
+"""Those that are arguments of runs."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a pyproject.toml, or without.
+
+    Attributes:
+        folder: where it is.
+        table: ``[tool.eqprop]``, its keys and types checked.
+    """
+
+    folder: Path
+    table: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, folder: Path) -> Project:
+        """The project in a folder.
+
+        Raises:
+            InvalidInput: for a key or a value of ``[tool.eqprop]`` that is not expected.
+        """
+        return cls(folder, _table(folder / "pyproject.toml"))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What is to be verified."""
+        return tuple(self.table.get("targets", ()))
+
+    @property
+    def configured(self) -> dict[str, Any]:
+        """What is said of runs: profile, seed, precision, properties, limits."""
+        return {key: self.table[key] for key in OF_RUNS if key in self.table}
+
+    @property
+    def ledger_file(self) -> Path:
+        """Where the ledger is, or would be."""
+        return self.folder / self.table.get("ledger", LEDGER)
+
+    def ledger(self) -> KeptLedger | None:
+        """The ledger; None where nobody keeps one.
+
+        Raises:
+            InvalidInput: where it is named and not there, or cannot be read.
+        """
+        kept = "ledger" in self.table or self.ledger_file.is_file()
+        return ledger_in(self.ledger_file) if kept else None
+
+
+def has_table(folder: Path) -> bool:
+    """Whether a folder's pyproject.toml speaks of eqprop."""
+    path = folder / "pyproject.toml"
+    return path.is_file() and "[tool.eqprop" in path.read_text(encoding="utf-8")
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """``[tool.eqprop]`` of a file, checked."""
+    if not has_table(path.parent):
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("eqprop", {})
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: {error}"
+        raise InvalidInput(msg) from error
+    for key, value in table.items():
+        whole = type(value) is int and KEYS.get(key) is float  # 60 says what 60.0 does
+        if key not in KEYS or not (whole or type(value) is KEYS[key]):
+            expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
+            msg = f"{path}, [tool.eqprop]: {key} = {value!r} is not expected; the keys are: {expected}."
+            raise InvalidInput(msg)
+    for cell, reason in table.get("known_failures", {}).items():
+        if "::" not in cell or not isinstance(reason, str) or not reason:
+            msg = f'{path}, [tool.eqprop.known_failures]: {cell!r} = {reason!r}; expected "pair::property" = "reason".'
+            raise InvalidInput(msg)
+    return table

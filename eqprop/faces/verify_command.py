@@ -1,0 +1,138 @@
+"""``eqprop verify``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eqprop.errors import InvalidInput
+from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of, writable
+from eqprop.faces.project import Project
+from eqprop.kept import is_test
+from eqprop.results import NOTHING_KEPT, Applying
+
+if TYPE_CHECKING:
+    from eqprop.search import Options, SearchTask
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--seed", type=int, help="Of the search; the same seed gives the same verdicts.")
+@click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="gate", show_default=True)
+@click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
+@click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
+@click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")
+@click.option("--unseen/--no-unseen", default=True, show_default=True, help="Say what claims that hold do not look at.")
+@click.option(
+    "--evaluator",
+    type=click.Choice(["auto", "numpy", "xla"]),
+    default="auto",
+    show_default=True,
+    help="Walk the traced program in NumPy, or compile it.",
+)
+@click.option(
+    "--ledger", is_flag=True, help="Verify this folder's project as pyproject.toml says, and every cell of its ledger."
+)
+@click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
+@click.option(
+    "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
+)
+@click.option("--probes", type=click.IntRange(1), help="Probes on each architecture, instead of the profile's.")
+@click.option(
+    "--max-time",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="For each pair; what is not finished by then is inconclusive.",
+)
+@click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Worker processes.")
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".eqprop"),
+    show_default=True,
+    help="Folder for counterexamples, which `eqprop replay` reads.",
+)
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Show every property, with its worst resolution, not only those of failing pairs.",
+)
+@click.pass_context
+def verify(
+    context: click.Context,
+    *,
+    targets: tuple[str, ...],
+    ledger: bool,
+    match: str,
+    jobs: str,
+    output: str,
+    save: Path,
+    verbose: bool,
+    **asked: Any,
+) -> int:
+    """Verify TARGETs: the built-in catalog (by default), an entry's name, or package.module:attribute.
+
+    The attribute is a Pair, a strategy of pairs, a list or a mapping of them, or a function without arguments that
+    returns any of these.
+    """
+    wanted = jobs_of(jobs)
+    # Whatever models print while they are imported or run is not part of the JSON.
+    with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
+        project = Project.of(Path.cwd()) if ledger else None
+        options = _options(context, project, save, asked)
+        tasks, slow = _tasks(project, targets, match)
+        kept = _kept(project, tasks, targets, match, asked["properties"]) if project else NOTHING_KEPT
+        report = run(
+            tasks,
+            options,
+            jobs=wanted or (1 if slow else cpus()),
+            quiet=output == "json",
+            verbose=verbose,
+            kept=kept,
+        )
+    if output == "json":
+        echo(report.to_json())
+    else:
+        print_report(report)
+    return report.exit_code
+
+
+def _options(context: click.Context, project: Project | None, save: Path, asked: dict[str, Any]) -> Options:
+    """What the command line asks for; where it does not, what the project says."""
+    from eqprop.runs import make_options
+
+    default = click.core.ParameterSource.DEFAULT
+    configured = project.configured if project else {}
+    said = {key: value for key, value in configured.items() if context.get_parameter_source(key) is default}
+    arguments: dict[str, Any] = {**asked, "properties": asked["properties"] or None, **said}
+    return make_options(save=writable(save), **arguments)
+
+
+def _tasks(project: Project | None, targets: tuple[str, ...], match: str) -> tuple[list[SearchTask], bool]:
+    """Without targets a project's own; that it has none is for its ledger to say."""
+    if project is None or targets:
+        return tasks_of(targets, match)
+    return tasks_of(project.targets, match) if project.targets else ([], False)
+
+
+def _kept(
+    project: Project, tasks: list[SearchTask], targets: tuple[str, ...], match: str, properties: tuple[str, ...]
+) -> Applying:
+    """What the ledger says of that part of the project which is asked for."""
+    kept = project.ledger()
+    if kept is None:
+        msg = f"--ledger: there is no {project.ledger_file}; `eqprop ledger update` writes it."
+        raise InvalidInput(msg)
+    whole = kept.without([target for target in kept.cells if is_test(target)])
+    part = whole.of({task.address for task in tasks}) if targets else whole
+    applying = part.applying(properties or None)
+    if not tasks and not applying:
+        msg = f"--ledger: {project.folder / 'pyproject.toml'} has no targets in [tool.eqprop], and the ledger no cells."
+        raise InvalidInput(msg)
+    return {pair: names for pair, names in applying.items() if match.lower() in pair.lower()}

@@ -1,0 +1,140 @@
+"""The ledger as a file: which properties apply to which pair of which target, as a run found it.
+
+    {"format": 1, "settings": {"profile": "gate", …}, "cells": {"nets:pairs": {"my-mlp": ["equivariance", …]}}}
+
+A cell a line, in alphabetical order: what a change takes away is a line that a reviewer sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eqprop.arguments import short
+from eqprop.errors import InvalidInput
+from eqprop.kept.files import record_in, text_of
+from eqprop.results import Applying, Outcome, Verdict
+
+LEDGER = "eqprop-ledger.json"
+"""The name of the file, in the folder of pyproject.toml, unless that says otherwise."""
+
+REMEDY = "`eqprop ledger update` writes it"
+Cells = Mapping[str, Mapping[str, Collection[str]]]
+"""Target → pair → the properties that apply."""
+
+
+@dataclass(frozen=True)
+class KeptLedger:
+    """Which cells a run of a project must fill. Plain data.
+
+    Attributes:
+        cells: by target: what ``[tool.eqprop]`` names, or the id of a decorated test.
+        settings: of the run that found them: profile, seed, precision.
+    """
+
+    cells: Cells = field(default_factory=dict[str, dict[str, list[str]]])
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def of(self, targets: Collection[str]) -> KeptLedger:
+        """That of some targets."""
+        return KeptLedger({t: pairs for t, pairs in self.cells.items() if t in targets}, self.settings)
+
+    def without(self, targets: Collection[str]) -> KeptLedger:
+        """That of all other targets."""
+        return self.of(self.cells.keys() - set(targets))
+
+    def applying(self, asked: Collection[str] | None = None) -> Applying:
+        """Pair → the properties that apply to it, of those that are asked for."""
+        return {
+            pair: [name for name in names if asked is None or name in asked]
+            for pairs in self.cells.values()
+            for pair, names in pairs.items()
+        }
+
+    def each(self) -> Iterator[tuple[str, str, str]]:
+        """Target, pair and property of each cell, in the order of the file."""
+        for target, pairs in sorted(self.cells.items()):
+            for pair, names in sorted(pairs.items()):
+                yield from ((target, pair, name) for name in sorted(names))
+
+    def text(self) -> str:
+        """As it is written."""
+        cells: dict[str, dict[str, list[str]]] = {}
+        for target, pair, name in self.each():
+            cells.setdefault(target, {}).setdefault(pair, []).append(name)
+        return text_of({"settings": dict(self.settings), "cells": cells})
+
+
+def is_test(target: str) -> bool:
+    """Whether a target of the ledger is a decorated test, which pytest alone can run."""
+    return "::" in target
+
+
+def ledger_in(path: Path) -> KeptLedger:
+    """The ledger that a file holds.
+
+    Raises:
+        InvalidInput: where there is none, or what is in it is none.
+    """
+    record = record_in(path, "the ledger", REMEDY)
+    cells, settings = record.get("cells"), record.get("settings")
+    if not _well_formed(cells) or not isinstance(settings, dict):
+        wrong = cells if isinstance(settings, dict) else settings  # pyright: ignore[reportUnknownVariableType]
+        msg = f"the ledger {str(path)!r} has {short(wrong)} in it; expected target → pair → properties; {REMEDY}."
+        raise InvalidInput(msg)
+    return KeptLedger(cells, settings)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
+
+
+def _well_formed(cells: Any) -> bool:
+    if not isinstance(cells, dict):
+        return False
+    every: list[Any] = list(cells.values())  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    if not all(isinstance(pairs, dict) for pairs in every):
+        return False
+    rows: list[Any] = [names for pairs in every for names in pairs.values()]
+    return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in rows)  # pyright: ignore[reportUnknownVariableType]
+
+
+def ledger_of(found: Iterable[tuple[str, Verdict]], settings: Mapping[str, Any]) -> KeptLedger:
+    """The ledger of what a run without failures found to apply.
+
+    Args:
+        found: target and verdict of each cell.
+        settings: of the run.
+    """
+    cells: dict[str, dict[str, list[str]]] = {}
+    for target, verdict in found:
+        if verdict.outcome is not Outcome.NOT_APPLICABLE:
+            pair, name = verdict.cell
+            cells.setdefault(target, {}).setdefault(pair, []).append(name)
+    return KeptLedger(cells, settings)
+
+
+def rewritten(path: Path, found: KeptLedger, *, tests: bool) -> list[str]:
+    """Write what was found, and what changed by it: a line for each cell that came or went, and the number of all.
+
+    Args:
+        path: of the ledger, there or not.
+        found: what applied.
+        tests: whether decorated tests are among what was run; else what the file says of them stays.
+
+    Raises:
+        InvalidInput: where the file is there and is no ledger, or cannot be written.
+    """
+    before = ledger_in(path) if path.is_file() else KeptLedger()
+    stays = {} if tests else before.of([target for target in before.cells if is_test(target)]).cells
+    after = KeptLedger({**found.cells, **stays}, found.settings)
+    try:
+        path.write_text(after.text(), encoding="utf-8")
+    except OSError as error:
+        msg = f"the ledger {str(path)!r} cannot be written: {error.strerror or error}."
+        raise InvalidInput(msg) from error
+    return [*_changes(before, after), f"{path.name}: {len(list(after.each()))} cells"]
+
+
+def _changes(before: KeptLedger, after: KeptLedger) -> list[str]:
+    """As in a difference of texts."""
+    old, new = set(before.each()), set(after.each())
+    return [f"{'+' if cell in new else '-'} {': '.join(cell)}" for cell in sorted(old ^ new)]
