@@ -10,7 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eqprop import equinox as equinox
+    from eqprop import flax as flax
     from eqprop import groups as groups
+    from eqprop import haiku as haiku
+    from eqprop import keras as keras
     from eqprop.actions import attention_heads as attention_heads
     from eqprop.actions import channels as channels
     from eqprop.actions import combined as combined
@@ -90,6 +94,9 @@ _HOMES = {
 }
 """Public name → the room that has it; for type checkers the imports above are the same list."""
 
+_ROOMS = ("equinox", "flax", "groups", "haiku", "keras")
+"""Rooms that are public as they are."""
+
 __all__ = [
     "Case",
     "Counterexample",
@@ -113,10 +120,14 @@ __all__ = [
     "check_entry",
     "combined",
     "entry",
+    "equinox",
     "experts",
+    "flax",
     "glu",
     "groups",
+    "haiku",
     "hidden_units",
+    "keras",
     "load",
     "low_rank",
     "norm_gain",
@@ -137,8 +148,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("eqprop")
-    elif name == "groups":
-        value = import_module("eqprop.groups")
+    elif name in _ROOMS:
+        value = import_module(f"eqprop.{name}")
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:

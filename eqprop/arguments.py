@@ -174,3 +174,20 @@ def mapping_of(value: Any, example: str, what: str) -> Mapping[Any, Any]:
             msg = f"{what} has the key {got(key)}; expected texts, as in {example}."
             raise InvalidInput(msg)
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def texts_of(value: Any, example: str, what: str) -> tuple[str, ...]:
+    """A tuple of texts; a text alone would be taken letter by letter.
+
+    Args:
+        value: what was given.
+        example: what one looks like, as Python.
+        what: the thing, as in ``"model 'm': state"``.
+
+    Raises:
+        InvalidInput: for anything else.
+    """
+    if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+        msg = f"{what} is {got(value)}; expected a tuple of texts such as {example}."
+        raise InvalidInput(msg)
+    return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eqprop.arguments import flag, function_of, name_of
+from eqprop.arguments import flag, function_of, name_of, texts_of
 from eqprop.engine import Partition
 
 Params = Any
@@ -33,10 +33,13 @@ class Model:
             and in their neighbourhood.
         domain: maps arbitrary real parameters into the set where the model is defined (a variance made positive, say);
             elementwise in NumPy, because a leading axis of probes is present. Identity by default.
+        state: paths, or glob patterns of paths, of floating-point parameters that are not trained: running statistics.
+            As integers they keep the example's values, are never differentiated, and K moves them with the rest.
 
     Raises:
         InvalidInput: for a function that is none or takes other arguments, a name that is no text, a ``trained`` that
-            is neither True nor False. What the functions do is looked at where the model is verified.
+            is neither True nor False, a ``state`` that is no tuple of texts. What the functions do, and which
+            parameters a pattern matches, is looked at where the model is verified.
     """
 
     apply: Callable[[Params, Inputs], Outputs]
@@ -46,6 +49,7 @@ class Model:
     name: str = "model"
     trained: bool = True
     domain: Callable[[Params], Params] | None = None
+    state: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         what = f"model {name_of(self.name, 'Model')!r}"
@@ -55,11 +59,12 @@ class Model:
         if self.domain is not None:
             function_of(self.domain, ("params",), f"{what}: domain")
         flag(self.trained, f"{what}: trained")
+        texts_of(self.state, "('batch_stats/*',)", f"{what}: state")
 
     @cached_property
     def param_leaves(self) -> Partition:
         """The split of the parameters into differentiated and carried leaves."""
-        return Partition.of(self.params)
+        return Partition.of(self.params, self.state)
 
     @cached_property
     def input_leaves(self) -> Partition:

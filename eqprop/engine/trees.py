@@ -65,10 +65,11 @@ def _literal(path: str) -> str:
 
 @dataclass(frozen=True)
 class Partition:
-    """How a pytree splits into floating-point leaves (in order) and carried leaves (integers and booleans, in order).
+    """How a pytree splits into floating-point leaves (in order) and carried leaves (the rest, in order).
 
-    ``join(split(tree), rest(tree)) == tree`` for every tree of the example's structure; without a second argument the
-    carried leaves are the example's, as JAX's arrays: an action may index them by a traced element.
+    Carried are integers and booleans, and what is called state. ``join(split(tree), rest(tree)) == tree`` for every
+    tree of the example's structure; without a second argument the carried leaves are the example's, as JAX's arrays: an
+    action may index them by a traced element.
 
     Attributes:
         treedef: of the whole tree.
@@ -87,12 +88,23 @@ class Partition:
     dtypes: tuple[Any, ...]
 
     @classmethod
-    def of(cls, tree: Any) -> Partition:
+    def of(cls, tree: Any, state: tuple[str, ...] = ()) -> Partition:
+        """The split of a tree.
+
+        Args:
+            tree: the example.
+            state: paths, or glob patterns of paths, of floating-point leaves that are carried all the same.
+
+        Raises:
+            InvalidInput: for a pattern that matches nothing.
+        """
         leaves, treedef = jax.tree.flatten(tree)
-        floating = tuple(is_floating(leaf) for leaf in leaves)
+        paths = leaf_paths(tree)
+        kept = {i for pattern in state for i in matching(paths, pattern, role="state")}
+        floating = tuple(is_floating(leaf) and i not in kept for i, leaf in enumerate(leaves))
         return cls(
             treedef=treedef,
-            paths=leaf_paths(tree),
+            paths=paths,
             floating=floating,
             carried=tuple(np.asarray(leaf) for leaf, f in zip(leaves, floating, strict=True) if not f),
             shapes=tuple(np.shape(leaf) for leaf in leaves),
@@ -116,8 +128,10 @@ class Partition:
 
     @property
     def arrays(self) -> tuple[Any, ...]:
-        """The example's carried leaves as JAX's arrays."""
-        return tuple(map(jnp.asarray, self.carried))
+        """The example's carried leaves as JAX's arrays, state as precise as the precision in force allows."""
+        widest = jnp.result_type(float)
+        wide = np.float64 if widest == np.float64 else None
+        return tuple(jnp.asarray(leaf, wide if is_floating(leaf) else None) for leaf in self.carried)
 
     @property
     def carried_paths(self) -> tuple[str, ...]:

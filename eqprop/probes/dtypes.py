@@ -23,7 +23,8 @@ def cast_example(pair: Pair, precision: Precision) -> tuple[Any, Any]:
     """The model's example parameters and inputs, in a precision."""
     model, common = pair.model, _float_of(pair, precision)
     leaves = model.param_leaves
-    params = leaves.join(_cast_like(leaves.split(model.params), pair, precision), leaves.carried)
+    state = leaves.carried if precision == "model" else tuple(_cast(leaf, np.float64) for leaf in leaves.carried)
+    params = leaves.join(_cast_like(leaves.split(model.params), pair, precision), state)
     return params, jax.tree.map(lambda leaf: _cast(leaf, common), model.inputs)
 
 

@@ -87,8 +87,10 @@ def permutes_units(pair: Pair) -> str | None:
 
 
 def keeps_integers(pair: Pair) -> str | None:
-    """Hypothesis: K leaves integer and boolean parameters as they are."""
-    return None if action_traits_of(pair).keeps_integers else "K moves integers: between θ and K_gθ there is no model"
+    """Hypothesis: K leaves integer and boolean parameters, and state, as they are."""
+    if action_traits_of(pair).keeps_integers:
+        return None
+    return f"K moves {'state' if pair.model.state else 'integers'}: between θ and K_gθ there is no model"
 
 
 def affine_action(pair: Pair) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from eqprop.engine import leaf_paths
+from eqprop.engine import is_floating, leaf_paths
 from eqprop.properties.base import PAPER, Part, Property, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.hypotheses import one_model
 from eqprop.properties.point import Point
@@ -17,12 +17,15 @@ def _equivariance(point: Point) -> Sides:
 
 
 def _differing(point: Point, lhs: tuple[Any, ...], rhs: tuple[Any, ...], label: str) -> Part:
-    """A comparison of integers: those that differ, and zeros for those that do not. A difference is never rounding."""
+    """A comparison of carried leaves; of integers those that differ, for a difference is never rounding there."""
     dtype = jnp.result_type(*point.theta) if point.theta else float
 
     def of_side(side: tuple[Any, ...]) -> tuple[Any, ...]:
         triples = zip(side, lhs, rhs, strict=True)
-        return tuple(jnp.where(jnp.asarray(a != b), jnp.asarray(leaf, dtype), 0) for leaf, a, b in triples)
+        return tuple(
+            leaf if is_floating(leaf) else jnp.where(jnp.asarray(a != b), jnp.asarray(leaf, dtype), 0)
+            for leaf, a, b in triples
+        )
 
     return part(point.image.carried_paths, of_side(lhs), of_side(rhs), label=label)
 
@@ -39,7 +42,7 @@ def _group_laws(point: Point) -> Sides:
         in_image(point, point.acting(integers)(g, once), point.act(gh, theta), label="K composed"),
     ]
     if integers:
-        parts.append(_differing(point, point.integers(e, theta), point.source.carried, "K at the identity"))
+        parts.append(_differing(point, point.integers(e, theta), point.source.arrays, "K at the identity"))
         twice = point.integers(g, once, integers)
         parts.append(_differing(point, twice, point.integers(gh, theta), "K composed"))
     if transformation.moves_outputs:

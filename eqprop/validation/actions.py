@@ -15,7 +15,9 @@ from eqprop.engine import (
     ARRAYS,
     Precision,
     behind,
+    each,
     explained,
+    generator,
     is_floating,
     leaf_paths,
     numbers,
@@ -24,7 +26,7 @@ from eqprop.engine import (
     unexpected,
 )
 from eqprop.errors import EqpropError, InvalidInput
-from eqprop.groups import Element, LieGroup
+from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Probe, cast_example, cast_probe
 
 
@@ -72,6 +74,37 @@ def check_finite(pair: Pair, field: str, moved: Any) -> None:
                 f"{what} gives NaN or infinite numbers for {path!r} at the model's example, for an element near the "
                 "identity; expected finite ones. Look for a division, a logarithm or a root that this example does not "
                 "allow, or pass another example."
+            )
+            raise InvalidInput(msg)
+
+
+def check_state(pair: Pair, params: Params) -> None:
+    """State stays where it is along exp(tξ): derivatives act on parameters only, and would miss that part of k_ξ.
+
+    Raises:
+        InvalidInput: naming the state that moves.
+    """
+    transformation, image = pair.transformation, pair.image.param_leaves
+    group = transformation.group
+    if not pair.image.state or not isinstance(group, LieGroup):
+        return
+    rng = np.random.default_rng(0)
+    what = f"transformation {transformation.name!r}: on_params"
+
+    def carried(element: Element, point: Params) -> tuple[Any, ...]:
+        return tuple(leaf for leaf in image.rest(transformation.on_params(element, point)) if is_floating(leaf))
+
+    def rate(algebra: Algebra) -> tuple[Any, ...]:
+        return generator(carried, group.identity(), group.tangent(algebra))(jax.tree.map(jnp.asarray, params))
+
+    rates = each(what, rate, group.sample_algebra_many(rng, 1))
+    floats = [path for path, leaf in zip(image.carried_paths, image.carried, strict=True) if is_floating(leaf)]
+    for path, leaf in zip(floats, rates, strict=True):
+        if np.any(leaf):
+            msg = (
+                f"{what} moves {path!r} continuously, which is state and out of the derivatives: an identity for the "
+                "gradient would lack its part. Leave it out of Model(state=…) (differentiate_state=True where a module "
+                "was adapted), or move it by a discrete group only."
             )
             raise InvalidInput(msg)
 

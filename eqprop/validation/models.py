@@ -92,9 +92,10 @@ def _check_finite(model: Model, params: Any, inputs: Any, outputs: Any) -> None:
 
 def _check_differentiable(model: Model, params: Any, inputs: Any) -> None:
     leaves = model.param_leaves
+    kept = leaves.rest(params)
 
     def total(floats: Any) -> Any:
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, leaves.carried), inputs)))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), inputs)))
 
     try:
         jax.eval_shape(gradient(total), leaves.split(params))

@@ -41,7 +41,7 @@ class OptimizerCheck:
     def _try(self, pair: Pair) -> None:
         leaves = pair.model.param_leaves
         params, inputs = cast_example(pair, "float64")
-        theta: Tree = leaves.split(params)
+        theta, kept = leaves.split(params), leaves.rest(params)
         if not pair.model.trained:  # its numbers mean nothing
             drawn = params_of(pair.model, "gaussian", np.random.default_rng(0), 1)
             theta = tuple(jnp.asarray(leaf[0]) for leaf in drawn)
@@ -51,7 +51,7 @@ class OptimizerCheck:
         loss = pair.model.loss or (lambda y: SQUARED_ERROR(y, targets))
 
         def value(theta: Tree) -> jax.Array:
-            return loss(pair.model.apply(leaves.join(theta, leaves.carried), inputs))
+            return loss(pair.model.apply(leaves.join(theta, kept), inputs))
 
         def first(theta: Tree) -> tuple[Tree, Tree]:
             slope = gradient(value)(theta)

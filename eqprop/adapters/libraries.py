@@ -1,0 +1,27 @@
+"""Libraries that are extras: imported when they are asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from eqprop.errors import InvalidInput
+
+
+def library(module: str, *, extra: str) -> Any:
+    """A module of a library, which may be called what a room of eqprop is: names are absolute.
+
+    Args:
+        module: its name, as in ``"flax.linen"``.
+        extra: of eqprop, which brings the library.
+
+    Raises:
+        InvalidInput: where it is not installed, with the command that does.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        msg = f"eqprop.{extra} adapts modules of {error.name}, which is not installed; pip install 'eqprop[{extra}]'."
+        raise InvalidInput(msg) from error

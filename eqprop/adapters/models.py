@@ -1,0 +1,58 @@
+"""A model whose parameters are a module's tensors by their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from eqprop.adapters.statistics import kept_positive, spread
+from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import is_floating
+from eqprop.errors import InvalidInput
+
+Named = Mapping[str, Any]
+"""Tensors by their paths."""
+
+
+def model_of(
+    call: Callable[[Named, Inputs], Outputs],
+    params: Named,
+    state: Named,
+    inputs: Inputs,
+    *,
+    loss: Callable[[Outputs], Any] | None,
+    name: str,
+    differentiate_state: bool,
+) -> Model:
+    """The model of a module: parameters and state in one dictionary, so that a transformation moves both.
+
+    Args:
+        call: the module's outputs, of all tensors by their paths and of the inputs.
+        params: what is trained, and integers and masks that the module keeps.
+        state: what the module remembers: running statistics, say. Those that are as a new module has them are spread
+            (``spread``).
+        inputs: an example batch.
+        loss: the module's own, of the outputs; None where losses are drawn.
+        name: of the model.
+        differentiate_state: whether the state is taken for parameters: differentiated, and drawn, variances positive.
+
+    Raises:
+        InvalidInput: where a parameter and a state have one path.
+    """
+    both = sorted(params.keys() & state.keys())
+    if both:
+        msg = f"model {name!r}: {both[0]!r} is the path of a parameter and of a state; rename one of the two."
+        raise InvalidInput(msg)
+    remembered = spread(state)
+    floating = tuple(path for path, leaf in remembered.items() if is_floating(leaf))
+    return Model(
+        call,
+        {path: np.asarray(leaf) for path, leaf in {**params, **remembered}.items()},
+        inputs,
+        loss=loss,
+        name=name,
+        domain=kept_positive(floating) if differentiate_state and floating else None,
+        state=() if differentiate_state else floating,
+    )

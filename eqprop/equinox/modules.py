@@ -1,0 +1,88 @@
+"""Equinox's modules, which are pytrees: arrays are tensors, and everything else stays inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from eqprop.adapters import Tensors, arguments_of, library, model_of
+from eqprop.arguments import flag, got
+from eqprop.claims import Inputs, Model, Outputs
+from eqprop.equinox.state import Remembered
+from eqprop.errors import InvalidInput
+
+
+def from_module(
+    module: Any,
+    inputs: Inputs,
+    state: Any = None,
+    *,
+    key: Any = None,
+    per_sample: bool = True,
+    axis_name: str = "batch",
+    loss: Callable[[Outputs], Any] | None = None,
+    name: str = "",
+    differentiate_state: bool = False,
+    **options: Any,
+) -> Model:
+    """A module of Equinox as a model f(θ, x).
+
+    The parameters are a dictionary from paths to the arrays of the module, as its fields are called
+    (``layers/0/weight``), and beside them its state (``norm/mean``). A transformation moves state as it does
+    parameters, derivatives do not act on it, and it is not updated: each call begins with the same.
+
+    Args:
+        module: an ``equinox.Module`` that can be called, in the mode that is to be verified
+            (``equinox.nn.inference_mode``).
+        inputs: an example batch: what the module is called with, a tuple where that is several arguments. Integers are
+            redrawn within the range that the example spans.
+        state: an ``equinox.nn.State``, for a module that is called as ``module(x, state)`` and returns both.
+        key: for a module that is called with ``key=``: dropout draws the same masks in each call.
+        per_sample: whether the module takes one sample, as Equinox's own do: it is mapped over the first axis of all
+            inputs then, each sample with a key of its own.
+        axis_name: of that axis, for what looks at the whole batch.
+        loss: the module's own, ``loss(outputs) -> scalar``; None where losses are drawn.
+        name: used in reports; the module's class by default.
+        differentiate_state: whether state is taken for parameters: where a continuous transformation moves it.
+        **options: passed to the module's call: ``inference=True``.
+
+    Raises:
+        InvalidInput: where Equinox is not installed, and for what is no module of it, or none that can be called.
+    """
+    eqx = library("equinox", extra="equinox")
+    if not (isinstance(module, eqx.Module) and callable(module)):
+        msg = f"eqprop.equinox.from_module: module is {got(module)}; expected an equinox.Module that can be called."
+        raise InvalidInput(msg)
+    mapped = flag(per_sample, "eqprop.equinox.from_module: per_sample")
+    arrays, rest = eqx.partition(module, eqx.is_array)
+    params, remembered = Tensors.of(arrays), Remembered(eqx, module, state)
+
+    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Outputs:
+        whole = eqx.combine(params.rebuilt(tensors), rest)
+        kept = remembered.rebuilt(tensors)
+
+        def one(arguments: tuple[Any, ...], key: Any) -> Outputs:
+            keyed = options if key is None else {**options, "key": key}
+            return whole(*arguments, *kept, **keyed)[0] if kept else whole(*arguments, **keyed)
+
+        arguments = arguments_of(inputs)
+        return _over_samples(one, arguments, key, axis_name) if mapped else one(arguments, key)
+
+    return model_of(
+        call,
+        params.by_path,
+        remembered.by_path,
+        inputs,
+        loss=loss,
+        name=name or type(module).__name__,
+        differentiate_state=differentiate_state,
+    )
+
+
+def _over_samples(one: Callable[..., Outputs], arguments: tuple[Any, ...], key: Any, axis_name: str) -> Outputs:
+    """A function of one sample and its key, at each sample."""
+    samples = jax.tree.leaves(arguments)[0].shape[0]
+    keys = None if key is None else jax.random.split(key, samples)
+    return jax.vmap(one, axis_name=axis_name)(arguments, keys)

@@ -1,0 +1,34 @@
+"""Modules of nnx, which hold their own variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eqprop.adapters import Tensors, arguments_of, library, model_of
+from eqprop.claims import Inputs, Model
+
+
+def nnx_model(module: Any, inputs: Inputs, options: Mapping[str, Any], **common: Any) -> Model:
+    """The model of a module: a copy for each call, so that what the call writes into it is dropped.
+
+    Args:
+        module: an ``nnx.Module``, which stays as it is.
+        inputs: what it is called with.
+        options: of its call.
+        **common: as ``model_of`` takes them.
+    """
+    nnx = library("flax.nnx", extra="flax")
+    graph, trained, noise, rest = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    params, state = Tensors.of(trained, _short), Tensors.of(rest, _short)
+
+    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Any:
+        copy = nnx.merge(graph, params.rebuilt(tensors), noise, state.rebuilt(tensors), copy=True)
+        return copy(*arguments_of(inputs), **options)
+
+    return model_of(call, params.by_path, state.by_path, inputs, **common)
+
+
+def _short(path: str) -> str:
+    """A variable's path without the word that leads inside of it."""
+    return path.removesuffix("/value")

@@ -1,0 +1,101 @@
+"""Haiku's functions, whose parameters and state lie outside of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from eqprop.adapters import Tensors, arguments_of, initialised, library, model_of
+from eqprop.arguments import got
+from eqprop.claims import Inputs, Model, Outputs
+from eqprop.errors import InvalidInput
+
+
+def from_module(
+    module: Any,
+    inputs: Inputs,
+    params: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+    *,
+    rng: Any = None,
+    loss: Callable[[Outputs], Any] | None = None,
+    name: str = "",
+    differentiate_state: bool = False,
+    **options: Any,
+) -> Model:
+    """A function of Haiku's modules as a model f(θ, x).
+
+    The parameters are a dictionary from paths to tensors, as Haiku calls them (``mlp/~/linear_0/w``), and beside them
+    the state (``batch_norm/~/mean_ema/average``). A transformation moves state as it does parameters, derivatives do
+    not act on it, and it is not updated: each call begins with the same.
+
+    Args:
+        module: what ``haiku.transform`` or ``haiku.transform_with_state`` returned, or the function that they take:
+            ``lambda x: hk.nets.MLP([16, 1])(x)``.
+        inputs: an example batch: what the function is called with, a tuple where that is several arguments. Integers
+            are redrawn within the range that the example spans.
+        params: what ``init`` or training returned; by default ``init`` with a fixed key.
+        state: likewise.
+        rng: a key: dropout draws the same mask in each call. A fixed one by default.
+        loss: the model's own, ``loss(outputs) -> scalar``; None where losses are drawn.
+        name: used in reports; the function's by default.
+        differentiate_state: whether state is taken for parameters: where a continuous transformation moves it.
+        **options: passed to the function: ``is_training=True``.
+
+    Raises:
+        InvalidInput: where Haiku is not installed, and for what is no function.
+    """
+    hk = library("haiku", extra="haiku")
+    pure = _with_state(hk, module)
+    key = jax.random.key(0) if rng is None else rng
+    trained, remembered = map(Tensors.of, _weights(pure, key, inputs, options, params, state))
+
+    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Outputs:
+        held = trained.rebuilt(tensors), remembered.rebuilt(tensors)
+        return pure.apply(*held, key, *arguments_of(inputs), **options)[0]
+
+    return model_of(
+        call,
+        trained.by_path,
+        remembered.by_path,
+        inputs,
+        loss=loss,
+        name=name or _name_of(module),
+        differentiate_state=differentiate_state,
+    )
+
+
+def _weights(
+    pure: Any, key: Any, inputs: Inputs, options: Mapping[str, Any], params: Any, state: Any
+) -> tuple[Any, Any]:
+    """Parameters and state: those that are given, and of the others what init makes."""
+    made: tuple[Any, Any] = (params, state)
+    if params is None or state is None:
+        made = initialised(
+            "Haiku's init",
+            lambda: pure.init(key, *arguments_of(inputs), **options),
+            remedy="A batch norm is initialised with is_training=True: pass params= and state= of your own init.",
+        )
+    return dict(made[0] if params is None else params), dict(made[1] if state is None else state)
+
+
+def _with_state(hk: Any, module: Any) -> Any:
+    """A pair of init and apply that has state, perhaps an empty one."""
+    if isinstance(module, hk.TransformedWithState):
+        return module
+    if isinstance(module, hk.Transformed):
+        return hk.with_empty_state(module)
+    if callable(module):
+        return hk.transform_with_state(module)
+    msg = (
+        f"eqprop.haiku.from_module: module is {got(module)}; expected what haiku.transform returned, or the function "
+        "that it takes."
+    )
+    raise InvalidInput(msg)
+
+
+def _name_of(module: Any) -> str:
+    name = getattr(module, "__name__", "")
+    return name if name.isidentifier() else "haiku"
