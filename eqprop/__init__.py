@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eqprop.actions import experts as experts
     from eqprop.actions import glu as glu
     from eqprop.actions import hidden_units as hidden_units
+    from eqprop.actions import inspect as inspect
     from eqprop.actions import low_rank as low_rank
     from eqprop.actions import norm_gain as norm_gain
     from eqprop.actions import norm_scale as norm_scale
@@ -79,6 +80,7 @@ _HOMES = {
     "experts": "eqprop.actions",
     "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
+    "inspect": "eqprop.actions",
     "load": "eqprop.runs",
     "low_rank": "eqprop.actions",
     "norm_gain": "eqprop.actions",
@@ -127,6 +129,7 @@ __all__ = [
     "groups",
     "haiku",
     "hidden_units",
+    "inspect",
     "keras",
     "load",
     "low_rank",

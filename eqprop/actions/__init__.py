@@ -9,6 +9,7 @@ from eqprop.actions.blocks import glu as glu
 from eqprop.actions.blocks import low_rank as low_rank
 from eqprop.actions.blocks import states as states
 from eqprop.actions.combining import combined as combined
+from eqprop.actions.inspection import inspect as inspect
 from eqprop.actions.norms import norm_gain as norm_gain
 from eqprop.actions.norms import norm_scale as norm_scale
 from eqprop.actions.norms import residual_stream as residual_stream

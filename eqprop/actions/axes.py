@@ -89,7 +89,9 @@ def sizes_of(group: Group) -> dict[str, int]:
     return {"copies": group.count, **units} if isinstance(group, DiscretePower) else units
 
 
-def unfolded(group: Group, leaf: Tensor, axis: Axis, tensor: str) -> Unfolded:
+def unfolded(
+    group: Group, leaf: Tensor, axis: Axis, tensor: str, elsewhere: Callable[[int], str] = lambda _: ""
+) -> Unfolded:
     """The tensor with the units along one axis of their own.
 
     Args:
@@ -97,6 +99,7 @@ def unfolded(group: Group, leaf: Tensor, axis: Axis, tensor: str) -> Unfolded:
         leaf: the tensor, of any shape that has the axis.
         axis: of the units in it.
         tensor: what it is called in messages.
+        elsewhere: says in messages where a length that is missing would be found.
 
     Raises:
         InvalidInput: naming the tensor, for integers that the group does not merely permute, an axis that does not
@@ -109,7 +112,7 @@ def unfolded(group: Group, leaf: Tensor, axis: Axis, tensor: str) -> Unfolded:
     leaf = jnp.asarray(leaf)
     if isinstance(axis, str) and "units" in axis:
         return _by_pattern(group, leaf, axis, where)
-    axes = _checked(group, leaf.shape, axis, where)
+    axes = _checked(group, leaf.shape, axis, where, elsewhere)
     return Unfolded(leaf, axes, lambda moved: moved, (axes[-1], 1))
 
 
@@ -151,7 +154,9 @@ def _place(pattern: str, lengths: Mapping[str, int]) -> tuple[int, int]:
     return axis, prod(lengths[name] for name in inner)
 
 
-def _checked(group: Group, shape: tuple[int, ...], axis: Axis, where: str) -> tuple[int, ...]:
+def _checked(
+    group: Group, shape: tuple[int, ...], axis: Axis, where: str, elsewhere: Callable[[int], str]
+) -> tuple[int, ...]:
     """The axes, counted from the front, if the tensor has them with the lengths that the group acts on."""
     axes: tuple[int, ...] = () if isinstance(axis, str) else axis if isinstance(axis, tuple) else (axis,)
     sizes = sizes_of(group)
@@ -160,13 +165,14 @@ def _checked(group: Group, shape: tuple[int, ...], axis: Axis, where: str) -> tu
         msg = f"{where}: the axis is {axis!r}; {group!r} needs {expected}, or a pattern of {' and '.join(sizes)}."
         raise InvalidInput(msg)
     if not all(-len(shape) <= a < len(shape) for a in axes):
-        msg = f"{where} has no axis {axis!r}."
+        msg = f"{where} has no axis {axis!r}. {elsewhere(group.size or 0)}".rstrip()
         raise InvalidInput(msg)
     if len({a % len(shape) for a in axes}) < len(axes):
         msg = f"{where}: the axis of the copies and the axis of the units are the same in {axis!r}."
         raise InvalidInput(msg)
     for a, (what, size) in zip(axes, sizes.items(), strict=True):
         if shape[a] != size:
-            msg = f"{where} has length {shape[a]} along axis {a}, but {group!r} acts on {size} {what} there."
+            found = f"{where} has length {shape[a]} along axis {a}, but {group!r} acts on {size} {what} there."
+            msg = f"{found} {elsewhere(size)}".rstrip()
             raise InvalidInput(msg)
     return tuple(a % len(shape) for a in axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
+from eqprop.actions.nearest import nearest_axes
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
@@ -73,11 +75,13 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
     def on_params(element: Element, params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
+        shapes = dict(zip(paths, map(np.shape, leaves), strict=True))
         moved: set[tuple[str, tuple[int, int], int | None]] = set()
         for move in declarations:
             acting, its_element = _component(group, element, move)
             for i in matching(paths, move.pattern, role=where):
-                units = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}")
+                fitting = partial(nearest_axes, paths[i], shapes=shapes)
+                units = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}", fitting)
                 if (paths[i], units.place, move.factor) in moved:
                     msg = f"{where}: axis {units.place[0]} of {paths[i]!r} is declared twice; name it once."
                     raise InvalidInput(msg)

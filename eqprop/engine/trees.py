@@ -16,6 +16,9 @@ from eqprop.errors import InvalidInput
 
 type_of_leaf = jnp.result_type
 
+READABLE = 30
+"""Paths that a message lists."""
+
 
 def path_text(path: tuple[Any, ...]) -> str:
     """The path of a leaf as users write it: ``layers/0/w``; the root of a bare array is ``.``."""
@@ -51,11 +54,16 @@ def matching(paths: tuple[str, ...], pattern: str, *, role: str) -> tuple[int, .
     if not exact and not globbed:
         close = suggestion(pattern, paths)
         msg = (
-            f"{role}: no parameter matches {pattern!r}.{f' {close}' if close else ''} The paths are: "
-            f"{', '.join(paths) or '(none)'}."
+            f"{role}: no parameter matches {pattern!r}.{f' {close}' if close else ''} The paths are: {_listed(paths)}."
         )
         raise InvalidInput(msg)
     return exact or globbed
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    """All of them where that can be read, else the first."""
+    more = f", … ({len(paths)} in all; eqprop.inspect(model) prints them)" if len(paths) > READABLE else ""
+    return ", ".join(paths[:READABLE]) + more or "(none)"
 
 
 def _literal(path: str) -> str:
