@@ -20,6 +20,7 @@ from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW,
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
 from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
 from eqprop.properties.inputs import DATA_SENSITIVITY, INPUT_COVARIANCE, MIXED_COVARIANCE
+from eqprop.properties.learning import LEARNING_EQUIVARIANCE
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
@@ -46,6 +47,7 @@ LIBRARY: tuple[Property, ...] = (
     INPUT_COVARIANCE,
     AVERAGED_GRADIENT,
     FIXED_SET,
+    LEARNING_EQUIVARIANCE,
     CHARGE_DRIFT,
     SAMPLE_DRIFT,
     MOMENTUM_STEP,

@@ -89,16 +89,17 @@ def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, error: A
     return part(point.source.float_paths, lhs, rhs, scale, error=error, label=label)
 
 
-def in_image(point: Point, lhs: Tree, rhs: Tree, *, label: str = "") -> Part:
+def in_image(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
     """A comparison of vectors in the target model's parameter space.
 
     Args:
         point: that is compared at.
         lhs: the floating-point leaves of the left side.
         rhs: of the right side.
+        scale: as in ``part``.
         label: as in ``part``.
     """
-    return part(point.image.float_paths, lhs, rhs, label=label)
+    return part(point.image.float_paths, lhs, rhs, scale, label=label)
 
 
 def in_outputs(lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
@@ -129,6 +130,11 @@ def of_numbers(lhs: Tree, rhs: Tree, scale: Any, *, error: Any = None, label: st
 def magnitudes(tree: Tree, factor: Any = 1.0) -> Any:
     """max|leaf| · factor for each leaf."""
     return jax.tree.map(lambda leaf: jnp.max(jnp.abs(leaf), initial=0.0) * factor, tree)
+
+
+def largest_of(sizes: Tree) -> Any:
+    """The largest of the sizes, one for all leaves: K may move numbers from one tensor to another."""
+    return jnp.max(jnp.stack([jnp.max(leaf) for leaf in jax.tree.leaves(sizes)]))
 
 
 def uncancelled(push: Callable[[Any], Any], k: Any, theta: Tree) -> Any:

@@ -16,6 +16,7 @@ from eqprop.properties.base import (
     Sides,
     in_params,
     irregular,
+    largest_of,
     magnitudes,
     of_numbers,
     only_where,
@@ -67,16 +68,10 @@ def _fixed_point(point: Point) -> Sides:
     across, terms = product(even), uncancelled(product, even, m.theta)
     lengths = jax.tree.map(lambda leaf: jnp.sum(jnp.abs(leaf)), odd)
     return (
-        in_params(point, m.action.pull(slope), slope, _over_leaves(magnitudes(slope)), label="Kᵀ∇L = ∇L"),
-        in_params(point, product(turn(u)), turn(image), _over_leaves(sizes), label="HK = KH"),
+        in_params(point, m.action.pull(slope), slope, largest_of(magnitudes(slope)), label="Kᵀ∇L = ∇L"),
+        in_params(point, product(turn(u)), turn(image), largest_of(sizes), label="HK = KH"),
         of_numbers(inner(odd, across), 0 * norm(odd), inner(lengths, terms), label="⟨u − Ku, H(u + Ku)⟩"),
     )
-
-
-def _over_leaves(sizes: Tree) -> Tree:
-    """The largest of the sizes, for each leaf: K may move numbers from one tensor to another."""
-    largest = jnp.max(jnp.stack(jax.tree.leaves(sizes)))
-    return jax.tree.map(lambda leaf: 0 * leaf + largest, sizes)
 
 
 def _fixed_set(point: Point) -> Sides:
@@ -90,7 +85,7 @@ def _fixed_set(point: Point) -> Sides:
         return combined(1.0, theta, -step, slope), add(size, add(magnitudes(theta), scaled(magnitudes(slope), step)))
 
     theta, size = repeated(range(TRAINING_STEPS), train, (m.theta, magnitudes(m.theta)))
-    return only_where(curvature > 0, (in_params(point, m.moved(theta), theta, _over_leaves(size)),))
+    return only_where(curvature > 0, (in_params(point, m.moved(theta), theta, largest_of(size)),))
 
 
 def _identical_units(point: Point) -> Sides:
@@ -112,7 +107,7 @@ def _identical_units(point: Point) -> Sides:
     size = jnp.max(jnp.abs(jnp.concatenate([one.diagonal, one.beside])))
     image = hessian.push(v)
     parts = (
-        in_params(point, image, second.push(hessian.push(u)), _over_leaves(magnitudes(image)), label="HKu = KHu"),
+        in_params(point, image, second.push(hessian.push(u)), largest_of(magnitudes(image)), label="HKu = KHu"),
         of_numbers(one.diagonal, other.diagonal, size, label="diagonals of Lanczos' matrices from u and Ku"),
         of_numbers(one.beside, other.beside, size, label="secondary diagonals"),
     )

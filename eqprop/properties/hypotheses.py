@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
-from eqprop.properties.traits import action_traits_of, keeps_loss, traits_of
+from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, traits_of
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
@@ -40,6 +40,13 @@ def symmetry(pair: Pair) -> str | None:
 def still_loss(pair: Pair) -> str | None:
     """Hypothesis: T leaves the loss: it is the identity, or the model's own loss does not see it, ℓ∘T = ℓ, s = 0."""
     return None if keeps_loss(pair) else "stated for s = 0; this transformation moves the outputs, and the loss sees it"
+
+
+def isometric_outputs(pair: Pair) -> str | None:
+    """Hypothesis: T keeps distances between outputs, or the model's own loss does not see it."""
+    if keeps_distances(pair) or (pair.model.loss is not None and keeps_loss(pair)):
+        return None
+    return "stated for losses whose targets move with the outputs: T does not keep distances between these"
 
 
 def still_inputs(pair: Pair) -> str | None:

@@ -63,6 +63,16 @@ def with_charge() -> eqprop.Pair:
     return here.replaced(transformation=eqprop.Transformation(groups.Scaling(1), act, charge=charge))
 
 
+def turned_outputs() -> eqprop.Pair:
+    """A last layer whose rows are permuted, and the outputs with them."""
+    swap = groups.Permutation(2)
+    model = eqprop.Model(lambda p, x: x @ p["w"], {"w": np.ones((3, 2))}, np.ones((4, 3)), trained=False)
+    moved = eqprop.Transformation(
+        swap, lambda s, p: {"w": swap.act(s, p["w"], 1)}, lambda s, y: swap.act(s, y, -1), name="outputs"
+    )
+    return eqprop.Pair(model, moved)
+
+
 def two_units() -> eqprop.Pair:
     return two_layers(groups.Permutation(2), jnp.tanh, n=2)
 
@@ -91,6 +101,11 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.one_model: ([rescaling], conversion, "between two models"),
     hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
     hypotheses.still_loss: ([rescaling, shifted_logits], cubic, "s = 0; this transformation moves the outputs"),
+    hypotheses.isometric_outputs: (
+        [rescaling, shifted_logits, turned_outputs],
+        cubic,
+        "targets move with the outputs: T does not keep distances",
+    ),
     hypotheses.still_inputs: ([cubic], scaled_inputs, "moves the inputs"),
     hypotheses.floating_params: ([tokens], whole_numbers, "no parameter is floating point"),
     hypotheses.floating_inputs: ([whole_numbers], tokens, "no input is floating point"),

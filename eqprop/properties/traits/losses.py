@@ -6,6 +6,7 @@ shifted under a cross-entropy, outputs that are turned under a distance. A drawn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import inner_magnitude, numbers_context, value_and_gradient
+from eqprop.engine import inner_magnitude, norm, numbers_context, subtract, value_and_gradient
 from eqprop.probes import output_shapes
 from eqprop.properties.traits.actions import Survey
 from eqprop.rounding import RECOGNISED
@@ -32,6 +33,16 @@ def keeps_loss(pair: Pair) -> bool:
     return _known[pair]
 
 
+_isometric: WeakKeyDictionary[Pair, bool] = WeakKeyDictionary()
+
+
+def keeps_distances(pair: Pair) -> bool:
+    """Whether ‖T_g y − T_g t‖ = ‖y − t‖ for any two outputs. Worked out once for each pair."""
+    if pair not in _isometric:
+        _isometric[pair] = not pair.transformation.moves_outputs or _Losses(pair).isometric()
+    return _isometric[pair]
+
+
 class _Losses(Survey):
     def unseen(self) -> bool:
         """Whether the model has a loss, which is the same at y and at T_g y for each of several y and g."""
@@ -44,10 +55,25 @@ class _Losses(Survey):
             there = loss(move(element, y))
             return jnp.abs(there - here), jnp.abs(there) + jnp.abs(here) + inner_magnitude(slope, y)
 
+        return self._kept(row, 1)
+
+    def isometric(self) -> bool:
+        """Whether T_g keeps the distance of two outputs, for each of several pairs and g."""
+        move = self.pair.transformation.on_outputs
+
+        def row(element: Any, y: Any, t: Any) -> tuple[Any, Any]:
+            moved, apart = subtract(move(element, y), move(element, t)), norm(subtract(y, t))
+            return jnp.abs(norm(moved) - apart), apart
+
+        return self._kept(row, 2)
+
+    def _kept(self, row: Callable[..., tuple[Any, Any]], count: int) -> bool:
+        """Whether what a row gives first is rounding of the size that it gives next, at so many outputs at a time."""
         with numbers_context("float64"):
-            outputs = jax.tree.map(self._drawn, output_shapes(self.pair, "float64"))
+            shapes = output_shapes(self.pair, "float64")
+            outputs = [jax.tree.map(self._drawn, shapes) for _ in range(count)]
             elements = self.group.sample_many(self.rng, np.linspace(0.1, 0.6, SIZES.size))
-            changed, size = self.run(row, elements, outputs)
+            changed, size = self.run(row, elements, *outputs)
         return bool((changed <= RECOGNISED * size).all())
 
     def _drawn(self, like: Any) -> Any:
