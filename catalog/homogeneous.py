@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -84,6 +85,37 @@ def homogeneous_network(draw: st.DrawFn) -> Pair:
         lambda c, y: y * c[0] ** p,
         name="scaling",
     )
+    return Pair(drawn.net.model("homogeneous"), transformation, architecture=drawn.architecture)
+
+
+@register(
+    name="layerwise-homogeneous-network",
+    reference=(
+        "Euler's theorem layer by layer, after Lyu & Li 2020 (arXiv 1906.05890); second order, negative directions and "
+        "the bound on the sharpness derived here"
+    ),
+    action="W_l ↦ c_l W_l for the layers l = 1 … n, T = Π c_l^(d^(n−l)), c_l > 0, d the degree of the activation",
+    generator="k_ξ = (ξ_l W_l), τ_ξ = Σ ξ_l d^(n−l) y",
+    charge="none: under gradient flow ½ d‖W_l‖²/dt = −d^(n−l)⟨∇ℓ, f⟩; for d = 1 the ‖W_l‖² − ‖W_m‖² are conserved",
+    hessian="∇²f·W_l = (d^(n−l) − P_l) ∇f: of L = ⟨w, f⟩ > 0 n − 1 directions of negative curvature at least",
+    hypotheses=("no biases", "every activation homogeneous of one degree", "no residual connections"),
+    pitfalls="of one layer it says what homogeneous-network says",
+    mutants=_mutants(WEIGHTS),
+)
+@st.composite
+def layerwise_homogeneous_network(draw: st.DrawFn) -> Pair:
+    """A bias-free network with homogeneous activations is homogeneous in each of its layers by itself."""
+    degree = draw(st.sampled_from((1, 2)))
+    drawn = dense_net(draw, homogeneous_activations(degree), bias=False, deepest=4 if degree == 1 else 3, alive=True)
+    degrees = [degree ** (drawn.depth - 1 - place) for place in range(drawn.depth)]
+
+    def on_params(c: Any, params: Any) -> Any:
+        return {"layers": [{"w": layer["w"] * c[place]} for place, layer in enumerate(params["layers"])]}
+
+    def on_outputs(c: Any, y: Any) -> Any:
+        return y * math.prod(c[place] ** p for place, p in enumerate(degrees))
+
+    transformation = Transformation(groups.Scaling(drawn.depth), on_params, on_outputs, name="layerwise-scaling")
     return Pair(drawn.net.model("homogeneous"), transformation, architecture=drawn.architecture)
 
 

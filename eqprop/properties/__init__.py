@@ -10,6 +10,7 @@ from eqprop.properties.consequences import (
     FLAT_TRANSLATION,
     GRADIENT_ALIGNMENT,
     HOMOGENEITY,
+    QUASI_HOMOGENEITY,
     SCALE_INVARIANCE,
 )
 from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
@@ -20,7 +21,9 @@ from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW,
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
 from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
 from eqprop.properties.inputs import DATA_SENSITIVITY, INPUT_COVARIANCE, MIXED_COVARIANCE
+from eqprop.properties.layers import LAYER_CURVATURE, LAYER_SPECTRUM
 from eqprop.properties.learning import LEARNING_EQUIVARIANCE
+from eqprop.properties.margins import MARGIN
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
@@ -54,6 +57,7 @@ LIBRARY: tuple[Property, ...] = (
     CHARGE_FLOW,
     CHARGE_DECAY,
     NORM_GROWTH,
+    MARGIN,
     ANGULAR_MOMENTUM,
     TRAINING_RUN,
     HESSIAN_COVARIANCE,
@@ -71,6 +75,9 @@ LIBRARY: tuple[Property, ...] = (
     FLAT_TRANSLATION,
     SCALE_INVARIANCE,
     HOMOGENEITY,
+    QUASI_HOMOGENEITY,
+    LAYER_CURVATURE,
+    LAYER_SPECTRUM,
     EXPONENTIAL_TRANSLATION,
     GRADIENT_ALIGNMENT,
     CRITICAL_NULL_SPACE,

@@ -22,6 +22,7 @@ from eqprop.properties.hypotheses import (
     exponential,
     homogeneous,
     one_model,
+    quasi_homogeneous,
     scale_invariant,
     still_inputs,
     still_loss,
@@ -34,14 +35,15 @@ SOURCE = f"derived here; second-order constraints after {PAPER}"
 FIRST_AND_SECOND = ("noether", "hessian-generator")
 
 
-def _generator(point: Point, special: Special | None) -> Local:
+def generator_of(point: Point, special: Special | None) -> Local:
     """k_ξ for the algebra element that was recognised."""
     assert special is not None, "the property has the hypothesis that there is one"
     dtype = jnp.result_type(*point.theta)
     return point.field(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), special.algebra))
 
 
-def _rate(special: Special | None) -> float:
+def rate_of(special: Special | None) -> float:
+    """c, where τ_ξ(y) = c y for the algebra element that was recognised."""
     assert special is not None, "the property has the hypothesis that there is one"
     assert special.rate is not None, "the property has the hypothesis that T multiplies the outputs"
     return special.rate
@@ -60,7 +62,7 @@ def _flat_translation(point: Point) -> Sides:
     return only_where(norm(k) > 0, (part,))
 
 
-def _form_size(vector: Any, sizes: Any) -> Any:
+def form_size(vector: Any, sizes: Any) -> Any:
     """The size of the terms in ⟨vector, H …⟩ where those of H … have these sizes, leaf by leaf."""
     return inner(jax.tree.map(lambda leaf: jnp.sum(jnp.abs(leaf)), vector), sizes)
 
@@ -70,7 +72,7 @@ def _scale_invariance(point: Point) -> Sides:
 
     k is the vector to the block's parameters from their centre, which is θ in the block where they are scaled about 0.
     """
-    k = _generator(point, point.traits.scaling())
+    k = generator_of(point, point.traits.scaling())
     block, slope, product = k.value, k.push(point.gradient.value), point.gradient.push
     image = product(block)
     sizes = add(uncancelled(product, block, point.theta), magnitudes(slope))
@@ -82,7 +84,7 @@ def _scale_invariance(point: Point) -> Sides:
     b = norm(rest)
     q = scaled(rest, 1 / jnp.where(b > 0, b, 1))
     c = inner(q, k.push(product(q)))
-    form = _form_size(block, sizes)
+    form = form_size(block, sizes)
     parts = (
         in_params(point, image, scaled(slope, -1.0), sizes, label="Hk = −∇L"),
         of_numbers(inner(block, image), 0 * length, form, label="kᵀHk = 0"),
@@ -93,11 +95,11 @@ def _scale_invariance(point: Point) -> Sides:
 
 def _homogeneity(point: Point) -> Sides:
     dilation = point.traits.dilation()
-    p, k = _rate(dilation), _generator(point, dilation).value
+    p, k = rate_of(dilation), generator_of(point, dilation).value
     loss, size, gradient = _readout(point)
     image, slope = gradient.push(k), gradient.value
     sizes = add(uncancelled(gradient.push, k, point.theta), magnitudes(slope))
-    form = _form_size(k, sizes) + abs(p * (p - 1)) * size
+    form = form_size(k, sizes) + abs(p * (p - 1)) * size
     parts = (
         in_params(point, image, scaled(slope, p - 1), sizes, label="Hk = (p−1)∇L"),
         of_numbers(inner(k, image), p * (p - 1) * loss, form, label="kᵀHk = p(p−1)L"),
@@ -109,13 +111,29 @@ def _homogeneity(point: Point) -> Sides:
     return parts
 
 
+def _quasi_homogeneity(point: Point) -> Sides:
+    """With the loss as it is: its curvature has a part in the direction of f itself."""
+    stretch = point.traits.stretch()
+    p, k, gradient = rate_of(stretch), generator_of(point, stretch), point.gradient
+    y, loss = point.here.value, point.loss_near(point.here.value)
+    image, slope = gradient.push(k.value), gradient.value
+    turned, curved = k.pull(slope), scaled(point.here.pull(loss.push(y)), p)
+    rhs = add(subtract(scaled(slope, p), turned), curved)
+    sizes = add(add(uncancelled(gradient.push, k.value, point.theta), magnitudes(turned)), magnitudes(curved))
+    euler = inner_magnitude(slope, k.value) + abs(p) * inner_magnitude(loss.value, y)
+    return (
+        in_params(point, image, rhs, sizes, label="HΛθ"),
+        of_numbers(inner(slope, k.value), p * inner(loss.value, y), euler, label="⟨Λθ, ∇L⟩ = p⟨∇ℓ, f⟩"),
+    )
+
+
 def _exponential_translation(point: Point) -> Sides:
     translation = point.traits.translation()
-    c, b = _rate(translation), _generator(point, translation).value
+    c, b = rate_of(translation), generator_of(point, translation).value
     loss, size, gradient = _readout(point)
     image, slope = gradient.push(b), gradient.value
     sizes = add(uncancelled(gradient.push, b, point.theta), magnitudes(slope))
-    quotient, terms = inner(b, image) / inner(b, b), (_form_size(b, sizes) + c**2 * size) / inner(b, b)
+    quotient, terms = inner(b, image) / inner(b, b), (form_size(b, sizes) + c**2 * size) / inner(b, b)
     return (
         in_params(point, image, scaled(slope, c), sizes, label="Hb = c∇L"),
         of_numbers(quotient, c**2 * loss / inner(b, b), terms, label="bᵀHb/‖b‖² = c²L/‖b‖²"),
@@ -127,9 +145,9 @@ def _gradient_alignment(point: Point) -> Sides:
     traits = point.traits
     block = traits.projection()
     if block is not None:
-        k, gradient = _generator(point, block), point.gradient
+        k, gradient = generator_of(point, block), point.gradient
     else:
-        k, (_, _, gradient) = _generator(point, traits.dilation(but=1.0) or traits.translation()), _readout(point)
+        k, (_, _, gradient) = generator_of(point, traits.dilation(but=1.0) or traits.translation()), _readout(point)
     q = gradient.value if block is None else k.push(gradient.value)
     image = gradient.push(k.value)
     sizes = add(uncancelled(gradient.push, k.value, point.theta), magnitudes(q))
@@ -192,6 +210,25 @@ HOMOGENEITY = Property(
     derivation=(
         "hessian-generator with Dk = 1 and s = pL: Hk + ∇L = p∇L; noether: ⟨∇L, k⟩ = pL. Neither needs k = θ.\n"
         "∇L = H(k/(p−1)) is in the range of H, so ∇LᵀH⁺∇L = ⟨∇L, k⟩/(p−1); H⁻¹∇L = k/(p−1) where H is invertible."
+    ),
+    consequence_of=FIRST_AND_SECOND,
+    costly=True,
+)
+
+QUASI_HOMOGENEITY = Property(
+    name="quasi-homogeneity",
+    order=2,
+    statement="where every number has a degree of its own, H takes Λθ to what of the gradient the degrees leave, for "
+    "any loss: a loss that is not linear in the outputs adds its curvature along f",
+    formula="Dk = Λ diagonal, τ(y) = p y:  HΛθ = (p − Λ)∇L + p Jᵀ∇²ℓ f,  ⟨Λθ, ∇L⟩ = p⟨∇ℓ, f⟩",
+    sides=_quasi_homogeneity,
+    needs=frozenset({"params", "inputs", "targets"}),
+    hypotheses=(continuous, one_model, still_inputs, quasi_homogeneous),
+    rests_on=("equivariance", "jacobian-generator"),
+    source="derived here; first order: Kunin et al. 2023, arXiv 2210.03820; with Λ = 1 Lyu & Li 2020, arXiv 1906.05890",
+    derivation=(
+        "hessian-generator with k = Λθ, Dk = Λ and s = p⟨∇ℓ, f⟩: ∇(s∘f) = p(Jᵀ∇ℓ + Jᵀ∇²ℓ f) = p∇L + p Jᵀ∇²ℓ f.\n"
+        "noether: ⟨∇L, Λθ⟩ = s. Under gradient flow ½⟨θ, Λθ⟩ therefore falls by p⟨∇ℓ, f⟩ (charge-flow)."
     ),
     consequence_of=FIRST_AND_SECOND,
     costly=True,

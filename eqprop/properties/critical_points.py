@@ -58,8 +58,8 @@ def _teacher_loss(point: Point) -> Any:
     return lambda y: 0.5 * sum(jnp.sum((a - b) ** 2) for a, b in zip(*map(jax.tree.leaves, (y, targets)), strict=True))
 
 
-def _critical(point: Point) -> Local:
-    """∇L near θ, for the teacher's loss."""
+def critical_gradient(point: Point) -> Local:
+    """∇L near θ, for the teacher's loss: 0 there, whatever θ is."""
     return point.once("critical", lambda: point.under(_teacher_loss(point)))
 
 
@@ -82,7 +82,7 @@ def _directions(point: Point) -> Any:
 def _null_space(point: Point) -> Sides:
     rows = _directions(point)
     unravel = ravel_pytree(point.theta)[1]
-    hessian = _critical(point)
+    hessian = critical_gradient(point)
     images = jax.vmap(lambda row: hessian.push(unravel(row)))(rows)
     basis, pivots = _orthonormal(rows)
     # ‖HΠ‖ does not depend on which basis of their span was found, and Π has their rank as its trace.
@@ -120,7 +120,9 @@ def _orbit(point: Point) -> Sides:
     sizes = magnitudes(point.action.pull(point.there.pull(jax.tree.map(jnp.abs, point.there.value))))
     return (
         in_params(point, slope, zeros_like(slope), sizes, label="∇L(K_gθ)"),
-        in_params(point, point.action.pull(there.push(point.action.push(u))), _critical(point).push(u), label="KᵀHK"),
+        in_params(
+            point, point.action.pull(there.push(point.action.push(u))), critical_gradient(point).push(u), label="KᵀHK"
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
-from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, traits_of
+from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, layers_of, traits_of
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
@@ -144,6 +144,20 @@ def scale_invariant(pair: Pair) -> str | None:
 def homogeneous(pair: Pair) -> str | None:
     """Hypothesis: some generator scales all parameters, Dk_ξ = 1, and multiplies the outputs, τ_ξ(y) = p y, p ≠ 0."""
     return None if traits_of(pair).dilation() else "no simple ξ scales all parameters and multiplies the outputs"
+
+
+def quasi_homogeneous(pair: Pair) -> str | None:
+    """Hypothesis: some generator scales each number about 0 by a power, Dk_ξ = Λ diagonal, and τ_ξ(y) = p y, p ≠ 0."""
+    return (
+        None if traits_of(pair).stretch() else "no simple ξ scales each parameter by a power and multiplies the outputs"
+    )
+
+
+def layered(pair: Pair) -> str | None:
+    """Hypothesis: two blocks or more without a common number are scaled about 0, each with τ_j(y) = p_j y, p_j > 0."""
+    if len(layers_of(pair)) > 1:
+        return None
+    return "there are no two simple ξ that scale blocks apart from each other and multiply the outputs"
 
 
 def exponential(pair: Pair) -> str | None:

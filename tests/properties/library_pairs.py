@@ -88,6 +88,18 @@ def cubic() -> eqprop.Pair:
     )
 
 
+def two_degrees() -> eqprop.Pair:
+    """Homogeneous of degree 2 in one layer and 1 in the other."""
+    model = model_of(lambda p, x: (x @ p["w"]) ** 2 @ p["a"], like(w=(2, 2), a=(2, 1)))
+
+    def grow(c: Any, p: Any) -> Any:
+        return {"w": p["w"] * c[0], "a": p["a"] * c[1]}
+
+    return eqprop.Pair(
+        model, eqprop.Transformation(groups.Scaling(2), grow, lambda c, y: y * c[0] ** 2 * c[1], name="layers")
+    )
+
+
 def margins() -> eqprop.Pair:
     """A translation of one bias multiplies all outputs by e^(−s)."""
     model = model_of(lambda p, x: jnp.exp(-(jnp.sin(x @ p["w"]) + p["c"])), like(w=(2,), c=()))
@@ -100,4 +112,4 @@ def margins() -> eqprop.Pair:
     return eqprop.Pair(model, raised)
 
 
-PAIRS = (two_layers, tanh_units, rotated_units, softmax_head, normalised, cubic, margins)
+PAIRS = (two_layers, tanh_units, rotated_units, softmax_head, normalised, cubic, two_degrees, margins)

@@ -15,6 +15,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.properties import hypotheses
+from tests.properties.library_pairs import two_degrees
 from tests.properties.traits.trait_pairs import (
     about_a_centre,
     conversion,
@@ -71,6 +72,20 @@ def turned_outputs() -> eqprop.Pair:
         swap, lambda s, p: {"w": swap.act(s, p["w"], 1)}, lambda s, y: swap.act(s, y, -1), name="outputs"
     )
     return eqprop.Pair(model, moved)
+
+
+def degrees_apart() -> eqprop.Pair:
+    """w ↦ c w, b ↦ c² b: homogeneous of degree 2, with biases."""
+    model = eqprop.Model(
+        lambda p, x: x @ p["w"] * jnp.sum(p["w"]) + p["b"], {"w": np.ones(2), "b": np.ones(())}, np.ones((3, 2))
+    )
+    move = eqprop.Transformation(
+        groups.Scaling(1),
+        lambda c, p: {"w": p["w"] * c[0], "b": p["b"] * c[0] ** 2},
+        lambda c, y: y * c[0] ** 2,
+        name="degrees",
+    )
+    return eqprop.Pair(model, move)
 
 
 def two_units() -> eqprop.Pair:
@@ -131,6 +146,8 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
         "scales a block of parameters and leaves",
     ),
     hypotheses.homogeneous: ([cubic, stored_gain, of_degree_one], weight_norm, "scales all parameters and multiplies"),
+    hypotheses.quasi_homogeneous: ([cubic, degrees_apart], weight_norm, "scales each parameter by a power"),
+    hypotheses.layered: ([two_degrees], cubic, "no two simple ξ that scale blocks apart"),
     hypotheses.exponential: ([margin], translation, "translates parameters and multiplies"),
     hypotheses.aligned: (
         [weight_norm, log_scale, cubic, margin],

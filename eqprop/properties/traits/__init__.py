@@ -4,6 +4,7 @@ from eqprop.properties.traits.actions import action_traits_of as action_traits_o
 from eqprop.properties.traits.generators import Special as Special
 from eqprop.properties.traits.generators import Traits as Traits
 from eqprop.properties.traits.generators import traits_of as traits_of
+from eqprop.properties.traits.layers import layers_of as layers_of
 from eqprop.properties.traits.losses import keeps_distances as keeps_distances
 from eqprop.properties.traits.losses import keeps_loss as keeps_loss
 from eqprop.properties.traits.straightness import straight_loss as straight_loss

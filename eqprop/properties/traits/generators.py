@@ -58,6 +58,10 @@ EXACT_RATE = 1e-13
 LARGEST_DENOMINATOR = 12
 
 
+SCALED = ("some", "all")
+"""Blocks that are scaled as one."""
+
+
 @dataclass(frozen=True)
 class Special:
     """One algebra element whose generator is a translation or a scaling of some parameters.
@@ -65,7 +69,7 @@ class Special:
     Attributes:
         algebra: ξ.
         block: ``"none"`` for a translation (Dk = 0), ``"some"`` where Dk is an orthogonal projection, ``"all"`` where
-            it is the identity.
+            it is the identity, ``"each"`` where it is another diagonal matrix: each number has a degree of its own.
         rate: c, where τ_ξ(y) = c y; None where T moves outputs in another way.
         within: the generator lies in the block that it scales, Dk k = k: nothing else is translated meanwhile.
         central: k_ξ(0) = 0: the block is scaled about 0.
@@ -106,19 +110,23 @@ class Traits:
 
     def projection(self) -> Special | None:
         """A scaling of some or all parameters, others perhaps translated with them, that leaves the loss."""
-        return self._first(lambda s: s.block != "none" and s.still)
+        return self._first(lambda s: s.block in SCALED and s.still)
 
     def scaling(self) -> Special | None:
         """A scaling of some or all parameters, about any centre and of nothing else, that leaves the loss."""
-        return self._first(lambda s: s.block != "none" and s.still and s.within)
+        return self._first(lambda s: s.block in SCALED and s.still and s.within)
 
     def central_scaling(self) -> Special | None:
         """A scaling of some or all parameters about 0 that leaves the loss: k = Pθ."""
-        return self._first(lambda s: s.block != "none" and s.still and s.within and s.central)
+        return self._first(lambda s: s.block in SCALED and s.still and s.within and s.central)
 
     def dilation(self, *, but: float = 0.0) -> Special | None:
         """A scaling of all parameters, about any centre, that multiplies the outputs by its power p ≠ 0, ``but``."""
         return self._first(lambda s: s.block == "all" and s.rate not in (None, 0.0, but))
+
+    def stretch(self) -> Special | None:
+        """A scaling about 0 of each number by a power of its own (1 or 0 perhaps) that multiplies the outputs."""
+        return self._first(lambda s: s.block != "none" and s.central and s.rate not in (None, 0.0))
 
     def _first(self, wanted: Callable[[Special], bool]) -> Special | None:
         return next((special for special in self.special if wanted(special)), None)
@@ -131,11 +139,11 @@ def traits_of(pair: Pair) -> Traits:
     """The traits of a pair's generators, worked out once for each pair object."""
     if pair not in _known:
         with numbers_context("float64"):
-            _known[pair] = _Generators(pair).traits()
+            _known[pair] = GeneratorSurvey(pair).traits()
     return _known[pair]
 
 
-class _Generators(Survey):
+class GeneratorSurvey(Survey):
     """The random points of one pair, and what its generators are there."""
 
     def traits(self) -> Traits:
@@ -165,7 +173,7 @@ class _Generators(Survey):
         u, v = (tangents_of(one, self.rng) for _ in range(2))
         none = np.zeros(span.size)
         # Each traced once, at the first point: the others take its derivatives from that trace.
-        field = jitted(lambda xi, at: self._field(span.element(xi))(at))
+        field = jitted(lambda xi, at: self.field(span.element(xi))(at))
         turned = jitted(lambda xi, at, right: derivative(partial(field, xi), at, right))
 
         def row(one: Any, other: Any, u: Any, v: Any) -> tuple[Any, ...]:
@@ -177,7 +185,7 @@ class _Generators(Survey):
 
         return self.run(row, one, other, u, v)
 
-    def _field(self, algebra: Any) -> Callable[[Any], Any]:
+    def field(self, algebra: Any) -> Callable[[Any], Any]:
         """k_ξ."""
         return generator(self.act, self._identity(), self.group.tangent(algebra))  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -197,7 +205,7 @@ class _Generators(Survey):
         y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
         def row(algebra: Any, theta: Any, u: Any, y: Any) -> dict[str, Any]:
-            field = self._field(algebra)
+            field = self.field(algebra)
             k, push = linearized(field, theta)
             once = push(u)
             rest = subtract(once, u)
@@ -210,6 +218,7 @@ class _Generators(Survey):
                 "Dk u": norm(once),
                 "Dk u − u": norm(rest),
                 "DkDk u − Dk u": norm(subtract(push(once), once)),
+                "Dk u − Λu": norm(subtract(once, jax.tree.map(lambda a, b, c: a / b * c, k, theta, u))),
                 # A projection P is orthogonal where ⟨u − Pu, Pu⟩ = 0.
                 "skew": jnp.sqrt(jnp.abs(inner(rest, once))),
                 "Dk k − k": norm(subtract(push(k), k)),
@@ -241,7 +250,9 @@ def _special_of(algebra: Any, seen: dict[str, float], *, unseen: bool) -> Specia
         return Special(algebra, "all", rate, **more)
     # The angle between Pu and u − Pu is seen to half the digits of float64 only.
     projects = seen["DkDk u − Dk u"] <= least and seen["skew"] <= np.sqrt(RECOGNISED) * seen["u"]
-    return Special(algebra, "some", rate, **more) if projects else None
+    if projects:
+        return Special(algebra, "some", rate, **more)
+    return Special(algebra, "each", rate, **more) if seen["Dk u − Λu"] <= least else None
 
 
 def _rate(y: Any, tau: Any) -> Any:
