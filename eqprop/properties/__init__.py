@@ -24,6 +24,7 @@ from eqprop.properties.inputs import DATA_SENSITIVITY, INPUT_COVARIANCE, MIXED_C
 from eqprop.properties.layers import LAYER_CURVATURE, LAYER_SPECTRUM
 from eqprop.properties.learning import LEARNING_EQUIVARIANCE
 from eqprop.properties.margins import MARGIN
+from eqprop.properties.noise import ENTROPIC_FORCE, MINIBATCH_DRIFT, NOISE_COVARIANCE, NOISE_EQUILIBRIUM
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.second_order import (
@@ -53,6 +54,8 @@ LIBRARY: tuple[Property, ...] = (
     LEARNING_EQUIVARIANCE,
     CHARGE_DRIFT,
     SAMPLE_DRIFT,
+    NOISE_COVARIANCE,
+    MINIBATCH_DRIFT,
     MOMENTUM_STEP,
     CHARGE_FLOW,
     CHARGE_DECAY,
@@ -80,6 +83,8 @@ LIBRARY: tuple[Property, ...] = (
     LAYER_SPECTRUM,
     EXPONENTIAL_TRANSLATION,
     GRADIENT_ALIGNMENT,
+    NOISE_EQUILIBRIUM,
+    ENTROPIC_FORCE,
     CRITICAL_NULL_SPACE,
     CRITICAL_ORBIT,
     DECAYED_STATIONARY,

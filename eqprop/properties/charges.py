@@ -86,12 +86,13 @@ def _drift(point: Point, charge: Charge, loss_rate: Any, slope: Tree, decay: Any
     before, moved = charge.value(theta), charge.local.value
     bent = charge.bend(combined(1.0, slope, decay, theta))
     expected = before - step * (loss_rate + decay * inner(moved, theta)) + 0.5 * step**2 * bent
-    terms = step * inner_magnitude(moved, slope) + step**2 * _form_size(charge, slope, decay, theta)
+    terms = step * inner_magnitude(moved, slope) + step**2 * drift_size(charge, slope, decay, theta)
     return of_numbers(charge.value(after), expected, charge.size(theta) + charge.size(after) + terms, label=label)
 
 
-def _form_size(charge: Charge, slope: Tree, decay: Any, theta: Tree) -> Any:
-    whole = jax.tree.map(lambda a, b: jnp.abs(a) + jnp.abs(decay * b), slope, theta)
+def drift_size(charge: Charge, slope: Tree, decay: Any = 0.0, theta: Tree = None) -> Any:
+    """The size of the terms in ⟨g, A g⟩ for g = slope + decay·θ."""
+    whole = jax.tree.map(lambda a, b: jnp.abs(a) + jnp.abs(decay * b), slope, slope if theta is None else theta)
     return inner(whole, jax.tree.map(jnp.abs, charge.turned(whole))) + inner_magnitude(slope, charge.turned(slope))
 
 
@@ -129,7 +130,7 @@ def _per_sample(point: Point) -> Sides:
         after = combined(1.0, theta, -step, slope)
         expected = charge.value(theta) - step * inner(part, tau) + 0.5 * step**2 * charge.bend(slope)
         size = charge.size(theta) + charge.size(after) + step * inner_magnitude(k, slope)
-        return charge.value(after), expected, size + step**2 * _form_size(charge, slope, 0.0, theta)
+        return charge.value(after), expected, size + step**2 * drift_size(charge, slope)
 
     lhs, rhs, size = jax.vmap(of_batch)(jnp.asarray(minibatches(y)))
     return (of_numbers(lhs, rhs, jnp.max(size), label="Q after a step on a minibatch"),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
-from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, layers_of, traits_of
+from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, layers_of, samples_of, traits_of
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
@@ -40,6 +40,16 @@ def symmetry(pair: Pair) -> str | None:
 def still_loss(pair: Pair) -> str | None:
     """Hypothesis: T leaves the loss: it is the identity, or the model's own loss does not see it, ℓ∘T = ℓ, s = 0."""
     return None if keeps_loss(pair) else "stated for s = 0; this transformation moves the outputs, and the loss sees it"
+
+
+def drawn_loss(pair: Pair) -> str | None:
+    """Hypothesis: losses are drawn, and not the model's own, which cannot be asked of one sample."""
+    return None if pair.model.loss is None else "the model's own loss has its targets inside, of all samples at once"
+
+
+def separate_samples(pair: Pair) -> str | None:
+    """Hypothesis: inputs and outputs have two samples or more along their first axes, and f(θ, x)_i = f(θ, x_i)."""
+    return None if samples_of(pair) else "the model does not treat samples, along the first axes, one by one"
 
 
 def isometric_outputs(pair: Pair) -> str | None:

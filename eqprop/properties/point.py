@@ -80,7 +80,7 @@ class Point:
         return self.image.rest(self.transformation.on_params(jax.tree.map(jnp.asarray, element), whole))
 
     @remembered
-    def _f_there(self) -> Callable[[Tree, Any], Tree]:
+    def f_there(self) -> Callable[[Tree, Any], Tree]:
         """f′ beside the integers of K_gθ."""
         carried = self.integers(self.probe.element, self.theta)
         if not carried or (self.pair.target is None and all(map(operator.is_, carried, self._integers))):
@@ -116,7 +116,7 @@ class Point:
     @remembered
     def there(self) -> Local:
         """f′ near K_gθ, at the inputs X_g x."""
-        f, inputs = self._f_there, self.moved_inputs
+        f, inputs = self.f_there, self.moved_inputs
         return self.near(lambda theta: f(theta, inputs), self.action.value)
 
     @remembered
@@ -152,7 +152,7 @@ class Point:
 
     def of_both_there(self, theta: Tree, floats: Tree) -> Tree:
         """f′(θ′, x′) likewise, near K_gθ and X_g x."""
-        return self._f_there(theta, self.join_inputs(floats, self.moved_inputs))
+        return self.f_there(theta, self.join_inputs(floats, self.moved_inputs))
 
     @remembered
     def here_in_inputs(self) -> Local:
@@ -176,10 +176,12 @@ class Point:
     @remembered
     def loss(self) -> Callable[[Tree], Any]:
         """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
-        if self.pair.model.loss is not None:
-            return self.pair.model.loss
+        return self.pair.model.loss or self.loss_for(self.probe.targets)
+
+    def loss_for(self, targets: Tree) -> Callable[[Tree], Any]:
+        """The drawn loss for some targets, those of a part of the samples perhaps."""
         scale = self._scale
-        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), self.probe.targets)
+        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), targets)
 
     def loss_near(self, outputs: Tree) -> Local:
         """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""

@@ -88,6 +88,12 @@ def degrees_apart() -> eqprop.Pair:
     return eqprop.Pair(model, move)
 
 
+def centred() -> eqprop.Pair:
+    """Every output depends on all samples."""
+    here = turned_outputs()
+    return here.replaced(model=replace(here.model, apply=lambda p, x: x @ p["w"] - jnp.mean(x @ p["w"], 0)[None]))
+
+
 def two_units() -> eqprop.Pair:
     return two_layers(groups.Permutation(2), jnp.tanh, n=2)
 
@@ -116,6 +122,8 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.one_model: ([rescaling], conversion, "between two models"),
     hypotheses.symmetry: ([rescaling], cubic, "moves the outputs"),
     hypotheses.still_loss: ([rescaling, shifted_logits], cubic, "s = 0; this transformation moves the outputs"),
+    hypotheses.drawn_loss: ([rescaling], shifted_logits, "its targets inside"),
+    hypotheses.separate_samples: ([degrees_apart, turned_outputs], centred, "does not treat samples"),
     hypotheses.isometric_outputs: (
         [rescaling, shifted_logits, turned_outputs],
         cubic,
