@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eqprop import haiku as haiku
     from eqprop import keras as keras
     from eqprop.actions import attention_heads as attention_heads
+    from eqprop.actions import bias_shift as bias_shift
     from eqprop.actions import channels as channels
     from eqprop.actions import combined as combined
     from eqprop.actions import experts as experts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from eqprop.actions import norm_gain as norm_gain
     from eqprop.actions import norm_scale as norm_scale
     from eqprop.actions import residual_stream as residual_stream
+    from eqprop.actions import scaled_units as scaled_units
     from eqprop.actions import softmax_shift as softmax_shift
     from eqprop.actions import states as states
     from eqprop.actions import translations as translations
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from eqprop.faces.api import verify as verify
     from eqprop.faces.cases import Case as Case
     from eqprop.faces.cases import parametrize as parametrize
+    from eqprop.finding import find as find
     from eqprop.groups import Group as Group
     from eqprop.groups import LieGroup as LieGroup
     from eqprop.probes import Probe as Probe
@@ -72,11 +75,13 @@ _HOMES = {
     "Transformation": "eqprop.claims",
     "Verdict": "eqprop.results",
     "attention_heads": "eqprop.actions",
+    "bias_shift": "eqprop.actions",
     "channels": "eqprop.actions",
     "check": "eqprop.runs",
     "check_entry": "eqprop.authoring",
     "combined": "eqprop.actions",
     "entry": "eqprop.registry",
+    "find": "eqprop.finding",
     "experts": "eqprop.actions",
     "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
@@ -89,6 +94,7 @@ _HOMES = {
     "register": "eqprop.registry",
     "residual_stream": "eqprop.actions",
     "run": "eqprop.faces.api",
+    "scaled_units": "eqprop.actions",
     "softmax_shift": "eqprop.actions",
     "states": "eqprop.actions",
     "translations": "eqprop.actions",
@@ -117,6 +123,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "attention_heads",
+    "bias_shift",
     "channels",
     "check",
     "check_entry",
@@ -124,6 +131,7 @@ __all__ = [
     "entry",
     "equinox",
     "experts",
+    "find",
     "flax",
     "glu",
     "groups",
@@ -139,6 +147,7 @@ __all__ = [
     "register",
     "residual_stream",
     "run",
+    "scaled_units",
     "softmax_shift",
     "states",
     "translations",

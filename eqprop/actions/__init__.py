@@ -2,6 +2,7 @@
 
 from eqprop.actions.axes import Axes as Axes
 from eqprop.actions.axes import Axis as Axis
+from eqprop.actions.biases import bias_shift as bias_shift
 from eqprop.actions.blocks import attention_heads as attention_heads
 from eqprop.actions.blocks import channels as channels
 from eqprop.actions.blocks import experts as experts
@@ -13,6 +14,7 @@ from eqprop.actions.inspection import inspect as inspect
 from eqprop.actions.norms import norm_gain as norm_gain
 from eqprop.actions.norms import norm_scale as norm_scale
 from eqprop.actions.norms import residual_stream as residual_stream
+from eqprop.actions.powers import scaled_units as scaled_units
 from eqprop.actions.shifts import softmax_shift as softmax_shift
 from eqprop.actions.shifts import translations as translations
 from eqprop.actions.units import hidden_units as hidden_units

@@ -7,7 +7,9 @@ An axis is given as
 * a pattern that names every axis, as in einops: ``"d_in (copies units)"`` for heads that share an axis,
   ``"d_in (copies group units)"`` for query heads that come in groups, ``"(height width units) d_out"`` for channels
   that were flattened. The axes that are moved are called ``units`` and, for a ``Power``, ``copies``; other names are
-  free.
+  free, and say their lengths where these do not follow: ``"d_in (copies part:2 units group:3)"``.
+
+Where only a part of a tensor is moved, slices stand behind its path: ``{"attn/qkv[:, 8:16]": 1}``.
 """
 
 from __future__ import annotations
@@ -118,6 +120,7 @@ def unfolded(
 
 def _by_pattern(group: Group, leaf: Array, pattern: str, where: str) -> Unfolded:
     sizes = sizes_of(group)
+    pattern, given = _lengths(pattern)
     names = _names(pattern)
     flat = " ".join(names)
     if "..." in names:
@@ -128,10 +131,10 @@ def _by_pattern(group: Group, leaf: Array, pattern: str, where: str) -> Unfolded
             msg = f"{where}: the pattern {pattern!r} names {name!r} {names.count(name)} times; {group!r} needs it once."
             raise InvalidInput(msg)
     try:
-        split = einops.rearrange(leaf, f"{pattern} -> {flat}", **sizes)
+        split = einops.rearrange(leaf, f"{pattern} -> {flat}", **(given | sizes))
     except (einops.EinopsError, RuntimeError) as error:
         why = str(error).splitlines()[-1].strip(" .")
-        msg = f"{where} does not fit the pattern {pattern!r} with {sizes}: {why}."
+        msg = f"{where} does not fit the pattern {pattern!r} with {given | sizes}: {why}."
         raise InvalidInput(msg) from error
     lengths = dict(zip(names, split.shape, strict=True))
 
@@ -140,6 +143,12 @@ def _by_pattern(group: Group, leaf: Array, pattern: str, where: str) -> Unfolded
         return einops.rearrange(moved, f"{flat} -> {pattern}", **named)
 
     return Unfolded(split, tuple(names.index(name) for name in sizes), folded, _place(pattern, lengths))
+
+
+def _lengths(pattern: str) -> tuple[str, dict[str, int]]:
+    """The pattern without the lengths that stand behind names, and these."""
+    given = {name: int(length) for name, length in re.findall(r"(\w+):(\d+)", pattern)}
+    return re.sub(r":\d+", "", pattern), given
 
 
 def _names(pattern: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,9 @@ from jaxtyping import Array, Shaped
 
 from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
 from eqprop.actions.nearest import nearest_axes
+from eqprop.actions.parts import parts, place_of
 from eqprop.claims import Params, Transformation
-from eqprop.engine import leaf_paths, matching
+from eqprop.engine import leaf_paths
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Element, Group
 
@@ -24,7 +26,7 @@ class Move:
     """One declaration: the tensors that a pattern matches are moved along an axis.
 
     Attributes:
-        pattern: a path, or a glob pattern of paths.
+        pattern: a path, or a glob pattern of paths, with slices behind it for a part of a tensor.
         axis: of the units in each of them.
         dual: whether the contragredient element acts, as on tensors that read the units.
         power: of the element that acts.
@@ -76,17 +78,21 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
         shapes = dict(zip(paths, map(np.shape, leaves), strict=True))
-        moved: set[tuple[str, tuple[int, int], int | None]] = set()
+        moved: set[tuple[Any, ...]] = set()
         for move in declarations:
             acting, its_element = _component(group, element, move)
-            for i in matching(paths, move.pattern, role=where):
+            for i, slices in parts(paths, move.pattern, role=where):
+                tensor = f"{where}: tensor {paths[i]!r}"
+                part = (i, place_of(slices, np.shape(leaves[i]), tensor))
                 fitting = partial(nearest_axes, paths[i], shapes=shapes)
-                units = unfolded(acting, leaves[i], move.axis, f"{where}: tensor {paths[i]!r}", fitting)
-                if (paths[i], units.place, move.factor) in moved:
+                leaf = leaves[i][slices] if slices else leaves[i]
+                units = unfolded(acting, leaf, move.axis, tensor, fitting)
+                if (part, units.place, move.factor) in moved:
                     msg = f"{where}: axis {units.place[0]} of {paths[i]!r} is declared twice; name it once."
                     raise InvalidInput(msg)
-                moved.add((paths[i], units.place, move.factor))
-                leaves[i] = units.folded(_moved(acting, its_element, units.tensor, units.axes, dual=move.dual))
+                moved.add((part, units.place, move.factor))
+                result = units.folded(_moved(acting, its_element, units.tensor, units.axes, dual=move.dual))
+                leaves[i] = jnp.asarray(leaves[i]).at[slices].set(result) if slices else result
         return jax.tree.unflatten(treedef, leaves)
 
     return Transformation(group, on_params, name=name, side="left", isometry=group.isometry)

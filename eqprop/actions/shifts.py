@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.actions.parts import Part, parts, place_of, size_of
 from eqprop.arguments import as_index, mapping_of, short
 from eqprop.claims import Params, Transformation
-from eqprop.engine import is_floating, leaf_paths, matching, type_of_leaf
+from eqprop.engine import is_floating, leaf_paths, type_of_leaf
 from eqprop.errors import InvalidInput
 from eqprop.groups import Element, Translation
 
@@ -65,8 +67,7 @@ def shifted(params: Params, along: Mapping[str, Along], *, name: str, where: str
         where: the constructor in messages.
     """
     shapes = _shapes(params, along, where)
-    sizes = {i: prod(shape) for i, (shape, _) in shapes.items()}
-    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+    ends = np.cumsum([0, *(prod(shape) for _, shape, _ in shapes)]).tolist()
     form = _form(params)
 
     def on_params(shifts: Element, params: Params) -> Params:
@@ -77,13 +78,14 @@ def shifted(params: Params, along: Mapping[str, Along], *, name: str, where: str
                 "the model's own example."
             )
             raise InvalidInput(msg)
-        for i, (shape, full) in shapes.items():
+        for ((i, slices), shape, full), start, end in zip(shapes, ends, ends[1:], strict=False):
             leaf = jnp.asarray(leaves[i])
-            shift = jnp.reshape(shifts[starts[i] : starts[i] + sizes[i]], shape)
-            leaves[i] = leaf + jnp.reshape(jnp.broadcast_to(shift, full), leaf.shape).astype(leaf.dtype)
+            shift = jnp.broadcast_to(jnp.reshape(shifts[start:end], shape), full).astype(leaf.dtype)
+            shift = jnp.reshape(shift, size_of(slices, leaf.shape))
+            leaves[i] = leaf.at[slices].add(shift) if slices else leaf + shift
         return jax.tree.unflatten(treedef, leaves)
 
-    return Transformation(Translation(sum(sizes.values())), on_params, name=name, isometry=True)
+    return Transformation(Translation(ends[-1]), on_params, name=name, isometry=True)
 
 
 def _form(params: Params) -> dict[str, Shape]:
@@ -94,24 +96,26 @@ def _text(form: Mapping[str, Shape]) -> str:
     return ", ".join(f"{path} {shape}" for path, shape in form.items()) or "without any tensor"
 
 
-def _shapes(params: Params, along: Mapping[str, Along], where: str) -> dict[int, tuple[Shape, Shape]]:
-    """For each tensor that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
+def _shapes(params: Params, along: Mapping[str, Along], where: str) -> list[tuple[Part, Shape, Shape]]:
+    """For each part that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
     leaves, paths = jax.tree.leaves(params), leaf_paths(params)
-    found: dict[int, tuple[Shape, Shape]] = {}
+    found: dict[tuple[Any, ...], tuple[Part, Shape, Shape]] = {}
     for pattern, axis in mapping_of(along, "{'w_out': 1, 'b_out': 0}", f"{where}: the tensors").items():
-        for i in matching(paths, pattern, role=where):
-            tensor = f"{where}: tensor {paths[i]!r} of shape {np.shape(leaves[i])}"
-            if not is_floating(leaves[i]):
-                msg = f"{tensor} is {type_of_leaf(leaves[i])}: only floating-point tensors are shifted."
+        for part in parts(paths, pattern, role=where):
+            leaf, shape = leaves[part.leaf], np.shape(leaves[part.leaf])
+            tensor = f"{where}: tensor {paths[part.leaf]!r} of shape {shape}"
+            if not is_floating(leaf):
+                msg = f"{tensor} is {type_of_leaf(leaf)}: only floating-point tensors are shifted."
                 raise InvalidInput(msg)
-            if i in found:
+            place = (part.leaf, place_of(part.slices, shape, tensor))
+            if place in found:
                 msg = f"{tensor} is declared twice; name it once."
                 raise InvalidInput(msg)
-            found[i] = _split(np.shape(leaves[i]), axis, tensor)
+            found[place] = (part, *_split(size_of(part.slices, shape), axis, tensor))
     if not found:
         msg = f"{where}: no tensor is named; nothing would move."
         raise InvalidInput(msg)
-    return dict(sorted(found.items()))
+    return [found[place] for place in sorted(found)]
 
 
 def _split(shape: Shape, along: Along, tensor: str) -> tuple[Shape, Shape]:

@@ -31,7 +31,9 @@ from eqprop.engine.compiling import compiler_options as compiler_options
 from eqprop.engine.compiling import jitted as jitted
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
 from eqprop.engine.jaxprs import calls_back as calls_back
+from eqprop.engine.jaxprs import inner_programs as inner_programs
 from eqprop.engine.jaxprs import primitives as primitives
+from eqprop.engine.jaxprs import scan_counts as scan_counts
 from eqprop.engine.loops import repeated as repeated
 from eqprop.engine.loops import scanned as scanned
 from eqprop.engine.memory import Memory as Memory

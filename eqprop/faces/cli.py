@@ -1,4 +1,4 @@
-"""The command line: ``eqprop verify | list | explain | new | selfcheck | optimizers | replay``.
+"""The command line: ``eqprop verify | find | list | explain | new | selfcheck | optimizers | replay``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -18,6 +18,7 @@ from typing import NoReturn
 import click
 
 from eqprop.faces.console import cpus, echo, jobs_of, writable
+from eqprop.faces.find_command import find
 from eqprop.faces.ledger_command import ledger
 from eqprop.faces.verify_command import verify
 
@@ -63,6 +64,7 @@ def cli() -> None:
 
 
 cli.add_command(verify)
+cli.add_command(find)
 cli.add_command(ledger)
 
 

@@ -10,4 +10,5 @@ from eqprop.runs.runner import run_tasks as run_tasks
 from eqprop.runs.single import Listener as Listener
 from eqprop.runs.single import searched as searched
 from eqprop.runs.targets import as_tasks as as_tasks
+from eqprop.runs.targets import model_of as model_of
 from eqprop.runs.targets import resolve_all as resolve_all

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -40,6 +40,7 @@ EXPECTED = (
 )
 
 
+MODEL = "expected an eqprop.Model, or a function without arguments that returns one"
 JOIN = "Join a model and a transformation of it: eqprop.Pair(model, transformation)."
 
 
@@ -69,6 +70,30 @@ def resolve_all(targets: Iterable[str]) -> list[SearchTask]:
         InvalidInput: as ``resolve``, and where two targets name a task alike.
     """
     return _distinct([task for target in (list(targets) or [CATALOG]) for task in resolve(target)], "the targets")
+
+
+class NamedModel(NamedTuple):
+    """A model that an address names, and whether it is what a function returned."""
+
+    model: Model
+    called: bool
+
+
+def model_of(target: str) -> NamedModel:
+    """The model that ``"package.module:attribute"`` names: a Model, or a function without arguments that returns one.
+
+    Raises:
+        InvalidInput: where the target cannot be imported or found, or is something else.
+    """
+    what = f"target {target!r}"
+    value = attribute_of(target, what)
+    called = not isinstance(value, Model | type) and callable(value)
+    function: Any = value
+    model: Any = _called(function, what, MODEL) if called else value
+    if not isinstance(model, Model):
+        msg = f"{what} is {got(model)}; {MODEL}."
+        raise InvalidInput(msg)
+    return NamedModel(model, called)
 
 
 def as_tasks(value: Any, *, where: str = "pairs") -> list[SearchTask]:
@@ -243,12 +268,12 @@ def _attribute(module: Any, path: str, what: str) -> Any:
     return value
 
 
-def _called(function: Callable[..., Any], where: str) -> Any:
+def _called(function: Callable[..., Any], where: str, expected: str = EXPECTED) -> Any:
     name = getattr(function, "__qualname__", repr(function)).removeprefix("accept.<locals>.")
     try:
         inspect.signature(function).bind()
     except TypeError as error:
-        msg = f"{where}: {name} needs arguments ({error}); {EXPECTED}."
+        msg = f"{where}: {name} needs arguments ({error}); {expected}."
         raise InvalidInput(msg) from error
     try:
         value = function()

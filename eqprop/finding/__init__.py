@@ -1,0 +1,6 @@
+"""A model's symmetries, found from the callable alone."""
+
+from eqprop.finding.asking import find as find
+from eqprop.finding.proof import Proven as Proven
+from eqprop.finding.symmetries import Row as Row
+from eqprop.finding.symmetries import Symmetries as Symmetries

@@ -1,0 +1,85 @@
+"""``find``: from a model to its symmetries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from eqprop.arguments import flag, got, whole_number
+from eqprop.claims import Model
+from eqprop.engine import numbers_context, persistent_cache, separated_caches
+from eqprop.errors import InvalidInput
+from eqprop.finding.algebra import algebra
+from eqprop.finding.found import Found
+from eqprop.finding.proof import Proven, proven
+from eqprop.finding.searching import Search
+from eqprop.finding.subject import Subject
+from eqprop.finding.symmetries import Symmetries
+
+
+def find(model: Model, *, seed: int = 0, prove: bool = True, profile: str = "quick") -> Symmetries:
+    """Find a model's symmetries from the callable alone.
+
+    Its program is traced, its gradients are taken at random parameters and inputs in float64, and the transformations
+    that leave f as it is are read off them. Each becomes a pair, by the constructors of ``eqprop``, and is judged by
+    the property library at all orders.
+
+    Args:
+        model: a function with an example of its parameters and inputs. Its ``domain`` says where it is defined; nothing
+            is guessed from the example.
+        seed: of the random points; the same seed finds the same.
+        prove: whether the property library judges what was found.
+        profile: how much it searches, as in ``verify``.
+
+    Raises:
+        InvalidInput: for what is no model, or gradients that are not finite at random parameters.
+    """
+    if not isinstance(model, Model):
+        msg = f"eqprop.find: got {got(model)}; expected an eqprop.Model."
+        raise InvalidInput(msg)
+    seed = whole_number(seed, "the seed is")
+    start = time.perf_counter()
+    with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
+        subject = Subject.of(model, seed)
+        search = Search(subject)
+        found = search.found
+        permuted = {(one.tensors, one.units) for one in found if one.kind == "permutation"}
+        spanned = algebra(
+            model,
+            [one for one in found if one.continuous],
+            np.random.default_rng(seed),
+            lambda one: (one.tensors, one.units) in permuted,
+        )
+    kept = [one for one, _ in spanned.kept]
+    named = _named([one for one in found if one in kept or not one.continuous])
+    added = {named[found_one].name: dimension for found_one, dimension in spanned.kept}
+    seconds = time.perf_counter() - start
+    if flag(prove, "prove"):
+        judged, _ = proven(list(named.values()), profile, seed)
+    else:
+        judged = tuple(map(Proven, named.values()))
+    touched = {path for one in found for path in one.tensors}
+    return Symmetries(
+        model=model.name,
+        found=judged,
+        dimensions=added,
+        dimension=spanned.dimension,
+        rank=spanned.rank,
+        charges=spanned.charges,
+        untouched=tuple(path for path in subject.paths if path not in touched),
+        unwritten=tuple(search.unwritten),
+        seconds=seconds,
+    )
+
+
+def _named(found: Sequence[Found]) -> dict[Found, Found]:
+    """Each under a name of its own: its kind, and a number where there are several of it."""
+    kinds = [one.kind for one in found]
+    counts: dict[str, int] = {}
+    names: list[str] = []
+    for kind in kinds:
+        counts[kind] = counts.get(kind, 0) + 1
+        names.append(kind if kinds.count(kind) == 1 else f"{kind}-{counts[kind]}")
+    return {one: one.named(name) for one, name in zip(found, names, strict=True)}

@@ -1,0 +1,139 @@
+"""Permutations and signs along an interface, tried on the model itself.
+
+A transposition and a cycle generate all permutations; signs are tried unit by unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from eqprop.finding.blocks import Interface, Occurrence
+from eqprop.finding.found import Found
+from eqprop.finding.samples import Leaves
+from eqprop.finding.subject import Subject, each_of, powered
+from eqprop.finding.writing import Call
+from eqprop.groups import Permutation, Sign
+
+EQUAL = 1e-9
+"""Outputs that differ by less, relative to the largest of them, are the same."""
+
+MOST_SUBSETS = 6
+"""Signs are tried on every set of occurrences where these are so few, else on all of them."""
+
+
+class Moved(NamedTuple):
+    """An element of a discrete group: unit i becomes sign × unit order[i] in some places, in the first copy only."""
+
+    occurrences: tuple[Occurrence, ...]
+    shared: tuple[int, ...]
+    order: np.ndarray
+    signs: np.ndarray
+
+
+def permutations_along(subject: Subject, interface: Interface) -> tuple[int, ...] | None:
+    """The largest set of shared atoms along which permutations may differ; None where they are no symmetry."""
+    n = interface.size
+    if n < 2:
+        return None
+    one = np.ones(n)
+    swap = np.array([1, 0, *range(2, n)])
+    orders = [swap] if n == 2 else [swap, np.roll(np.arange(n), 1)]
+    for shared in interface.shared:
+        if holds(subject, [Moved(interface.occurrences, shared, order, one) for order in orders]):
+            return shared
+    return None
+
+
+def permutation_group(subject: Subject, interface: Interface, shared: tuple[int, ...]) -> Found:
+    """The finding.
+
+    Raises:
+        Unwritable: as ``Subject.call``.
+    """
+    group = Permutation(interface.size)
+
+    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+        return Call("hidden_units", (powered(group, copies),), tensors)
+
+    call = subject.call({"writes": interface.occurrences}, shared, make)
+    blocks = [o.block for o in interface.occurrences]
+    text = f"S_{interface.size}{each_of(interface, shared)}"
+    return subject.found("permutation", text, blocks, interface.size, call, continuous=False)
+
+
+def signs_along(subject: Subject, interface: Interface) -> Iterator[tuple[tuple[int, ...], tuple[Occurrence, ...]]]:
+    """Sets of shared atoms with the occurrences whose signs may be changed together, unit by unit; independent ones."""
+    occurrences = interface.occurrences
+    found: list[np.ndarray] = []
+    for chosen in _subsets(len(occurrences)):
+        if _dependent(found, chosen):
+            continue
+        some = tuple(o for o, used in zip(occurrences, chosen, strict=True) if used)
+        for shared in interface.shared:
+            if _signs_hold(subject, some, shared, interface.size):
+                found.append(chosen)
+                yield shared, some
+                break
+
+
+def _signs_hold(subject: Subject, some: tuple[Occurrence, ...], shared: tuple[int, ...], n: int) -> bool:
+    order = np.arange(n)
+    return holds(subject, [Moved(some, shared, order, np.where(order == i, -1.0, 1.0)) for i in range(n)])
+
+
+def _subsets(count: int) -> list[np.ndarray]:
+    if not 0 < count <= MOST_SUBSETS:
+        return [np.ones(count, int)] if count else []
+    every = [np.array(chosen) for chosen in product((0, 1), repeat=count) if any(chosen)]
+    return sorted(every, key=lambda chosen: int(chosen.sum()))
+
+
+def _dependent(found: Sequence[np.ndarray], chosen: np.ndarray) -> bool:
+    """Whether a set of signs is a product of those that were found."""
+    sums = (np.array(weights) @ np.array(found) % 2 for weights in product((0, 1), repeat=len(found)) if found)
+    return any(np.array_equal(total, chosen) for total in sums)
+
+
+def sign_group(subject: Subject, interface: Interface, shared: tuple[int, ...], some: tuple[Occurrence, ...]) -> Found:
+    """The finding.
+
+    Raises:
+        Unwritable: as ``Subject.call``.
+    """
+
+    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+        return Call("hidden_units", (powered(Sign(interface.size), copies),), tensors)
+
+    call = subject.call({"writes": some}, shared, make)
+    text = f"signs of {interface.size}{each_of(interface, shared)}"
+    return subject.found("sign", text, [o.block for o in some], interface.size, call, continuous=False)
+
+
+def holds(subject: Subject, elements: Sequence[Moved]) -> bool:
+    """Whether no element changes an output, at the points that were held out. One that does stops the search."""
+    points = subject.held_out
+    before = subject.outputs
+    return all(_same(before, subject.sampler.outputs(_moved(points.params, e), points.inputs)) for e in elements)
+
+
+def _same(before: np.ndarray, after: np.ndarray) -> bool:
+    return bool(np.all(np.abs(after - before) <= EQUAL * np.abs(before).max(1, keepdims=True)))
+
+
+def _moved(params: Leaves, element: Moved) -> Leaves:
+    leaves = [leaf.copy() for leaf in params]
+    for occurrence in element.occurrences:
+        block = occurrence.block
+        roots = [root for root, _ in block.factors]
+        positions = block.positions
+        first = tuple(slice(0, 1) if root in element.shared else slice(None) for root in roots)
+        flat = leaves[block.leaf].reshape(len(leaves[block.leaf]), -1)
+        values = flat[:, positions[first]]
+        axis = occurrence.place + 1
+        signs = element.signs.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+        flat[:, positions[first]] = np.take(values, element.order, axis) * signs
+    return tuple(leaves)

@@ -1,0 +1,64 @@
+"""A symmetry that was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from eqprop.claims import Model, Pair, Transformation
+from eqprop.finding.writing import Call
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A symmetry that was found.
+
+    Attributes:
+        model: whose it is.
+        kind: one word for what acts: ``linear``, ``scaling``, ``permutation``.
+        group: as text, ``GL(4) in each of 2``.
+        tensors: the paths of those that it moves.
+        units: how many units, heads or classes the interface has.
+        call: what declares it.
+        continuous: whether it has an algebra.
+    """
+
+    model: Model
+    kind: str
+    group: str
+    tensors: tuple[str, ...]
+    units: int
+    call: Call
+    continuous: bool = True
+
+    @property
+    def name(self) -> str:
+        """Of the transformation; what no name was given to yet goes by its kind."""
+        return self.call.named.get("name", self.kind)
+
+    def named(self, name: str) -> Found:
+        """The same under a name."""
+        return replace(self, call=replace(self.call, named={**self.call.named, "name": name}))
+
+    @cached_property
+    def transformation(self) -> Transformation:
+        """What it declares."""
+        return self.call.made(self.model.params)
+
+    @property
+    def pair(self) -> Pair:
+        """The claim that is made of it."""
+        return Pair(self.model, self.transformation)
+
+    def to_record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "group": self.group,
+            "tensors": list(self.tensors),
+            "size": self.units,
+            "continuous": self.continuous,
+            "code": self.call.code(),
+        }

@@ -1,0 +1,56 @@
+"""What the property library says of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from eqprop.finding.found import Found
+from eqprop.results import Outcome, Report, Verdict
+from eqprop.runs import as_tasks as tasks_of
+from eqprop.runs import make_options, run_tasks
+
+
+class Proven(NamedTuple):
+    """A finding with what became of it.
+
+    Attributes:
+        found: what was found.
+        verdict: ``proven``; ``defect`` where the premise holds and a property of a higher order is falsified;
+            ``refuted`` where the premise is; ``unsettled`` where the library could not tell; empty where it was not
+            asked.
+        why: the properties behind a verdict that is not ``proven``.
+    """
+
+    found: Found
+    verdict: str = ""
+    why: str = ""
+
+
+def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[tuple[Proven, ...], Report | None]:
+    """Every finding as a claim that is judged at all orders.
+
+    Args:
+        found: what was found, under names that differ.
+        profile: how much is searched.
+        seed: of the search.
+    """
+    if not found:
+        return (), None
+    report = run_tasks(tasks_of([one.pair for one in found]), make_options(profile=profile, seed=seed, unseen=False))
+    by_pair: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        by_pair.setdefault(verdict.pair.name, []).append(verdict)
+    return tuple(Proven(one, *_said(by_pair[one.pair.name])) for one in found), report
+
+
+def _said(verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    falsified = [v for v in verdicts if v.outcome is Outcome.FALSIFIED]
+    if falsified:
+        lowest = min(v.property.order for v in falsified)
+        why = f"falsified at order {lowest}: {', '.join(v.property.name for v in falsified)}"
+        return ("defect" if lowest > 0 else "refuted"), why
+    open_ones = [v for v in verdicts if v.outcome in (Outcome.ERROR, Outcome.INCONCLUSIVE)]
+    if not any(v.outcome is Outcome.HOLDS for v in verdicts) or any(v.property.order == 0 for v in open_ones):
+        return "unsettled", "; ".join(f"{v.property.name}: {v.reason}" for v in open_ones[:2])
+    return "proven", ""

@@ -1,0 +1,110 @@
+"""The model at random points: gradients of random functionals of its outputs, and its outputs where parameters move."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from eqprop.claims import Model
+from eqprop.engine import Each, gradient, inner, traced
+from eqprop.errors import InvalidInput
+from eqprop.probes import inputs_of, params_of
+
+POINTS = 24
+"""Gradients that conditions are read off."""
+
+HELD_OUT = 8
+"""Further ones, at which what was found must hold as well."""
+
+Leaves = tuple[Float[np.ndarray, "rows ..."], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Rows of parameters, inputs and gradients.
+
+    Attributes:
+        params: the floating-point leaves.
+        inputs: of the model.
+        gradients: of ⟨v, f(θ, x)⟩ for a random v each.
+    """
+
+    params: Leaves
+    inputs: Any
+    gradients: Leaves
+
+    def rows(self, start: int, stop: int) -> Points:
+        """Some of them."""
+
+        def part(leaf: Any) -> Any:
+            return leaf[start:stop]
+
+        return Points(*(jax.tree.map(part, tree) for tree in (self.params, self.inputs, self.gradients)))
+
+
+class Sampler:
+    """A model that is evaluated at drawn parameters and inputs, in the precision that is in force.
+
+    Args:
+        model: whose domain and tokens are respected; its example is no point of interest.
+        seed: every number comes from it.
+    """
+
+    def __init__(self, model: Model, seed: int) -> None:
+        self.model = replace(model, trained=False)
+        self._rng = np.random.default_rng(seed)
+
+    def points(self, count: int) -> Points:
+        """That many points, with gradients.
+
+        Raises:
+            InvalidInput: where they are not finite: parameters are normal numbers, for which the model is not defined.
+        """
+        params = params_of(self.model, "gaussian", self._rng, count)
+        inputs = inputs_of(self.model, self._rng, count)
+        cotangents = jax.tree.map(lambda leaf: self._rng.standard_normal((count, *leaf.shape)), self._outputs)
+        gradients = tuple(np.asarray(leaf) for leaf in self._gradient(params, inputs, cotangents))
+        if not all(np.isfinite(leaf).all() for leaf in gradients):
+            msg = (
+                f"model {self.model.name!r}: gradients at normal random parameters are not finite. Say with domain= "
+                "where the model is defined."
+            )
+            raise InvalidInput(msg)
+        return Points(tuple(np.asarray(leaf, float) for leaf in params), inputs, gradients)
+
+    def outputs(self, params: Leaves, inputs: Any) -> Float[np.ndarray, "rows outputs"]:
+        """All outputs of each row, side by side."""
+        leaves = jax.tree.leaves(self._apply(params, inputs))
+        return np.concatenate([np.asarray(leaf, float).reshape(len(leaf), -1) for leaf in leaves], 1)
+
+    def _of_leaves(self, floats: Sequence[Any], inputs: Any) -> Any:
+        return self.model.apply(self.model.param_leaves.join(tuple(floats)), inputs)
+
+    @property
+    def _example(self) -> tuple[Any, Any]:
+        def wide(leaf: Any) -> Any:
+            return jnp.asarray(leaf, float if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else None)
+
+        return tuple(map(wide, self.model.param_leaves.split(self.model.params))), jax.tree.map(wide, self.model.inputs)
+
+    @cached_property
+    def _outputs(self) -> Any:
+        return jax.eval_shape(self._of_leaves, *self._example)
+
+    @cached_property
+    def _apply(self) -> Each:
+        return Each("the model", traced(self._of_leaves, *self._example))
+
+    @cached_property
+    def _gradient(self) -> Each:
+        def of(floats: Any, inputs: Any, cotangent: Any) -> Any:
+            return gradient(lambda at: inner(cotangent, self._of_leaves(at, inputs)))(floats)
+
+        return Each("the gradient", traced(of, *self._example, self._outputs))

@@ -1,0 +1,92 @@
+"""What is looked for along each interface, the largest groups first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from eqprop.finding.blocks import Block, Interface, Occurrence
+from eqprop.finding.complexes import complex_group, pairing_along
+from eqprop.finding.discrete import permutation_group, permutations_along, sign_group, signs_along
+from eqprop.finding.found import Found
+from eqprop.finding.matrices import matrices_along, matrix_group
+from eqprop.finding.scalings import scaling_group, scalings
+from eqprop.finding.shifts import bias_shifts, free_tensors, shift_group, shifts_along
+from eqprop.finding.subject import Subject
+from eqprop.finding.writing import Unwritable
+
+
+class _Matrices(NamedTuple):
+    """A group of matrices or of complex factors: −1 along each of these atoms, all permutations along one."""
+
+    blocks: frozenset[Block]
+    atoms: frozenset[int]
+    permuted: int | None
+
+
+class Search:
+    """All templates on all interfaces of a model.
+
+    Args:
+        subject: the model.
+
+    Attributes:
+        found: every symmetry that a template shows; some may be contained in others.
+        unwritten: those that no constructor can declare, in words.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._matrices: list[_Matrices] = []
+        self.unwritten: list[str] = []
+        self.found: list[Found] = []
+        for interface in subject.active:
+            self.found += self._continuous(interface)
+        for interface in subject.active:
+            self.found += self._discrete(interface)
+        self.found += free_tensors(subject)
+        self.found += bias_shifts(subject)
+
+    def _written(self, what: str, interface: Interface, make: Callable[[], Found]) -> Iterator[Found]:
+        try:
+            yield make()
+        except Unwritable:
+            where = dict.fromkeys(self._subject.paths[o.block.leaf] for o in interface.occurrences)
+            self.unwritten.append(f"{what} on {', '.join(where)}")
+
+    def _has_matrices(self, interface: Interface, shared: tuple[int, ...], permuted: int | None) -> None:
+        blocks = frozenset(o.block for o in interface.occurrences)
+        self._matrices.append(_Matrices(blocks, frozenset((interface.root, *shared)), permuted))
+
+    def _continuous(self, interface: Interface) -> Iterator[Found]:
+        subject = self._subject
+        if matrices := matrices_along(subject, interface):
+            self._has_matrices(interface, matrices.shared, interface.root)
+            yield from self._written(matrices.kind, interface, lambda: matrix_group(subject, interface, matrices))
+        elif pairing := pairing_along(subject, interface):
+            self._has_matrices(interface, pairing.shared, None)
+            yield from self._written("complex", interface, lambda: complex_group(subject, interface, pairing))
+        for shared, powers in scalings(subject, interface):
+            yield from self._written(
+                "scalings", interface, lambda s=shared, p=powers: scaling_group(subject, interface, s, p)
+            )
+        for occurrence in interface.occurrences:
+            if shifts_along(subject, occurrence):
+                yield from self._written("shifts", interface, lambda o=occurrence: shift_group(subject, o))
+
+    def _discrete(self, interface: Interface) -> Iterator[Found]:
+        subject = self._subject
+        permuted = any(m.permuted == interface.root for m in self._matrices)
+        shared = None if permuted else permutations_along(subject, interface)
+        if shared is not None:
+            yield from self._written("permutations", interface, lambda: permutation_group(subject, interface, shared))
+        for along, some in signs_along(subject, interface):
+            if not self._negates(interface, along, some):
+                yield from self._written(
+                    "signs", interface, lambda a=along, o=some: sign_group(subject, interface, a, o)
+                )
+
+    def _negates(self, interface: Interface, shared: tuple[int, ...], some: tuple[Occurrence, ...]) -> bool:
+        """Whether these signs are among the elements of a group of matrices."""
+        blocks, atoms = frozenset(o.block for o in some), {interface.root, *shared}
+        return any(m.blocks == blocks and atoms <= m.atoms for m in self._matrices)

@@ -1,0 +1,125 @@
+"""What may be added: the same along an axis, anything where no gradient is, and biases that others absorb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from eqprop.finding.blocks import Occurrence
+from eqprop.finding.found import Found
+from eqprop.finding.moments import Terms, null_space, view
+from eqprop.finding.samples import Points
+from eqprop.finding.subject import Subject
+from eqprop.finding.writing import EXAMPLE, Call, Unwritable
+
+
+def free_tensors(subject: Subject) -> Iterator[Found]:
+    """Tensors, or parts of them, of which the outputs see nothing at any point."""
+    idle = [block for block in subject.idle if block.positions.size]
+    for leaf, path in enumerate(subject.paths):
+        own = [block for block in idle if block.leaf == leaf]
+        if not own:
+            continue
+        keys = [path]
+        if not _idle(subject, leaf):
+            keys = [key for block in own for key in subject.axes([Occurrence(block, 0, 1)])]
+        size = sum(block.positions.size for block in own)
+        call = Call("translations", (EXAMPLE, dict.fromkeys(keys)), {})
+        yield subject.found("unseen", f"R^{size}", own, size, call)
+
+
+def shifts_along(subject: Subject, occurrence: Occurrence) -> bool:
+    """Whether the same may be added to all units of a tensor: the gradient sums to zero along their axis."""
+    block = occurrence.block
+    if block.positions.shape[occurrence.place] < 2:
+        return False
+    return all(_sums_vanish(points, occurrence) for points in (subject.points, subject.held_out))
+
+
+def _sums_vanish(points: Points, occurrence: Occurrence) -> bool:
+    gradients = view(points.gradients, occurrence)
+    return bool(Terms(gradients.sum(2), np.abs(gradients).sum(2)).vanishes.all())
+
+
+def shift_group(subject: Subject, occurrence: Occurrence) -> Found:
+    """The finding.
+
+    Raises:
+        Unwritable: where the units are not the last of the axes that a tensor's axis is made of.
+    """
+    block, place = occurrence.block, occurrence.place
+    axes: dict[str, object] = {}
+    at = place
+    for number, span in enumerate(block.spans):
+        if at < len(span.factors):
+            if at != len(span.factors) - 1:
+                raise Unwritable
+            parts = int(np.prod(span.entries.shape[:-1], dtype=int))
+            axes = dict.fromkeys(subject.axes([occurrence]), number if parts == 1 else (number, parts))
+            break
+        at -= len(span.factors)
+    size = block.positions.size // block.positions.shape[place]
+    text = f"R^{size}, the same along {block.positions.shape[place]}"
+    return subject.found(
+        "shift", text, [block], block.positions.shape[place], Call("translations", (EXAMPLE, axes), {})
+    )
+
+
+def bias_shifts(subject: Subject) -> Iterator[Found]:
+    """Biases b whose gradient is that of the biases behind the tensors that read them: g_b = Σ R g_c."""
+    biases = [i for i, shape in enumerate(subject.shapes) if len(shape) == 1 and not _idle(subject, i)]
+    for bias in biases:
+        readers = list(_readers(subject, bias))
+        if not readers:
+            continue
+        columns = [_column(subject.points, bias, None), *(_column(subject.points, bias, r) for r in readers)]
+        for combination in null_space(columns):
+            weights = combination / combination[0] if combination[0] else combination
+            used = [r for r, weight in zip(readers, weights[1:], strict=True) if weight]
+            if not combination[0] or not used or not np.all(np.isin(weights[1:], (0, -1))):
+                continue
+            width = subject.shapes[bias][0]
+            reads = {subject.paths[r]: (axis, subject.paths[c]) for r, axis, c in used}
+            if len(reads) < len(used) or not _absorbed(subject.held_out, bias, used):
+                continue
+            call = Call("bias_shift", (width,), {"bias": subject.paths[bias], "reads": reads})
+            moved = [block for block in subject.blocks if block.leaf in {bias, *(c for _, _, c in used)}]
+            yield subject.found("bias", f"R^{width}, into the next bias", moved, width, call)
+
+
+Reader = tuple[int, int, int]
+
+
+def _idle(subject: Subject, leaf: int) -> bool:
+    return all(block in subject.idle for block in subject.blocks if block.leaf == leaf)
+
+
+def _readers(subject: Subject, bias: int) -> Iterator[Reader]:
+    """Tensors with an axis as long as a bias, and biases of the shape that is left: (tensor, axis, bias behind it)."""
+    (width,) = subject.shapes[bias]
+    for reader, after in product(range(len(subject.shapes)), repeat=2):
+        shape = subject.shapes[reader]
+        if len({reader, after, bias}) < 3 or len(shape) < 2:
+            continue
+        for axis, size in enumerate(shape):
+            if size == width and (*shape[:axis], *shape[axis + 1 :]) == subject.shapes[after]:
+                yield reader, axis, after
+
+
+def _column(points: Points, bias: int, reader: Reader | None) -> Terms:
+    if reader is None:
+        own = points.gradients[bias]
+        return Terms(own, np.abs(own))
+    tensor, axis, after = reader
+    flat = np.moveaxis(points.params[tensor], axis + 1, 1)
+    flat = flat.reshape(*flat.shape[:2], -1)
+    g = points.gradients[after].reshape(len(flat), -1)
+    return Terms(np.einsum("pur,pr->pu", flat, g), np.einsum("pur,pr->pu", np.abs(flat), np.abs(g)))
+
+
+def _absorbed(points: Points, bias: int, readers: list[Reader]) -> bool:
+    own, *others = [_column(points, bias, None), *(_column(points, bias, r) for r in readers)]
+    total = own.total - sum(o.total for o in others)
+    return Terms(total, own.size + np.asarray(sum(o.size for o in others))).vanishes.all().item()

@@ -1,0 +1,186 @@
+"""What is looked at: a model's interfaces, and its gradients at random points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from eqprop.claims import Model
+from eqprop.finding.blocks import Block, Interface, Occurrence, blocks_of, interfaces_of
+from eqprop.finding.found import Found
+from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler
+from eqprop.finding.tracing import traced_axes
+from eqprop.finding.writing import Call, Place, Unwritable, merged, place_of, spelled
+from eqprop.groups import Group, Power
+
+ROUNDING = 1e-12
+"""Gradients below this part of the largest one are rounding: of a key's bias, say, which a softmax does not see."""
+
+Roles = Mapping[Any, Sequence[Occurrence]]
+Maker = Callable[[dict[Any, dict[str, Any]], int | None], Call]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model with what is known of it.
+
+    Attributes:
+        model: as it was given.
+        sampler: evaluates it.
+        blocks: of all its floating-point leaves.
+        interfaces: of these.
+        points: at which conditions are read off.
+        held_out: at which they must hold as well.
+    """
+
+    model: Model
+    sampler: Sampler
+    blocks: tuple[Block, ...]
+    interfaces: tuple[Interface, ...]
+    points: Points
+    held_out: Points
+
+    @classmethod
+    def of(cls, model: Model, seed: int) -> Subject:
+        """Trace a model, and take its gradients. Its precision is that in force.
+
+        Args:
+            model: the callable with its example.
+            seed: of the points.
+        """
+        atoms, pieces = traced_axes(model)
+        leaves = model.param_leaves
+        floats = [pieces[i] for i, floating in enumerate(leaves.floating) if floating]
+        shaped = enumerate(zip(leaves.float_shapes, floats, strict=True))
+        blocks = tuple(block for i, (shape, own) in shaped for block in blocks_of(atoms, i, shape, own))
+        sampler = Sampler(model, seed)
+        points = sampler.points(POINTS + HELD_OUT)
+        return cls(
+            model,
+            sampler,
+            blocks,
+            tuple(interfaces_of(atoms, blocks)),
+            points.rows(0, POINTS),
+            points.rows(POINTS, POINTS + HELD_OUT),
+        )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.model.param_leaves.float_paths
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.model.param_leaves.float_shapes
+
+    @cached_property
+    def idle(self) -> frozenset[Block]:
+        """Blocks of which nothing is seen: every gradient is rounding beside the largest one at its point."""
+        return frozenset(block for block in self.blocks if self._unseen(block))
+
+    def _unseen(self, block: Block) -> bool:
+        for points in (self.points, self.held_out):
+            largest = np.max([np.abs(g).reshape(len(g), -1).max(1, initial=0.0) for g in points.gradients], axis=0)
+            own = points.gradients[block.leaf].reshape(len(largest), -1)[:, block.positions.reshape(-1)]
+            if np.any(np.abs(own) > ROUNDING * largest[:, None]):
+                return False
+        return True
+
+    @cached_property
+    def active(self) -> tuple[Interface, ...]:
+        """The interfaces with the occurrences of which something is seen."""
+        kept = (replace(i, occurrences=self._seen(i)) for i in self.interfaces)
+        return tuple(interface for interface in kept if interface.occurrences)
+
+    def _seen(self, interface: Interface) -> tuple[Occurrence, ...]:
+        return tuple(o for o in interface.occurrences if o.block not in self.idle)
+
+    @cached_property
+    def outputs(self) -> np.ndarray:
+        """Of the model at the points that were held out."""
+        return self.sampler.outputs(self.held_out.params, self.held_out.inputs)
+
+    def axes(
+        self, occurrences: Iterable[Occurrence], shared: Sequence[int] = (), fixed: Mapping[int, int] | None = None
+    ) -> dict[str, Any]:
+        """The tensors of some occurrences with the axis of the units in each, as constructors take them.
+
+        Args:
+            occurrences: where the units lie.
+            shared: the atom along which each copy has an element of its own, if there is one.
+            fixed: atoms → the index to which the finding is confined.
+
+        Raises:
+            Unwritable: where constructors have no word for it.
+        """
+        by_leaf: dict[int, list[Place]] = {}
+        for occurrence in occurrences:
+            roots = [root for root, _ in occurrence.block.factors]
+            labels = {occurrence.place: "units", **{roots.index(root): "copies" for root in shared}}
+            at = {roots.index(root): index for root, index in (fixed or {}).items()}
+            by_leaf.setdefault(occurrence.block.leaf, []).append(place_of(occurrence.block, labels, at))
+        found: dict[str, Any] = {}
+        for leaf, parts in by_leaf.items():
+            for place in merged(parts):
+                for path, axis in spelled(self.paths[leaf], self.shapes[leaf], place).items():
+                    if found.setdefault(path, axis) != axis:
+                        raise Unwritable
+        return found
+
+    def call(self, roles: Roles, shared: Sequence[int], make: Maker) -> Call:
+        """One call, or several combined: with copies of a group along one shared axis, or written out along all.
+
+        Args:
+            roles: the occurrences in each role.
+            shared: the atoms along which elements may differ.
+            make: the call for tensors in their roles, and the number of copies if there are any.
+
+        Raises:
+            Unwritable: where neither is possible.
+        """
+        sizes = _sizes(next(filter(None, roles.values()))[0].block)
+        for copies in (tuple(shared[-1:]), ()) if shared else ((),):
+            fixed = [root for root in shared if root not in copies]
+            ranges = [range(sizes[root]) for root in fixed]
+            try:
+                calls = tuple(
+                    self._call(roles, copies, dict(zip(fixed, at, strict=True)), make, sizes) for at in product(*ranges)
+                )
+            except Unwritable:
+                continue
+            return calls[0] if len(calls) == 1 else Call("combined", calls, {})
+        raise Unwritable
+
+    def _call(
+        self, roles: Roles, copies: Sequence[int], fixed: Mapping[int, int], make: Maker, sizes: Mapping[int, int]
+    ) -> Call:
+        tensors = {role: self.axes(given, copies, fixed) for role, given in roles.items() if given}
+        return make(tensors, sizes[copies[0]] if copies else None)
+
+    def found(
+        self, kind: str, group: str, blocks: Sequence[Block], units: int, call: Call, *, continuous: bool = True
+    ) -> Found:
+        """A symmetry of this model."""
+        tensors = tuple(dict.fromkeys(self.paths[block.leaf] for block in blocks))
+        return Found(self.model, kind, group, tensors, units, call, continuous=continuous)
+
+
+def _sizes(block: Block) -> dict[int, int]:
+    """The length of each atom in a block."""
+    return dict(zip((root for root, _ in block.factors), block.positions.shape, strict=True))
+
+
+def each_of(interface: Interface, shared: Sequence[int]) -> str:
+    """How often a group acts, as text; empty where once."""
+    sizes = _sizes(interface.occurrences[0].block)
+    count = int(np.prod([sizes[root] for root in shared], dtype=int))
+    return f" in each of {count}" if shared else ""
+
+
+def powered(group: Group, copies: int | None) -> Group:
+    """The group, once or for each copy."""
+    return group if copies is None else Power(group, copies)

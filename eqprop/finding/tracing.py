@@ -1,0 +1,151 @@
+"""The axes of a traced program, followed from the parameters through every operation, loops and branches included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from eqprop.claims import Model
+from eqprop.engine import inner_programs, scan_counts, traced
+from eqprop.finding.atoms import Atoms, Axes
+from eqprop.finding.rules import RULES, elementwise, shape_of
+
+Followed = Axes | None
+"""The axes of a value; None where it does not depend on the parameters, and so ties nothing together."""
+
+
+class Piece(NamedTuple):
+    """A part of a leaf that is read by itself, ``start`` to ``stop`` along one axis, with axes of its own."""
+
+    axis: int
+    start: int
+    stop: int
+    axes: Axes
+
+
+def traced_axes(model: Model) -> tuple[Atoms, list[list[Piece]]]:
+    """The atoms of a model, joined as its program joins them, and the pieces of every leaf of its parameters."""
+    atoms = Atoms()
+    params, treedef = jax.tree.flatten(model.params)
+    trace = traced(
+        lambda leaves, inputs: model.apply(jax.tree.unflatten(treedef, leaves), inputs), params, model.inputs
+    )
+    program = trace.jaxpr.jaxpr
+    leaves = program.invars[: len(params)]
+    pieces = [_pieces(atoms, program, leaf) for leaf in leaves]
+    known: dict[Any, Followed] = {}
+    for leaf, own in zip(leaves, pieces, strict=True):
+        known[leaf] = own[0].axes
+        if len(own) > 1:
+            ranges = {(piece.start, piece.stop): piece.axes for piece in own}
+            known.update((e.outvars[0], ranges[_cut(e)[1:]]) for e in program.eqns if leaf in _variables(e))
+    _follow(atoms, program, [None for _ in program.invars], known)
+    return atoms, pieces
+
+
+def _variables(equation: Any) -> list[Any]:
+    return [operand for operand in equation.invars if not hasattr(operand, "val")]
+
+
+def _pieces(atoms: Atoms, program: Any, leaf: Any) -> list[Piece]:
+    """The parts of a leaf that is only ever sliced along one axis (the layers of a Python loop), else all of it."""
+    shape = shape_of(leaf)
+    used = [equation for equation in program.eqns if leaf in _variables(equation)]
+    cuts = {_cut(equation) if equation.primitive.name == "slice" else (-1, 0, 0) for equation in used}
+    cuts = sorted(cuts)
+    tiles = [cut[1] for cut in cuts] == [0, *(cut[2] for cut in cuts[:-1])]
+    if leaf in program.outvars or len({axis for axis, _, _ in cuts}) != 1 or cuts[0][0] < 0 or not tiles:
+        return [Piece(0, 0, shape[0] if shape else 1, atoms.fresh(shape))]
+    axis, end = cuts[0][0], cuts[-1][2]
+    if end < shape[axis]:
+        cuts.append((axis, end, shape[axis]))
+    return [Piece(a, b, c, atoms.fresh((*shape[:a], c - b, *shape[a + 1 :]))) for a, b, c in cuts]
+
+
+def _cut(equation: Any) -> tuple[int, int, int]:
+    """The one axis that a slice cuts, from where to where; −1 where it cuts several, or in steps."""
+    params, shape = equation.params, shape_of(equation.invars[0])
+    bounds = list(zip(params["start_indices"], params["limit_indices"], strict=True))
+    cut = [axis for axis, size in enumerate(shape) if bounds[axis] != (0, size)]
+    if len(cut) != 1 or any(step != 1 for step in params["strides"] or ()):
+        return -1, 0, 0
+    return cut[0], int(bounds[cut[0]][0]), int(bounds[cut[0]][1])
+
+
+def _follow(
+    atoms: Atoms, program: Any, given: Sequence[Followed], already: Mapping[Any, Followed] | None = None
+) -> list[Followed]:
+    """The axes of what a program returns; of some variables they are known already."""
+    known: dict[Any, Followed] = dict.fromkeys(program.constvars)
+    known.update(zip(program.invars, given, strict=True))
+    known.update(already or {})
+
+    def axes(atom: Any) -> Followed:
+        return None if hasattr(atom, "val") else known[atom]
+
+    for equation in program.eqns:
+        if already and equation.outvars[0] in already:
+            continue
+        operands = [axes(operand) for operand in equation.invars]
+        inert = all(operand is None for operand in operands)
+        out = [None for _ in equation.outvars] if inert else _step(atoms, equation, operands)
+        known.update(zip(equation.outvars, out, strict=True))
+    return [axes(out) for out in program.outvars]
+
+
+def _step(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> Sequence[Followed]:
+    name, inner = equation.primitive.name, list(inner_programs(equation))
+    if name == "scan":
+        return _scan(atoms, equation, given)
+    if name == "while":
+        return _while(atoms, equation, given)
+    if name == "cond":
+        return _cond(atoms, inner, given)
+    if inner and len(inner[0].invars) == len(given) and len(inner[0].outvars) == len(equation.outvars):
+        return _follow(atoms, inner[0], given)
+    return RULES.get(name, elementwise)(atoms, equation, _present(atoms, equation.invars, given))
+
+
+def _present(atoms: Atoms, variables: Sequence[Any], given: Sequence[Followed]) -> list[Axes]:
+    """Axes of all values, new ones of those that depend on no parameter."""
+    pairs = zip(variables, given, strict=True)
+    return [atoms.fresh(shape_of(variable)) if axes is None else axes for variable, axes in pairs]
+
+
+def _scan(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Followed]:
+    """A body whose carried values come in as they go out; the axes of the rounds move together."""
+    constants, carried = scan_counts(equation)
+    state = _present(atoms, equation.invars[constants : constants + carried], given[constants : constants + carried])
+    rows = given[constants + carried :]
+    body = next(inner_programs(equation))
+    out = _follow(atoms, body, [*given[:constants], *state, *(None if axes is None else axes[1:] for axes in rows)])
+    _join(atoms, state, out[:carried])
+    rounds = atoms.new(equation.params["length"])
+    for axes in rows:
+        if axes is not None:
+            atoms.join(rounds, axes[0])
+    return [*state, *(None if axes is None else (rounds, *axes) for axes in out[carried:])]
+
+
+def _while(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Followed]:
+    before, constants = equation.params["cond_nconsts"], equation.params["body_nconsts"]
+    body = getattr(equation.params["body_jaxpr"], "jaxpr", equation.params["body_jaxpr"])
+    state = _present(atoms, equation.invars[before + constants :], given[before + constants :])
+    _join(atoms, state, _follow(atoms, body, [*given[before : before + constants], *state]))
+    return list(state)
+
+
+def _cond(atoms: Atoms, branches: Sequence[Any], given: Sequence[Followed]) -> list[Followed]:
+    first, *others = [_follow(atoms, branch, given[1:]) for branch in branches]
+    for other in others:
+        _join(atoms, first, other)
+        first = [b if a is None else a for a, b in zip(first, other, strict=True)]
+    return first
+
+
+def _join(atoms: Atoms, first: Sequence[Followed], second: Sequence[Followed]) -> None:
+    for one, other in zip(first, second, strict=True):
+        for a, b in zip(one or (), other or (), strict=False):
+            atoms.join(a, b)

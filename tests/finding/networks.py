@@ -1,0 +1,122 @@
+"""Small networks with their symmetries known from theory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import eqprop
+
+Layers = list[dict[str, np.ndarray]]
+
+
+def numbers(seed: int = 0) -> Callable[..., np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return lambda *shape: rng.standard_normal(shape)
+
+
+def layered(
+    widths: Sequence[int], activation: Callable[[Any], Any] | None = None, *, bias: bool = False
+) -> eqprop.Model:
+    """Layers with an activation between them."""
+    draw = numbers()
+    params: Layers = [{"w": draw(n, m), **({"b": draw(m)} if bias else {})} for n, m in pairwise(widths)]
+
+    def apply(params, x):
+        for place, layer in enumerate(params):
+            x = x @ layer["w"] + layer.get("b", 0.0)
+            if activation is not None and place + 1 < len(params):
+                x = activation(x)
+        return x
+
+    return eqprop.Model(apply, params, draw(5, widths[0]), name="layers")
+
+
+def residual(how: str) -> eqprop.Model:
+    """Three residual blocks of ReLU units, under scan or in a loop."""
+    draw = numbers()
+    params = {"e": draw(3, 4), "layers": {"a": draw(3, 4, 5), "b": draw(3, 5, 4)}, "u": draw(4, 2)}
+
+    def block(stream, layer):
+        return stream + jax.nn.relu(stream @ layer["a"]) @ layer["b"]
+
+    def scanned(params, x):
+        stream = x @ params["e"]
+        return jax.lax.scan(lambda s, layer: (block(s, layer), None), stream, params["layers"])[0] @ params["u"]
+
+    def looped(params, x):
+        stream = x @ params["e"]
+        for i in range(3):
+            stream = block(stream, {name: leaf[i] for name, leaf in params["layers"].items()})
+        return stream @ params["u"]
+
+    return eqprop.Model(scanned if how == "scan" else looped, params, draw(5, 3), name="residual")
+
+
+HEADS, WIDTH, STREAM, TOKENS = 2, 4, 4, 5
+
+
+def attention(how: str, *, rotary: str = "", bias: bool = False) -> eqprop.Model:
+    """Two heads: by einsum, by reshapes, fused, or in a loop over heads."""
+    draw, shape = numbers(), (HEADS, WIDTH)
+    both = HEADS * WIDTH
+    if how == "einsum":
+        params = {name: draw(STREAM, *shape) for name in "qkv"} | {"o": draw(*shape, STREAM)}
+    elif how == "fused":
+        params = {"qkv": draw(STREAM, 3 * both), "o": draw(both, STREAM)}
+    else:
+        params = {name: draw(STREAM, both) for name in "qkv"} | {"o": draw(both, STREAM)}
+        params |= {f"b{name}": draw(both) for name in "qkv"} | {"bo": draw(STREAM)} if bias else {}
+
+    def apply(params, x):
+        if how == "einsum":
+            q, k, v = (jnp.einsum("td,dhe->the", x, params[name]) for name in "qkv")
+        elif how == "fused":
+            q, k, v = (part.reshape(-1, *shape) for part in jnp.split(x @ params["qkv"], 3, -1))
+        else:
+            q, k, v = (x @ params[name] + params.get(f"b{name}", 0.0) for name in "qkv")
+            if how == "loop":
+                spans = [slice(i * WIDTH, (i + 1) * WIDTH) for i in range(HEADS)]
+                mixed = [jax.nn.softmax(q[:, s] @ k[:, s].T) @ v[:, s] for s in spans]
+                return jnp.concatenate(mixed, -1) @ params["o"]
+            q, k, v = (part.reshape(-1, *shape) for part in (q, k, v))
+        q, k = turned(q, rotary), turned(k, rotary)
+        weights = jax.nn.softmax(jnp.einsum("the,she->hts", q, k))
+        mixed = jnp.einsum("hts,she->the", weights, v)
+        if how == "einsum":
+            return jnp.einsum("the,hed->td", mixed, params["o"])
+        return mixed.reshape(-1, both) @ params["o"] + params.get("bo", 0.0)
+
+    return eqprop.Model(apply, params, draw(TOKENS, STREAM), name=f"attention-{how}")
+
+
+def turned(x: Any, layout: str) -> Any:
+    """Rotary positions."""
+    if not layout:
+        return x
+    angles = jnp.arange(TOKENS)[:, None] * 1.3 ** -jnp.arange(WIDTH // 2)
+    c, s = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    if layout == "halves":
+        a, b = jnp.split(x, 2, -1)
+        return jnp.concatenate([a * c - b * s, a * s + b * c], -1)
+    a, b = x[..., ::2], x[..., 1::2]
+    return jnp.stack([a * c - b * s, a * s + b * c], -1).reshape(x.shape)
+
+
+def asymmetric(seed: int) -> eqprop.Model:
+    """Units that no transformation exchanges or scales: each has an activation of its own, GELU of shifted units."""
+    draw = numbers(seed)
+    widths = np.random.default_rng(seed).integers(2, 5, 3)
+    n, hidden, m = (int(width) for width in widths)
+    kinks = 0.3 + 0.2 * np.arange(hidden)
+
+    def apply(params, x):
+        z = x @ params["w"] + params["b"]
+        return jax.nn.gelu(kinks * z + kinks**2) @ params["u"]
+
+    return eqprop.Model(apply, {"w": draw(n, hidden), "b": draw(hidden), "u": draw(hidden, m)}, draw(6, n), name="none")

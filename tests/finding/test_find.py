@@ -1,0 +1,149 @@
+"""What is found of small networks is what theory says: dimension, rank, charges, discrete groups."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop.errors import InvalidInput
+from eqprop.finding import Symmetries, find
+from tests.finding.networks import asymmetric, attention, layered, residual
+
+
+def found(model: eqprop.Model) -> Symmetries:
+    return find(model, prove=False)
+
+
+def groups_of(symmetries: Symmetries) -> list[str]:
+    return sorted(one.found.group for one in symmetries.found)
+
+
+@pytest.mark.parametrize(
+    ("model", "dimension", "rank", "charges"),
+    [
+        pytest.param(layered((3, 4, 2), jax.nn.relu, bias=True), 4, 4, 4, id="relu"),
+        pytest.param(layered((3, 4, 2), jnp.tanh, bias=True), 0, 0, 0, id="tanh"),
+        pytest.param(layered((3, 4, 2), jax.nn.gelu), 0, 0, 0, id="gelu"),
+        pytest.param(layered((3, 4, 2), lambda z: jax.nn.relu(z) ** 2), 4, 4, 4, id="squared relu"),
+        pytest.param(layered((3, 4, 5, 2)), 16 + 25, 36, 10 + 15, id="linear"),
+        pytest.param(layered((2, 5, 2)), 25 - 1, 16, 14, id="linear with a wide layer"),
+        pytest.param(layered((3, 4, 5, 2), bias=True), 41 + 9, 45, 25, id="linear with biases"),
+        pytest.param(residual("scan"), 16 + 15, 31, 10 + 15, id="residual under scan"),
+        pytest.param(residual("loop"), 16 + 15, 31, 10 + 15, id="residual in a loop"),
+        pytest.param(attention("einsum"), 4 * 16, 64, 4 * 10, id="attention by einsum"),
+        pytest.param(attention("reshape"), 4 * 16, 64, 4 * 10, id="attention by reshapes"),
+        pytest.param(attention("fused"), 4 * 16, 64, 4 * 10, id="attention fused"),
+        pytest.param(attention("loop"), 4 * 16, 64, 4 * 10, id="attention in a loop"),
+        pytest.param(attention("reshape", bias=True), 64 + 8 + 8, 80, 48, id="attention with biases"),
+        pytest.param(attention("fused", rotary="halves"), 32 + 8, 40, 24, id="rotary halves"),
+        pytest.param(attention("einsum", rotary="interleaved"), 32 + 8, 40, 24, id="rotary interleaved"),
+    ],
+)
+def test_the_algebra_has_the_dimension_that_theory_says(model, dimension, rank, charges):
+    symmetries = found(model)
+    assert (symmetries.dimension, symmetries.rank, symmetries.charges) == (dimension, rank, charges)
+    assert symmetries.unwritten == ()
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        pytest.param(jax.nn.relu, ["R₊^4, powers 1, -1", "S_4"], id="relu"),
+        pytest.param(jnp.tanh, ["S_4", "signs of 4"], id="tanh"),
+        pytest.param(jax.nn.gelu, ["S_4"], id="gelu"),
+        pytest.param(lambda z: jax.nn.relu(z) ** 2, ["R₊^4, powers 1, -2", "S_4"], id="squared relu"),
+    ],
+)
+def test_units_are_exchanged_and_scaled_and_negated_as_their_activation_allows(activation, expected):
+    assert groups_of(found(layered((3, 4, 2), activation, bias=True))) == expected
+
+
+def test_permutations_behind_scalings_are_named_as_a_semidirect_product():
+    (row,) = found(layered((3, 4, 2), jax.nn.relu)).interfaces
+    assert row.group == "R₊^4, powers 1, -1 ⋊ S_4"
+    assert (row.tensors, row.size, row.dimension) == (("0/w", "1/w"), 4, 4)
+
+
+@pytest.mark.parametrize("how", ["scan", "loop"])
+def test_units_of_each_layer_are_permuted_by_themselves(how):
+    permuting = [one.found for one in found(residual(how)).found if one.found.kind == "permutation"]
+    assert [one.group for one in permuting] == (["S_5 in each of 3"] if how == "scan" else ["S_5"] * 3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_network_without_symmetries_has_none(seed):
+    symmetries = found(asymmetric(seed))
+    assert symmetries.found == ()
+    assert symmetries.untouched == ("b", "u", "w")
+
+
+@pytest.mark.slow
+def test_hundreds_of_networks_without_symmetries_have_none():
+    assert [seed for seed in range(12, 400) if found(asymmetric(seed)).found] == []
+
+
+def test_what_is_found_is_proven_by_all_properties_and_written_as_tests(tmp_path, monkeypatch):
+    symmetries = find(layered((2, 3, 2), jax.nn.relu))
+    assert [(one.verdict, one.why) for one in symmetries.found] == [("proven", "")] * 2
+    assert symmetries.exit_code == 0
+    (tmp_path / "nets.py").write_text("from tests.finding.networks import layered\nimport jax\n")
+    code = symmetries.code("tests.finding.test_find:a_model", called=True)
+    space: dict = {}
+    exec(compile(code, "test_symmetries.py", "exec"), space)
+    assert [pair.transformation.name for pair in space["pairs"]] == ["scaling", "permutation"]
+
+
+def a_model() -> eqprop.Model:
+    return layered((2, 3, 2), jax.nn.relu)
+
+
+def test_a_broken_derivative_is_found_without_a_claim():
+    @jax.custom_vjp
+    def relu(z):
+        return jnp.maximum(z, 0)
+
+    relu.defvjp(lambda z: (relu(z), z), lambda z, g: (jnp.where(z > 0, g * (1 + 0.1 * z / (1 + z**2)), 0),))
+    symmetries = find(layered((2, 3, 2), relu))
+    permuting = [one for one in symmetries.found if one.found.kind == "permutation"]
+    assert [one.verdict for one in permuting] == ["defect"]
+    assert "derivative" in permuting[0].why
+    assert symmetries.exit_code == 1
+    assert "a symmetry of f that its derivatives break" in symmetries.text()
+
+
+def test_the_same_seed_finds_the_same():
+    one, other = (found(attention("reshape", bias=True)) for _ in range(2))
+    assert one.code() == other.code()
+
+
+def test_dead_units_are_no_symmetry_of_the_points_that_were_looked_at():
+    # Units that only fire for large weights are dead at some points, not at all of them.
+    model = layered((2, 3, 2), lambda z: jax.nn.softplus(z - 3))
+    assert [one.found.kind for one in found(model).found] == ["permutation"]
+
+
+def test_a_layer_of_one_unit_is_scaled():
+    symmetries = found(layered((3, 1, 2), jax.nn.relu, bias=True))
+    assert groups_of(symmetries) == ["R₊^1, powers 1, -1"]
+
+
+def test_tokens_that_the_example_lacks_are_not_looked_for():
+    table = np.random.default_rng(0).standard_normal((6, 3))
+    model = eqprop.Model(lambda p, t: jnp.tanh(p["e"][t]) @ p["u"], {"e": table, "u": table[:3]}, np.array([0, 1, 2]))
+    assert found(model).dimension == 0
+
+
+def test_gradients_that_are_not_finite_ask_for_a_domain():
+    model = eqprop.Model(lambda p, x: jnp.sqrt(p) * x, np.ones(3), np.ones(3), name="root")
+    with pytest.raises(InvalidInput, match=r"gradients at normal random parameters are not finite\. Say with domain="):
+        found(model)
+    positive = eqprop.Model(model.apply, model.params, model.inputs, name="root", domain=np.abs)
+    assert found(positive).found == ()
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(InvalidInput, match=r"eqprop.find: got 3 \(int\); expected an eqprop.Model"):
+        find(3)
