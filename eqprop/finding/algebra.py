@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from eqprop.claims import Model
+from eqprop.claims import Model, Transformation
 from eqprop.engine import each, generator
 from eqprop.finding.found import Found
 from eqprop.finding.samples import Leaves
@@ -58,14 +58,14 @@ def algebra(
         preferred: which of two that contain each other is kept.
     """
     points = params_of(model, "gaussian", rng, POINTS)
-    spans = [(one, fields(one, points, rng)) for one in found]
+    spans = [(one, fields(model, one.transformation, points, rng)) for one in found]
     spans = sorted(
-        ((one, _basis(own), own) for one, own in spans), key=lambda item: (-len(item[1]), -preferred(item[0]))
+        ((one, orthonormal(own), own) for one, own in spans), key=lambda item: (-len(item[1]), -preferred(item[0]))
     )
     basis: Fields = np.zeros((0, sum(leaf[0].size for leaf in points) * POINTS))
     kept: list[tuple[Found, int]] = []
     for one, own, _ in spans:
-        rest = _basis(own - (own @ basis.T) @ basis)
+        rest = orthonormal(own - (own @ basis.T) @ basis)
         if len(rest):
             kept.append((one, len(rest)))
             basis = np.vstack([basis, rest])
@@ -73,10 +73,9 @@ def algebra(
     return Algebra(tuple(kept), len(basis), _rank(at_first), _charges(model, [one for one, _ in kept], len(basis), rng))
 
 
-def fields(found: Found, points: Leaves, rng: np.random.Generator) -> Fields:
+def fields(model: Model, transformation: Transformation, points: Leaves, rng: np.random.Generator) -> Fields:
     """k_ξ for as many random ξ as the algebra has numbers, at all points side by side."""
-    transformation, leaves = found.transformation, found.model.param_leaves
-    group = transformation.group
+    group, leaves = transformation.group, model.param_leaves
     assert isinstance(group, LieGroup), "what has no algebra is not continuous"
     count = max(1, sum(np.size(leaf) for leaf in jax.tree.leaves(group.zero())))
     elements = group.sample_algebra_many(rng, count)
@@ -96,7 +95,7 @@ def fields(found: Found, points: Leaves, rng: np.random.Generator) -> Fields:
     return flat.reshape(count, -1)
 
 
-def _basis(rows: Fields) -> Fields:
+def orthonormal(rows: Fields) -> Fields:
     """An orthonormal basis of what rows of about unit length span."""
     lengths = np.linalg.norm(rows, axis=1)
     _, values, vectors = np.linalg.svd(rows, full_matrices=False)
@@ -120,10 +119,8 @@ def _charges(model: Model, kept: Sequence[Found], dimension: int, rng: np.random
     size = model.param_leaves.float_shapes
     vectors = tuple(rng.standard_normal((count, *shape)) for shape in size)
     origin = tuple(np.concatenate([np.zeros((1, *leaf.shape[1:])), leaf]) for leaf in vectors)
-    values = [
-        fields(one, origin, np.random.default_rng(0)).reshape(-1, count + 1, sum(map(_size, size))) for one in kept
-    ]
-    along = np.concatenate(values)
+    values = [fields(model, one.transformation, origin, rng) for one in kept]
+    along = np.concatenate(values).reshape(-1, count + 1, sum(map(_size, size)))
     independent = _independent(along.reshape(len(along), -1))
     along = np.einsum("bf,fvp->bvp", independent, along)
     slopes = along[:, 1:] - along[:, :1]
