@@ -17,7 +17,7 @@ class InvalidInput(EqpropError, ValueError):  # noqa: N818 - it reads as what ha
 
 
 class NotDifferentiable(InvalidInput):
-    """JAX has no derivative of the model that a property needs."""
+    """There is no derivative of the model that a property needs: JAX has none, or who evaluates the model."""
 
 
 class Stalled(EqpropError):  # noqa: N818 - likewise

@@ -29,6 +29,10 @@ from eqprop.engine.compiling import LARGE as LARGE
 from eqprop.engine.compiling import MULTIPLY_ADDS as MULTIPLY_ADDS
 from eqprop.engine.compiling import compiler_options as compiler_options
 from eqprop.engine.compiling import jitted as jitted
+from eqprop.engine.foreign import Foreign as Foreign
+from eqprop.engine.foreign import bridged as bridged
+from eqprop.engine.foreign import foreign_functions as foreign_functions
+from eqprop.engine.foreign import opaque_inside as opaque_inside
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
 from eqprop.engine.jaxprs import calls_back as calls_back
 from eqprop.engine.jaxprs import inner_programs as inner_programs
@@ -75,6 +79,7 @@ from eqprop.engine.user_code import numbers as numbers
 from eqprop.engine.user_code import repeatable as repeatable
 from eqprop.engine.user_code import undisturbed as undisturbed
 from eqprop.engine.user_code import unexpected as unexpected
+from eqprop.engine.walk import STRIDE as STRIDE
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported
 from eqprop.engine.walk import Walk as Walk

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from eqprop.engine.memory import in_a_scope, remembered
 from eqprop.engine.trees import is_floating
+from eqprop.errors import NotDifferentiable
 
 Tree = Any
 
@@ -110,7 +111,9 @@ NO_DERIVATIVE = ("not support JVP", "ifferentiation rule", "Transpose rule", "Li
 
 
 def has_no_derivative(error: Exception) -> bool:
-    """Whether JAX refused a program because some operation in it has no derivative."""
+    """Whether JAX, or who evaluates a part of it, refused a program because something in it has no derivative."""
+    if isinstance(error, NotDifferentiable):
+        return True
     return isinstance(error, NotImplementedError | ValueError) and any(words in str(error) for words in NO_DERIVATIVE)
 
 

@@ -7,6 +7,14 @@ from typing import Any
 
 import jax
 
+FOREIGN = "foreign"
+"""The operation that stands for a function which somebody else evaluates and differentiates (``engine/foreign.py``)."""
+
+
+def is_foreign(equation: Any) -> bool:
+    """Whether an operation of a traced program is such a function."""
+    return equation.primitive.name == FOREIGN
+
 
 def inner_programs(equation: Any) -> Iterator[Any]:
     """The programs that an operation holds (jit, loops, branches), without their constants."""

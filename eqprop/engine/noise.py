@@ -16,7 +16,8 @@ import jax.extend.core
 import jax.numpy as jnp
 
 from eqprop.engine.exact import is_complex, rounded, rounds
-from eqprop.engine.jaxprs import scan_counts
+from eqprop.engine.foreign import noisily
+from eqprop.engine.jaxprs import is_foreign, scan_counts
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 INLINED = frozenset({
@@ -81,6 +82,11 @@ class _Noise:
             self._factors[dtype] = 1 + float(jnp.finfo(dtype).eps) * jnp.asarray(self.signs, dtype)
         return self._factors[dtype]
 
+    def table(self) -> Any:
+        """The signs from a new place on, for what has errors of its own inside."""
+        self.start = (self.start + 331) % TABLE
+        return jnp.roll(jnp.asarray(self.signs), -self.start)
+
     def turned(self, round_: Any) -> _Noise:
         """For a round of a loop, whose number is traced."""
         return _Noise(jnp.roll(self.signs, TURN * round_))
@@ -111,6 +117,8 @@ def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
         return _run(next(parameters[key] for key in INNER if key in parameters), given, noise)
     if name in CONTROL:
         return CONTROL[name](equation, given, noise)
+    if is_foreign(equation):
+        return noisily(equation, given, noise.table())
     bound = equation.primitive.get_bind_params(parameters)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)

@@ -12,7 +12,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine.jaxprs import inner_programs
+from eqprop.engine.jaxprs import inner_programs, is_foreign
 from eqprop.engine.sources import described
 
 
@@ -73,7 +73,9 @@ def _lowest(found: Iterable[_Found]) -> _Found:
 
 
 def _inside(equation: Any) -> Iterator[_Found]:
-    """The precision of every variable in the programs that an operation holds."""
+    """The precision of every variable in the programs that an operation holds, and of what is evaluated elsewhere."""
+    if is_foreign(equation):
+        yield _Found(equation.params["function"].lowest)
     for inner in inner_programs(equation):
         yield from (_Found(_unit(variable)) for variable in (*inner.invars, *inner.constvars))
         for nested in inner.eqns:

@@ -21,6 +21,7 @@ from eqprop.engine import (
     garbage_kept,
     multiply_adds,
     numbers_context,
+    opaque_inside,
     over_rows,
     traced,
     with_rounding_noise,
@@ -48,6 +49,7 @@ class Small:
     Attributes:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
+        opaque: likewise.
     """
 
     rounds = False
@@ -56,6 +58,7 @@ class Small:
         self._row = row
         self.rows = int(np.clip(NUMBERS_PER_CALL // row.size, 1, probes * (1 + rounding.COPIES)))
         self.units: dict[str, Roundoff] = {}
+        self.opaque = ""
         self._work = row.size  # of a row: parameters, and what else takes as long
         self._noisy: dict[str, Call] = {}
         self._ran = 0
@@ -81,6 +84,7 @@ class Small:
         rows = self._row.like(self.rows)
         jitted, program = over_rows(self._row.flat, rows)
         self.units = units_of(program.jaxpr, program.out_info)
+        self.opaque = opaque_inside(program.jaxpr)
         self._work = self._row.size + multiply_adds(program.jaxpr) // (MULTIPLY_ADDS * self.rows)
         if slot is not None and keepable(program.jaxpr):
             program = traced(slot.keep(jitted, rows, self._facts()), rows)
@@ -137,6 +141,7 @@ class Large:
     Attributes:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
+        opaque: likewise.
     """
 
     rounds = False
@@ -150,6 +155,7 @@ class Large:
             like = row.like(self.rows // self._held, self._held)
             program = over_rows(measuring(row.sides, self._held), like)[1]
             self.units: dict[str, Roundoff] = units_of(program.jaxpr, program.out_info)
+            self.opaque = opaque_inside(program.jaxpr)
             self._call = _finished(program.lower(), row.properties, long=True)
 
     def measured(

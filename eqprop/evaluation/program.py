@@ -140,6 +140,11 @@ class Program:
         return self.evaluator.units
 
     @property
+    def opaque(self) -> str:
+        """Why a violation may be rounding inside of what others evaluate; empty where all of that is shown."""
+        return self.evaluator.opaque
+
+    @property
     def eps(self) -> dict[str, float]:
         """Likewise its unit roundoff."""
         return {name: unit.eps for name, unit in self.units.items()}
@@ -180,9 +185,12 @@ class Program:
                 return made()
 
     def _present(self) -> Evaluator:
-        """The evaluator, for a batch: compiled where it was walked often enough."""
+        """The evaluator, for a batch: compiled where it was walked often enough.
+
+        What others evaluate XLA calls row by row, which is the last word, and slow: such a program is always walked.
+        """
         walked = self.evaluator
-        if self.choice == "auto" and isinstance(walked, Walked) and walked.batches >= WALKS:
+        if self.choice == "auto" and isinstance(walked, Walked) and not walked.elsewhere and walked.batches >= WALKS:
             self.why_compiled = f"it has walked {walked.batches:.0f} batches"
             self.evaluator = self._compiled()
         return self.evaluator

@@ -10,7 +10,16 @@ import jax
 import numpy as np
 
 from eqprop import rounding
-from eqprop.engine import TABLE, Reading, Roundoff, Walk, attended, numbers_context
+from eqprop.engine import (
+    TABLE,
+    Reading,
+    Roundoff,
+    Walk,
+    attended,
+    foreign_functions,
+    numbers_context,
+    opaque_inside,
+)
 from eqprop.evaluation.batches import joined
 from eqprop.evaluation.evaluator import NUMBERS_PER_CALL
 from eqprop.evaluation.row import Row, units_of
@@ -33,6 +42,8 @@ class Walked:
 
     Attributes:
         units: see ``Evaluator``.
+        opaque: likewise.
+        elsewhere: whether a part of it is evaluated, and differentiated, by others.
         batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
 
     Raises:
@@ -51,6 +62,8 @@ class Walked:
             numbered = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
             self._positions: dict[str, tuple[list[int], ...]] = numbered
             self.units: dict[str, Roundoff] = units_of(self._program, shapes)
+            self.opaque = opaque_inside(self._program)
+            self.elsewhere = next(foreign_functions(self._program), None) is not None
             self._reader = _Reader()
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
 

@@ -26,7 +26,17 @@ from eqprop.properties import Property
 from eqprop.results import Outcome, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
-from eqprop.search import DISPUTED, Evidence, SearchTask, Tally, rebuilt, simplest, verdict_of, why_empty
+from eqprop.search import (
+    DISPUTED,
+    Evidence,
+    SearchTask,
+    Tally,
+    rebuilt,
+    simplest,
+    unseen_rounding,
+    verdict_of,
+    why_empty,
+)
 from eqprop.validation import check_pair
 
 MOST_LISTED = 20
@@ -163,8 +173,9 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     if not climb.violations.size:
         return verdict_of(Evidence(tallies, empty=why_empty([prop], tallies, pair)), pair.name, prop)
     judged = as_compiled(program, prop.name, batch, rng)
-    if not judged.suspect[0]:
-        disputed = Evidence(tallies, violated=[prop.name], disputed={prop.name: DISPUTED})
+    if program.opaque or not judged.suspect[0]:
+        why = unseen_rounding(program.opaque) if program.opaque else DISPUTED
+        disputed = Evidence(tallies, violated=[prop.name], disputed={prop.name: why})
         return verdict_of(disputed, pair.name, prop)
     shown = counterexample(
         program, prop, batch.at(0), judged, target="", task=pair.name, blob="", before=probe, seed=0, save=None

@@ -14,6 +14,7 @@ from eqprop.search.known_failures import check_known_names as check_known_names
 from eqprop.search.outcomes import DISPUTED as DISPUTED
 from eqprop.search.outcomes import Evidence as Evidence
 from eqprop.search.outcomes import outcome_of as outcome_of
+from eqprop.search.outcomes import unseen_rounding as unseen_rounding
 from eqprop.search.outcomes import verdict_of as verdict_of
 from eqprop.search.outcomes import why_empty as why_empty
 from eqprop.search.pool import SMALL as SMALL

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from eqprop.engine import has_no_derivative, unexpected
-from eqprop.errors import EqpropError
+from eqprop.errors import EqpropError, NotDifferentiable
 from eqprop.properties import Property
 
 Result = TypeVar("Result")
@@ -28,6 +28,8 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """What an exception says. The exception itself would keep everything that was traced alive."""
+        if isinstance(error, NotDifferentiable):
+            return cls(str(error), undefined=True)
         if has_no_derivative(error):
             return cls(f"JAX has no derivative of this order ({unexpected(error)})", undefined=True)
         return cls(str(error) if isinstance(error, EqpropError) else unexpected(error))

@@ -22,7 +22,7 @@ from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.infinite import Infinite
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
-from eqprop.search.outcomes import DISPUTED, Evidence, blocker, verdict_of, why_empty
+from eqprop.search.outcomes import DISPUTED, Evidence, blocker, unseen_rounding, verdict_of, why_empty
 from eqprop.search.pool import Batch, ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.tally import Tally
@@ -260,6 +260,10 @@ class Search:
         self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
         self._infinite.note(batch, found.judged)
         violation = batch.violation(found)
+        opaque = self.programs.opaque(batch, prop) if violation is not None else ""
+        if opaque:
+            self.disputed.setdefault(prop.name, unseen_rounding(opaque))
+            violation = None
         if violation is not None:
             self.violations.setdefault(prop.name, violation)
             self._effort.spare()

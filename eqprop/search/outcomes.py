@@ -17,6 +17,18 @@ DISPUTED = (
 """Why a violation that the compiled program clears is no verdict."""
 
 
+def unseen_rounding(opaque: str) -> str:
+    """Why a violation is no verdict where rounding inside of what others evaluate cannot be shown.
+
+    Args:
+        opaque: why it cannot.
+    """
+    return (
+        f"violated, perhaps by no more than rounding inside of it, which cannot be seen ({opaque}). Write it with "
+        "operations that can be traced"
+    )
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What was found out about one pair, or a strategy of pairs: by a search, or at a single probe.

@@ -188,6 +188,10 @@ class ProgramPool:
             self._called_back[pair.key] = has_callbacks(pair, self.options.precision)
         return self._called_back[pair.key]
 
+    def opaque(self, batch: Batch, prop: Property) -> str:
+        """Why what a batch violates of one property may be rounding that cannot be shown; empty where all is."""
+        return self.program(batch.structure, (prop,)).opaque if batch.program.opaque else ""
+
     def violates(self, structure: Drawn, prop: Property) -> Violation | None:
         """What a batch on this structure violates of one property, but for the last word: nothing else is compiled."""
         batch = self.judged(structure, (prop,))

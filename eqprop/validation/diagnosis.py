@@ -30,7 +30,7 @@ from eqprop.engine import (
     not_repeatable,
     numbers_context,
 )
-from eqprop.errors import EqpropError
+from eqprop.errors import EqpropError, NotDifferentiable
 from eqprop.probes import cast_example
 
 OF_POSITIVE = frozenset({"sqrt", "rsqrt", "log", "pow"})
@@ -92,6 +92,8 @@ def first_unusable_order(pair: Pair, precision: Precision) -> tuple[int, str] | 
             try:
                 found = each(what, derivative, *row)
                 again = each(what, derivative, *row) if calls_back(jax.make_jaxpr(derivative)(*theta)) else found
+            except NotDifferentiable:
+                return None
             except EqpropError:
                 raise
             except Exception:  # noqa: BLE001 - whatever a model raises here is no reason to ask nothing of lower orders

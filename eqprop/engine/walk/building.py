@@ -17,7 +17,9 @@ import numpy as np
 from jax.core import ShapedArray
 
 from eqprop.engine.exact import rounds
+from eqprop.engine.jaxprs import is_foreign
 from eqprop.engine.walk.calls import ALIASES, called, is_the_same
+from eqprop.engine.walk.foreign import inside
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Value, Wanted
 from eqprop.engine.walk.primitives.operand import dtype_of, is_key
 from eqprop.engine.walk.unsupported import Unsupported
@@ -44,6 +46,8 @@ class Equation(Operation):
         return self.operands
 
     def emitted(self, emitter: Emitter) -> Emitted:
+        if is_foreign(self.equation):
+            return Emitted(self.operands, inside(self.equation, emitter.rounding), self.results)
         step = emitter.rounding.after(self.equation, emitter.rule(self.equation))
         many = self.equation.primitive.multiple_results
         return Emitted(self.operands, step, self.results if many else self.results[0])

@@ -76,6 +76,14 @@ class Rounding:
 
         return erring
 
+    def table(self) -> Callable[[], np.ndarray | None]:
+        """Of what has errors inside: their signs in the present round, shape (``TABLE``, n); None where there are none.
+
+        They are taken from a new place on.
+        """
+        self._place = place = (self._place + STRIDE) % TABLE
+        return lambda: None if self._signs is None else np.roll(self._signs, -(place + self.shift), axis=0)
+
     def _error(self, aval: Any) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type."""
         dtype = np.dtype(aval.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eqprop.engine.jaxprs import primitives
+from eqprop.engine.jaxprs import FOREIGN, primitives
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.branches import cond, platform_index
 from eqprop.engine.walk.building import Builder, value_of
@@ -31,6 +31,9 @@ HANDLERS = {
 }
 """Operations with programs, or with Python, of their own."""
 
+ELSEWHERE = frozenset({FOREIGN, "pure_callback"})
+"""Operations that are neither JAX's nor NumPy's."""
+
 SHOWN_ONLY = frozenset({"DebugEffect", "OrderedDebugEffect"})
 """Effects without which results are the same: what ``jax.debug.print`` prints is left out."""
 
@@ -45,7 +48,7 @@ class Walk:
     Attributes:
         steps: how many operations it has, each counted once, however often a loop runs it.
         by_jax: the names of those that have no rule here, and are done by JAX.
-        foreign: whether it calls anything else than NumPy and SciPy: JAX, or Python that a user wrote.
+        foreign: whether it calls anything else than NumPy and SciPy: JAX, or what somebody else wrote.
 
     Raises:
         Unsupported: for a program with effects, or with an operation that nothing here can do.
@@ -70,7 +73,7 @@ class Walk:
         with np.errstate(all="ignore"):
             self._routine = emitter.routine(arguments, alive(operations, dict.fromkeys(results)), results)
         self.steps = emitter.steps
-        self.foreign = bool(self.by_jax) or "pure_callback" in primitives(program)
+        self.foreign = bool(self.by_jax) or not ELSEWHERE.isdisjoint(primitives(program))
 
     def __call__(self, arguments: Sequence[np.ndarray], signs: np.ndarray | None = None) -> list[np.ndarray]:
         """What the program gives at each row, an array with a last axis of length 1 where all rows have the same.

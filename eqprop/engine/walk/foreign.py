@@ -1,0 +1,48 @@
+"""Functions that are evaluated elsewhere (``eqprop.engine.foreign``): all rows in one call, with rounding inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from eqprop.engine.walk.batch import widest
+from eqprop.engine.walk.noise import Rounding
+from eqprop.engine.walk.primitives.operand import Step
+
+
+def inside(equation: Any, rounding: Rounding) -> Step:
+    """The step of such a function, whose own operations have the errors."""
+    function, axes = equation.params["function"], equation.params["axes"]
+    table = rounding.table()
+
+    def step(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        signs = table()
+        rows = widest(arrays) if signs is None else max(widest(arrays), signs.shape[-1])
+        leading = arrays[0].shape[:axes]
+        found = function.rounded(
+            *(_rows_first(array, axes, rows) for array in arrays), signs=_of_each(signs, rows, leading)
+        )
+        return tuple(_rows_last(leaf, rows, leading) for leaf in found)
+
+    return step
+
+
+def _rows_first(array: np.ndarray, axes: int, rows: int) -> np.ndarray:
+    """With one leading axis of rows: of those of the walk, each with its own leading axes."""
+    first = np.moveaxis(array, -1, 0)
+    if not axes:
+        return np.ascontiguousarray(first)
+    whole = np.broadcast_to(first, (rows, *first.shape[1:]))
+    return whole.reshape(-1, *whole.shape[1 + axes :])
+
+
+def _rows_last(leaf: np.ndarray, rows: int, leading: tuple[int, ...]) -> np.ndarray:
+    return np.moveaxis(leaf.reshape(rows if leading else -1, *leading, *leaf.shape[1:]), 0, -1)
+
+
+def _of_each(signs: np.ndarray | None, rows: int, leading: tuple[int, ...]) -> np.ndarray | None:
+    """The signs of every row: each column is that of as many rows, one after the other."""
+    if signs is None:
+        return None
+    return np.repeat(signs.T, rows // signs.shape[-1] * int(np.prod(leading, dtype=int)), axis=0)

@@ -1,0 +1,160 @@
+"""A function of tensors as one that the engine bridges: torch evaluates it, and torch differentiates it."""
+
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import jax
+import numpy as np
+import torch
+
+from eqprop.engine import Roundoff, coarsest, unexpected
+from eqprop.errors import NotDifferentiable
+from eqprop.torch.arrays import as_array, as_arrays, as_tensor, as_tensors
+from eqprop.torch.derivatives import Function, Tensors, cotangents_of, evaluated, transposed_by_entries, transposed_of
+from eqprop.torch.graphs import Graph, precision_of
+from eqprop.torch.session import alone
+
+POINTS = 3
+"""At so many points beside the example a graph must give what torch gives."""
+
+OUTSIDE = (
+    "the operations that torch recorded at the example give other numbers elsewhere: something in it runs outside of "
+    "torch's operations (NumPy, Triton, a C++ extension that registers no operator), or branches on numbers"
+)
+
+
+class TorchFunction:
+    """See ``eqprop.engine.Foreign``.
+
+    Args:
+        function: of tensors.
+        example: its operands.
+        name: in reports.
+        order: of the derivative that it is.
+        linear: in how many of its last operands it is linear.
+
+    Raises:
+        Exception: whatever torch raises at the example.
+    """
+
+    def __init__(self, function: Function, example: Tensors, name: str, order: int = 0, linear: int = 0) -> None:
+        self.name = name
+        self.linear = linear
+        self._function = function
+        self._example = example
+        self._order = order
+        with alone():
+            self._first = evaluated(function, example)
+        self.results = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in as_arrays(self._first)]
+
+    @property
+    def cotangents(self) -> TorchFunction:
+        return self._cotangents
+
+    @property
+    def transposed(self) -> TorchFunction:
+        return self._transposed
+
+    @cached_property
+    def _cotangents(self) -> TorchFunction:
+        weights = self._weights()
+        pulled = cotangents_of(self._function, len(self._example))
+        try:
+            return TorchFunction(pulled, (*self._example, *weights), self.name, self._order + 1, len(weights))
+        except Exception as error:
+            raise NotDifferentiable(_no_derivative(self.name, self._order + 1, error)) from error
+
+    @cached_property
+    def _transposed(self) -> TorchFunction:
+        others = self._example[: len(self._example) - self.linear]
+        about = (self._example[len(others) :], len(self._first))
+        function = self._graph.function if isinstance(self._graph, Graph) else self._function
+        example = (*others, *self._weights())
+        if isinstance(self._graph, Graph):
+            try:
+                return TorchFunction(transposed_of(function, *about), example, self.name, self._order)
+            except RuntimeError:
+                pass  # an operation of the map has no derivative: entry by entry, which needs none
+        return TorchFunction(transposed_by_entries(function, *about), example, self.name, self._order)
+
+    def _weights(self) -> Tensors:
+        """An example of cotangents of the results."""
+        rng = np.random.default_rng(self._order)
+        return tuple(torch.from_numpy(rng.standard_normal(r.shape)).to(r.dtype) for r in self._first)
+
+    @cached_property
+    def _graph(self) -> Graph | str:
+        """The graph; why there is none, where there is none that gives what torch gives."""
+        with alone():
+            try:
+                graph = Graph(self._function, self._example)
+            except Exception as error:  # noqa: BLE001 - whatever stops a trace: the function is run as it is
+                return f"torch cannot trace it ({unexpected(error)})"
+            return graph if self._agrees(graph) else OUTSIDE
+
+    def _agrees(self, graph: Graph) -> bool:
+        points = (self._example, *(_elsewhere(self._example, seed) for seed in range(POINTS)))
+        return all(_same(evaluated(self._function, point), graph.one(*point)) for point in points)
+
+    @property
+    def lowest(self) -> Roundoff:
+        if isinstance(self._graph, Graph):
+            return self._graph.lowest
+        return coarsest(precision_of(t) for t in (*self._example, *self._first) if t.is_floating_point())
+
+    @property
+    def opaque(self) -> str:
+        if isinstance(self._graph, str):
+            return f"{self.name}: {self._graph}"
+        strangers = ", ".join(self._graph.strangers)
+        return f"{self.name}: {strangers} is not made of torch's own operations" if strangers else ""
+
+    def values(self, *operands: np.ndarray) -> list[np.ndarray]:
+        with alone():
+            rows = [evaluated(self._function, as_tensors(row)) for row in zip(*operands, strict=True)]
+            return [as_array(torch.stack(parts)) for parts in zip(*rows, strict=True)]
+
+    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None) -> list[np.ndarray]:
+        if isinstance(self._graph, str):
+            return self._as_it_is(operands, signs)
+        with alone():
+            drawn = None if signs is None else as_tensor(np.asarray(signs))
+            return as_arrays(self._graph.many(as_tensors(operands), drawn))
+
+    def _as_it_is(self, operands: Sequence[np.ndarray], signs: np.ndarray | None) -> list[np.ndarray]:
+        """Errors of the results alone: nothing inside can be seen."""
+        rows = max(map(len, (*operands, *([] if signs is None else [signs]))))
+        found = self.values(*(np.broadcast_to(operand, (rows, *operand.shape[1:])) for operand in operands))
+        if signs is None:
+            return found
+        return [leaf * _factors(leaf, signs) for leaf in found]
+
+
+def _factors(leaf: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    of_row = np.resize(np.arange(signs.shape[1]), leaf.shape[1:])
+    return (1 + np.finfo(leaf.dtype).eps * signs[:, of_row]).astype(leaf.dtype)
+
+
+def _elsewhere(example: Tensors, seed: int) -> Tensors:
+    """Other numbers in the place of those in floating point."""
+    rng = np.random.default_rng(seed)
+    return tuple(
+        torch.from_numpy(rng.standard_normal(t.shape)).to(t.dtype) if t.is_floating_point() else t for t in example
+    )
+
+
+def _same(first: Tensors, second: Tensors) -> bool:
+    """To the last bit."""
+    return all(torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) for a, b in zip(first, second, strict=True))
+
+
+def _no_derivative(name: str, order: int, error: Exception) -> str:
+    return (
+        f"{name}: torch has no derivative of order {order} ({unexpected(error)}). Use operations whose derivatives "
+        "have derivatives: scaled_dot_product_attention has them inside of "
+        "torch.nn.attention.sdpa_kernel(SDPBackend.MATH), a backward of your own without once_differentiable"
+    )

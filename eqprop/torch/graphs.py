@@ -1,0 +1,138 @@
+"""One row of a function of tensors as a graph of torch's operations: run for many rows, and with rounding inside.
+
+The graph is what autograd itself called at the example, older style ``autograd.Function`` and all; it is run by
+``torch.func.vmap``. Random rounding puts a factor 1 ± eps behind every operation that rounds. A kernel that rounds
+several times inside (a softmax, a layer norm, a matrix product with a bias) is run as it is; its errors are the
+difference between what it is made of with and without rounding, so that nothing is said of the kernel by what it should
+be.
+"""
+
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.fx
+from torch.func import functionalize, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from eqprop.engine import FINEST, Roundoff
+from eqprop.torch.derivatives import Function, Tensors, evaluated
+from eqprop.torch.noise import Erring
+from eqprop.torch.operations import name_of, parts
+
+
+class Graph:
+    """The graph of a function at an example.
+
+    Args:
+        function: of tensors.
+        example: its operands.
+
+    Attributes:
+        lowest: the lowest floating precision of its operations, and the first one that has it.
+        strangers: the names of operations that are not torch's own.
+    """
+
+    def __init__(self, function: Function, example: Tensors) -> None:
+        traced = make_fx(lambda *operands: evaluated(function, operands))(*example)
+        self._whole = _compact(make_fx(functionalize(traced, remove="mutations"))(*example))
+        nodes = list(self._whole.graph.nodes)
+        self.lowest = _Precisions(self._whole).lowest(example)
+        self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
+        self._batches = _can_be_batched(self.one, example)
+        made_of_several = any(node.target in parts() for node in nodes)
+        taken_apart = make_fx(self._whole, decomposition_table=parts()) if made_of_several else None
+        self._parts = _compact(taken_apart(*example)) if taken_apart else None
+
+    def function(self, operands: Tensors, again: bool) -> Tensors:
+        """As a function that is differentiated operation by operation: by no rules that are not torch's own."""
+        del again
+        return self.one(*operands)
+
+    def one(self, *operands: torch.Tensor) -> Tensors:
+        """At one row."""
+        return tuple(self._whole(*operands))
+
+    def many(self, operands: Sequence[torch.Tensor], signs: torch.Tensor | None) -> Tensors:
+        """At many rows.
+
+        Args:
+            operands: with a leading axis of rows, or of 1 where all have the same.
+            signs: of the errors of each row, with a leading axis of rows; None for no errors.
+        """
+        rowwise = _batched if self._batches else _one_by_one
+        if signs is None:
+            return rowwise(self.one, operands)
+        return rowwise(self._with_errors if self._parts is None else self._with_errors_of_parts, (*operands, signs))
+
+    def _with_errors(self, *row: torch.Tensor) -> Tensors:
+        *operands, signs = row
+        return Erring(self._whole, signs).run(*operands)
+
+    def _with_errors_of_parts(self, *row: torch.Tensor) -> Tensors:
+        assert self._parts is not None, "some kernel is made of several operations"
+        *operands, signs = row
+        noisy, without = Erring(self._parts, signs).run(*operands), self._parts(*operands)
+        return tuple(
+            value + (there - here) for value, there, here in zip(self.one(*operands), noisy, without, strict=True)
+        )
+
+
+def _compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Without what no result needs."""
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
+
+
+class _Precisions(torch.fx.Interpreter):
+    """Runs a graph, and looks at the types of what its operations give."""
+
+    def __init__(self, module: torch.fx.GraphModule) -> None:
+        super().__init__(module)
+        self._found: list[Roundoff] = [FINEST]
+
+    def lowest(self, example: Tensors) -> Roundoff:
+        """The lowest one, and the first operation that has it."""
+        self.run(*example)
+        return max(self._found, key=lambda unit: unit.eps)
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        result = super().run_node(n)
+        name = name_of(n)
+        for leaf in result if isinstance(result, tuple | list) else (result,):
+            if name and isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
+                self._found.append(precision_of(leaf, f"torch's {name}"))
+        return result
+
+
+def precision_of(tensor: torch.Tensor, origin: str = "") -> Roundoff:
+    """Of the numbers of a tensor."""
+    return Roundoff(torch.finfo(tensor.dtype).eps, str(tensor.dtype).removeprefix("torch."), origin)
+
+
+def _can_be_batched(function: Callable[..., Tensors], example: Tensors) -> bool:
+    try:
+        _batched(function, [operand.expand(2, *operand.shape) for operand in example])
+    except Exception:  # noqa: BLE001 - whatever torch says of an operation that it cannot batch: there is another way
+        return False
+    return True
+
+
+def _batched(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
+    """At all rows at once; what is the same for all is not repeated."""
+    if all(len(leaf) == 1 for leaf in rows):
+        return _one_by_one(function, rows)
+    axes = tuple(None if len(leaf) == 1 else 0 for leaf in rows)
+    given = [leaf[0] if axis is None else leaf for leaf, axis in zip(rows, axes, strict=True)]
+    return vmap(function, in_dims=axes, randomness="same")(*given)  # torch calls attention random, for its dropout
+
+
+def _one_by_one(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
+    count = max(map(len, rows), default=1)
+    found = [function(*(leaf[min(i, len(leaf) - 1)] for leaf in rows)) for i in range(count)]
+    return tuple(map(torch.stack, zip(*found, strict=True)))

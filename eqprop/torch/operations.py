@@ -1,0 +1,80 @@
+"""Torch's operations: which of them round, and which round several times inside."""
+
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+
+EXACT = frozenset({
+    # moved and copied
+    "_conj", "_reshape_alias", "_unsafe_view", "alias", "as_strided", "cat", "clone", "complex", "conj",
+    "constant_pad_nd", "contiguous", "copy", "detach", "diagonal", "diagonal_backward", "embedding", "expand", "flip",
+    "gather", "imag", "index", "index_select", "lift_fresh", "lift_fresh_copy", "masked_fill", "permute", "real",
+    "repeat", "reshape", "roll", "scatter", "select", "select_backward", "select_scatter", "slice", "slice_backward",
+    "slice_scatter", "split", "split_with_sizes", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind",
+    "unfold", "unsqueeze", "view", "view_as_complex", "view_as_real", "where", "_to_cpu",
+    # constants
+    "arange", "eye", "fill", "full", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones", "ones_like",
+    "scalar_tensor", "zeros", "zeros_like",
+    # chosen from what is there
+    "amax", "amin", "clamp", "clamp_max", "clamp_min", "cummax", "cummin", "hardtanh", "hardtanh_backward", "max",
+    "max_pool2d_with_indices", "max_pool3d_with_indices", "maximum", "median", "min", "minimum", "relu", "sort",
+    "threshold", "threshold_backward", "topk",
+    # signs, parts and whole numbers
+    "abs", "ceil", "floor", "neg", "round", "sgn", "sign", "trunc",
+})  # fmt: skip
+"""Operations that do not round, by the names that ATen has for them."""
+
+MADE_OF_SEVERAL = (
+    "_addmm_activation", "_euclidean_dist", "_fused_rms_norm", "_fused_rms_norm_backward", "_log_softmax",
+    "_log_softmax_backward_data", "_native_batch_norm_legit", "_native_batch_norm_legit_functional",
+    "_native_batch_norm_legit_no_training", "_prelu_kernel_backward", "_safe_softmax",
+    "_scaled_dot_product_flash_attention_for_cpu", "_softmax", "_softmax_backward_data", "_weight_norm_interface",
+    "addcdiv", "addcmul", "addmm", "addmv", "addr", "baddbmm", "binary_cross_entropy", "binary_cross_entropy_backward",
+    "binary_cross_entropy_with_logits", "celu", "elu", "elu_backward", "gelu", "gelu_backward", "glu", "glu_backward",
+    "hardsigmoid", "hardsigmoid_backward", "hardswish", "hardswish_backward", "huber_loss", "huber_loss_backward",
+    "infinitely_differentiable_gelu_backward", "lerp", "log_sigmoid_backward", "log_sigmoid_forward", "logaddexp",
+    "logit", "logit_backward", "logsumexp", "mish", "mish_backward", "mse_loss", "mse_loss_backward",
+    "native_batch_norm", "native_batch_norm_backward", "native_group_norm", "native_group_norm_backward",
+    "native_layer_norm", "native_layer_norm_backward", "selu", "sigmoid_backward", "silu", "silu_backward",
+    "smooth_l1_loss", "smooth_l1_loss_backward", "soft_margin_loss", "soft_margin_loss_backward", "softplus",
+    "softplus_backward", "std", "std_mean", "tanh_backward", "var", "var_mean", "xlogy",
+)  # fmt: skip
+"""Kernels that round several times inside, where a small difference of large numbers may lie; torch knows of each what
+it is made of."""
+
+OURS = frozenset({"aten", "prims"})
+"""Torch's own operations. Of any other nobody knows what is inside."""
+
+
+@cache
+def parts() -> dict[Any, Any]:
+    """What torch says those kernels are made of, by operation."""
+    from torch._decomp import get_decompositions
+
+    packets = [getattr(torch.ops.aten, name) for name in MADE_OF_SEVERAL if hasattr(torch.ops.aten, name)]
+    return get_decompositions(packets)
+
+
+def name_of(node: Any) -> str:
+    """What a node of a graph calls: ``_softmax`` of ATen, ``mylib.fused`` of anybody else; empty for anything else."""
+    target = node.target
+    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - it has no other name
+        return ""
+    name = target.overloadpacket.__name__
+    return name if target.namespace in OURS else f"{target.namespace}.{name}"
+
+
+def rounds(node: Any) -> bool:
+    """Whether the results of a node are rounded, where they are in floating point and it converts no type."""
+    name = name_of(node)
+    return bool(name) and name not in EXACT
+
+
+def widens(old: torch.dtype, new: torch.dtype) -> bool:
+    """Whether every number of the one type is one of the other."""
+    return old.is_floating_point and torch.promote_types(old, new) == new

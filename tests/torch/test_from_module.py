@@ -1,0 +1,149 @@
+"""Modules of PyTorch as models: names, arguments, what is refused, and whose derivatives they have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import groups
+from eqprop.errors import InvalidInput
+
+torch = pytest.importorskip("torch")
+
+from eqprop.torch import from_module  # noqa: E402 - it needs torch
+
+nn = torch.nn
+
+X = np.random.default_rng(0).standard_normal((5, 3))
+
+
+def network(dtype: Any = torch.float64) -> Any:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).to(dtype)
+
+
+def twin(p, x):
+    return jnp.tanh(x @ p["0.weight"].T + p["0.bias"][None]) @ p["2.weight"].T + p["2.bias"][None]
+
+
+def test_parameters_are_a_flat_dict_with_the_names_that_people_know():
+    model = from_module(network(), X)
+    assert list(model.params) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert model.param_leaves.paths == ("0.bias", "0.weight", "2.bias", "2.weight")
+    assert model.name == "Sequential"
+
+
+def test_names_with_dots_are_paths_for_declared_actions():
+    model = from_module(network(), X)
+    action = eqprop.hidden_units(groups.Sign(4), writes={"0.*": 0}, reads={"2.weight": 1})
+    moved = action.on_params(np.array([1, -1, 1, -1]), model.params)
+    assert np.array_equal(moved["2.weight"], model.params["2.weight"] * [1, -1, 1, -1])
+
+
+def test_value_and_derivatives_are_those_of_the_same_network_in_jax():
+    model = from_module(network(), X)
+
+    def slope(f):
+        return jax.grad(lambda p: jnp.sum(f(p, X) ** 3))
+
+    with jax.enable_x64(True):
+        direction = jax.tree.map(np.cos, model.params)
+        for f in (lambda g: g(model.params), lambda g: jax.vjp(g, model.params)[1](direction)[0]):
+            found, expected = f(slope(model.apply)), f(slope(twin))
+            # A few units in the last place of sums of twenty terms of size 10.
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), found, expected)
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+        self.register_buffer("mean", torch.tensor([1.0, 2.0, 3.0]))
+        self.steps = 0
+
+    def forward(self, x: Any, *, shift: Any = 0.0) -> Any:
+        self.steps += 1
+        return {"moved": (x - self.mean) * self.scale + shift, "nothing": None}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shift"),
+    [(X, 0), ((X,), 0), ({"x": X, "shift": X}, X), (torch.tensor(X), 0)],
+    ids=["only", "tuple", "dict", "tensor"],
+)
+def test_inputs_are_the_arguments_of_forward(inputs, shift):
+    model = from_module(Named(), inputs)
+    with jax.enable_x64(True):
+        found = model.apply({"scale": np.full(3, 2.0)}, model.inputs)
+    np.testing.assert_array_equal(found["moved"], (X - [1, 2, 3]) * 2 + shift)
+    assert list(found) == ["moved"]
+
+
+def test_a_module_in_training_mode_keeps_its_running_statistics():
+    norm = nn.BatchNorm1d(3)
+    before = norm.running_mean.clone()
+    model = from_module(norm, X.astype(np.float32))
+    found = model.apply(model.params, model.inputs)
+    np.testing.assert_allclose(np.asarray(found).mean(axis=0), 0, atol=1e-6)  # it normalised by the batch
+    assert torch.equal(norm.running_mean, before)
+
+
+def test_tokens_are_whole_numbers_of_the_type_that_the_module_takes():
+    model = from_module(nn.Embedding(7, 2), np.array([[1, 6], [0, 3]]))
+    found = model.apply(model.params, np.array([[2, 2], [5, 0]], np.int32))
+    np.testing.assert_array_equal(found, model.params["weight"][[[2, 2], [5, 0]]])
+
+
+def test_a_loss_of_torch_is_bridged_too():
+    targets = torch.tensor([0, 1, 1, 0, 1])
+    model = from_module(network(), X, loss=lambda logits: nn.functional.cross_entropy(logits, targets))
+    assert model.loss is not None
+
+    def plain(logits):
+        return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(5), targets.numpy()])
+
+    logits = np.random.default_rng(1).standard_normal((5, 2))
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(jax.grad(model.loss)(logits), jax.grad(plain)(logits), rtol=1e-12)
+
+
+def test_outputs_are_picked_where_not_all_of_them_are_verified():
+    lstm = nn.LSTM(3, 2)
+    model = from_module(lstm, X[:, None].astype(np.float32), outputs=lambda found: found[0])
+    assert model.apply(model.params, model.inputs).shape == (5, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda: from_module(twin, X), "module is <function twin"),
+        (lambda: from_module(nn.Dropout(0.5), X), "Dropout gives different outputs for the same inputs"),
+        (lambda: from_module(network(), X[:, :2]), "Sequential: forward raised RuntimeError: mat1 and mat2"),
+        (lambda: from_module(nn.MaxPool1d(2, return_indices=True), X), "forward returned a tensor of torch.int64"),
+        (lambda: from_module(nn.Linear(1, 1, device="meta"), X), "'weight' is on meta; move the module"),
+        (lambda: from_module(network(), "x"), "inputs have 'x' \\(str\\); expected tensors or arrays"),
+    ],
+    ids=["no module", "random", "shapes", "indices", "device", "no arrays"],
+)
+def test_what_cannot_be_a_model_is_refused_with_how_to_mend_it(given, said):
+    with pytest.raises(InvalidInput, match=said):
+        given()
+
+
+def test_without_torch_the_error_says_what_to_install():
+    code = "import importlib.util as u\nu.find_spec = lambda name: None\nimport eqprop.torch"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "pip install 'eqprop[torch]'" in done.stderr
+
+
+def test_torch_is_imported_by_nobody_who_does_not_ask():
+    code = "import sys, eqprop, eqprop.faces.api, eqprop.search\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False"]
