@@ -34,6 +34,7 @@ from eqprop.properties.second_order import (
     ORBIT_CURVATURE,
 )
 from eqprop.properties.spectrum import EQUAL_SPECTRA, INERTIA, SHARPNESS
+from eqprop.properties.stabilisers import FIXED_JACOBIAN, ISOTYPIC_BLOCKS
 from eqprop.properties.training import TRAINING_RUN
 from eqprop.properties.traits import straight_model as straight_model
 
@@ -90,6 +91,8 @@ LIBRARY: tuple[Property, ...] = (
     DECAYED_STATIONARY,
     FIXED_POINT,
     IDENTICAL_UNITS,
+    FIXED_JACOBIAN,
+    ISOTYPIC_BLOCKS,
     EQUAL_SPECTRA,
     INERTIA,
     SHARPNESS,

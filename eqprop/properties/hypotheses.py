@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
-from eqprop.properties.traits import action_traits_of, keeps_distances, keeps_loss, layers_of, samples_of, traits_of
+from eqprop.properties.traits import (
+    action_traits_of,
+    keeps_distances,
+    keeps_loss,
+    layers_of,
+    samples_of,
+    stabiliser_of,
+    traits_of,
+)
 
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
@@ -90,6 +98,13 @@ def with_involutions(pair: Pair) -> str | None:
     """Hypothesis: the group has simple elements that are their own inverses (transpositions, signs, mirrors)."""
     group = pair.transformation.group
     return None if involutions(group) else f"none of the simple elements of {group!r} is its own inverse"
+
+
+def finite_subgroup(pair: Pair) -> str | None:
+    """Hypothesis: simple elements of the group, whole numbers, generate a finite group of at most 24."""
+    if stabiliser_of(pair):
+        return None
+    return f"simple elements of {pair.transformation.group!r} generate no small finite group of whole numbers"
 
 
 def permutes_units(pair: Pair) -> str | None:

@@ -140,6 +140,7 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.keeps_integers: ([rescaling, permutation], masked, "K moves integers"),
     hypotheses.closed_form: ([with_charge], weight_norm, "charge="),
     hypotheses.with_involutions: ([permutation], rescaling, r"of Scaling\(n=3\) is its own inverse"),
+    hypotheses.finite_subgroup: ([permutation, reflected_sphere], rotation, "generate no small finite group"),
     hypotheses.permutes_units: ([permutation], two_units, r"three or more units; the group is Permutation\(n=2\)"),
     hypotheses.affine_action: ([rescaling, permutation, translation], sheared, "K is not affine"),
     hypotheses.orthogonal_action: ([rotation, permutation, translation], rescaling, "DK_g is not orthogonal"),
