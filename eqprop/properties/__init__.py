@@ -27,6 +27,7 @@ from eqprop.properties.margins import MARGIN
 from eqprop.properties.noise import ENTROPIC_FORCE, MINIBATCH_DRIFT, NOISE_COVARIANCE, NOISE_EQUILIBRIUM
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
+from eqprop.properties.scale_invariant import DECAY_AS_SCHEDULE, ROTATIONAL_EQUILIBRIUM
 from eqprop.properties.second_order import (
     HESSIAN_COVARIANCE,
     HESSIAN_GENERATOR,
@@ -63,6 +64,8 @@ LIBRARY: tuple[Property, ...] = (
     NORM_GROWTH,
     MARGIN,
     ANGULAR_MOMENTUM,
+    ROTATIONAL_EQUILIBRIUM,
+    DECAY_AS_SCHEDULE,
     TRAINING_RUN,
     HESSIAN_COVARIANCE,
     MODEL_SECOND_ORDER,

@@ -166,6 +166,15 @@ def scale_invariant(pair: Pair) -> str | None:
     return None if traits_of(pair).scaling() else "no simple ξ scales a block of parameters and leaves the loss"
 
 
+def centrally_scaled(pair: Pair) -> str | None:
+    """Hypothesis: some generator scales a block about 0, k_ξ = Pθ, P = Pᵀ = P², and the loss stays, s_ξ = 0."""
+    return (
+        None
+        if traits_of(pair).central_scaling()
+        else "no simple ξ scales a block of parameters about 0 and leaves the loss"
+    )
+
+
 def homogeneous(pair: Pair) -> str | None:
     """Hypothesis: some generator scales all parameters, Dk_ξ = 1, and multiplies the outputs, τ_ξ(y) = p y, p ≠ 0."""
     return None if traits_of(pair).dilation() else "no simple ξ scales all parameters and multiplies the outputs"

@@ -154,6 +154,7 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
         log_scale,
         "scales a block of parameters and leaves",
     ),
+    hypotheses.centrally_scaled: ([weight_norm], about_a_centre, "scales a block of parameters about 0"),
     hypotheses.homogeneous: ([cubic, stored_gain, of_degree_one], weight_norm, "scales all parameters and multiplies"),
     hypotheses.quasi_homogeneous: ([cubic, degrees_apart], weight_norm, "scales each parameter by a power"),
     hypotheses.layered: ([two_degrees], cubic, "no two simple ξ that scale blocks apart"),
