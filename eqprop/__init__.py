@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eqprop import conversions as conversions
     from eqprop import equinox as equinox
     from eqprop import flax as flax
     from eqprop import groups as groups
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from eqprop.claims import Model as Model
     from eqprop.claims import Pair as Pair
     from eqprop.claims import Transformation as Transformation
+    from eqprop.conversions import conversion as conversion
     from eqprop.errors import EqpropError as EqpropError
     from eqprop.errors import Falsified as Falsified
     from eqprop.errors import InvalidInput as InvalidInput
@@ -80,6 +82,7 @@ _HOMES = {
     "check": "eqprop.runs",
     "check_entry": "eqprop.authoring",
     "combined": "eqprop.actions",
+    "conversion": "eqprop.conversions",
     "entry": "eqprop.registry",
     "find": "eqprop.finding",
     "experts": "eqprop.actions",
@@ -102,7 +105,7 @@ _HOMES = {
 }
 """Public name → the room that has it; for type checkers the imports above are the same list."""
 
-_ROOMS = ("equinox", "flax", "groups", "haiku", "keras")
+_ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras")
 """Rooms that are public as they are."""
 
 __all__ = [
@@ -128,6 +131,8 @@ __all__ = [
     "check",
     "check_entry",
     "combined",
+    "conversion",
+    "conversions",
     "entry",
     "equinox",
     "experts",

@@ -1,0 +1,96 @@
+"""What is usually done to tensors on their way into another layout: functions of arrays, for a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Shaped
+
+Tensor = Shaped[Array, "..."]
+Change = Callable[..., Tensor]
+
+
+def transposed(w: Tensor) -> Tensor:
+    """W ↦ Wᵀ: the weight of a torch ``Linear`` (out, in) as the kernel of a ``Dense`` (in, out)."""
+    return jnp.swapaxes(w, -1, -2)
+
+
+def permuted(*axes: int) -> Change:
+    """The axes in another order: ``permuted(2, 3, 1, 0)`` makes HWIO of the OIHW of a torch convolution."""
+    return lambda w: jnp.transpose(w, axes)
+
+
+def split_heads(heads: int, axis: int = -1) -> Change:
+    """An axis of heads · width as two: the kernel (d, heads · width) as Flax's (d, heads, width)."""
+
+    def change(w: Tensor) -> Tensor:
+        at = axis % w.ndim
+        return jnp.reshape(w, (*w.shape[:at], heads, w.shape[at] // heads, *w.shape[at + 1 :]))
+
+    return change
+
+
+def fused(axis: int = 0) -> Change:
+    """Tensors one after the other along an axis: queries, keys and values as one projection."""
+    return lambda *parts: jnp.concatenate(parts, axis)
+
+
+def fused_by_head(heads: int, axis: int = 0) -> Change:
+    """The same with the parts of one head beside each other: q₁ k₁ v₁ q₂ k₂ v₂ …, as GPT-NeoX and Megatron have it."""
+
+    def change(*parts: Tensor) -> Tensor:
+        at = axis % parts[0].ndim
+        apart = [split_heads(heads, at)(part) for part in parts]
+        together = jnp.concatenate(apart, at + 1)
+        return jnp.reshape(together, (*together.shape[:at], -1, *together.shape[at + 2 :]))
+
+    return change
+
+
+def rotary_interleaved(heads: int, axis: int = 0) -> Change:
+    """Rotary pairs (i, i + width/2) as pairs (2i, 2i + 1), in each head: x₀ … x₃ ↦ x₀ x₂ x₁ x₃."""
+    return lambda w: _paired(w, heads, axis, before=(2, -1))
+
+
+def rotary_halves(heads: int, axis: int = 0) -> Change:
+    """The way back: pairs (2i, 2i + 1) as pairs (i, i + width/2), as Llama in ``transformers`` has them."""
+    return lambda w: _paired(w, heads, axis, before=(-1, 2))
+
+
+def _paired(w: Tensor, heads: int, axis: int, before: tuple[int, int]) -> Tensor:
+    """Each head's units as a table of this shape, read column by column."""
+    at = axis % w.ndim
+    table = jnp.reshape(w, (*w.shape[:at], heads, *_filled(before, w.shape[at] // heads), *w.shape[at + 1 :]))
+    return jnp.reshape(jnp.swapaxes(table, at + 1, at + 2), w.shape)
+
+
+def _filled(shape: tuple[int, int], size: int) -> tuple[int, ...]:
+    return tuple(size // 2 if n == -1 else n for n in shape)
+
+
+def merged(scale: float) -> Change:
+    """(W, A, B) ↦ W + s B A: an update of low rank, s = α / r, A (r, in) and B (out, r) as LoRA has them in PyTorch."""
+    return lambda w, a, b: w + scale * (b @ a)
+
+
+def folded_kernel(epsilon: float, axis: int = -1) -> Change:
+    """(W, γ, σ²) ↦ W γ / √(σ² + ε) along the axis of what the layer writes: a batch norm behind it, folded."""
+
+    def change(w: Tensor, gain: Tensor, variance: Tensor) -> Tensor:
+        factors = gain / jnp.sqrt(variance + epsilon)
+        at = axis % w.ndim
+        return w * jnp.reshape(factors, (1,) * at + (-1,) + (1,) * (w.ndim - at - 1))
+
+    return change
+
+
+def folded_bias(epsilon: float) -> Change:
+    """(b, γ, σ², μ, β) ↦ (b − μ) γ / √(σ² + ε) + β; four tensors where the layer has no b."""
+
+    def change(*given: Any) -> Tensor:
+        bias, gain, variance, mean, shift = given if len(given) == 5 else (0, *given)
+        return (bias - mean) * gain / jnp.sqrt(variance + epsilon) + shift
+
+    return change
