@@ -105,8 +105,8 @@ _HOMES = {
 }
 """Public name → the room that has it; for type checkers the imports above are the same list."""
 
-_ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras")
-"""Rooms that are public as they are."""
+_ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras", "torch")
+"""Rooms that are public as they are; torch is no part of ``__all__``, because it cannot be imported without PyTorch."""
 
 __all__ = [
     "Case",
