@@ -111,22 +111,16 @@ def catalog(*, match: str, missed: bool) -> None:
 
 def _recovered(entry: Entry) -> tuple[str, Any]:
     pair = simplest(entry.pairs)
-    if entry.control:
-        declared = [pair.transformation]
-        found = find(pair.model, prove=False)
-        claimed = covered(pair.model, declared, [one.found.transformation for one in found.found])
-        return (
-            "control: claimed all the same" if claimed[0] and not pair.transformation.moves_outputs else "control"
-        ), found
-    if pair.target is not None or pair.transformation.moves_outputs or pair.transformation.moves_inputs:
+    model, claim = pair.model, pair.transformation
+    if pair.target is not None or claim.moves_outputs or claim.moves_inputs:
         return SCOPE, None
-    # Only what a callable says: no transformation, and no point of interest.
-    bare = eqprop.Model(
-        pair.model.apply, pair.model.params, pair.model.inputs, name=entry.name, domain=pair.model.domain
-    )
+    # Only what a callable says: neither the transformation nor a point of interest.
+    bare = eqprop.Model(model.apply, model.params, model.inputs, name=entry.name, domain=model.domain)
     found = find(bare, prove=False)
-    there = covered(bare, [pair.transformation], [one.found.transformation for one in found.found])
-    return ("recovered" if there[0] else "missed"), found
+    (there,) = covered(bare, [claim], [one.found.transformation for one in found.found])
+    if entry.control:
+        return ("false: a negative control's claim is found" if there else "control, not found"), found
+    return ("recovered" if there else "missed"), found
 
 
 @main.command()

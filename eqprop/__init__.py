@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eqprop.actions import channels as channels
     from eqprop.actions import combined as combined
     from eqprop.actions import experts as experts
+    from eqprop.actions import exponential_shift as exponential_shift
     from eqprop.actions import glu as glu
     from eqprop.actions import hidden_units as hidden_units
     from eqprop.actions import inspect as inspect
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from eqprop.actions import norm_scale as norm_scale
     from eqprop.actions import residual_stream as residual_stream
     from eqprop.actions import scaled_units as scaled_units
+    from eqprop.actions import sigmoid_mirror as sigmoid_mirror
+    from eqprop.actions import skip_mirror as skip_mirror
     from eqprop.actions import softmax_shift as softmax_shift
     from eqprop.actions import states as states
     from eqprop.actions import translations as translations
@@ -86,6 +89,7 @@ _HOMES = {
     "entry": "eqprop.registry",
     "find": "eqprop.finding",
     "experts": "eqprop.actions",
+    "exponential_shift": "eqprop.actions",
     "glu": "eqprop.actions",
     "hidden_units": "eqprop.actions",
     "inspect": "eqprop.actions",
@@ -98,6 +102,8 @@ _HOMES = {
     "residual_stream": "eqprop.actions",
     "run": "eqprop.faces.api",
     "scaled_units": "eqprop.actions",
+    "sigmoid_mirror": "eqprop.actions",
+    "skip_mirror": "eqprop.actions",
     "softmax_shift": "eqprop.actions",
     "states": "eqprop.actions",
     "translations": "eqprop.actions",
@@ -136,6 +142,7 @@ __all__ = [
     "entry",
     "equinox",
     "experts",
+    "exponential_shift",
     "find",
     "flax",
     "glu",
@@ -153,6 +160,8 @@ __all__ = [
     "residual_stream",
     "run",
     "scaled_units",
+    "sigmoid_mirror",
+    "skip_mirror",
     "softmax_shift",
     "states",
     "translations",

@@ -1,5 +1,8 @@
 """Actions on parameters, declared instead of programmed: which tensors write, and which read, what moves."""
 
+from eqprop.actions.activations import exponential_shift as exponential_shift
+from eqprop.actions.activations import sigmoid_mirror as sigmoid_mirror
+from eqprop.actions.activations import skip_mirror as skip_mirror
 from eqprop.actions.axes import Axes as Axes
 from eqprop.actions.axes import Axis as Axis
 from eqprop.actions.biases import bias_shift as bias_shift

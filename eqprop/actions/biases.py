@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import jax
@@ -15,7 +16,8 @@ from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
 from eqprop.groups import Element, Translation
 
-Reader = tuple[int, str]
+Reader = tuple[int | tuple[int, ...], str]
+"""The axes of the units in a tensor that reads them, and the path of the bias behind it."""
 
 
 def bias_shift(width: int, *, bias: str, reads: Mapping[str, Reader], name: str = "bias-shift") -> Transformation:
@@ -24,10 +26,10 @@ def bias_shift(width: int, *, bias: str, reads: Mapping[str, Reader], name: str 
     So for a bias in front of a linear layer, and for that of the values of attention, whose weights sum to 1.
 
     Args:
-        width: how many units, the length of the bias.
+        width: how many units, the size of the bias.
         bias: the path of the bias b.
-        reads: the path of each tensor R that reads the units → its axis of the units, and the path of the bias c behind
-            it, of R's shape without that axis.
+        reads: the path of each tensor R that reads the units → its axis of the units (a tuple of axes, where b has
+            several), and the path of the bias c behind it, of R's shape without that axis.
         name: used in reports and test ids.
 
     Raises:
@@ -36,44 +38,51 @@ def bias_shift(width: int, *, bias: str, reads: Mapping[str, Reader], name: str 
     """
     where = f"bias_shift({name!r})"
     width = whole_number(width, f"{where}: width is")
-    readers = {path: _reader(value, f"{where}: reads[{path!r}]") for path, value in _given(reads, where).items()}
+    given = mapping_of(reads, "{'w2': (0, 'b2')}", f"{where}: reads")
+    if not given:
+        msg = f"{where}: reads= names no tensor; what is added would not be taken off again."
+        raise InvalidInput(msg)
+    readers = {path: _reader(value, f"{where}: reads[{path!r}]") for path, value in given.items()}
 
     def on_params(shift: Element, params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
         moved = list(leaves)
-        place = _one(paths, bias, where)
-        moved[place] = _less(moved[place], -shift, f"{where}: {bias!r}")
-        for path, (axis, after) in readers.items():
-            reader, target = jnp.asarray(leaves[_one(paths, path, where)]), _one(paths, after, where)
-            if not -reader.ndim <= axis < reader.ndim or reader.shape[axis] != width:
-                msg = f"{where}: {path!r} of shape {reader.shape} has not {width} units along axis {axis}."
+        place = one_of_paths(paths, bias, where)
+        shape = np.shape(leaves[place])
+        if prod(shape) != width:
+            msg = f"{where}: {bias!r} has the shape {shape}; expected {width} units."
+            raise InvalidInput(msg)
+        added = jnp.reshape(shift, shape)
+        moved[place] = added_to(moved[place], added, f"{where}: {bias!r}")
+        for path, (axes, after) in readers.items():
+            reader, target = jnp.asarray(leaves[one_of_paths(paths, path, where)]), one_of_paths(paths, after, where)
+            if not all(-reader.ndim <= a < reader.ndim for a in axes) or tuple(reader.shape[a] for a in axes) != shape:
+                msg = f"{where}: {path!r} of shape {reader.shape} has not the units of {bias!r}, {shape}, along {axes}."
                 raise InvalidInput(msg)
-            read = jnp.tensordot(reader, shift, axes=((axis,), (0,)))
-            moved[target] = _less(moved[target], read, f"{where}: {after!r}")
+            read = jnp.tensordot(reader, added, axes=(axes, tuple(range(len(axes)))))
+            moved[target] = added_to(moved[target], -read, f"{where}: {after!r}")
         return jax.tree.unflatten(treedef, moved)
 
     return Transformation(Translation(width), on_params, name=name)
 
 
-def _given(reads: object, where: str) -> Mapping[str, object]:
-    given = mapping_of(reads, "{'w2': (0, 'b2')}", f"{where}: reads")
-    if not given:
-        msg = f"{where}: reads= names no tensor; what is added would not be taken off again."
-        raise InvalidInput(msg)
-    return given
-
-
-def _reader(value: object, what: str) -> Reader:
-    pair: tuple[object, ...] = value if isinstance(value, tuple) and len(value) == 2 else (None, None)
-    axis, path = as_index(pair[0]), pair[1]
-    if axis is None or not isinstance(path, str):
+def _reader(value: object, what: str) -> tuple[tuple[int, ...], str]:
+    pair: tuple[Any, ...] = value if isinstance(value, tuple) and len(value) == 2 else (None, None)
+    axes = [as_index(axis) for axis in (pair[0] if isinstance(pair[0], tuple) else (pair[0],))]
+    found = tuple(axis for axis in axes if axis is not None)
+    if len(found) < len(axes) or not isinstance(pair[1], str):
         msg = f"{what} is {got(value)}; expected the axis of the units and the path of the bias behind it."
         raise InvalidInput(msg)
-    return axis, path
+    return found, pair[1]
 
 
-def _one(paths: tuple[str, ...], path: str, where: str) -> int:
+def one_of_paths(paths: tuple[str, ...], path: str, where: str) -> int:
+    """The position of the one tensor that a path means.
+
+    Raises:
+        InvalidInput: for one that matches none, or several.
+    """
     found = matching(paths, path, role=where)
     if len(found) != 1:
         msg = f"{where}: {path!r} matches {len(found)} tensors; name one."
@@ -81,10 +90,14 @@ def _one(paths: tuple[str, ...], path: str, where: str) -> int:
     return found[0]
 
 
-def _less(leaf: Any, taken: Any, what: str) -> jax.Array:
-    """The leaf without something of its shape, in its own dtype."""
+def added_to(leaf: Any, added: Any, what: str) -> jax.Array:
+    """The leaf with something of its shape, in its own dtype.
+
+    Raises:
+        InvalidInput: naming the tensor, for something of another shape.
+    """
     array = jnp.asarray(leaf)
-    if array.shape != np.shape(taken):
-        msg = f"{what} has the shape {array.shape}; what moves it has {np.shape(taken)}."
+    if array.shape != np.shape(added):
+        msg = f"{what} has the shape {array.shape}; what moves it has {np.shape(added)}."
         raise InvalidInput(msg)
-    return array - jnp.asarray(taken).astype(array.dtype)
+    return array + jnp.asarray(added).astype(array.dtype)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eqprop.faces.console import echo
 
+if TYPE_CHECKING:
+    from eqprop.claims import Pair
+
 
 @click.command()
 @click.argument("target", metavar="MODULE:ATTR")
+@click.option("--declared", is_flag=True, help="TARGET names pairs: say what none of them declares.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random points and of the proof.")
 @click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="quick", show_default=True)
 @click.option(
@@ -22,19 +27,21 @@ from eqprop.faces.console import echo
 @click.option(
     "--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the tests to this file; they are printed else."
 )
-def find(*, target: str, seed: int, profile: str, proof: bool, output: str, to: Path | None) -> int:
+def find(*, target: str, declared: bool, seed: int, profile: str, proof: bool, output: str, to: Path | None) -> int:
     """Find the symmetries of a model from the callable alone, prove them, and print the tests to paste.
 
-    The attribute is an eqprop.Model, or a function without arguments that returns one. Exit code 1 where something was
-    found that derivatives break, or that could not be settled.
+    The attribute is an eqprop.Model, or a function without arguments that returns one; with --declared a pair, or
+    several of one model. Exit code 1 where something was found that derivatives break, that could not be settled, or
+    that is not declared.
     """
     from eqprop.finding import find as found_in
     from eqprop.runs import model_of
 
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
-        model, called = model_of(target)
-        symmetries = found_in(model, seed=seed, prove=proof, profile=profile)
-    code = symmetries.code(target, called=called)
+        pairs = _pairs(target) if declared else None
+        model, called = (pairs[0].model, False) if pairs else model_of(target)
+        symmetries = found_in(model, declared=pairs, seed=seed, prove=proof, profile=profile)
+    code = symmetries.code("" if declared else target, called=called)
     if to is not None:
         to.write_text(code, encoding="utf-8")
     if output == "json":
@@ -43,3 +50,18 @@ def find(*, target: str, seed: int, profile: str, proof: bool, output: str, to: 
         echo(symmetries.text())
         echo(f"\n{code}" if to is None else f"\nwrote {to}")
     return symmetries.exit_code
+
+
+def _pairs(target: str) -> list[Pair]:
+    """The pairs that a target names, all of one model."""
+    from eqprop.errors import InvalidInput
+    from eqprop.runs import resolve_all
+    from eqprop.search import simplest
+
+    pairs = [simplest(task.pairs) for task in resolve_all((target,))]
+    models = {id(pair.model): pair.model for pair in pairs}
+    if len(models) > 1:
+        named = ", ".join(sorted({repr(model) for model in models.values()}))
+        msg = f"--declared: the pairs of {target!r} are of several models, {named}; name those of one."
+        raise InvalidInput(msg)
+    return pairs

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eqprop.arguments import flag, got, whole_number
-from eqprop.claims import Model
+from eqprop.arguments import flag, got, short, whole_number
+from eqprop.claims import Model, Pair
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.finding.algebra import algebra
+from eqprop.finding.covering import covered
 from eqprop.finding.found import Found
 from eqprop.finding.proof import Proven, proven
 from eqprop.finding.searching import Search
@@ -19,7 +20,14 @@ from eqprop.finding.subject import Subject
 from eqprop.finding.symmetries import Symmetries
 
 
-def find(model: Model, *, seed: int = 0, prove: bool = True, profile: str = "quick") -> Symmetries:
+def find(
+    model: Model,
+    *,
+    declared: Sequence[Pair] | None = None,
+    seed: int = 0,
+    prove: bool = True,
+    profile: str = "quick",
+) -> Symmetries:
     """Find a model's symmetries from the callable alone.
 
     Its program is traced, its gradients are taken at random parameters and inputs in float64, and the transformations
@@ -29,6 +37,7 @@ def find(model: Model, *, seed: int = 0, prove: bool = True, profile: str = "qui
     Args:
         model: a function with an example of its parameters and inputs. Its ``domain`` says where it is defined; nothing
             is guessed from the example.
+        declared: pairs of this model; what is found and not among them is said.
         seed: of the random points; the same seed finds the same.
         prove: whether the property library judges what was found.
         profile: how much it searches, as in ``verify``.
@@ -60,6 +69,7 @@ def find(model: Model, *, seed: int = 0, prove: bool = True, profile: str = "qui
         judged, _ = proven(list(named.values()), profile, seed)
     else:
         judged = tuple(map(Proven, named.values()))
+    undeclared = None if declared is None else _undeclared(model, tuple(named.values()), declared)
     touched = {path for one in found for path in one.tensors}
     return Symmetries(
         model=model.name,
@@ -70,8 +80,20 @@ def find(model: Model, *, seed: int = 0, prove: bool = True, profile: str = "qui
         charges=spanned.charges,
         untouched=tuple(path for path in subject.paths if path not in touched),
         unwritten=tuple(search.unwritten),
+        undeclared=undeclared,
         seconds=seconds,
     )
+
+
+def _undeclared(model: Model, found: Sequence[Found], declared: Sequence[Pair]) -> tuple[str, ...]:
+    strangers = [pair for pair in declared if not isinstance(pair, Pair) or pair.model is not model]
+    if strangers:
+        msg = f"eqprop.find: declared has {short(strangers[0])} in it; expected pairs of this very model, {model!r}."
+        raise InvalidInput(msg)
+    claims = [pair.transformation for pair in declared]
+    among = [claim for claim in claims if not (claim.moves_outputs or claim.moves_inputs)]
+    there = covered(model, [one.transformation for one in found], among)
+    return tuple(one.name for one, known in zip(found, there, strict=True) if not known)
 
 
 def _named(found: Sequence[Found]) -> dict[Found, Found]:

@@ -136,6 +136,14 @@ def _interface(atoms: Atoms, root: int, places: Sequence[Occurrence]) -> Interfa
     oriented = tuple(Occurrence(o.block, o.place, o.parity * first) for o in places)
     size = places[0].block.positions.shape[places[0].place]
     common = set.intersection(*({r for r, _ in o.block.factors} for o in places)) - {root}
-    once = sorted(r for r in common if all([f for f, _ in o.block.factors].count(r) == 1 for o in places))
+    once = sorted(r for r in common if _length(places[0].block, r) > 1 and all(_has_once(o.block, r) for o in places))
     subsets = tuple(s for count in range(len(once), -1, -1) for s in combinations(once, count))
     return Interface(root, size, oriented, subsets, root in atoms.self_dual)
+
+
+def _has_once(block: Block, root: int) -> bool:
+    return [r for r, _ in block.factors].count(root) == 1
+
+
+def _length(block: Block, root: int) -> int:
+    return block.positions.shape[[r for r, _ in block.factors].index(root)]

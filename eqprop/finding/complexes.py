@@ -10,11 +10,11 @@ import numpy as np
 
 from eqprop.finding.blocks import Block, Interface, Occurrence, Span
 from eqprop.finding.found import Found
-from eqprop.finding.moments import Terms, diagonal
+from eqprop.finding.moments import Terms, diagonal, null_space
 from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject, each_of, powered
-from eqprop.finding.writing import Call
-from eqprop.groups import ComplexScaling, Power, Rotation
+from eqprop.finding.writing import Call, Unwritable
+from eqprop.groups import ComplexScaling
 
 Layout = Literal["interleaved", "halves"]
 
@@ -27,11 +27,11 @@ class Couple(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """Complex factors along an interface: with their moduli, or phases alone."""
+    """Complex factors along an interface, with the powers of their moduli on each couple; without any, phases alone."""
 
     couples: tuple[Couple, ...]
     shared: tuple[int, ...]
-    moduli: bool
+    moduli: tuple[int, ...]
 
 
 def pairing_along(subject: Subject, interface: Interface) -> Pairing | None:
@@ -41,8 +41,7 @@ def pairing_along(subject: Subject, interface: Interface) -> Pairing | None:
         return None
     for shared in interface.shared:
         if all(_turns(p, couples, shared) for p in (subject.points, subject.held_out)):
-            scales = all(_scales(p, interface.occurrences, shared) for p in (subject.points, subject.held_out))
-            return Pairing(couples, shared, scales)
+            return Pairing(couples, shared, _moduli(subject.points, couples, shared))
     return None
 
 
@@ -68,45 +67,45 @@ def _turns(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> 
     return bool(np.any(size > 0) and Terms(total, size).vanishes.all())
 
 
-def _scales(points: Points, occurrences: Sequence[Occurrence], shared: Sequence[int]) -> bool:
-    total: Any = 0.0
-    size: Any = 0.0
-    for o in occurrences:
-        terms = diagonal(points, o, o, shared)
-        total, size = total + o.parity * terms.total, size + terms.size
-    return bool(Terms(total, size).vanishes.all())
+def _moduli(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> tuple[int, ...]:
+    """The powers, 1 or −1, with which couples may be scaled against each other; empty where they may only be turned."""
+    columns: list[Terms] = []
+    for couple in couples:
+        real, imaginary = (diagonal(points, o, o, shared) for o in couple)
+        columns.append(Terms(real.total + imaginary.total, real.size + imaginary.size))
+    powers = null_space(columns)
+    return tuple(map(int, powers[0])) if len(powers) == 1 and np.all(np.abs(powers) == 1) else ()
 
 
 def complex_group(subject: Subject, interface: Interface, pairing: Pairing) -> Found:
     """The finding, its couples merged into one axis of twice the length.
 
     Raises:
-        Unwritable: where the parts lie neither side by side nor one behind the other.
+        Unwritable: for phases alone, and where the parts lie neither side by side nor one behind the other.
     """
+    if not pairing.moduli:
+        raise Unwritable
     merged = [_merged(couple) for couple in pairing.couples]
     layouts: set[Layout] = {layout for _, layout in merged}
     layout: Layout = layouts.pop() if len(layouts) == 1 else "halves"
     both = [_merged(couple, layout)[0] for couple in pairing.couples]
-    roles = {"writes": [o for o in both if o.parity > 0], "reads": [o for o in both if o.parity < 0]}
-    n = interface.size
+    sides = {"writes": 1, "reads": -1}
+    roles = {role: [o for o, p in zip(both, pairing.moduli, strict=True) if p == side] for role, side in sides.items()}
 
     def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
-        return Call("hidden_units", (powered(ComplexScaling(n, layout), copies),), tensors)
+        return Call("hidden_units", (powered(ComplexScaling(interface.size, layout), copies),), tensors)
 
-    def turn(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
-        del copies
-        return Call("hidden_units", (Power(Rotation(2), n),), tensors)
-
-    word = f"C*^{n}" if pairing.moduli else f"U(1)^{n}"
-    call = subject.call(roles, pairing.shared, make if pairing.moduli else turn)
-    blocks = [o.block for o in both]
-    return subject.found("complex", f"{word}{each_of(interface, pairing.shared)}", blocks, n, call)
+    text = f"C*^{interface.size}{each_of(interface, pairing.shared)}"
+    call = subject.call(roles, pairing.shared, make)
+    return subject.found("complex", text, [o.block for o in both], interface.size, call)
 
 
 def _merged(couple: Couple, layout: Layout | None = None) -> tuple[Occurrence, Layout]:
     """Both parts as one axis, in the order in which they lie."""
     real, place = couple.real.block, couple.real.place
     span_at, inside = _span_of(real, place)
+    if real.positions.shape[place] == 1:  # a single number: the axis that it is thought to lie on is as good as another
+        span_at, inside, place = _only_difference(real, couple.imaginary.block)
     first, second = real.spans[span_at], couple.imaginary.block.spans[span_at]
     gap = int((second.entries - first.entries).reshape(-1)[0])
     found: Layout = layout or ("interleaved" if gap == 1 and first.entries.shape[inside] > 1 else "halves")
@@ -128,3 +127,16 @@ def _span_of(block: Block, place: int) -> tuple[int, int]:
             return at, place
         place -= len(span.factors)
     raise AssertionError
+
+
+def _only_difference(one: Block, other: Block) -> tuple[int, int, int]:
+    """The span along which two blocks lie apart, which must be a single entry, and the axis of the block that it has.
+
+    Raises:
+        Unwritable: where it is more.
+    """
+    spans = list(zip(one.spans, other.spans, strict=True))
+    apart = [at for at, (a, b) in enumerate(spans) if not np.array_equal(a.entries, b.entries)]
+    if len(apart) != 1 or one.spans[apart[0]].entries.shape != (1,):
+        raise Unwritable
+    return apart[0], 0, sum(len(span.factors) for span in one.spans[: apart[0]])

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from eqprop.claims import Model, Transformation
-from eqprop.engine import numbers_context, separated_caches
+from eqprop.engine import equal, numbers_context, separated_caches
 from eqprop.finding.algebra import POINTS, fields, orthonormal
 from eqprop.finding.samples import Leaves
 from eqprop.groups import DiscretePower, GeneralLinear, Group, LieGroup, Orthogonal
@@ -62,13 +62,15 @@ def _spanned(own: np.ndarray, basis: np.ndarray) -> bool:
 
 
 def _images(model: Model, transformation: Transformation, points: Leaves) -> Iterator[np.ndarray]:
-    """Where simple elements take the first point; not the last of several, which is their product."""
+    """Where simple elements take the first point, without those that are the product of all before them."""
     group = transformation.group
     if isinstance(group, LieGroup):
         return
-    elements = list(islice(group.simple(), MOST_ELEMENTS))
-    for element in elements[: max(1, len(elements) - 1)]:
-        yield _flat(model, transformation, element, points)
+    before = group.identity()
+    for element in islice(group.simple(), MOST_ELEMENTS):
+        if not equal(element, before):
+            yield _flat(model, transformation, element, points)
+        before = group.compose(before, element)
 
 
 def _flat(model: Model, transformation: Transformation, element: object, points: Leaves) -> np.ndarray:

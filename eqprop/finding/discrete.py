@@ -6,9 +6,11 @@ A transposition and a cycle generate all permutations; signs are tried unit by u
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from eqprop.finding.blocks import Interface, Occurrence
@@ -21,8 +23,12 @@ from eqprop.groups import Permutation, Sign
 EQUAL = 1e-9
 """Outputs that differ by less, relative to the largest of them, are the same."""
 
-MOST_SUBSETS = 6
+MOST_SUBSETS = 10
 """Signs are tried on every set of occurrences where these are so few, else on all of them."""
+
+FEW = 2
+AT_ONCE = 128
+"""Points at which sets of occurrences are tried, and how many of these in one batch."""
 
 
 class Moved(NamedTuple):
@@ -67,12 +73,11 @@ def permutation_group(subject: Subject, interface: Interface, shared: tuple[int,
 
 def signs_along(subject: Subject, interface: Interface) -> Iterator[tuple[tuple[int, ...], tuple[Occurrence, ...]]]:
     """Sets of shared atoms with the occurrences whose signs may be changed together, unit by unit; independent ones."""
-    occurrences = interface.occurrences
     found: list[np.ndarray] = []
-    for chosen in _subsets(len(occurrences)):
+    for chosen in _plausible(subject, interface.occurrences, _subsets(len(interface.occurrences))):
         if _dependent(found, chosen):
             continue
-        some = tuple(o for o, used in zip(occurrences, chosen, strict=True) if used)
+        some = tuple(o for o, used in zip(interface.occurrences, chosen, strict=True) if used)
         for shared in interface.shared:
             if _signs_hold(subject, some, shared, interface.size):
                 found.append(chosen)
@@ -80,9 +85,50 @@ def signs_along(subject: Subject, interface: Interface) -> Iterator[tuple[tuple[
                 break
 
 
+def _plausible(
+    subject: Subject, occurrences: Sequence[Occurrence], subsets: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """The sets of occurrences whose first unit may change its sign in all copies, at a few points, many at a time."""
+    few = subject.held_out.rows(0, FEW)
+    for start in range(0, len(subsets), AT_ONCE):
+        part = subsets[start : start + AT_ONCE]
+        params = [repeated(leaf, len(part)) for leaf in few.params]
+        inputs = jax.tree.map(partial(repeated, times=len(part)), few.inputs)
+        for place, occurrence in enumerate(occurrences):
+            flipped = np.repeat([bool(chosen[place]) for chosen in part], FEW)
+            positions = np.take(occurrence.block.positions, 0, occurrence.place).reshape(-1)
+            flat = params[occurrence.block.leaf].reshape(len(flipped), -1)
+            flat[np.ix_(flipped, positions)] *= -1
+        after = subject.sampler.outputs(tuple(params), inputs)
+        for chosen, own in zip(part, after.reshape(len(part), FEW, -1), strict=True):
+            if same(subject.outputs[:FEW], own):
+                yield chosen
+
+
+def repeated(leaf: np.ndarray, times: int) -> np.ndarray:
+    """All rows, so many times one behind the other."""
+    return np.tile(leaf, (times, *(1 for _ in leaf.shape[1:])))
+
+
 def _signs_hold(subject: Subject, some: tuple[Occurrence, ...], shared: tuple[int, ...], n: int) -> bool:
     order = np.arange(n)
     return holds(subject, [Moved(some, shared, order, np.where(order == i, -1.0, 1.0)) for i in range(n)])
+
+
+def negated(some: Sequence[Occurrence], shared: Sequence[int], size: int) -> frozenset[frozenset[tuple[int, int]]]:
+    """What each sign in each copy negates, as (tensor, position): two sets of signs are the same if these are."""
+    found: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for occurrence in some:
+        block = occurrence.block
+        roots = [root for root, _ in block.factors]
+        axes = [*(roots.index(root) for root in shared), occurrence.place]
+        flat = np.moveaxis(block.positions, axes, range(len(axes)))
+        copies = int(np.prod(flat.shape[: len(shared)], dtype=int))
+        for copy, units in enumerate(flat.reshape(copies, size, -1)):
+            for unit, positions in enumerate(units):
+                own = {(block.leaf, int(position)) for position in positions}
+                found.setdefault((copy, unit), set()).symmetric_difference_update(own)
+    return frozenset(map(frozenset, found.values()))
 
 
 def _subsets(count: int) -> list[np.ndarray]:
@@ -117,10 +163,11 @@ def holds(subject: Subject, elements: Sequence[Moved]) -> bool:
     """Whether no element changes an output, at the points that were held out. One that does stops the search."""
     points = subject.held_out
     before = subject.outputs
-    return all(_same(before, subject.sampler.outputs(_moved(points.params, e), points.inputs)) for e in elements)
+    return all(same(before, subject.sampler.outputs(_moved(points.params, e), points.inputs)) for e in elements)
 
 
-def _same(before: np.ndarray, after: np.ndarray) -> bool:
+def same(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether outputs are equal, row by row, up to rounding."""
     return bool(np.all(np.abs(after - before) <= EQUAL * np.abs(before).max(1, keepdims=True)))
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from eqprop.finding.activations import by_activation
 from eqprop.finding.blocks import Block, Interface, Occurrence
 from eqprop.finding.complexes import complex_group, pairing_along
-from eqprop.finding.discrete import permutation_group, permutations_along, sign_group, signs_along
+from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
 from eqprop.finding.matrices import matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, shift_group, shifts_along
 from eqprop.finding.subject import Subject
+from eqprop.finding.whole import whole_scalings
 from eqprop.finding.writing import Unwritable
 
 
@@ -38,6 +40,7 @@ class Search:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._matrices: list[_Matrices] = []
+        self._signs: set[frozenset[frozenset[tuple[int, int]]]] = set()
         self.unwritten: list[str] = []
         self.found: list[Found] = []
         for interface in subject.active:
@@ -46,6 +49,7 @@ class Search:
             self.found += self._discrete(interface)
         self.found += free_tensors(subject)
         self.found += bias_shifts(subject)
+        self.found += whole_scalings(subject)
 
     def _written(self, what: str, interface: Interface, make: Callable[[], Found]) -> Iterator[Found]:
         try:
@@ -80,11 +84,20 @@ class Search:
         shared = None if permuted else permutations_along(subject, interface)
         if shared is not None:
             yield from self._written("permutations", interface, lambda: permutation_group(subject, interface, shared))
+        if shared is not None or interface.size == 1:
+            yield from by_activation(subject, interface)
         for along, some in signs_along(subject, interface):
-            if not self._negates(interface, along, some):
+            if not (self._negates(interface, along, some) or self._known(along, some, interface.size)):
                 yield from self._written(
                     "signs", interface, lambda a=along, o=some: sign_group(subject, interface, a, o)
                 )
+
+    def _known(self, shared: tuple[int, ...], some: tuple[Occurrence, ...], size: int) -> bool:
+        """Whether these signs were found along another interface: of one unit along several axes, say."""
+        own = negated(some, shared, size)
+        known = own in self._signs
+        self._signs.add(own)
+        return known
 
     def _negates(self, interface: Interface, shared: tuple[int, ...], some: tuple[Occurrence, ...]) -> bool:
         """Whether these signs are among the elements of a group of matrices."""

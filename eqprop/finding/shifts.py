@@ -67,29 +67,28 @@ def shift_group(subject: Subject, occurrence: Occurrence) -> Found:
     )
 
 
+Reader = tuple[int, tuple[int, ...], int]
+"""A tensor, its axes of the units, and the bias behind it."""
+
+
 def bias_shifts(subject: Subject) -> Iterator[Found]:
     """Biases b whose gradient is that of the biases behind the tensors that read them: g_b = Σ R g_c."""
-    biases = [i for i, shape in enumerate(subject.shapes) if len(shape) == 1 and not _idle(subject, i)]
-    for bias in biases:
-        readers = list(_readers(subject, bias))
+    for bias, shape in enumerate(subject.shapes):
+        readers = list(_readers(subject, bias)) if 0 < len(shape) < 3 and not _idle(subject, bias) else []
         if not readers:
             continue
         columns = [_column(subject.points, bias, None), *(_column(subject.points, bias, r) for r in readers)]
         for combination in null_space(columns):
-            weights = combination / combination[0] if combination[0] else combination
-            used = [r for r, weight in zip(readers, weights[1:], strict=True) if weight]
-            if not combination[0] or not used or not np.all(np.isin(weights[1:], (0, -1))):
+            weights = combination[1:] / combination[0] if combination[0] else combination[1:]
+            used = [r for r, weight in zip(readers, weights, strict=True) if weight]
+            reads = {subject.paths[r]: (axes[0] if len(axes) == 1 else axes, subject.paths[c]) for r, axes, c in used}
+            if not (combination[0] and used and np.all(np.isin(weights, (0, -1))) and len(reads) == len(used)):
                 continue
-            width = subject.shapes[bias][0]
-            reads = {subject.paths[r]: (axis, subject.paths[c]) for r, axis, c in used}
-            if len(reads) < len(used) or not _absorbed(subject.held_out, bias, used):
-                continue
-            call = Call("bias_shift", (width,), {"bias": subject.paths[bias], "reads": reads})
-            moved = [block for block in subject.blocks if block.leaf in {bias, *(c for _, _, c in used)}]
-            yield subject.found("bias", f"R^{width}, into the next bias", moved, width, call)
-
-
-Reader = tuple[int, int, int]
+            if _absorbed(subject.held_out, bias, used):
+                width = int(np.prod(shape))
+                call = Call("bias_shift", (width,), {"bias": subject.paths[bias], "reads": reads})
+                moved = [block for block in subject.blocks if block.leaf in {bias, *(c for _, _, c in used)}]
+                yield subject.found("bias", f"R^{width}, into the next bias", moved, width, call)
 
 
 def _idle(subject: Subject, leaf: int) -> bool:
@@ -97,26 +96,29 @@ def _idle(subject: Subject, leaf: int) -> bool:
 
 
 def _readers(subject: Subject, bias: int) -> Iterator[Reader]:
-    """Tensors with an axis as long as a bias, and biases of the shape that is left: (tensor, axis, bias behind it)."""
-    (width,) = subject.shapes[bias]
+    """Tensors with axes as a bias has them, and biases of the shape that is left."""
+    units = subject.shapes[bias]
     for reader, after in product(range(len(subject.shapes)), repeat=2):
         shape = subject.shapes[reader]
-        if len({reader, after, bias}) < 3 or len(shape) < 2:
+        if len({reader, after, bias}) < 3 or len(shape) <= len(units):
             continue
-        for axis, size in enumerate(shape):
-            if size == width and (*shape[:axis], *shape[axis + 1 :]) == subject.shapes[after]:
-                yield reader, axis, after
+        for first in range(len(shape) - len(units) + 1):
+            last = first + len(units)
+            if shape[first:last] == units and (*shape[:first], *shape[last:]) == subject.shapes[after]:
+                yield reader, tuple(range(first, last)), after
 
 
 def _column(points: Points, bias: int, reader: Reader | None) -> Terms:
+    own = points.gradients[bias]
     if reader is None:
-        own = points.gradients[bias]
         return Terms(own, np.abs(own))
-    tensor, axis, after = reader
-    flat = np.moveaxis(points.params[tensor], axis + 1, 1)
-    flat = flat.reshape(*flat.shape[:2], -1)
-    g = points.gradients[after].reshape(len(flat), -1)
-    return Terms(np.einsum("pur,pr->pu", flat, g), np.einsum("pur,pr->pu", np.abs(flat), np.abs(g)))
+    tensor, axes, after = reader
+    front = range(1, 1 + len(axes))
+    flat = np.moveaxis(points.params[tensor], [axis + 1 for axis in axes], front).reshape(*own.shape, -1)
+    flat = flat.reshape(len(own), own[0].size, -1)
+    g = points.gradients[after].reshape(len(own), -1)
+    total, size = np.einsum("pur,pr->pu", flat, g), np.einsum("pur,pr->pu", np.abs(flat), np.abs(g))
+    return Terms(total.reshape(own.shape), size.reshape(own.shape))
 
 
 def _absorbed(points: Points, bias: int, readers: list[Reader]) -> bool:

@@ -127,8 +127,7 @@ class Subject:
         for leaf, parts in by_leaf.items():
             for place in merged(parts):
                 for path, axis in spelled(self.paths[leaf], self.shapes[leaf], place).items():
-                    if found.setdefault(path, axis) != axis:
-                        raise Unwritable
+                    found[_unused(path, axis, found, len(self.shapes[leaf]))] = axis
         return found
 
     def call(self, roles: Roles, shared: Sequence[int], make: Maker) -> Call:
@@ -167,6 +166,15 @@ class Subject:
         """A symmetry of this model."""
         tensors = tuple(dict.fromkeys(self.paths[block.leaf] for block in blocks))
         return Found(self.model, kind, group, tensors, units, call, continuous=continuous)
+
+
+def _unused(path: str, axis: Any, found: Mapping[str, Any], axes: int) -> str:
+    """The path, with empty slices where it is taken: a recurrent kernel is moved along two of its axes."""
+    spellings = [path, *(f"{path}[{', '.join(':' * n)}]" for n in range(1, axes + 1))]
+    free = [spelling for spelling in spellings if found.get(spelling, axis) == axis]
+    if not free or (free[0] != path and path.endswith("]")):
+        raise Unwritable
+    return free[0]
 
 
 def _sizes(block: Block) -> dict[int, int]:

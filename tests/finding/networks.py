@@ -120,3 +120,58 @@ def asymmetric(seed: int) -> eqprop.Model:
         return jax.nn.gelu(kinks * z + kinks**2) @ params["u"]
 
     return eqprop.Model(apply, {"w": draw(n, hidden), "b": draw(hidden), "u": draw(hidden, m)}, draw(6, n), name="none")
+
+
+def gated(activation: Callable[[Any], Any]) -> eqprop.Model:
+    """Gated units."""
+    draw = numbers()
+    params = {"gate": draw(2, 3), "up": draw(2, 3), "down": draw(3, 2)}
+    return eqprop.Model(lambda p, x: (activation(x @ p["gate"]) * (x @ p["up"])) @ p["down"], params, draw(6, 2))
+
+
+def low_rank() -> eqprop.Model:
+    """A kernel that is a product, inside of a network that is not linear."""
+    draw = numbers()
+    return eqprop.Model(lambda p, x: jnp.sin(x @ p["a"] @ p["b"] + 1), {"a": draw(3, 2), "b": draw(2, 4)}, draw(6, 3))
+
+
+def symmetric() -> eqprop.Model:
+    """U Uᵀ."""
+    draw = numbers()
+    return eqprop.Model(lambda u, x: x @ u @ u.T, draw(4, 3), draw(6, 4))
+
+
+def recurrent(activation: Callable[[Any], Any]) -> eqprop.Model:
+    """A state under scan."""
+    draw = numbers()
+    params = {"w": draw(2, 3), "u": draw(3, 3), "out": draw(3, 2)}
+
+    def apply(params, x):
+        def step(state, token):
+            state = activation(token @ params["w"] + state @ params["u"])
+            return state, state @ params["out"]
+
+        return jax.lax.scan(step, jnp.zeros(3), x)[1]
+
+    return eqprop.Model(apply, params, draw(4, 2))
+
+
+def normed() -> eqprop.Model:
+    """A gain behind a norm, and what reads it."""
+    draw = numbers()
+
+    def apply(params, x):
+        return jnp.tanh(x / jnp.sqrt((x**2).mean(-1, keepdims=True) + 0.1) * params["gain"] @ params["w"] + 0.5)
+
+    return eqprop.Model(apply, {"gain": draw(3), "w": draw(3, 4)}, draw(6, 3))
+
+
+def convolved() -> eqprop.Model:
+    """Channels between two convolutions."""
+    draw = numbers()
+    params = {"k": draw(2, 2, 1, 3), "m": draw(2, 2, 3, 2)}
+
+    def conv(x, kernel):
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    return eqprop.Model(lambda p, x: conv(jax.nn.relu(conv(x, p["k"])), p["m"]), params, draw(2, 3, 3, 1))

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import eqprop
+from eqprop import groups
 from eqprop.errors import InvalidInput
 from eqprop.finding import Symmetries, find
-from tests.finding.networks import asymmetric, attention, layered, residual
+from tests.finding.networks import (
+    asymmetric,
+    attention,
+    convolved,
+    gated,
+    layered,
+    low_rank,
+    normed,
+    numbers,
+    recurrent,
+    residual,
+    symmetric,
+)
 
 
 def found(model: eqprop.Model) -> Symmetries:
@@ -91,7 +106,7 @@ def test_what_is_found_is_proven_by_all_properties_and_written_as_tests(tmp_path
     assert symmetries.exit_code == 0
     (tmp_path / "nets.py").write_text("from tests.finding.networks import layered\nimport jax\n")
     code = symmetries.code("tests.finding.test_find:a_model", called=True)
-    space: dict = {}
+    space: dict[str, Any] = {}
     exec(compile(code, "test_symmetries.py", "exec"), space)
     assert [pair.transformation.name for pair in space["pairs"]] == ["scaling", "permutation"]
 
@@ -147,3 +162,51 @@ def test_gradients_that_are_not_finite_ask_for_a_domain():
 def test_what_is_no_model_is_refused():
     with pytest.raises(InvalidInput, match=r"eqprop.find: got 3 \(int\); expected an eqprop.Model"):
         find(3)
+
+
+def test_what_is_there_and_not_declared_is_said():
+    model = layered((2, 3, 2), jax.nn.relu)
+    scaling = eqprop.hidden_units(groups.Scaling(3), writes={"0/w": 1}, reads={"1/w": 0})
+    permutation = eqprop.hidden_units(groups.Permutation(3), writes={"0/w": 1}, reads={"1/w": 0})
+    one, both = [eqprop.Pair(model, scaling)], [eqprop.Pair(model, scaling), eqprop.Pair(model, permutation)]
+    assert find(model, declared=one, prove=False).undeclared == ("permutation",)
+    complete = find(model, declared=both, prove=False)
+    assert complete.undeclared == ()
+    assert "not declared: nothing, all that was found is declared" in complete.text()
+    with pytest.raises(InvalidInput, match="expected pairs of this very model"):
+        find(layered((2, 3, 2)), declared=one, prove=False)
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        pytest.param(jax.nn.sigmoid, ["S_4", "mirrors of 4"], id="sigmoid"),
+        pytest.param(jnp.exp, ["R^4, exponential", "S_4"], id="exponential"),
+    ],
+)
+def test_single_activations_leave_actions_that_are_not_linear(activation, expected):
+    assert groups_of(found(layered((3, 4, 2), activation, bias=True))) == expected
+
+
+def test_units_beside_a_linear_skip_are_mirrored():
+    draw = numbers()
+    weights = {"w": draw(2, 3), "a": draw(3, 2), "s": draw(2, 2)}
+    model = eqprop.Model(lambda p, x: jax.nn.gelu(x @ p["w"]) @ p["a"] + x @ p["s"], weights, np.ones((4, 2)))
+    assert groups_of(found(model)) == ["S_3", "mirrors of 3"]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        pytest.param(gated(jax.nn.silu), ["R₊^3, powers 1, -1", "S_3", "signs of 3"], id="swiglu"),
+        pytest.param(gated(jax.nn.relu), ["R₊^3, powers 1, -1", "R₊^3, powers 1, -1", "S_3", "signs of 3"], id="reglu"),
+        pytest.param(low_rank(), ["GL(2)"], id="low rank"),
+        pytest.param(symmetric(), ["O(3)"], id="symmetric factorisation"),
+        pytest.param(recurrent(jnp.tanh), ["S_3", "signs of 3"], id="recurrent tanh"),
+        pytest.param(recurrent(lambda z: z), ["GL(3)"], id="recurrent linear"),
+        pytest.param(normed(), ["R₊^3, powers 1, -1", "signs of 3"], id="norm gain"),
+        pytest.param(convolved(), ["R₊^3, powers 1, -1", "S_3"], id="convolution"),
+    ],
+)
+def test_blocks_of_networks_have_the_groups_that_theory_says(model, expected):
+    assert groups_of(found(model)) == expected

@@ -1,0 +1,119 @@
+"""Actions that single activations leave, tried where units are exchanged and not otherwise moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from eqprop.finding.blocks import Interface, Occurrence
+from eqprop.finding.discrete import same
+from eqprop.finding.found import Found
+from eqprop.finding.moments import Terms, diagonal
+from eqprop.finding.subject import Subject
+from eqprop.finding.writing import Call
+from eqprop.groups import Sign
+
+MOST_READERS = 2
+"""Mirrors are looked for where so few tensors read the units."""
+
+
+def by_activation(subject: Subject, interface: Interface) -> Iterator[Found]:
+    """Shifted exponentials, mirrored sigmoids, mirrored units beside a linear skip."""
+    for writers, readers in _sides(subject, interface):
+        yield from _exponential(subject, interface, writers, readers)
+        if len(readers) <= MOST_READERS:
+            yield from _sigmoid(subject, interface, writers, readers)
+        if len(readers) == 1:
+            yield from _skip(subject, interface, writers, readers[0])
+
+
+Side = list[Occurrence]
+
+
+def _sides(subject: Subject, interface: Interface) -> Iterator[tuple[Side, Side]]:
+    """What may write the units and what may read them, of whole tensors only: a bias writes."""
+    whole = [o for o in interface.occurrences if o.block.positions.shape == subject.shapes[o.block.leaf]]
+    biased = {o.parity for o in whole if len(o.block.factors) == 1}
+    for parity in (1, -1):
+        writers, readers = ([o for o in whole if o.parity == side] for side in (parity, -parity))
+        if len(whole) == len(interface.occurrences) and writers and readers and -parity not in biased:
+            yield writers, readers
+
+
+def _exponential(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:
+    for bias in (o for o in writers if len(o.block.factors) == 1):
+        if all(_shifts(points, bias, readers) for points in (subject.points, subject.held_out)):
+            named = {"bias": subject.paths[bias.block.leaf], "reads": subject.axes(readers)}
+            blocks = [bias.block, *(o.block for o in readers)]
+            call = Call("exponential_shift", (interface.size,), named)
+            yield subject.found("exponential", f"R^{interface.size}, exponential", blocks, interface.size, call)
+
+
+def _shifts(points: Any, bias: Occurrence, readers: Side) -> bool:
+    own = points.gradients[bias.block.leaf][:, None, :]
+    terms = [diagonal(points, o, o, ()) for o in readers]
+    total, size = own - sum(t.total for t in terms), np.abs(own) + sum(t.size for t in terms)
+    return bool(np.any(own) and Terms(total, size).vanishes.all())
+
+
+def _sigmoid(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:
+    options = [list(_behind(subject, o)) for o in readers]
+    for after in product(*options):
+        named = {
+            "writes": subject.axes(writers),
+            "reads": {subject.paths[o.block.leaf]: (o.place, c) for o, c in zip(readers, after, strict=True)},
+        }
+        call = Call("sigmoid_mirror", (interface.size,), named)
+        if _holds(subject, call, interface.size):
+            yield _mirrors(subject, interface, call)
+            return
+
+
+def _behind(subject: Subject, reader: Occurrence) -> Iterator[str]:
+    """Biases of the shape that is left of a tensor without its units."""
+    shape = subject.shapes[reader.block.leaf]
+    left = (*shape[: reader.place], *shape[reader.place + 1 :])
+    yield from (path for path, own in zip(subject.paths, subject.shapes, strict=True) if own == left)
+
+
+def _skip(subject: Subject, interface: Interface, writers: Side, reader: Occurrence) -> Iterator[Found]:
+    shape = subject.shapes[reader.block.leaf]
+    out = (*shape[: reader.place], *shape[reader.place + 1 :])
+    options: list[list[str]] = []
+    for o in writers:
+        own = subject.shapes[o.block.leaf]
+        left = (*own[: o.place], *own[o.place + 1 :], *out)
+        taken = {w.block.leaf for w in (*writers, reader)}
+        options.append([path for i, path in enumerate(subject.paths) if subject.shapes[i] == left and i not in taken])
+    for after in product(*options):
+        named = {
+            "writes": {subject.paths[o.block.leaf]: (o.place, s) for o, s in zip(writers, after, strict=True)},
+            "reads": (subject.paths[reader.block.leaf], reader.place),
+        }
+        call = Call("skip_mirror", (interface.size,), named)
+        if _holds(subject, call, interface.size):
+            yield _mirrors(subject, interface, call)
+            return
+
+
+def _mirrors(subject: Subject, interface: Interface, call: Call) -> Found:
+    blocks, text = [o.block for o in interface.occurrences], f"mirrors of {interface.size}"
+    return subject.found("mirror", text, blocks, interface.size, call, continuous=False)
+
+
+def _holds(subject: Subject, call: Call, units: int) -> bool:
+    """Whether no mirrored unit changes an output at the points that were held out."""
+    leaves, points = subject.model.param_leaves, subject.held_out
+    move = call.made(subject.model.params).on_params
+    for element in list(Sign(units).simple())[:units]:
+        rows = [
+            leaves.split(move(element, leaves.join(tuple(leaf[row] for leaf in points.params))))
+            for row in range(len(points.params[0]))
+        ]
+        moved = tuple(np.stack([np.asarray(leaf) for leaf in column]) for column in zip(*rows, strict=True))
+        if not same(subject.outputs, subject.sampler.outputs(moved, points.inputs)):
+            return False
+    return True
