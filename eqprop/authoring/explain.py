@@ -11,7 +11,7 @@ from eqprop.arguments import suggestion
 from eqprop.authoring.reference import facts
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Group
-from eqprop.properties import HIGHER, LIBRARY, Property
+from eqprop.properties import KNOWN, LIBRARY, Property
 from eqprop.properties.optimizers import CHARGE, OptimizerProperty, optimizer_charge, optimizer_properties
 from eqprop.registry import Entry, entries
 from eqprop.search import simplest
@@ -24,7 +24,7 @@ def explanation(name: str) -> str:
         InvalidInput: where neither is called so, with the closest names.
     """
     known = entries()
-    properties = {prop.name: prop for prop in LIBRARY} | HIGHER | {prop.name: prop for prop in _of_optimizers()}
+    properties = {prop.name: prop for prop in (*KNOWN, *_of_optimizers())}
     if name in known:
         return "\n".join(_entry_lines(known[name]))
     if name in properties:

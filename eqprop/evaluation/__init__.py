@@ -15,3 +15,4 @@ from eqprop.evaluation.ladder import rounding_inside as rounding_inside
 from eqprop.evaluation.program import Program as Program
 from eqprop.evaluation.program import applicable as applicable
 from eqprop.evaluation.traced_programs import Slot as Slot
+from eqprop.evaluation.twofold import NotCompared as NotCompared

@@ -18,6 +18,7 @@ from eqprop.evaluation.compiled import Large, Small
 from eqprop.evaluation.evaluator import Choice, Evaluator
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.traced_programs import Slot
+from eqprop.evaluation.twofold import Twofold
 from eqprop.evaluation.walked import Walked
 from eqprop.probes import Loss, Probe
 from eqprop.properties import Property
@@ -130,6 +131,11 @@ class Program:
         return self.row.large
 
     @property
+    def twofold(self) -> bool:
+        """Whether both evaluators are asked, and their results are what is compared."""
+        return any(prop.twofold for prop in self.properties)
+
+    @property
     def reverse_only(self) -> bool:
         """Whether a reverse-only derivative rule was met."""
         return self.row.reverse_only
@@ -157,6 +163,9 @@ class Program:
     # -- evaluators ---------------------------------------------------------------------------------------------------
 
     def _first(self) -> Evaluator:
+        if self.twofold:
+            self.why_compiled = "it is compared with its own operations"
+            return self._whatever_rules(lambda: Twofold(self.row))
         if self.choice == "xla":
             self.why_compiled = "asked for"
             return self._compiled()
@@ -286,6 +295,8 @@ class Program:
         Its residual is the compiled program's. Its floor is the larger one of the floors that perturbed inputs give it
         there, and that random rounding gives it where it is walked.
         """
+        if self.twofold:
+            return self.under_noise(name, probes, rng)
         copies = rounding.CONFIRMING_COPIES
         compiled = self._alone(name, probes.count).measure(
             rounding.perturbed(probes, copies, self.eps[name], rng), copies, rng

@@ -39,12 +39,14 @@ class Walked:
 
     Args:
         row: what is evaluated.
+        inexact: whether an operation's errors are as large as those of XLA's function, where that is no rounding.
 
     Attributes:
         units: see ``Evaluator``.
         opaque: likewise.
         elsewhere: whether a part of it is evaluated, and differentiated, by others.
         batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
+        steps: how many operations it has.
 
     Raises:
         Unsupported: where there is an operation that nothing here can do.
@@ -52,8 +54,9 @@ class Walked:
 
     rounds = True
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, *, inexact: bool = False) -> None:
         self._row = row
+        self._inexact = inexact
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
         self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
         self.batches = 0.0
@@ -67,8 +70,13 @@ class Walked:
             self._reader = _Reader()
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
 
+    @property
+    def steps(self) -> int:
+        return self._walks[""].steps
+
     def _walk(self, names: Sequence[str]) -> Walk:
-        return Walk(self._program, [each for name in names for each in self._reader.readings(self._positions[name])])
+        readings = [each for name in names for each in self._reader.readings(self._positions[name])]
+        return Walk(self._program, readings, inexact=self._inexact)
 
     def measured(
         self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False

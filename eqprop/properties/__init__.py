@@ -5,6 +5,7 @@ from eqprop.errors import InvalidInput
 from eqprop.properties.averaged import AVERAGED_GRADIENT, AVERAGED_HESSIAN
 from eqprop.properties.base import Property as Property
 from eqprop.properties.charges import CHARGE_DRIFT, CHARGE_FORM, MOMENTUM_STEP, SAMPLE_DRIFT
+from eqprop.properties.compiled import COMPILED, COMPILED_HESSIAN
 from eqprop.properties.consequences import (
     EXPONENTIAL_TRANSLATION,
     FLAT_TRANSLATION,
@@ -109,7 +110,10 @@ CORE = tuple(prop for prop in LIBRARY if not prop.costly)
 HIGHER = {f"order-{order}": along_generator(order) for order in range(4, HIGHEST_ORDER + 1)}
 """Verified where they are asked for by name."""
 
-KNOWN = (*LIBRARY, *HIGHER.values())
+TWOFOLD = (COMPILED, COMPILED_HESSIAN)
+"""What is asked about the compiler, of users' own models: no statement of the theory."""
+
+KNOWN = (*LIBRARY, *HIGHER.values(), *TWOFOLD)
 """What has a name that another process finds again."""
 
 

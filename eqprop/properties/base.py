@@ -216,6 +216,7 @@ class Property:
         empty: says why the statement is about nothing for a pair (a second derivative that vanishes identically), or
             gives an empty text. Asked where both sides vanished at every probe.
         series: whether its sides are a quantity along a trajectory, which the verdict keeps.
+        twofold: whether its sides are one program, of which NumPy evaluates the left one and XLA the right one.
     """
 
     name: str
@@ -233,6 +234,7 @@ class Property:
     reason_if_vacuous: str = ""
     empty: Callable[[Pair], str] | None = None
     series: bool = False
+    twofold: bool = False
 
     def __post_init__(self) -> None:
         what = f"Property {kebab_case(self.name, what='Property')!r}"

@@ -13,7 +13,7 @@ from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import CHOICES, Choice
 from eqprop.profiles import GATE_SEED, Profile, profile_named
-from eqprop.properties import CORE, KNOWN, LIBRARY, Property, by_name
+from eqprop.properties import CORE, KNOWN, LIBRARY, TWOFOLD, Property, by_name
 from eqprop.search import LARGEST_SEED, Options
 
 
@@ -38,7 +38,7 @@ def make_options(
         seed: of the run; without one the profile decides whether runs repeat each other.
         precision: ``"float64"`` or ``"model"``.
         properties: names (or properties) to verify, or a single one; all of the library by default, or (in ``quick``)
-            its cheap part.
+            its cheap part, and what is asked about the compiler.
         save: the folder for counterexample files.
         optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
         unseen: whether what a claim that holds does not look at is found out and said.
@@ -59,7 +59,7 @@ def make_options(
         profile=budget,
         seed=whole_number(seed, "the seed is", most=LARGEST_SEED),
         precision="model" if precision == "model" else "float64",
-        properties=_chosen(properties, optimizer, LIBRARY if budget.costly_batches else CORE),
+        properties=_chosen(properties, optimizer, (*(LIBRARY if budget.costly_batches else CORE), *TWOFOLD)),
         save=folder_of(save),
         unseen=flag(unseen, "unseen"),
         evaluator=_evaluator(evaluator),

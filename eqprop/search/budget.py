@@ -69,7 +69,7 @@ class Budget:
 
     def cheap(self, pair: Pair) -> list[Property]:
         """The properties that are not costly, up to the pair's order; all where none is of such a low order."""
-        cheap, order = [prop for prop in self._asked if not prop.costly], self._orders[pair.key]
+        cheap, order = [prop for prop in self._asked if not prop.costly and not prop.twofold], self._orders[pair.key]
         return [prop for prop in cheap if prop.order <= order or self._silent(prop)] or cheap
 
     def costly(self, pair: Pair) -> list[list[Property]]:

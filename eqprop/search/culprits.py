@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from eqprop.engine import has_no_derivative, unexpected
 from eqprop.errors import EqpropError, NotDifferentiable
+from eqprop.evaluation import NotCompared
 from eqprop.properties import Property
 
 Result = TypeVar("Result")
@@ -19,7 +20,8 @@ class Failure:
 
     Attributes:
         reason: in one line.
-        undefined: whether JAX has no derivative that the property is about: there it does not apply.
+        undefined: whether there is nothing that the property is about (a derivative that JAX does not have, a program
+            that cannot be evaluated twice): there it does not apply.
     """
 
     reason: str
@@ -28,7 +30,7 @@ class Failure:
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """What an exception says. The exception itself would keep everything that was traced alive."""
-        if isinstance(error, NotDifferentiable):
+        if isinstance(error, NotDifferentiable | NotCompared):
             return cls(str(error), undefined=True)
         if has_no_derivative(error):
             return cls(f"JAX has no derivative of this order ({unexpected(error)})", undefined=True)

@@ -17,6 +17,7 @@ from eqprop.properties import Property
 from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
 from eqprop.search.askable import Askable
 from eqprop.search.budget import Budget, by_order
+from eqprop.search.comparing import why_not_compared
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
 from eqprop.search.infinite import Infinite
@@ -83,6 +84,7 @@ class Search:
         self._explored: dict[Hashable, dict[str, bool]] = {}
         self._effort = Budget(options.profile, self.asked, self.tallies)
         self._first: Drawn | None = None
+        self._largest: Drawn | None = None
         self._infinite = Infinite()
         self._checked = False
         self._until = time.monotonic() + options.max_time
@@ -146,6 +148,19 @@ class Search:
         if not self._effort.costly_batches:
             for asked in self._effort.all_costly():
                 self._explore_in_time(self._first, asked)
+        self._compare_with_compiled(self._largest or self._first)
+
+    def _compare_with_compiled(self, structure: Drawn) -> None:
+        """Ask whether XLA computes what was traced, once, on the largest of the structures."""
+        for prop in (prop for prop in self.asked if prop.twofold):
+            self._explore_in_time(structure, (prop,))
+
+    def _may_be_compared(self, pair: Pair, prop: Property) -> bool:
+        """Whether a property is not about the compiler, or the compiler may be asked about this pair."""
+        reason = why_not_compared(self.task, self.options, self.programs, pair) if prop.twofold else ""
+        if reason:
+            self.askable.refuse(pair, prop.name, Failure(reason, undefined=True))
+        return not reason
 
     def expect_evaluated(self) -> None:
         """For who reads ``violations`` and no verdicts.
@@ -195,6 +210,8 @@ class Search:
             return
         self._check(structure.pair)
         self._first = self._first or structure
+        if self._largest is None or structure.pair.model.param_leaves.size > self._largest.pair.model.param_leaves.size:
+            self._largest = structure
         cheap = self._effort.cheap(structure.pair)
         hurried = isfinite(self.options.max_time) and structure.pair.model.param_leaves.size >= LARGE
         for asked in (*(by_order(cheap) if hurried else [cheap]), *self._effort.costly(structure.pair)):
@@ -212,6 +229,7 @@ class Search:
 
     def _explore(self, structure: Drawn, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
+        asked = [prop for prop in asked if self._may_be_compared(structure.pair, prop)]
         properties = self.askable.of(structure.pair, asked)
         if not self.options.judge_blocked:
             properties = tuple(prop for prop in properties if not (prop.costly and self._blocked(prop)))

@@ -175,15 +175,16 @@ class ProgramPool:
         try:
             yield
         except Exception as error:
-            if len(program.properties) > 1 or has_no_derivative(error) or not self._calls_back(pair):
+            if len(program.properties) > 1 or has_no_derivative(error) or not self.calls_back(pair):
                 raise
             said = str(error) if isinstance(error, EqpropError) else unexpected(error)
             msg = f"{said}; {where_raised(pair, self.options.precision, probes, order)}"
             raise InvalidInput(msg) from error
-        if self._calls_back(pair):
+        if self.calls_back(pair):
             check_repeatable(pair, self.options.precision, probes, order)
 
-    def _calls_back(self, pair: Pair) -> bool:
+    def calls_back(self, pair: Pair) -> bool:
+        """Whether the model or its gradient call back into Python."""
         if pair.key not in self._called_back:
             self._called_back[pair.key] = has_callbacks(pair, self.options.precision)
         return self._called_back[pair.key]

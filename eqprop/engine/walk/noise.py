@@ -36,11 +36,15 @@ AT_ONCE = 1 << 16
 class Rounding:
     """The errors of one program, and the signs that they have in a walk.
 
+    Args:
+        size: how large an operation's errors are, in units in the last place.
+
     Attributes:
         shift: by how many places the table is turned in the present round of a loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: Callable[[Any], float]) -> None:
+        self._size = size
         self.shift = 0
         self._place = 0
         self._length = 0
@@ -64,7 +68,8 @@ class Rounding:
         """The step of an operation, followed by its errors."""
         if not rounds(equation):
             return step
-        errors = [self._error(variable.aval) if rounded(variable.aval) else None for variable in equation.outvars]
+        size, results = self._size(equation), [variable.aval for variable in equation.outvars]
+        errors = [self._error(aval, size) if rounded(aval) else None for aval in results]
         if not equation.primitive.multiple_results:
             (only,) = errors
             assert only is not None, "an operation that rounds has a result in floating point"
@@ -84,20 +89,20 @@ class Rounding:
         self._place = place = (self._place + STRIDE) % TABLE
         return lambda: None if self._signs is None else np.roll(self._signs, -(place + self.shift), axis=0)
 
-    def _error(self, aval: Any) -> Callable[[Any], Any]:
+    def _error(self, aval: Any, ulps: float) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type."""
         dtype = np.dtype(aval.dtype)
         if not is_complex(dtype):
-            return self._real_error(aval.shape, dtype)
+            return self._real_error(aval.shape, dtype, ulps)
         part = np.finfo(dtype).dtype
-        real, imaginary = (self._real_error(aval.shape, part) for _ in range(2))
+        real, imaginary = (self._real_error(aval.shape, part, ulps) for _ in range(2))
 
         def error(value: np.ndarray) -> np.ndarray:
             return _complex(real(np.real(value)), imaginary(np.imag(value))) if self._signs is not None else value
 
         return error
 
-    def _real_error(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[Any], Any]:
+    def _real_error(self, shape: tuple[int, ...], dtype: np.dtype[Any], ulps: float) -> Callable[[Any], Any]:
         """Likewise in an array of real numbers, beginning at a place of its own."""
         self._place = place = (self._place + STRIDE) % TABLE
         size = math.prod(shape)
@@ -106,7 +111,7 @@ class Rounding:
         def error(value: np.ndarray) -> np.ndarray:
             if self._signs is None:
                 return value
-            factors = self._of(dtype)
+            factors = self._of(dtype, ulps)
             start = (place + self.shift) % TABLE
             if size > AT_ONCE:
                 return _piece_by_piece(value, factors, start, self._rows)
@@ -114,14 +119,14 @@ class Rounding:
 
         return error
 
-    def _of(self, dtype: np.dtype[Any]) -> np.ndarray:
+    def _of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
         """The factors for results of a type, shape (entries, n)."""
-        if dtype not in self._factors:
+        if (dtype, ulps) not in self._factors:
             assert self._signs is not None, "factors are asked for where there are signs"
-            one = dtype.type(1) + dtype.type(jnp.finfo(dtype).eps) * self._signs.astype(dtype)
+            one = dtype.type(1) + dtype.type(ulps * float(jnp.finfo(dtype).eps)) * self._signs.astype(dtype)
             repeats = -(-(self._length + TABLE) // TABLE)
-            self._factors[dtype] = np.tile(one, (repeats, 1))
-        return self._factors[dtype]
+            self._factors[dtype, ulps] = np.tile(one, (repeats, 1))
+        return self._factors[dtype, ulps]
 
 
 def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.callbacks import pure_callback
 from eqprop.engine.walk.fallback import by_jax
 from eqprop.engine.walk.graph import Operation, alive
+from eqprop.engine.walk.inexact import error_of, one_rounding
 from eqprop.engine.walk.loops import scan, while_loop
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives import RULES
@@ -44,6 +45,7 @@ class Walk:
     Args:
         program: of one row, as ``jax.make_jaxpr`` gives it.
         readings: what is made of its results; None for the results themselves.
+        inexact: whether errors are as large as those of XLA's functions (``inexact.py``), and not a rounding each.
 
     Attributes:
         steps: how many operations it has, each counted once, however often a loop runs it.
@@ -54,13 +56,13 @@ class Walk:
         Unsupported: for a program with effects, or with an operation that nothing here can do.
     """
 
-    def __init__(self, program: Any, readings: Sequence[Reading] | None = None) -> None:
+    def __init__(self, program: Any, readings: Sequence[Reading] | None = None, *, inexact: bool = False) -> None:
         effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
         if effects:
             msg = f"effects ({', '.join(map(str, effects))})"
             raise Unsupported(msg)
         self.by_jax: tuple[str, ...] = ()
-        self._rounding = Rounding()
+        self._rounding = Rounding(error_of if inexact else one_rounding)
         builder = Builder(HANDLERS)
         block = builder.block
         arguments = [value_of(variable, block) for variable in program.jaxpr.invars]
