@@ -50,9 +50,11 @@ class Small:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
         opaque: likewise.
+        by_jax: likewise; none, since XLA does all.
     """
 
     rounds = False
+    by_jax = ()
 
     def __init__(self, row: Row, probes: int, slot: Slot | None = None) -> None:
         self._row = row
@@ -142,9 +144,11 @@ class Large:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
         opaque: likewise.
+        by_jax: likewise; none, since XLA does all.
     """
 
     rounds = False
+    by_jax = ()
 
     def __init__(self, row: Row, probes: int) -> None:
         self._row = row

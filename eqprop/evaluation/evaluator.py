@@ -24,12 +24,14 @@ class Evaluator(Protocol):
 
     Attributes:
         units: for each property, the lowest floating precision that its sides depend on.
+        by_jax: the names of the operations of a walked program that JAX does, one by one.
         opaque: why rounding inside of what others evaluate is not all shown; empty where it is (``engine.Foreign``).
         rows: how many rows one call evaluates at most.
         rounds: whether the copies that ``measured`` reads have rounding errors inside of the program, too.
     """
 
     units: dict[str, Roundoff]
+    by_jax: tuple[str, ...]
     opaque: str
     rows: int
     rounds: bool

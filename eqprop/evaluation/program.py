@@ -146,6 +146,11 @@ class Program:
         return self.evaluator.units
 
     @property
+    def by_jax(self) -> tuple[str, ...]:
+        """The names of the operations that NumPy has nothing for, and that JAX does one by one."""
+        return self.evaluator.by_jax
+
+    @property
     def opaque(self) -> str:
         """Why a violation may be rounding inside of what others evaluate; empty where all of that is shown."""
         return self.evaluator.opaque

@@ -69,6 +69,7 @@ class Twofold:
             msg = f"it has {self._walked.steps:,} operations, which take XLA long; up to {MOST:,} are compiled for this"
             raise NotCompared(msg)
         self.rows = self._walked.rows
+        self.by_jax = self._walked.by_jax
         self.units: dict[str, Roundoff] = self._walked.units
         self._run = as_users_run(row)
 

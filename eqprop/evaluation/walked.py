@@ -47,6 +47,7 @@ class Walked:
         elsewhere: whether a part of it is evaluated, and differentiated, by others.
         batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
         steps: how many operations it has.
+        by_jax: see ``Evaluator``.
 
     Raises:
         Unsupported: where there is an operation that nothing here can do.
@@ -69,6 +70,10 @@ class Walked:
             self.elsewhere = next(foreign_functions(self._program), None) is not None
             self._reader = _Reader()
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
+
+    @property
+    def by_jax(self) -> tuple[str, ...]:
+        return self._walks[""].by_jax
 
     @property
     def steps(self) -> int:

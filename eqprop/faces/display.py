@@ -14,7 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from eqprop.results import Outcome, PairSummary, Progress, cell_lines, fitted, header, name_width
+from eqprop.results import Outcome, PairSummary, Progress, cell_lines, evaluation_lines, fitted, header, name_width
 
 STYLES = {
     Outcome.HOLDS: "green",
@@ -80,6 +80,8 @@ class PlainBoard(Board):
         if self.verbose or overview.worth_details:
             for _, line in cell_lines(progress.verdicts):
                 self.echo(line)
+        for line in evaluation_lines(progress.verdicts) if self.verbose else ():
+            self.echo(line)
 
 
 def _doing(progress: Progress) -> str:
@@ -129,6 +131,8 @@ class LiveBoard(Board):
         if self.verbose or overview.worth_details:
             for outcome, line in cell_lines(progress.verdicts):
                 self._print(Text(line, style=STYLES.get(outcome, "red")))
+        for line in evaluation_lines(progress.verdicts) if self.verbose else ():
+            self._print(Text(line, style="dim"))
 
     def _print(self, text: Text) -> None:
         self.console.print(text, soft_wrap=True, highlight=False)

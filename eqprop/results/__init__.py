@@ -11,6 +11,7 @@ from eqprop.results.report import Report as Report
 from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_lines as cell_lines
 from eqprop.results.summaries import cleared_text as cleared_text
+from eqprop.results.summaries import evaluation_lines as evaluation_lines
 from eqprop.results.summaries import fitted as fitted
 from eqprop.results.summaries import header as header
 from eqprop.results.summaries import name_width as name_width

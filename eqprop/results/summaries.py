@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from eqprop.results.failures import in_a_row
 from eqprop.results.verdict import Outcome, Verdict
 
 GRAVEST = (
@@ -135,6 +136,19 @@ def fitted(name: str, width: int) -> str:
 def number(value: float) -> str:
     """One significant digit; a dash for none."""
     return "-" if math.isnan(value) else f"{value:.0e}"
+
+
+def evaluation_lines(verdicts: Iterable[Verdict]) -> list[str]:
+    """How the programs of a pair were evaluated where NumPy did not do all: a line for each reason."""
+    told: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.by_jax:
+            told.setdefault(f"evaluated by JAX, one by one: {', '.join(verdict.by_jax)}", []).append(
+                verdict.property.name
+            )
+        if verdict.why_compiled:
+            told.setdefault(f"compiled: {verdict.why_compiled}", []).append(verdict.property.name)
+    return [f"  {how} (in {in_a_row(names)})" for how, names in told.items()]
 
 
 def cell_line(verdict: Verdict, width: int = 26, *, reason: str | None = None) -> str:

@@ -81,6 +81,8 @@ class Verdict:
         cleared: at how many the sides seemed to differ, and a closer look found rounding inside the program.
         architectures: how many distinct ones were probed.
         precision: the lowest floating precision in the traced programs.
+        by_jax: the operations that NumPy has nothing for, and that JAX did one by one, in what it was judged by.
+        why_compiled: why such a program was compiled; empty where all of them were walked.
         seconds: spent on the pair's search; the cells of a pair share one search and all say its time.
         counterexample: of a falsified property.
         series: of a property about a trajectory: what it was about, along one of the trajectories that were run.
@@ -102,6 +104,8 @@ class Verdict:
     cleared: int = 0
     architectures: int = 0
     precision: str = ""
+    by_jax: tuple[str, ...] = ()
+    why_compiled: str = ""
     seconds: float = 0.0
     counterexample: Counterexample | None = None
     series: Series | None = None
@@ -141,6 +145,7 @@ class Verdict:
             "pair": PairName(record["pair"]),
             "property": PropertyName(record["property"], order),
             "outcome": Outcome(record["outcome"]),
+            "by_jax": tuple(record.get("by_jax", ())),
             "counterexample": Counterexample.from_record(shrunk) if shrunk else None,
             "series": _series(record.get("series")),
             "unseen": Unseen.from_record(record["unseen"]) if record.get("unseen") else None,

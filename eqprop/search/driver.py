@@ -276,6 +276,7 @@ class Search:
         """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""
         found = batch.climbed(prop.name, self._looks(prop))
         self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
+        self.tallies[prop.name].evaluated_by(batch.program)
         self._infinite.note(batch, found.judged)
         violation = batch.violation(found)
         opaque = self.programs.opaque(batch, prop) if violation is not None else ""

@@ -97,6 +97,8 @@ def verdict_of(evidence: Evidence, pair: str, prop: Property, counterexample: Co
         cleared=tally.cleared,
         architectures=len(tally.architectures),
         precision=tally.precision,
+        by_jax=tuple(tally.by_jax),
+        why_compiled=tally.why_compiled,
         counterexample=counterexample,
         series=evidence.series.get(prop.name),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from eqprop.engine import FINEST, Roundoff, coarsest
-from eqprop.evaluation import Climbed
+from eqprop.evaluation import Climbed, Program
 from eqprop.rounding import UNSETTLED, bar_of
 
 
@@ -33,6 +33,8 @@ class Tally:
     unresolved: list[np.ndarray] = field(default_factory=list[np.ndarray])
     architectures: set[Hashable] = field(default_factory=set[Hashable])
     units: set[Roundoff] = field(default_factory=set[Roundoff])
+    by_jax: dict[str, None] = field(default_factory=dict[str, None])
+    why_compiled: str = ""
 
     def add(self, found: Climbed, architecture: Hashable, unit: Roundoff) -> None:
         """Count a batch by what its last looks said."""
@@ -54,6 +56,11 @@ class Tally:
                 leaf = judged.worst_leaf[worst]
                 self.floors = float(floors[worst])
                 self.residual, self.floor = float(judged.residual[worst, leaf]), float(judged.floor[worst, leaf])
+
+    def evaluated_by(self, program: Program) -> None:
+        """Note what a batch was judged by."""
+        self.by_jax |= dict.fromkeys(program.by_jax)
+        self.why_compiled = self.why_compiled or program.why_compiled
 
     @property
     def conclusive(self) -> int:
