@@ -14,7 +14,17 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from eqprop.results import Outcome, PairSummary, Progress, cell_lines, evaluation_lines, fitted, header, name_width
+from eqprop.results import (
+    Outcome,
+    PairSummary,
+    Progress,
+    cell_line,
+    cell_lines,
+    evaluation_lines,
+    fitted,
+    header,
+    name_width,
+)
 
 STYLES = {
     Outcome.HOLDS: "green",
@@ -40,19 +50,15 @@ SILENT = 10.0
 """Seconds without a line after which a run that is not on a terminal says on the standard error that it goes on."""
 
 
-class PlainBoard(Board):
-    """A line for each finished pair, for pipes and logs: no control codes, nothing that moves."""
+class SilentBoard(Board):
+    """Nothing but signs of life on the standard error, where the standard output is JSON."""
 
-    def __init__(self, names: Sequence[str], echo: Callable[[str], None], *, verbose: bool = False) -> None:
-        self.width = name_width(names, shutil.get_terminal_size((120, 24)).columns)
-        self.echo = echo
-        self.verbose = verbose
+    def __init__(self) -> None:
         self.running: dict[str, Progress] = {}
         self.start = self.said = time.perf_counter()
         self.ended = Event()
-        echo(header(self.width))
 
-    def __enter__(self) -> PlainBoard:
+    def __enter__(self) -> SilentBoard:
         Thread(target=self._live, name="eqprop-signs-of-life", daemon=True).start()
         return self
 
@@ -68,13 +74,31 @@ class PlainBoard(Board):
                 sys.stderr.flush()
 
     def __call__(self, progress: Progress) -> None:
-        if progress.stage != "finished":
+        if progress.stage == "finished":
+            self.running.pop(progress.pair, None)
+        else:
             self.running[progress.pair] = progress
-            return
-        self.running.pop(progress.pair, None)
+
+
+class PlainBoard(SilentBoard):
+    """A line for each finished pair, for pipes and logs: no control codes, nothing that moves."""
+
+    def __init__(self, names: Sequence[str], echo: Callable[[str], None], *, verbose: bool = False) -> None:
+        super().__init__()
+        self.width = name_width(names, shutil.get_terminal_size((120, 24)).columns)
+        self.echo = echo
+        self.verbose = verbose
+        echo(header(self.width))
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
         if not progress.verdicts:
             return
         self.said = time.perf_counter()
+        if progress.stage == "settled":
+            for _, line in settled_lines(progress):
+                self.echo(line)
+            return
         overview = PairSummary.of(progress.verdicts)
         self.echo(overview.line(self.width))
         if self.verbose or overview.worth_details:
@@ -82,6 +106,11 @@ class PlainBoard(Board):
                 self.echo(line)
         for line in evaluation_lines(progress.verdicts) if self.verbose else ():
             self.echo(line)
+
+
+def settled_lines(progress: Progress) -> list[tuple[Outcome, str]]:
+    """What is settled of a pair so far, a line for each property."""
+    return [(v.outcome, f"{cell_line(v)} so far, for {progress.pair}") for v in progress.verdicts]
 
 
 def _doing(progress: Progress) -> str:
@@ -117,6 +146,9 @@ class LiveBoard(Board):
         self.live.stop()
 
     def __call__(self, progress: Progress) -> None:
+        if progress.stage == "settled":
+            for outcome, line in settled_lines(progress):
+                self._print(Text(line, style=STYLES.get(outcome, "red")))
         if progress.stage != "finished":
             self.started.setdefault(progress.pair, time.perf_counter())
             self.running[progress.pair] = progress
@@ -161,4 +193,4 @@ def board(names: Sequence[str], *, architectures: int, verbose: bool, json: bool
     # Not console.is_terminal: FORCE_COLOR must not put cursor movements into a pipe.
     if stream.isatty() and not console.is_dumb_terminal:
         return LiveBoard(names, console, architectures=architectures, verbose=verbose)
-    return Board() if json else PlainBoard(names, echo, verbose=verbose)
+    return SilentBoard() if json else PlainBoard(names, echo, verbose=verbose)

@@ -9,6 +9,7 @@ from eqprop.results.ledger import missing as missing
 from eqprop.results.ledger import vanished as vanished
 from eqprop.results.report import Report as Report
 from eqprop.results.summaries import PairSummary as PairSummary
+from eqprop.results.summaries import cell_line as cell_line
 from eqprop.results.summaries import cell_lines as cell_lines
 from eqprop.results.summaries import cleared_text as cleared_text
 from eqprop.results.summaries import evaluation_lines as evaluation_lines

@@ -20,12 +20,14 @@ class Report:
         seed: replays the run.
         profile: the profile's name.
         seconds: wall time.
+        peak: the most memory, in bytes, that this process has held so far, or a worker of it; 0 where nobody looked.
     """
 
     verdicts: tuple[Verdict, ...]
     seed: int = 0
     profile: str = "gate"
     seconds: float = 0.0
+    peak: int = 0
 
     @property
     def failures(self) -> tuple[Verdict, ...]:
@@ -61,10 +63,11 @@ class Report:
         return tuple(line for line in found.values() if line)
 
     def summary(self) -> str:
-        """What claims do not look at, then one line: pairs, cells by outcome, time, seed."""
+        """What claims do not look at, then one line: pairs, cells by outcome, time, memory, seed."""
         cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
         pairs = len({verdict.pair.name for verdict in self.verdicts})
-        how = f"in {self.seconds:.1f} s (seed {self.seed}, profile {self.profile})"
+        memory = f", peak {self.peak / 2**30:.2f} GiB" if self.peak else ""
+        how = f"in {self.seconds:.1f} s{memory} (seed {self.seed}, profile {self.profile})"
         return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells} {how}"])
 
     def failures_text(self) -> str:
@@ -83,6 +86,7 @@ class Report:
             "seed": self.seed,
             "profile": self.profile,
             "seconds": self.seconds,
+            "peak_memory": self.peak,
             "counts": self.counts(),
             "missing": [list(cell) for cell in self.missing],
             "verdicts": [verdict.to_record() for verdict in self.verdicts],
@@ -96,4 +100,5 @@ class Report:
             seed=record["seed"],
             profile=record["profile"],
             seconds=record["seconds"],
+            peak=record.get("peak_memory", 0),
         )

@@ -165,11 +165,11 @@ class Progress:
 
     Attributes:
         pair: the pair's name.
-        stage: ``"started"``, ``"searching"``, ``"shrinking"`` or ``"finished"``.
+        stage: ``"started"``, ``"searching"``, ``"settled"``, ``"shrinking"`` or ``"finished"``.
         architectures: distinct ones so far.
         probes: judged so far.
         shrinking: the property whose counterexample is being shrunk.
-        verdicts: of a finished pair.
+        verdicts: of a finished pair; of one where something is settled so far, what that is.
     """
 
     pair: str

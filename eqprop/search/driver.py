@@ -86,6 +86,7 @@ class Search:
         self._first: Drawn | None = None
         self._largest: Drawn | None = None
         self._infinite = Infinite()
+        self._told: set[str] = set()  # whose first evidence was told
         self._checked = False
         self._until = time.monotonic() + options.max_time
         self.out_of_time = ""  # why not all was judged that was to be
@@ -223,6 +224,18 @@ class Search:
             self.out_of_time = f"out of time: the search was to end after {self.options.max_time:g} s"
         elif asked:
             self._explore(structure, asked)
+            if structure.pair.model.param_leaves.size >= LARGE:
+                self._tell_settled(asked)
+
+    def _tell_settled(self, asked: Sequence[Property]) -> None:
+        """Of a model that takes long each property is heard of as soon as it is settled, with the probes so far."""
+        evidence = self.evidence()
+        fresh = [p for p in asked if p.name not in self._told and (self.tallies[p.name].conclusive > 0)]
+        self._told.update(prop.name for prop in fresh)
+        found = tuple(verdict_of(evidence, self.task.name, prop) for prop in fresh)
+        if found:
+            effort = self._effort
+            self.tell(Progress(self.task.name, "settled", effort.architectures, effort.probes, verdicts=found))
 
     def _blocked(self, prop: Property) -> bool:
         return blocker(prop, self.violations.keys()) is not None

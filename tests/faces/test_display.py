@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from eqprop.faces import display
-from eqprop.faces.display import PlainBoard
-from eqprop.results import Progress
+from eqprop.faces.display import PlainBoard, board
+from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
 
 
 def test_a_run_that_says_nothing_for_a_while_tells_the_standard_error_what_it_is_doing(monkeypatch, capsys):
@@ -17,3 +17,21 @@ def test_a_run_that_says_nothing_for_a_while_tells_the_standard_error_what_it_is
         time.sleep(0.2)
     assert len(lines) == 1  # the header
     assert "s: net (searching, 192 probes of 3 architectures)\n" in capsys.readouterr().err
+
+
+def test_beside_json_the_standard_error_hears_the_same_and_the_standard_output_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(display, "SILENT", 0.02)
+    lines: list[str] = []
+    with board(["net"], architectures=6, verbose=False, json=True, echo=lines.append) as shown:
+        shown(Progress("net", "searching", architectures=3, probes=192))
+        time.sleep(0.2)
+        shown(Progress("net", "finished"))
+    assert lines == []
+    assert "s: net (searching, 192 probes of 3 architectures)\n" in capsys.readouterr().err
+
+
+def test_what_is_settled_has_its_line_before_the_pair_is_finished():
+    lines: list[str] = []
+    settled = Verdict(PairName("net"), PropertyName("noether", 1), Outcome.HOLDS, probes=64)
+    PlainBoard(["net"], lines.append)(Progress("net", "settled", 1, 64, verdicts=(settled,)))
+    assert lines[1:] == ["  noether                    1        - (worst     -)      64  holds so far, for net"]
