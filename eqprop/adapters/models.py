@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
+from eqprop.adapters.calling import initialised
 from eqprop.adapters.statistics import kept_positive, spread
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import is_floating
@@ -25,6 +27,7 @@ def model_of(
     loss: Callable[[Outputs], Any] | None,
     name: str,
     differentiate_state: bool,
+    remedy: str = "",
 ) -> Model:
     """The model of a module: parameters and state in one dictionary, so that a transformation moves both.
 
@@ -37,14 +40,18 @@ def model_of(
         loss: the module's own, of the outputs; None where losses are drawn.
         name: of the model.
         differentiate_state: whether the state is taken for parameters: differentiated, and drawn, variances positive.
+        remedy: what else mends a call that raises, as a sentence.
 
     Raises:
-        InvalidInput: where a parameter and a state have one path.
+        InvalidInput: where a parameter and a state have one path, or a first call raises.
     """
     both = sorted(params.keys() & state.keys())
     if both:
         msg = f"model {name!r}: {both[0]!r} is the path of a parameter and of a state; rename one of the two."
         raise InvalidInput(msg)
+    initialised(
+        f"model {name!r}: a first call", lambda: jax.eval_shape(call, {**params, **state}, inputs), remedy=remedy
+    )
     remembered = spread(state)
     floating = tuple(path for path, leaf in remembered.items() if is_floating(leaf))
     return Model(

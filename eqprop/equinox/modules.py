@@ -13,6 +13,8 @@ from eqprop.claims import Inputs, Model, Outputs
 from eqprop.equinox.state import Remembered
 from eqprop.errors import InvalidInput
 
+REMEDY = "A module with state needs state=, one with dropout key=, and one that takes a whole batch per_sample=False."
+
 
 def from_module(
     module: Any,
@@ -78,6 +80,7 @@ def from_module(
         loss=loss,
         name=name or type(module).__name__,
         differentiate_state=differentiate_state,
+        remedy=REMEDY,
     )
 
 

@@ -64,6 +64,7 @@ def from_module(
         loss=loss,
         name=name or _name_of(module),
         differentiate_state=differentiate_state,
+        remedy="A Haiku module is made and called inside of a function: lambda x: hk.nets.MLP([16, 1])(x).",
     )
 
 

@@ -89,3 +89,11 @@ def test_a_module_that_takes_a_batch_and_integers_that_it_keeps():
 def test_what_is_no_module_is_refused(module):
     with pytest.raises(InvalidInput, match=r"expected an equinox.Module that can be called"):
         from_module(module, X)
+
+
+def test_what_the_call_lacks_is_said_at_once_with_the_arguments_that_give_it():
+    net, _ = eqx.nn.make_with_state(Net)("batch")
+    with pytest.raises(
+        InvalidInput, match=r"a first call raised TypeError: .*'state'.* A module with state needs state="
+    ):
+        from_module(net, X)

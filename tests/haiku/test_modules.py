@@ -66,3 +66,8 @@ def test_what_init_cannot_make_is_said_with_the_remedy():
 def test_what_is_no_function_is_refused():
     with pytest.raises(InvalidInput, match=r"module is 3 .*expected what haiku.transform returned"):
         from_module(3, X)
+
+
+def test_a_class_is_answered_with_the_function_that_calls_what_it_makes():
+    with pytest.raises(InvalidInput, match=r"a first call raised .*A Haiku module is made and called inside"):
+        from_module(hk.nets.MLP, X)
