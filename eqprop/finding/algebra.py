@@ -14,14 +14,19 @@ from eqprop.claims import Model, Transformation
 from eqprop.engine import each, generator
 from eqprop.finding.found import Found
 from eqprop.finding.samples import Leaves
-from eqprop.groups import LieGroup
+from eqprop.groups import DiscretePower, Group, LieGroup
 from eqprop.probes import params_of
 
-POINTS = 2
-"""Two fields that agree at so many random points are the same."""
+FEWEST, MOST = 2, 16
+"""Points at which fields are compared."""
 
 RANK = 1e-7
 """Singular values below this part of a field's length are zero."""
+
+MOST_NUMBERS = 1 << 25
+"""Of all fields together. Beyond it dimensions are added up group by group, and no rank is taken."""
+
+MATRICES = ("linear", "orthogonal")
 
 MOST_CHARGES = 150
 """Beyond so many dimensions charges are not counted: it takes pairs of fields at many points."""
@@ -35,14 +40,14 @@ class Algebra(NamedTuple):
     Attributes:
         kept: the findings that are not contained in larger ones, each with the number of dimensions that it adds.
         dimension: of the span of all fields.
-        rank: of the fields at a generic point: the dimension of an orbit.
+        rank: of the fields at a generic point: the dimension of an orbit; None where fields are too large to look at.
         charges: how many independent conserved quantities gradient flow has from them: the rank of the fields that are
             gradients themselves, ∇Q = k; None where there are too many to count.
     """
 
     kept: tuple[tuple[Found, int], ...]
     dimension: int
-    rank: int
+    rank: int | None
     charges: int | None
 
 
@@ -57,27 +62,68 @@ def algebra(
         rng: of the points and of the algebras' elements.
         preferred: which of two that contain each other is kept.
     """
-    points = params_of(model, "gaussian", rng, POINTS)
+    count = points_for(model, [one.transformation for one in found])
+    if model.param_leaves.size * count * sum(_numbers(one.transformation.group) for one in found) > MOST_NUMBERS:
+        return _by_size(found)
+    points = params_of(model, "gaussian", rng, count)
     spans = [(one, fields(model, one.transformation, points, rng)) for one in found]
     spans = sorted(
         ((one, orthonormal(own), own) for one, own in spans), key=lambda item: (-len(item[1]), -preferred(item[0]))
     )
-    basis: Fields = np.zeros((0, sum(leaf[0].size for leaf in points) * POINTS))
+    basis: Fields = np.zeros((0, sum(leaf[0].size for leaf in points) * count))
     kept: list[tuple[Found, int]] = []
     for one, own, _ in spans:
         rest = orthonormal(own - (own @ basis.T) @ basis)
         if len(rest):
             kept.append((one, len(rest)))
             basis = np.vstack([basis, rest])
-    at_first = basis[:, : basis.shape[1] // POINTS]
+    at_first = basis[:, : basis.shape[1] // count]
     return Algebra(tuple(kept), len(basis), _rank(at_first), _charges(model, [one for one, _ in kept], len(basis), rng))
+
+
+def points_for(model: Model, transformations: Sequence[Transformation]) -> int:
+    """How many random points tell all fields apart.
+
+    Of a matrix A with n columns W ↦ A W shows what W spans, which may be narrower than n: then several W are needed.
+    The largest tensor says how many, three times over, because it may be moved in parts.
+    """
+    largest = max((int(np.prod(shape)) for shape in model.param_leaves.float_shapes), default=1)
+    needed = [FEWEST]
+    for transformation in transformations:
+        group = transformation.group
+        copies, size = (group.count, group.factor.size) if isinstance(group, DiscretePower) else (1, group.size)
+        needed.append(-(-3 * copies * (size or 1) ** 2 // largest))
+    return min(MOST, max(needed))
+
+
+def _numbers(group: Group) -> int:
+    """How many numbers an element of the algebra has."""
+    assert isinstance(group, LieGroup), "what has no algebra is not continuous"
+    return sum(np.size(leaf) for leaf in jax.tree.leaves(group.zero()))
+
+
+def _by_size(found: Sequence[Found]) -> Algebra:
+    """Dimensions added up, where fields are too many: scalings on the tensors of a group of matrices are contained.
+
+    So are those of whole tensors, as far as anybody knows: each is one dimension at most.
+    """
+    matrices = {one.tensors for one in found if one.kind in MATRICES}
+    others = [one for one in found if one.kind not in MATRICES and one.tensors not in matrices]
+    kept = [*(one for one in found if one.kind in MATRICES), *(one for one in others if one.kind != "whole")]
+    sizes = [_dimension(one) for one in kept]
+    return Algebra(tuple(zip(kept, sizes, strict=True)), sum(sizes), None, None)
+
+
+def _dimension(found: Found) -> int:
+    numbers = _numbers(found.transformation.group)
+    return numbers * (found.units - 1) // (2 * found.units) if found.kind == "orthogonal" else numbers
 
 
 def fields(model: Model, transformation: Transformation, points: Leaves, rng: np.random.Generator) -> Fields:
     """k_ξ for as many random ξ as the algebra has numbers, at all points side by side."""
     group, leaves = transformation.group, model.param_leaves
     assert isinstance(group, LieGroup), "what has no algebra is not continuous"
-    count = max(1, sum(np.size(leaf) for leaf in jax.tree.leaves(group.zero())))
+    count = max(1, _numbers(group))
     elements = group.sample_algebra_many(rng, count)
     rows = len(points[0]) if points else 0
 

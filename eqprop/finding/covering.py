@@ -10,7 +10,7 @@ import numpy as np
 
 from eqprop.claims import Model, Transformation
 from eqprop.engine import equal, numbers_context, separated_caches
-from eqprop.finding.algebra import POINTS, fields, orthonormal
+from eqprop.finding.algebra import fields, orthonormal, points_for
 from eqprop.finding.samples import Leaves
 from eqprop.groups import DiscretePower, GeneralLinear, Group, LieGroup, Orthogonal
 from eqprop.probes import params_of
@@ -38,7 +38,7 @@ def covered(model: Model, some: Sequence[Transformation], among: Sequence[Transf
     """
     rng = np.random.default_rng(seed)
     with separated_caches("float64"), numbers_context("float64"):
-        points = params_of(model, "gaussian", rng, POINTS)
+        points = params_of(model, "gaussian", rng, points_for(model, [*some, *among]))
         continuous = [t for t in among if isinstance(t.group, LieGroup)]
         spans = [fields(model, t, points, rng) for t in continuous]
         basis = orthonormal(np.vstack(spans)) if spans else np.zeros((0, 0))

@@ -18,6 +18,9 @@ from eqprop.groups import GeneralLinear, Orthogonal
 LEAST_POINTS = 8
 """At so many a condition must say something: one with a unit that is never active holds by itself."""
 
+FEW = 2
+"""Points that rule out most groups, before all are looked at."""
+
 
 class Matrices(NamedTuple):
     """Which matrices act along an interface, and along which other axes they may differ."""
@@ -30,11 +33,10 @@ def matrices_along(subject: Subject, interface: Interface) -> Matrices | None:
     """The largest group of matrices; None where there is none."""
     if interface.size < 2:
         return None
+    looks = ((subject.points.rows(0, FEW), 0), (subject.points, LEAST_POINTS), (subject.held_out, 1))
     for shared in interface.shared:
         for kind in ("GL", "O"):
-            if _holds(subject.points, interface, shared, kind, LEAST_POINTS) and _holds(
-                subject.held_out, interface, shared, kind, 1
-            ):
+            if all(_holds(points, interface, shared, kind, least) for points, least in looks):
                 return Matrices(kind, shared)
     return None
 

@@ -37,7 +37,7 @@ class Symmetries:
         found: every symmetry, with the verdict of the property library.
         dimensions: how many dimensions each continuous one adds to the algebra, by its name.
         dimension: of the whole algebra.
-        rank: of its fields at a generic point, the dimension of an orbit.
+        rank: of its fields at a generic point, the dimension of an orbit; None where they are too large to look at.
         charges: how many independent quantities gradient flow conserves because of it; None where there are too many to
             count.
         untouched: the tensors that none of them moves.
@@ -50,7 +50,7 @@ class Symmetries:
     found: tuple[Proven, ...]
     dimensions: Mapping[str, int]
     dimension: int
-    rank: int
+    rank: int | None
     charges: int | None
     untouched: tuple[str, ...]
     unwritten: tuple[str, ...]
@@ -126,7 +126,8 @@ class Symmetries:
     def _sums(self) -> str:
         charges = "" if self.charges is None else f", {self.charges} conserved by gradient flow"
         discrete = sum(not one.found.continuous for one in self.found)
-        return f"algebra of dimension {self.dimension}, orbits of dimension {self.rank}{charges}; {discrete} discrete"
+        orbits = "" if self.rank is None else f", orbits of dimension {self.rank}"
+        return f"algebra of dimension {self.dimension}{orbits}{charges}; {discrete} discrete"
 
     def code(self, target: str = "", *, called: bool = False) -> str:
         """A file of tests that verifies all that was found and not refuted.

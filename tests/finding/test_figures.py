@@ -1,0 +1,48 @@
+"""The families of Marcotte et al. 2023 and the catalog, as ``benchmarks.finding`` measures them."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.finding import balanced, chain, main
+from eqprop.finding import find
+
+pytestmark = pytest.mark.checkout
+
+
+@pytest.mark.parametrize("widths", [(2, 5, 2), (4, 2, 5, 2, 4), (3, 3), (1, 5, 1)], ids=str)
+def test_linear_chains_have_the_dimension_and_the_charges_of_theory(widths):
+    found = find(chain(widths, None, 0), prove=False)
+    assert (found.dimension, found.charges) == (sum(n * n for n in widths[1:-1]), balanced(widths, 0))
+
+
+def test_independent_charges_of_two_linear_layers_are_those_that_are_published():
+    for n, r, m in ((2, 5, 2), (3, 2, 4), (2, 4, 1), (1, 3, 1)):
+        both = n + m
+        expected = r * (r + 1) // 2 if both >= r else both * r - both * (both - 1) // 2
+        assert balanced((n, r, m), 0) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["linear", "relu"])
+def test_all_of_fifty_chains_are_as_in_theory(family):
+    rng = np.random.default_rng(1)
+    widest = 5 if family == "linear" else 9
+    for seed in range(50):
+        widths = rng.integers(2, widest + 1, rng.integers(3, 6)).tolist()
+        found = find(chain(widths, None if family == "linear" else jax.nn.relu, seed), prove=False)
+        hidden = widths[1:-1]
+        linear = sum(n * n for n in hidden), balanced(widths, seed)
+        assert (found.dimension, found.charges) == (linear if family == "linear" else (sum(hidden),) * 2), widths
+
+
+@pytest.mark.slow
+def test_the_catalog_is_recovered_from_its_models_alone():
+    said = CliRunner().invoke(main, ["catalog"], catch_exceptions=False).output.splitlines()
+    recovered, missed = (sum(line.endswith(f": {kind}") for line in said) for kind in ("recovered", "missed"))
+    assert recovered >= 76
+    assert missed <= 5
+    assert not [line for line in said if "a negative control's claim is found" in line]
