@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eqprop import groups as groups
     from eqprop import haiku as haiku
     from eqprop import keras as keras
+    from eqprop import torch as torch
     from eqprop.actions import attention_heads as attention_heads
     from eqprop.actions import bias_shift as bias_shift
     from eqprop.actions import channels as channels
@@ -112,7 +113,7 @@ _HOMES = {
 """Public name → the room that has it; for type checkers the imports above are the same list."""
 
 _ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras", "torch")
-"""Rooms that are public as they are; torch is no part of ``__all__``, because it cannot be imported without PyTorch."""
+"""Rooms that are public as they are."""
 
 __all__ = [
     "Case",
@@ -164,6 +165,7 @@ __all__ = [
     "skip_mirror",
     "softmax_shift",
     "states",
+    "torch",
     "translations",
     "verify",
 ]

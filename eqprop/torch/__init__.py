@@ -1,11 +1,3 @@
-"""Modules of PyTorch as models, with PyTorch's own derivatives."""
-
-from importlib.util import find_spec
-
-if find_spec("torch") is None:
-    msg = "eqprop.torch needs PyTorch: pip install 'eqprop[torch]'."
-    raise ModuleNotFoundError(msg, name="torch")
+"""Modules of PyTorch as models, with PyTorch's own derivatives. PyTorch is imported once a module is given."""
 
 from eqprop.torch.modules import from_module as from_module
-
-__all__ = ["from_module"]

@@ -54,8 +54,8 @@ def transposed_by_entries(function: Function, linear: Tensors, results: int) -> 
         others, cotangents = given[:-results], given[-results:]
 
         def entry(at: Tensors) -> torch.Tensor:
-            found = function((*others, *at), False)
-            return sum(((r * c).sum() for r, c in zip(found, cotangents, strict=True)), torch.zeros(()))
+            products = [(r * c).sum() for r, c in zip(function((*others, *at), False), cotangents, strict=True)]
+            return sum(products[1:], products[0])
 
         found = [torch.stack([entry(at) for at in _units(linear, k)]) for k in range(len(linear))]
         return tuple(f.to(o.dtype).reshape(o.shape) for f, o in zip(found, linear, strict=True))
@@ -80,7 +80,6 @@ def _gradients(results: Tensors, wanted: Tensors, cotangents: Tensors, again: bo
 
 def _units(linear: Tensors, k: int) -> Iterator[Tensors]:
     """For each entry of the k-th of some tensors, all of them with 1 there and 0 elsewhere."""
-    for i in range(linear[k].numel()):
-        at = [torch.zeros_like(operand) for operand in linear]
-        at[k].view(-1)[i] = 1
-        yield tuple(at)
+    zeros = tuple(map(torch.zeros_like, linear))
+    for unit in torch.eye(linear[k].numel(), dtype=linear[k].dtype):
+        yield (*zeros[:k], unit.reshape(linear[k].shape), *zeros[k + 1 :])

@@ -24,6 +24,9 @@ from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.noise import Erring
 from eqprop.torch.operations import name_of, parts
 
+VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
+"""They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
+
 
 class Graph:
     """The graph of a function at an example.
@@ -39,7 +42,7 @@ class Graph:
 
     def __init__(self, function: Function, example: Tensors) -> None:
         traced = make_fx(lambda *operands: evaluated(function, operands))(*example)
-        self._whole = _compact(make_fx(functionalize(traced, remove="mutations"))(*example))
+        self._whole = _compact(_without_mutations(traced, example))
         nodes = list(self._whole.graph.nodes)
         self.lowest = _Precisions(self._whole).lowest(example)
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
@@ -82,8 +85,19 @@ class Graph:
         )
 
 
+def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:
+    """The graph with new tensors in the place of stored ones, where torch knows how: those of a row hold no batch."""
+    try:
+        return make_fx(functionalize(module, remove="mutations"))(*example)
+    except RuntimeError:
+        return module
+
+
 def _compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Without what no result needs."""
+    """Without what no result needs, and without views that a row of a batch may have no room for."""
+    for node in module.graph.nodes:
+        if node.target in VIEWS:
+            node.target = torch.ops.aten.reshape.default
     module.graph.eliminate_dead_code()
     module.recompile()
     return module

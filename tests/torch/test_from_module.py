@@ -81,7 +81,7 @@ class Named(nn.Module):
 def test_inputs_are_the_arguments_of_forward(inputs, shift):
     model = from_module(Named(), inputs)
     with jax.enable_x64(True):
-        found = model.apply({"scale": np.full(3, 2.0)}, model.inputs)
+        found = model.apply({**model.params, "scale": np.full(3, 2.0)}, model.inputs)
     np.testing.assert_array_equal(found["moved"], (X - [1, 2, 3]) * 2 + shift)
     assert list(found) == ["moved"]
 
@@ -93,6 +93,16 @@ def test_a_module_in_training_mode_keeps_its_running_statistics():
     found = model.apply(model.params, model.inputs)
     np.testing.assert_allclose(np.asarray(found).mean(axis=0), 0, atol=1e-6)  # it normalised by the batch
     assert torch.equal(norm.running_mean, before)
+
+
+def test_buffers_move_with_their_units_and_are_not_differentiated():
+    torch.manual_seed(0)
+    norm = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)).double().eval()
+    model = from_module(norm, X)
+    units = {"0.*": 0, "1.weight": 0, "1.bias": 0, "1.running_*": 0}
+    pair = eqprop.Pair(model, eqprop.hidden_units(groups.Permutation(4), writes=units, reads={"3.weight": 1}))
+    report = eqprop.run(pair, properties=["equivariance", "gradient-covariance"], probes=32, max_architectures=1)
+    assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.HOLDS] * 2
 
 
 def test_tokens_are_whole_numbers_of_the_type_that_the_module_takes():
@@ -138,12 +148,12 @@ def test_what_cannot_be_a_model_is_refused_with_how_to_mend_it(given, said):
 
 
 def test_without_torch_the_error_says_what_to_install():
-    code = "import importlib.util as u\nu.find_spec = lambda name: None\nimport eqprop.torch"
+    code = "import sys\nsys.modules['torch'] = None\nfrom eqprop.torch import from_module\nfrom_module(None, 0)"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert "pip install 'eqprop[torch]'" in done.stderr
+    assert "InvalidInput: eqprop.torch adapts modules of torch, which is not installed; pip install" in done.stderr
 
 
 def test_torch_is_imported_by_nobody_who_does_not_ask():
-    code = "import sys, eqprop, eqprop.faces.api, eqprop.search\nprint('torch' in sys.modules)"
+    code = "import sys, eqprop, eqprop.faces.api, eqprop.search, eqprop.torch\nprint('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["False"]

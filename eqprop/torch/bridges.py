@@ -1,0 +1,169 @@
+"""A module between trees of arrays, which JAX traces, and tuples of tensors, which torch computes with."""
+
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+
+from eqprop.arguments import got
+from eqprop.engine import ARRAYS, bridged, explained
+from eqprop.errors import InvalidInput
+from eqprop.torch.arrays import as_array, as_tensor
+from eqprop.torch.derivatives import Tensors
+from eqprop.torch.functions import TorchFunction
+from eqprop.torch.session import alone
+
+
+def _checked(module: Any) -> torch.nn.Module:
+    if not isinstance(module, torch.nn.Module):
+        msg = f"eqprop.torch.from_module: module is {got(module)}; expected a torch.nn.Module."
+        raise InvalidInput(msg)
+    for path, leaf in (*module.named_parameters(), *module.named_buffers()):
+        if leaf.device.type != "cpu":
+            msg = f"eqprop.torch.from_module: {path!r} is on {leaf.device}; move the module with module.cpu()."
+            raise InvalidInput(msg)
+    return module
+
+
+def _arrays(inputs: Any) -> Any:
+    def array(leaf: Any) -> np.ndarray:
+        if isinstance(leaf, torch.Tensor):
+            return as_array(leaf)
+        if not isinstance(leaf, ARRAYS):
+            msg = f"eqprop.torch.from_module: inputs have {got(leaf)}; expected tensors or arrays."
+            raise InvalidInput(msg)
+        return np.asarray(leaf)
+
+    return jax.tree.map(array, inputs)
+
+
+class Bridge:
+    """A module as functions of arrays.
+
+    Args:
+        module: of torch.
+        inputs: an example batch, of tensors or arrays.
+        name: in reports; that of the class by default.
+        pick: what is verified of what ``forward`` returns; None for all.
+
+    Attributes:
+        name: in reports.
+        params: the example parameters.
+        state: the example buffers, those without infinite numbers.
+        inputs: the example inputs.
+    """
+
+    def __init__(self, module: Any, inputs: Any, name: str, pick: Callable[[Any], Any] | None) -> None:
+        self._module = _checked(module)
+        self.name = name or type(module).__name__
+        self.inputs = _arrays(inputs)
+        self._pick = pick
+        self.params = {path: as_array(leaf) for path, leaf in module.named_parameters()}
+        self.state = {path: as_array(leaf) for path, leaf in module.named_buffers() if torch.isfinite(leaf).all()}
+        self._paths = (*self.params, *self.state)
+        leaves, self._input_tree = jax.tree.flatten(self.inputs)
+        example = [*self.params.values(), *self.state.values(), *leaves]
+        self._types = [as_tensor(leaf).dtype for leaf in example]
+        self._bridged = _Bridged(self.name, self._called, example)
+        found = self._tried(tuple(map(as_tensor, example)))
+        leaves, self._output_tree = jax.tree.flatten(found)
+        self._example_outputs = list(map(as_array, leaves))
+
+    def _tried(self, example: Tensors) -> Any:
+        """What the module returns at the example, each time."""
+        with alone():
+            found, again = explained(f"{self.name}: forward", lambda: [self._outputs(example) for _ in range(2)])
+        if not all(map(torch.equal, jax.tree.leaves(found), jax.tree.leaves(again))):
+            msg = (
+                f"{self.name} gives different outputs for the same inputs. Make it deterministic: call "
+                "module.eval(), set the rate of dropout to 0."
+            )
+            raise InvalidInput(msg)
+        return found
+
+    def apply(self, tensors: Any, inputs: Any) -> Any:
+        """f(θ, x), as JAX traces it, of parameters and buffers by their names."""
+        operands = [*(tensors[path] for path in self._paths), *jax.tree.leaves(inputs)]
+        return jax.tree.unflatten(self._output_tree, self._bridged(operands))
+
+    def bridged_loss(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """A loss of torch, as JAX traces it."""
+
+        def called(operands: Tensors, again: bool) -> Tensors:
+            del again
+            return (loss(jax.tree.unflatten(self._output_tree, operands)),)
+
+        bridged = _Bridged(f"{self.name}: loss", called, self._example_outputs)
+        return lambda outputs: bridged(jax.tree.leaves(outputs))[0]
+
+    def _called(self, operands: Tensors, again: bool) -> Tensors:
+        del again
+        return tuple(jax.tree.leaves(self._outputs(operands)))
+
+    def _outputs(self, operands: Tensors) -> Any:
+        """What the module returns, as a tree that JAX knows."""
+        typed = [t if t.is_floating_point() else t.to(kind) for t, kind in zip(operands, self._types, strict=True)]
+        count = len(self._paths)
+        given = dict(zip(self._paths, typed[:count], strict=True))
+        positional, named = _arguments(jax.tree.unflatten(self._input_tree, typed[count:]))
+        # The module may store into its buffers: into copies. Of batch norms torch has no derivative by them.
+        given |= {path: given[path].detach().clone() for path in self.state}
+        given |= {path: leaf.clone() for path, leaf in self._module.named_buffers() if path not in given}
+        found = torch.func.functional_call(self._module, given, positional, named)
+        return _plain(self._pick(found) if self._pick else found, self.name)
+
+
+def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(inputs, Mapping):
+        return (), dict(inputs)
+    return (inputs if isinstance(inputs, tuple) else (inputs,)), {}
+
+
+def _plain(tree: Any, name: str) -> Any:
+    """Tuples and dicts of tensors in floating point, without what is None."""
+    if isinstance(tree, torch.Tensor):
+        if not tree.is_floating_point():
+            msg = (
+                f"{name}: forward returned a tensor of {tree.dtype}; eqprop verifies real outputs in floating point. "
+                "Pick them with outputs=, as in outputs=lambda found: found[0]."
+            )
+            raise InvalidInput(msg)
+        return tree
+    if isinstance(tree, Mapping):
+        return {str(key): _plain(value, name) for key, value in tree.items() if value is not None}
+    if isinstance(tree, tuple | list):
+        return tuple(_plain(value, name) for value in tree if value is not None)
+    msg = f"{name}: forward returned {got(tree)}; expected tensors. Pick them with outputs=."
+    raise InvalidInput(msg)
+
+
+class _Bridged:
+    """One function of tensors, bridged for every set of shapes and types that it is traced with.
+
+    Args:
+        name: in reports.
+        function: of tensors.
+        example: its operands.
+    """
+
+    def __init__(self, name: str, function: Callable[[Tensors, bool], Tensors], example: Sequence[np.ndarray]) -> None:
+        self._name = name
+        self._function = function
+        self._example = example
+        self._known: dict[Any, Callable[..., tuple[Any, ...]]] = {}
+
+    def __call__(self, operands: Sequence[Any]) -> tuple[Any, ...]:
+        kinds = tuple((tuple(np.shape(operand)), np.dtype(jax.numpy.result_type(operand))) for operand in operands)
+        if kinds not in self._known:
+            given = [
+                np.resize(leaf, shape).astype(kind) for leaf, (shape, kind) in zip(self._example, kinds, strict=True)
+            ]
+            function = TorchFunction(self._function, tuple(map(as_tensor, given)), self._name)
+            self._known[kinds] = bridged(function)
+        return self._known[kinds](*operands)

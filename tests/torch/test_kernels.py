@@ -1,0 +1,167 @@
+"""Kernels of PyTorch that are right and hard on floors, that have no second derivative, or a wrong one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop import Outcome, groups
+from eqprop.actions import attention_heads
+
+torch = pytest.importorskip("torch")
+
+from eqprop.torch import from_module  # noqa: E402 - it needs torch
+
+nn = torch.nn
+functional = nn.functional
+
+WORDS = np.random.default_rng(0).standard_normal((3, 4))
+
+
+def verdicts(pair: eqprop.Pair, *properties: str, probes: int = 16) -> dict[str, eqprop.Verdict]:
+    report = eqprop.run(
+        pair, properties=list(properties), probes=probes, max_architectures=1, unseen=False, profile="quick"
+    )
+    return {verdict.property.name: verdict for verdict in report.verdicts}
+
+
+FIRST, SECOND = ("equivariance", "gradient-covariance", "noether"), ("hessian-covariance", "hessian-generator")
+
+
+def mirror() -> eqprop.Pair:
+    """σ(−z) = 1 − σ(z): units change their signs, and the bias behind them takes up the 1."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2))
+
+    def mirrored(s, p):
+        taken_up = jnp.where(s[None] < 0, p["2.weight"], 0).sum(axis=1)
+        signed = {
+            "0.weight": p["0.weight"] * s[:, None],
+            "0.bias": p["0.bias"] * s,
+            "2.weight": p["2.weight"] * s[None],
+        }
+        return {**signed, "2.bias": p["2.bias"] + taken_up}
+
+    action = eqprop.Transformation(groups.Sign(4), mirrored, lambda s, y: y, name="mirror")
+    return eqprop.Pair(from_module(net, np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)), action)
+
+
+class Attention(nn.Module):
+    """Two heads, computed in one of several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.q, self.k, self.v, self.o = (nn.Linear(4, 4, bias=False, dtype=torch.float64) for _ in range(4))
+        self.how = how
+
+    def forward(self, x: Any) -> Any:
+        q, k, v = (layer(x).reshape(3, 2, 2).transpose(0, 1)[None] for layer in (self.q, self.k, self.v))
+        return self.o(self.mixed(q, k, v)[0].transpose(0, 1).reshape(3, 4))
+
+    def mixed(self, q: Any, k: Any, v: Any) -> Any:
+        if self.how == "softmax in float32":
+            scores = (q @ k.transpose(-1, -2)).float()
+            return torch.softmax(scores, dim=-1).to(v.dtype) @ v
+        if self.how == "fused":
+            return functional.scaled_dot_product_attention(q, k, v)
+        with nn.attention.sdpa_kernel(nn.attention.SDPBackend.MATH):
+            return functional.scaled_dot_product_attention(q, k, v)
+
+
+def attention(how: str) -> eqprop.Pair:
+    circuits = attention_heads(2, 2, queries={"q.weight": "(copies units) d"}, keys={"k.weight": "(copies units) d"})
+    return eqprop.Pair(from_module(Attention(how), WORDS, name="attention"), circuits)
+
+
+def test_a_sigmoid_under_its_mirror_raises_no_alarm():
+    found = verdicts(mirror(), "equivariance", "gradient-covariance", "hessian-covariance", probes=128)
+    assert {verdict.outcome for verdict in found.values()} == {Outcome.HOLDS}
+
+
+def test_attention_by_the_backend_that_has_second_derivatives_holds():
+    found = verdicts(attention("math"), *FIRST, *SECOND)
+    assert {verdict.outcome for verdict in found.values()} == {Outcome.HOLDS}
+
+
+def test_a_softmax_in_float32_inside_sets_the_floor_and_raises_no_alarm():
+    found = verdicts(attention("softmax in float32"), *FIRST)
+    assert {verdict.outcome for verdict in found.values()} == {Outcome.HOLDS}
+    assert {verdict.precision for verdict in found.values()} == {"float32"}
+
+
+def test_a_fused_kernel_without_a_second_derivative_has_verdicts_of_order_0_and_1():
+    found = verdicts(attention("fused"), *FIRST, *SECOND, probes=4)
+    assert {found[name].outcome for name in FIRST} == {Outcome.HOLDS}
+    for name in SECOND:
+        assert found[name].outcome is Outcome.NOT_APPLICABLE
+        assert "attention: torch has no derivative of order 2" in found[name].reason
+        assert "sdpa_kernel(SDPBackend.MATH)" in found[name].reason
+
+
+def weight_norm(dim: int | None) -> eqprop.Pair:
+    """The scale of the direction v, which the norm takes off again: of each row, or of the whole."""
+    torch.manual_seed(0)
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1, bias=False, dtype=torch.float64), dim=dim)
+    direction = "parametrizations.weight.original1"
+
+    def scaled(c, p):
+        return {**p, direction: p[direction] * c[:, None]}
+
+    action = eqprop.Transformation(groups.Scaling(1), scaled, lambda c, y: y, name="direction-scale")
+    return eqprop.Pair(from_module(layer, np.ones((1, 2)), name="weight-norm"), action)
+
+
+def test_the_second_derivative_of_weight_norm_by_rows_is_wrong():
+    found = verdicts(weight_norm(0), *FIRST, "hessian-symmetry", "hessian-generator")
+    assert {found[name].outcome for name in FIRST} == {Outcome.HOLDS}
+    wrong = found["hessian-generator"]
+    assert wrong.outcome is Outcome.FALSIFIED
+    assert wrong.precision == "float64"
+    assert wrong.counterexample is not None
+    assert sum(np.size(leaf["values"]) for leaf in wrong.counterexample.recipe["probe"]["params"].values()) == 3
+
+
+def test_the_second_derivative_of_weight_norm_as_a_whole_is_right():
+    found = verdicts(weight_norm(None), *FIRST, "hessian-symmetry", "hessian-generator")
+    assert {verdict.outcome for verdict in found.values()} == {Outcome.HOLDS}
+
+
+class Tanh(torch.autograd.Function):
+    """By NumPy, which torch does not see; its backward is off by a thousandth."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.from_numpy(np.tanh(x.detach().numpy()))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * (1 - y * y) * 1.001
+
+
+class Hidden(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a = nn.Linear(2, 1)
+
+    def forward(self, x: Any) -> Any:
+        return Tanh.apply(self.a(x))
+
+
+def test_of_what_torch_does_not_see_a_violation_is_inconclusive_and_says_so():
+    model = from_module(Hidden(), np.ones((1, 2), np.float32))
+    flip = eqprop.Transformation(
+        groups.Sign(1), lambda s, p: {k: v * s[0] for k, v in p.items()}, lambda s, y: y * s, name="flip"
+    )
+    found = verdicts(eqprop.Pair(model, flip), "equivariance", "derivative", probes=4)
+    assert found["equivariance"].outcome is Outcome.HOLDS, found["equivariance"].reason
+    assert found["derivative"].outcome is Outcome.INCONCLUSIVE
+    assert "runs outside of torch's operations" in found["derivative"].reason
