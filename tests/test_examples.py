@@ -22,7 +22,7 @@ broken, digits = import_module("examples.broken"), import_module("examples.digit
 
 QUICK = ("equivariance", "noether", "hessian-generator")
 
-OWN = ("linen_mlp", "nnx_mlp", "equinox_mlp", "haiku_mlp", "keras_mlp")
+OWN = ("linen_mlp", "nnx_mlp", "equinox_mlp", "haiku_mlp", "keras_mlp", "torch_mlp")
 """A network of each library that there is an adapter to."""
 
 TEST = slice(digits.TRAIN, None)
@@ -85,8 +85,8 @@ def test_the_public_door_runs_the_example():
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_network_of_a_library_has_its_verdict_in_at_most_twelve_lines(name):
-    if name == "keras_mlp":
-        pytest.importorskip("keras")
+    if name in {"keras_mlp", "torch_mlp"}:
+        pytest.importorskip(name.removesuffix("_mlp"))
     example = import_module(f"examples.{name}")
     report = eqprop.run(example.pair, profile="quick", properties=QUICK, probes=32, unseen=False, save=None)
     assert {str(verdict.outcome) for verdict in report.verdicts} == {"holds"}
