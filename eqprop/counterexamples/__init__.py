@@ -2,6 +2,7 @@
 
 from eqprop.counterexamples.describe import by_path as by_path
 from eqprop.counterexamples.describe import counterexample as counterexample
+from eqprop.counterexamples.saving import copied as copied
 from eqprop.counterexamples.saving import folder_of as folder_of
 from eqprop.counterexamples.saving import recipe_in as recipe_in
 from eqprop.counterexamples.saving import why_unwritable as why_unwritable

@@ -12,7 +12,7 @@ import numpy as np
 
 from eqprop.claims import Pair
 from eqprop.counterexamples import pycode
-from eqprop.counterexamples.saving import saved
+from eqprop.counterexamples.saving import saved, versions
 from eqprop.engine import leaf_paths
 from eqprop.evaluation import Program, fresh_perturbations
 from eqprop.probes import Probe
@@ -97,6 +97,9 @@ def counterexample(
         "precision": program.precision,
         "structure": blob,
         **({"optimizer": prop.found_at} if isinstance(prop, OptimizerProperty) else {}),
+        "seed": seed,
+        "claim": {"order": prop.order, "statement": prop.statement, "formula": prop.formula},
+        "versions": versions(),
         "probe": {name: {path: _plain(array) for path, array in found.items()} for name, found in arrays.items()},
     }
     file, not_saved = saved(recipe, save)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -16,6 +19,15 @@ from eqprop.errors import InvalidInput
 
 LONGEST_NAME = 80
 """Characters of a pair's name in the name of its file. File systems take 255 bytes, folders and all, some fewer."""
+
+ARRAYS = ".npz"
+"""The suffix of the file beside, which holds many numbers: JSON takes some twenty characters for each."""
+
+MOST_IN_JSON = 4096
+"""Numbers of a counterexample that its JSON file holds itself."""
+
+CIRCUMSTANCES = ("seed", "claim", "versions")
+"""What a file says besides what it is about: its name does not depend on these."""
 
 RECIPE = ("target", "subject", "pair", "property", "loss", "precision", "structure", "probe")
 """What every counterexample file holds."""
@@ -56,15 +68,41 @@ def saved(recipe: dict[str, Any], folder: Path | None) -> tuple[str, tuple[str, 
     """
     if folder is None:
         return "", ()
-    text = json.dumps(recipe, indent=1, default=str)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    what = {key: value for key, value in recipe.items() if key not in CIRCUMSTANCES}
+    digest = hashlib.sha256(json.dumps(what, indent=1, default=str).encode()).hexdigest()[:10]
     file = folder / f"{slug(recipe['pair'])}-{recipe['property']}-{digest}.json"
+    plain, arrays = _beside(recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(json.dumps(plain, indent=1, default=str), encoding="utf-8")
+        if arrays:
+            np.savez_compressed(file.with_suffix(ARRAYS), allow_pickle=False, **arrays)
     except (OSError, ValueError) as error:  # ValueError: a name that the file system has no bytes for
         return "", (f"not saved: {file} cannot be written ({_words(error)})",)
     return str(file), ()
+
+
+def _beside(recipe: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A recipe and the arrays beside it: none where it has few numbers, else all that it has, by field and number."""
+    leaves = [(f, path, leaf) for f, of_field in recipe["probe"].items() for path, leaf in of_field.items()]
+    if sum(len(leaf["values"]) for _, _, leaf in leaves) <= MOST_IN_JSON:
+        return recipe, {}
+    arrays: dict[str, np.ndarray] = {}
+    probe: dict[str, dict[str, Any]] = {}
+    for number, (field, path, leaf) in enumerate(leaves):
+        name = f"{field}-{number}"
+        arrays[name] = np.asarray(leaf["values"], np.float64 if "float" in leaf["dtype"] else leaf["dtype"])
+        probe.setdefault(field, {})[path] = {**leaf, "values": {"npz": name}}
+    return {**recipe, "probe": probe}, arrays
+
+
+def _read_beside(recipe: dict[str, Any], file: Path) -> None:
+    """Put the arrays that lie beside a recipe into it."""
+    apart = [leaf for of_field in recipe["probe"].values() for leaf in of_field.values() if "npz" in leaf["values"]]
+    if apart:
+        with np.load(file, allow_pickle=False) as arrays:
+            for leaf in apart:
+                leaf["values"] = arrays[leaf["values"]["npz"]].tolist()
 
 
 def recipe_in(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -84,9 +122,11 @@ def recipe_in(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         recipe = json.loads(text)
         missing = [key for key in RECIPE if key not in recipe]
+        if not missing:
+            _read_beside(recipe, Path(path).with_suffix(ARRAYS))
         leaves = [] if missing else [leaf for of_field in recipe["probe"].values() for leaf in of_field.values()]
         fits = all(np.size(leaf["values"]) == np.prod(leaf["shape"]) for leaf in leaves)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile) as error:
         msg = f"{str(path)!r} is no counterexample file of eqprop ({type(error).__name__}: {error})."
         raise InvalidInput(msg) from error
     if missing or not fits:
@@ -94,6 +134,29 @@ def recipe_in(path: str | os.PathLike[str]) -> dict[str, Any]:
         msg = f"{str(path)!r} is no counterexample file of eqprop: {why}."
         raise InvalidInput(msg)
     return recipe
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """Where a copy of a counterexample file, and of what lies beside it, was put.
+
+    Raises:
+        InvalidInput: where it cannot be written.
+    """
+    copy = folder / path.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix in (".json", ARRAYS) if path.with_suffix(ARRAYS).is_file() else (".json",):
+            copy.with_suffix(suffix).write_bytes(path.with_suffix(suffix).read_bytes())
+    except OSError as error:
+        msg = f"{str(copy)!r} cannot be written: {_words(error)}."
+        raise InvalidInput(msg) from error
+    return copy
+
+
+def versions() -> dict[str, str]:
+    """What a counterexample was found with."""
+    found = {name: version(name) for name in ("eqprop", "hypothesis", "jax", "jaxlib", "numpy")}
+    return {"python": platform.python_version(), **found}
 
 
 def slug(name: str) -> str:

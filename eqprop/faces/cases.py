@@ -118,22 +118,26 @@ class Case:
 
 @dataclass(frozen=True)
 class Absent:
-    """A cell of the ledger that nothing verifies any more, as a test that fails."""
+    """A cell that is kept somewhere and that nothing verifies any more, as a test that fails."""
 
-    pair: str
-    prop: PropertyName
+    verdict: Verdict
     target: str
     done: bool = True
+
+    @property
+    def pair(self) -> str:
+        """The pair's name."""
+        return self.verdict.pair.name
+
+    @property
+    def prop(self) -> PropertyName:
+        """The property's name and order."""
+        return self.verdict.property
 
     @property
     def id(self) -> str:
         """As that of a case."""
         return f"{self.pair}::{self.prop.name}"
-
-    @property
-    def verdict(self) -> Verdict:
-        """Missing."""
-        return missing(self.pair, self.prop.name, self.prop.order)
 
     def verify(self) -> Verdict:
         """Fail.
@@ -170,7 +174,7 @@ def absent(cases: Iterable[Case], kept: Iterable[tuple[str, str, str]]) -> Itera
     orders = {prop.name: prop.order for prop in KNOWN}
     for target, pair, name in kept:
         if _place(target, pair, name) not in there:
-            yield Absent(pair, PropertyName(name, orders.get(name, 0)), target)
+            yield Absent(missing(pair, name, orders.get(name, 0)), target)
 
 
 def _place(target: str, pair: str, name: str) -> tuple[str, str, str]:

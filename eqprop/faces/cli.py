@@ -1,4 +1,4 @@
-"""The command line: ``eqprop verify | find | list | explain | new | selfcheck | optimizers | replay``.
+"""Commands: ``eqprop verify | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -17,9 +17,11 @@ from typing import NoReturn
 
 import click
 
+from eqprop.faces.baseline_command import baseline
 from eqprop.faces.console import cpus, echo, jobs_of, writable
 from eqprop.faces.find_command import find
 from eqprop.faces.ledger_command import ledger
+from eqprop.faces.replay_command import replay
 from eqprop.faces.verify_command import verify
 
 INTERRUPTED = 130
@@ -63,9 +65,8 @@ def cli() -> None:
     """Verify the gradient and Hessian identities that a model's symmetries imply."""
 
 
-cli.add_command(verify)
-cli.add_command(find)
-cli.add_command(ledger)
+for command in (verify, find, ledger, baseline, replay):
+    cli.add_command(command)
 
 
 @cli.command(name="list")
@@ -153,19 +154,3 @@ def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path,
         )
     echo(text)
     return code
-
-
-@cli.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def replay(*, file: Path) -> int:
-    """Check a saved counterexample again: exit code 1 where it is still falsified, 0 where the property holds now."""
-    from eqprop.engine import persistent_cache
-    from eqprop.results import Report, said_of
-    from eqprop.runs import replay as replayed
-
-    with persistent_cache():
-        verdict = replayed(file)
-    echo(str(verdict.counterexample or f"{verdict.outcome}: {verdict.property.name} for {verdict.pair.name}"))
-    now = ": ".join(filter(None, ("now", str(verdict.outcome), said_of(verdict))))
-    echo(f"\n{'still falsified' if verdict.counterexample else now}")
-    return Report((verdict,)).exit_code

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
+from eqprop.faces.known import Known
 from eqprop.faces.project import Project, has_table
-from eqprop.kept import KeptLedger, is_test
+from eqprop.kept import KeptLedger, KnownFailure, is_test
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.results import NOTHING_KEPT, Applying
 
@@ -44,7 +44,7 @@ class Settings:
         ids: the ids (or their beginnings) that were given as arguments; empty for all.
         asked: what the command line says of profile, seed, precision, properties, what is unseen, evaluator, limits.
         configured: what pyproject.toml says of them.
-        known_failures: ``"pair::property"`` → reason.
+        known: what is said of failures.
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
         whole: whether every pair of the project is collected, as far as the command line says.
         cells: of the ledger: target → pair → properties.
@@ -55,7 +55,7 @@ class Settings:
     ids: tuple[str, ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
     configured: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    known: Known = field(default_factory=Known)
     drawn_seed: int = GATE_SEED
     whole: bool = False
     cells: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
@@ -77,7 +77,9 @@ class Settings:
         config.args = [arg for arg in config.args if not arg.startswith(ID_PREFIX)]
         sent: dict[str, Any] | None = getattr(config, "workerinput", {}).get(SENT)
         if sent is not None:
-            return cls(targets=tuple(sent.pop("targets")), ids=tuple(sent.pop("ids")), **sent)
+            table, baseline = sent.pop("known")
+            known = Known(table, [KnownFailure(**entry) for entry in baseline])
+            return cls(targets=tuple(sent.pop("targets")), ids=tuple(sent.pop("ids")), known=known, **sent)
         project, option = Project.of(config.rootpath), config.option
         asked = {
             "profile": option.eqprop_profile,
@@ -103,7 +105,7 @@ class Settings:
             ids=ids,
             asked={key: value for key, value in asked.items() if value is not None},
             configured=project.configured,
-            known_failures=project.table.get("known_failures", {}),
+            known=project.known(),
             drawn_seed=secrets.randbelow(2**32),
             whole=whole,
             cells={} if kept is None else {t: {p: list(n) for p, n in of.items()} for t, of in kept.cells.items()},
@@ -115,6 +117,7 @@ class Settings:
     def to_worker(self) -> dict[str, Any]:
         """As what xdist can send: lists, dictionaries, strings and numbers."""
         plain: dict[str, Any] = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
+        plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline]]
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
 
     @property
@@ -156,32 +159,14 @@ class Settings:
         arguments: dict[str, Any] = {"save": Path(".eqprop"), **self._merged(given)}
         return make_options(**arguments)
 
-    def with_known_failures(self, tasks: Iterable[SearchTask]) -> list[SearchTask]:
-        """The tasks with the known failures that pyproject.toml declares for them."""
-        table: dict[str, dict[str, str]] = {}
-        for cell, reason in self.known_failures.items():
-            pair, _, name = cell.rpartition("::")
-            table.setdefault(pair, {})[name] = reason
-        if table:
-            self._check_known_names(table)
-        return [
-            replace(s, known_failures={**s.known_failures, **table[s.name]}) if s.name in table else s for s in tasks
-        ]
+    def strays(self, seen: Collection[tuple[str, str]]) -> list[Absent]:
+        """Known failures that are about nothing, as cells that fail; a run of a part tells nothing of the others."""
+        from eqprop.faces.cases import Absent
 
-    def _check_known_names(self, table: Mapping[str, Mapping[str, str]]) -> None:
-        from eqprop.search import check_known_names
-
-        for pair, known in table.items():
-            check_known_names(known, (), f"[tool.eqprop.known_failures], pair {pair!r}")
-
-    def unknown_pairs(self, seen: Collection[str]) -> list[str]:
-        """What to say of known failures of pairs that a whole run has not come across: they are misspelt, or gone."""
-        pairs = dict.fromkeys(cell.rpartition("::")[0] for cell in self.known_failures)
-        return [
-            f"[tool.eqprop.known_failures]: no pair is called {pair!r}. {suggestion(pair, seen)}".strip()
-            for pair in pairs
-            if self.whole and pair not in seen
-        ]
+        if not self.whole:
+            return []
+        asked = () if "properties" in self.asked else [prop.name for prop in self.options().properties]
+        return [Absent(verdict, target) for target, verdict in self.known.strays(seen, asked)]
 
     @property
     def collects(self) -> bool:
@@ -216,7 +201,7 @@ class Settings:
         from eqprop.faces.cases import cases_of
         from eqprop.runs import resolve_all
 
-        tasks = self.with_known_failures(resolve_all(self.targets)) if self.targets else []
+        tasks = self.known.given_to(resolve_all(self.targets)) if self.targets else []
         found = list(cases_of(tasks, self.options(), self.applying_to(tasks)))
         cases = [*found, *self.absent(found, tests=False)]
         unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from eqprop.errors import InvalidInput
-from eqprop.kept import LEDGER, KeptLedger, ledger_in
+from eqprop.faces.known import Known
+from eqprop.kept import BASELINE, LEDGER, KeptLedger, KnownFailure, baseline_in, ledger_in
 
 KEYS: dict[str, type] = {
     "targets": list,
@@ -27,6 +28,7 @@ KEYS: dict[str, type] = {
     "max_time": float,
     "known_failures": dict,
     "ledger": str,
+    "baseline": str,
 }
 """Keys of ``[tool.eqprop]`` and their types."""
 
@@ -88,6 +90,28 @@ class Project:
         """
         kept = "ledger" in self.table or self.ledger_file.is_file()
         return ledger_in(self.ledger_file) if kept else None
+
+    @property
+    def baseline_file(self) -> Path:
+        """Where the baseline is, or would be."""
+        return self.folder / self.table.get("baseline", BASELINE)
+
+    def known(self) -> Known:
+        """What it says of failures.
+
+        Raises:
+            InvalidInput: where its baseline cannot be read.
+        """
+        return Known(self.table.get("known_failures", {}), self.baseline())
+
+    def baseline(self) -> tuple[KnownFailure, ...]:
+        """The known failures that the project keeps.
+
+        Raises:
+            InvalidInput: where a file is named and not there, or cannot be read.
+        """
+        kept = "baseline" in self.table or self.baseline_file.is_file()
+        return baseline_in(self.baseline_file) if kept else ()
 
 
 def has_table(folder: Path) -> bool:

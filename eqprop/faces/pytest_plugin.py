@@ -5,7 +5,6 @@ A run that uses none of them pays nothing: JAX, hypothesis and the catalog are i
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,8 @@ ROOT = "eqprop"
 
 FREE_TO_SCHEDULE = pytest.StashKey[bool]()
 
-SEEN = pytest.StashKey[set[str]]()
-"""The names of all pairs that were collected."""
+SEEN = pytest.StashKey[set[tuple[str, str]]]()
+"""Address and name of all pairs that were collected."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,16 +103,22 @@ class Cases(pytest.Collector):
         self.gone = gone
 
     def collect(self) -> Iterable[PairCases]:
+        from eqprop.faces.cases import Absent
+
         settings = self.config.stash[SETTINGS]
         try:
             cases = settings.cases() if settings.collects else []
         except InvalidInput as error:
             raise self.CollectError(str(error)) from error
-        self.config.stash[SEEN].update(case.pair for case in cases)
+        seen = self.config.stash[SEEN]
+        seen.update((case.search.task.address, case.pair) for case in cases if not isinstance(case, Absent))
         for pair, cells in groupby(cases, key=lambda case: case.pair):
             yield PairCases.from_parent(self, name=pair, cases=list(cells))
         for (test, pair), cells in groupby(self.gone, key=lambda case: (case.target, case.pair)):
             yield PairCases.from_parent(self, name=f"{test}::{pair}", cases=list(cells))
+        strays = settings.strays(seen) if settings.known.declared else []
+        for pair, cells in groupby(strays, key=lambda case: case.pair):
+            yield PairCases.from_parent(self, name=f"known failures::{pair}", cases=list(cells))
 
 
 class PairCases(pytest.Collector):
@@ -172,11 +177,9 @@ def pytest_collection_modifyitems(
     settings = config.stash[SETTINGS]
     decorated = [case for item in items if (case := _decorated(item))]
     gone = settings.absent(decorated, tests=True) if settings.cells else []
-    if settings.collects or gone:
+    if settings.collects or gone or settings.known.declared:
         found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT, gone=gone))
         items.extend(item for item in found if settings.selects(item.nodeid))
-    for message in settings.unknown_pairs(config.stash[SEEN]):
-        warnings.warn(pytest.PytestWarning(message), stacklevel=1)
     return (yield)
 
 
@@ -193,12 +196,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     settings = metafunc.config.stash[SETTINGS]
     try:
-        tasks = settings.with_known_failures(mark.kwargs["tasks"])
+        tasks = settings.known.given_to(mark.kwargs["tasks"])
         test = metafunc.definition.nodeid
         cases = cases_of(tasks, settings.options(**mark.kwargs["given"]), settings.applying({test}), test)
     except InvalidInput as error:
         raise pytest.Collector.CollectError(str(error)) from error
-    metafunc.config.stash[SEEN].update(task.name for task in tasks)
+    metafunc.config.stash[SEEN].update((task.address, task.name) for task in tasks)
     params = [pytest.param(case, id=case.id, marks=_marks(metafunc.config, case)) for case in cases]
     metafunc.parametrize("case", params)
 

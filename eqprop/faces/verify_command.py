@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +13,13 @@ import click
 
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of, writable
+from eqprop.faces.known import Known
 from eqprop.faces.project import Project
 from eqprop.kept import is_test
-from eqprop.results import NOTHING_KEPT, Applying
+from eqprop.results import NOTHING_KEPT, Applying, Report
 
 if TYPE_CHECKING:
+    from eqprop.properties import Property
     from eqprop.search import Options, SearchTask
 
 
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--ledger", is_flag=True, help="Verify this folder's project as pyproject.toml says, and every cell of its ledger."
+)
+@click.option(
+    "--baseline", is_flag=True, help="Try the known failures of this folder's project again; --ledger does it, too."
 )
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
@@ -69,6 +76,7 @@ def verify(
     *,
     targets: tuple[str, ...],
     ledger: bool,
+    baseline: bool,
     match: str,
     jobs: str,
     output: str,
@@ -88,19 +96,29 @@ def verify(
         options = _options(context, project, save, asked)
         tasks, slow = _tasks(project, targets, match)
         kept = _kept(project, tasks, targets, match, asked["properties"]) if project else NOTHING_KEPT
+        known = Project.of(Path.cwd()).known() if ledger or baseline else Known()
         report = run(
-            tasks,
+            known.given_to(tasks),
             options,
             jobs=wanted or (1 if slow else cpus()),
             quiet=output == "json",
             verbose=verbose,
             kept=kept,
         )
+        if project and not (targets or match):
+            report = _with_strays(report, known, tasks, () if asked["properties"] else options.properties)
     if output == "json":
         echo(report.to_json())
     else:
         print_report(report)
     return report.exit_code
+
+
+def _with_strays(report: Report, known: Known, tasks: list[SearchTask], asked: Sequence[Property]) -> Report:
+    """The report of a whole project, and its known failures that are about nothing; those of tests are for pytest."""
+    seen = {(task.address, task.name) for task in tasks}
+    strays = known.strays(seen, [prop.name for prop in asked])
+    return replace(report, verdicts=(*report.verdicts, *(v for target, v in strays if target or not known.baseline)))
 
 
 def _options(context: click.Context, project: Project | None, save: Path, asked: dict[str, Any]) -> Options:

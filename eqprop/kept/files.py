@@ -42,3 +42,16 @@ def record_in(path: Path, what: str, remedy: str) -> dict[str, Any]:
 def text_of(record: dict[str, Any]) -> str:
     """A record as text that is reviewed well: a value a line, so that a difference names what it is about."""
     return f"{json.dumps({'format': FORMAT, **record}, indent=1, ensure_ascii=False)}\n"
+
+
+def written_to(path: Path, text: str, what: str) -> None:
+    """Write a kept file.
+
+    Raises:
+        InvalidInput: where it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        msg = f"{what} {str(path)!r} cannot be written: {error.strerror or error}."
+        raise InvalidInput(msg) from error

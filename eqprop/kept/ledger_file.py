@@ -14,7 +14,7 @@ from typing import Any
 
 from eqprop.arguments import short
 from eqprop.errors import InvalidInput
-from eqprop.kept.files import record_in, text_of
+from eqprop.kept.files import record_in, text_of, written_to
 from eqprop.results import Applying, Outcome, Verdict
 
 LEDGER = "eqprop-ledger.json"
@@ -126,11 +126,7 @@ def rewritten(path: Path, found: KeptLedger, *, tests: bool) -> list[str]:
     before = ledger_in(path) if path.is_file() else KeptLedger()
     stays = {} if tests else before.of([target for target in before.cells if is_test(target)]).cells
     after = KeptLedger({**found.cells, **stays}, found.settings)
-    try:
-        path.write_text(after.text(), encoding="utf-8")
-    except OSError as error:
-        msg = f"the ledger {str(path)!r} cannot be written: {error.strerror or error}."
-        raise InvalidInput(msg) from error
+    written_to(path, after.text(), "the ledger")
     return [*_changes(before, after), f"{path.name}: {len(list(after.each()))} cells"]
 
 

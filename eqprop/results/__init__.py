@@ -1,5 +1,7 @@
 """What was found, as plain data and as text."""
 
+from eqprop.results.answers import Answer as Answer
+from eqprop.results.answers import Replayed as Replayed
 from eqprop.results.counterexample import Counterexample as Counterexample
 from eqprop.results.failures import failure_blocks as failure_blocks
 from eqprop.results.ledger import NOTHING_KEPT as NOTHING_KEPT

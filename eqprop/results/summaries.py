@@ -16,11 +16,11 @@ GRAVEST = (
     Outcome.MISSING,
     Outcome.INCONCLUSIVE,
     Outcome.BLOCKED,
-    Outcome.HOLDS,
     Outcome.KNOWN_FAILURE,
+    Outcome.HOLDS,
     Outcome.NOT_APPLICABLE,
 )
-"""A pair is as bad as its worst cell. A known failure comes behind ``holds``: a pair with both is said to hold."""
+"""A pair is as bad as its worst cell. A pair with a known failure is not said to hold."""
 
 ORDERS = (0, 1, 2, 3)
 NARROWEST_NAME = 12

@@ -2,6 +2,7 @@
 
 from eqprop.runs.asking import make_options as make_options
 from eqprop.runs.optimizer_targets import found as found
+from eqprop.runs.replaying import again as again
 from eqprop.runs.replaying import check as check
 from eqprop.runs.replaying import load as load
 from eqprop.runs.replaying import replay as replay

@@ -12,18 +12,19 @@ import hypothesis.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
+from hypothesis import strategies as st
 
 from eqprop.arguments import got, one_of, short, suggestion
 from eqprop.claims import Pair
 from eqprop.counterexamples import by_path, counterexample, recipe_in
-from eqprop.engine import Precision, separated_caches
-from eqprop.errors import Falsified, InvalidInput
+from eqprop.engine import Precision, separated_caches, unexpected
+from eqprop.errors import EqpropError, Falsified, InvalidInput
 from eqprop.evaluation import Program, as_compiled, climbed
 from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property
-from eqprop.results import Outcome, Report, Verdict
+from eqprop.results import Answer, Outcome, Replayed, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
 from eqprop.search import (
@@ -57,18 +58,23 @@ def load(target: str, name: str = "", structure: str = "") -> Pair:
     if not isinstance(structure, str):
         msg = f"load: structure is {got(structure)}; expected the text that a counterexample prints, 'version:blob'."
         raise InvalidInput(msg)
-    pairs = _single(target, name).pairs
-    if not structure:
-        return simplest(pairs)
+    return _built(_single(target, name), structure)
+
+
+def _built(task: SearchTask, structure: str) -> Pair:
+    """The pair of a task that was drawn with a structure; a pair that was not drawn needs none."""
+    if not structure or isinstance(task.pairs, type(st.just(None))):
+        return simplest(task.pairs)
     try:
-        return rebuilt(pairs, structure, PROFILES["gate"]).pair
+        return rebuilt(task.pairs, structure, PROFILES["gate"]).pair
     except (hypothesis.errors.DidNotReproduce, hypothesis.errors.InvalidArgument) as error:
         drawn, installed = structure.partition(":")[0], hypothesis.__version__
         why = "the strategy has changed since, or the text is not whole"
         if drawn != installed:
             why = f"it was drawn with hypothesis {drawn}, {installed} is installed; or the strategy has changed since"
         msg = (
-            f"structure {short(structure)} does not rebuild a pair of {target!r}: {why}. Verify again to find it anew."
+            f"structure {short(structure)} does not rebuild a pair of {(task.address or task.name)!r}: {why}. Verify "
+            "again to find it anew."
         )
         raise InvalidInput(msg) from error
 
@@ -128,25 +134,41 @@ def check(
     return verdict
 
 
-def replay(path: str | Path) -> Verdict:
-    """What the property in a counterexample file says today: ``falsified`` still, or ``holds``.
+def replay(path: str | Path) -> Replayed:
+    """What becomes of the counterexample in a file: it is fixed, still fails, or cannot run, with the reason."""
+    try:
+        recipe = recipe_in(path)
+        if not recipe["target"]:
+            msg = f"the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
+            raise InvalidInput(msg)
+        return again(recipe, _single(recipe["target"], recipe["subject"]))
+    except EqpropError as error:
+        return Replayed(Answer.CANNOT_RUN, str(error))
 
-    Raises:
-        InvalidInput: for a file that cannot be read, or that names a pair which is no longer there.
+
+def again(recipe: Mapping[str, Any], task: SearchTask, prop: Property | None = None) -> Replayed:
+    """What becomes of a counterexample of a task.
+
+    Args:
+        recipe: what its file holds.
+        task: whose pair it is about.
+        prop: the property, where that is not to be found by its name.
     """
-    recipe = recipe_in(path)
-    target, name = recipe["target"], recipe["property"]
     numbers = {
         field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
         for field, leaves in recipe["probe"].items()
     }
-    if not target:
-        msg = f"{str(path)!r}: the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
-        raise InvalidInput(msg)
-    prop = property_named(name, recipe.get("optimizer") or None)
-    pair = load(target, recipe["subject"], recipe["structure"])
-    with separated_caches(recipe["precision"]):
-        return _judged(pair, prop, _loss(pair, recipe["loss"]), recipe["precision"], numbers)
+    precision = recipe["precision"]
+    try:
+        asked = prop or property_named(recipe["property"], recipe.get("optimizer") or None)
+        pair = _built(task, recipe["structure"])
+        with separated_caches(precision):
+            check_pair(pair, precision)
+            return Replayed.of(_judged(pair, asked, _loss(pair, recipe["loss"]), precision, numbers))
+    except EqpropError as error:
+        return Replayed(Answer.CANNOT_RUN, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a user's model raises today
+        return Replayed(Answer.CANNOT_RUN, unexpected(error))
 
 
 def _loss(pair: Pair, name: str) -> Loss:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from eqprop.engine import persistent_cache
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
+from eqprop.runs.known import tried
 from eqprop.search import Options, SearchTask, ignore, search
 
 Listener = Callable[[Progress], None]
@@ -21,10 +22,26 @@ def searched(task: SearchTask, options: Options, on_progress: Listener = ignore)
     """
     try:
         with persistent_cache():
-            return search(task, options, on_progress)
+            return _beside_known(task, options, on_progress) if task.baseline else search(task, options, on_progress)
     except SystemExit as error:
         reason = f"the model ended the process (SystemExit: {error.code}); apply and the actions may not call exit()."
         return failed(task.name, options, reason, on_progress)
+
+
+def _beside_known(task: SearchTask, options: Options, on_progress: Listener) -> tuple[Verdict, ...]:
+    """Known failures tried again, then the other properties searched."""
+    on_progress(Progress(task.name, "started"))
+    known = tried(task, options)
+
+    def tell(progress: Progress) -> None:
+        if progress.stage not in ("started", "finished"):
+            on_progress(progress)
+
+    others = search(known.task, known.options, tell) if known.options.properties else ()
+    found = {**known.verdicts, **{verdict.property.name: verdict for verdict in others}}
+    verdicts = tuple(found[prop.name] for prop in options.properties)
+    on_progress(Progress(task.name, "finished", verdicts=verdicts))
+    return verdicts
 
 
 def failed(name: str, options: Options, reason: str, on_progress: Listener = ignore) -> tuple[Verdict, ...]:

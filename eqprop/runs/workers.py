@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from eqprop.errors import InvalidInput
+from eqprop.kept import KnownFailure
 from eqprop.properties import by_name
 from eqprop.results import Progress, Verdict
 from eqprop.runs.single import Listener, failed, searched
@@ -37,6 +38,14 @@ class Worker:
     process: SpawnProcess
     pipe: Connection
     task: SearchTask | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a project says of a task's failures."""
+
+    failures: dict[str, str]
+    baseline: dict[str, KnownFailure]
 
 
 def search_in_workers(
@@ -85,7 +94,8 @@ def _hand(worker: Worker, waiting: deque[SearchTask]) -> None:
     worker.task = waiting.popleft() if waiting else None
     if worker.task:
         try:
-            worker.pipe.send((worker.task.address, worker.task.name, dict(worker.task.known_failures)))
+            task = worker.task
+            worker.pipe.send((task.address, task.name, dict(task.known_failures), dict(task.baseline)))
         except OSError:
             return  # it died meanwhile; reading its pipe says so
 
@@ -134,16 +144,16 @@ def _work(pipe: Connection, plain: Options, names: tuple[str, ...]) -> None:
     resolved: dict[str, dict[str, SearchTask]] = {}
     while True:
         try:
-            target, name, known_failures = pipe.recv()
+            target, name, *known = pipe.recv()
         except EOFError:
             return
-        pipe.send(_answer(target, name, known_failures, options, resolved, pipe.send))
+        pipe.send(_answer(target, name, Known(*known), options, resolved, pipe.send))
 
 
 def _answer(
     target: str,
     name: str,
-    known_failures: dict[str, str],
+    known: Known,
     options: Options,
     resolved: dict[str, dict[str, SearchTask]],
     tell: Listener,
@@ -161,4 +171,5 @@ def _answer(
             f"{target} gave {name!r} in one process and {', '.join(resolved[target])} in another; expected the same."
         )
         return failed(name, options, reason, tell)
-    return searched(replace(resolved[target][name], known_failures=known_failures), options, tell)
+    task = replace(resolved[target][name], known_failures=known.failures, baseline=known.baseline)
+    return searched(task, options, tell)

@@ -77,7 +77,7 @@ class Search:
         self.violations: dict[str, Violation] = {}
         self.untold: dict[str, str] = {}
         self.disputed: dict[str, str] = {}
-        self.known: dict[str, str] = dict(task.known_failures)
+        self.known: dict[str, str] = {**task.known_failures, **task.standing}
         self.programs = ProgramPool(task, options)
         self.askable = Askable()
         self.series: dict[str, Series] = {}
@@ -111,7 +111,7 @@ class Search:
         self._infinite.diagnose(self.tallies.values(), self.options.precision)
         return Evidence(
             tallies=self.tallies,
-            violated=self.violations.keys(),
+            violated=self._violated(),
             control=self.task.control,
             reason_if_not_applicable=self.askable.reason_if_not_applicable,
             known=self.known,
@@ -126,7 +126,7 @@ class Search:
     def _unseen(self) -> Unseen | None:
         """What the symmetry of a user's pair does not look at, where all could be evaluated and nothing is wrong."""
         of_user = not self.task.built_in and not self.task.control
-        all_is_well = not self.violations and not self.askable.errors
+        all_is_well = not self._violated() and not self.askable.errors
         if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
         refused = self.askable.refused(self._first.pair)
@@ -237,8 +237,12 @@ class Search:
             effort = self._effort
             self.tell(Progress(self.task.name, "settled", effort.architectures, effort.probes, verdicts=found))
 
+    def _violated(self) -> set[str]:
+        """What is falsified: here, or by a known counterexample."""
+        return {*self.violations, *self.task.standing}
+
     def _blocked(self, prop: Property) -> bool:
-        return blocker(prop, self.violations.keys()) is not None
+        return blocker(prop, self._violated()) is not None
 
     def _explore(self, structure: Drawn, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
@@ -318,7 +322,7 @@ class Search:
         if not self.options.shrink or self.task.control:
             return []
         falsified = [p for p in self.options.properties if p.name in self.violations]
-        return [p for p in falsified if not blocker(p, self.violations.keys()) and p.name not in self.known]
+        return [p for p in falsified if not self._blocked(p) and p.name not in self.known]
 
     def counterexample(self, prop: Property) -> Counterexample | None:
         """The violation of one property on the smallest structure; None where it is none once it is compiled."""

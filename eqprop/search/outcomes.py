@@ -115,10 +115,15 @@ def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         and name not in (*evidence.violated, *evidence.errors)
     ):
         return Outcome.NOT_APPLICABLE, evidence.reason_if_not_applicable[name]
-    blocked_by = blocker(prop, evidence.violated)
+    failing = evidence.known.keys() & set(evidence.violated) - evidence.disputed.keys()
+    blocked_by = blocker(prop, set(evidence.violated) - failing)
     if blocked_by:
         became = "is inconclusive" if blocked_by in evidence.disputed else "was falsified"
         return Outcome.BLOCKED, f"rests on {blocked_by}, which {became}"
+    known_by = blocker(prop, failing)
+    if known_by:
+        why = f"rests on {known_by}, a known failure: {evidence.known[known_by]}"
+        return Outcome.KNOWN_FAILURE, evidence.known.get(name, why)
     if name in evidence.disputed:
         return Outcome.INCONCLUSIVE, evidence.disputed[name]
     if name in evidence.violated:

@@ -178,13 +178,16 @@ def test_a_known_failure_of_no_property_ends_the_run_with_the_closest_name(run, 
     assert "Traceback" not in said
 
 
-def test_a_known_failure_of_no_pair_is_a_warning_of_a_whole_run(run, project):
+def test_a_known_failure_of_no_pair_fails_a_whole_run(run, project):
     project.makepyprojecttoml(
-        '[tool.eqprop]\ntargets = ["nets:both"]\n[tool.eqprop.known_failures]\n"bda::equivariance" = "typo"'
+        '[tool.eqprop]\ntargets = ["nets:good"]\nproperties = ["equivariance"]\n'
+        '[tool.eqprop.known_failures]\n"god::equivariance" = "typo"'
     )
-    warning = "*known_failures?: no pair is called 'bda'. Did you mean bad?"
-    run("--co", "-q").stdout.fnmatch_lines([warning])
-    run("--co", "-q", "--eqprop", "nets:good").stdout.no_fnmatch_line(warning)
+    for workers in ((), ("-n", "1")):
+        result = run(*workers)
+        result.assert_outcomes(passed=1, failed=1)
+        result.stdout.fnmatch_lines(["error: *known failure of nothing: *no pair is called 'god'. Did you mean good?"])
+    run("--eqprop", "nets:good").assert_outcomes(passed=1)
 
 
 def test_known_failures_of_a_pair_xfail_and_unexpected_passes_fail(run):

@@ -481,8 +481,7 @@ def test_the_table_as_json_holds_every_counterexample_and_each_is_replayed(comma
     assert code == record["exit_code"] == 0
     (cell,) = record["cells"]
     assert (cell["predicted"], cell["step"], cell["trajectory"]) == ("?", "no", "no")
-    verdict = replay(tmp_path / cell["counterexample"]["file"])
-    assert str(verdict.outcome) == "falsified"
+    assert str(replay(tmp_path / cell["counterexample"]["file"]).answer) == "STILL FAILS"
 
 
 def test_verbose_prints_the_counterexamples(command):

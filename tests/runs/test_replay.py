@@ -15,9 +15,10 @@ import pytest
 
 import eqprop
 from eqprop import groups
+from eqprop.counterexamples import saving
 from eqprop.counterexamples.saving import RECIPE
 from eqprop.evaluation import Program
-from eqprop.results import Outcome
+from eqprop.results import Answer, Outcome
 from eqprop.runs import replay, replaying
 from eqprop.runs.targets import resolve
 
@@ -61,14 +62,14 @@ def test_a_saved_failure_is_falsified_until_it_is_mended(module, tmp_path):
     target = f"{module('{}')}:pair"
     file = saved(tmp_path, target)
     again = replay(file)
-    assert again.outcome is Outcome.FALSIFIED
-    assert again.counterexample is not None
+    assert (again.answer, again.exit_code) == (Answer.STILL_FAILS, 1)
+    assert again.verdict.counterexample is not None
     module('{"v": 0}')
-    assert replay(file).outcome is Outcome.HOLDS
+    assert (replay(file).answer, replay(file).exit_code) == (Answer.FIXED, 0)
 
 
 def test_a_saved_failure_of_a_mutant_of_the_catalog_is_replayed(module, tmp_path):
-    assert replay(saved(tmp_path, "catalog:relu-rescaling[forgets-w-out]")).outcome is Outcome.FALSIFIED
+    assert replay(saved(tmp_path, "catalog:relu-rescaling[forgets-w-out]")).answer is Answer.STILL_FAILS
 
 
 def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
@@ -76,8 +77,54 @@ def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
     file = saved(tmp_path, target)
     recipe = json.loads(Path(file).read_text(encoding="utf-8"))
     (tmp_path / "other.json").write_text(json.dumps(recipe | {"subject": "another"}))
-    with pytest.raises(eqprop.InvalidInput, match=r"has no pair called 'another'\. They are: net"):
-        replay(tmp_path / "other.json")
+    assert_cannot_run(tmp_path / "other.json", "has no pair called 'another'. They are: net")
+
+
+def test_a_file_whose_parameters_are_others_today_says_so(module, tmp_path):
+    file = saved(tmp_path, f"{module('{}')}:pair")
+    recipe = json.loads(Path(file).read_text(encoding="utf-8"))
+    recipe["probe"]["params"] = {}
+    (tmp_path / "other.json").write_text(json.dumps(recipe))
+    assert_cannot_run(tmp_path / "other.json", "params: the paths are []; expected")
+
+
+def test_a_file_says_what_was_claimed_and_with_which_versions_it_was_found(module, tmp_path):
+    recipe = json.loads(Path(saved(tmp_path, f"{module('{}')}:pair")).read_text(encoding="utf-8"))
+    assert recipe["versions"].keys() == {"python", "eqprop", "hypothesis", "jax", "jaxlib", "numpy"}
+    assert recipe["claim"]["formula"]
+    assert recipe["seed"] == 0
+
+
+def test_a_pair_that_was_not_drawn_is_replayed_with_any_version_of_hypothesis(module, tmp_path):
+    file = Path(saved(tmp_path, f"{module('{}')}:pair"))
+    recipe = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(recipe | {"structure": "0.0.1:AAAA"}))
+    assert replay(file).answer is Answer.STILL_FAILS
+
+
+def test_many_numbers_lie_beside_the_file(module, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "MOST_IN_JSON", 1)
+    file = Path(saved(tmp_path, f"{module('{}')}:pair"))
+    assert "npz" in file.read_text(encoding="utf-8")
+    assert replay(file).answer is Answer.STILL_FAILS
+    file.with_suffix(".npz").write_bytes(b"PK, and nothing else")
+    assert_cannot_run(file, "is no counterexample file of eqprop")
+    file.with_suffix(".npz").unlink()
+    assert_cannot_run(file, "is no counterexample file of eqprop")
+
+
+def test_nothing_beside_a_file_is_unpickled(module, tmp_path, monkeypatch):
+    monkeypatch.setattr(saving, "MOST_IN_JSON", 1)
+    file = Path(saved(tmp_path, f"{module('{}')}:pair"))
+    names = np.load(file.with_suffix(".npz")).files
+    np.savez(file.with_suffix(".npz"), **dict.fromkeys(names, np.array([print], dtype=object)))
+    assert_cannot_run(file, "allow_pickle=False")
+
+
+def assert_cannot_run(file: Path, reason: str) -> None:
+    found = replay(file)
+    assert (found.answer, found.exit_code) == (Answer.CANNOT_RUN, 2)
+    assert reason in found.reason
 
 
 @pytest.mark.parametrize(
@@ -91,13 +138,11 @@ def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
 )
 def test_a_file_that_is_no_counterexample_is_refused(text, message, tmp_path):
     (tmp_path / "file.json").write_text(text)
-    with pytest.raises(eqprop.InvalidInput, match=message):
-        replay(tmp_path / "file.json")
+    assert_cannot_run(tmp_path / "file.json", message)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(eqprop.InvalidInput, match=r"nowhere\.json' cannot be read: No such file"):
-        replay(tmp_path / "nowhere.json")
+    assert_cannot_run(tmp_path / "nowhere.json", "nowhere.json' cannot be read: No such file")
 
 
 def test_a_structure_of_another_strategy_is_refused():

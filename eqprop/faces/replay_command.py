@@ -1,0 +1,36 @@
+"""``eqprop replay``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eqprop.errors import InvalidInput
+from eqprop.faces.console import echo
+from eqprop.results import Answer, Replayed
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def replay(*, file: Path) -> int:
+    """Try a saved counterexample again.
+
+    Answers FIXED (exit code 0), STILL FAILS (1), or CANNOT RUN (2) with the reason.
+    """
+    from eqprop.engine import persistent_cache
+    from eqprop.runs import replay as replayed
+
+    with persistent_cache():
+        found = replayed(file)
+    if found.answer is Answer.CANNOT_RUN:
+        raise InvalidInput(told(found))
+    if found.verdict is not None and found.verdict.counterexample is not None:
+        echo(f"{found.verdict.counterexample}\n")
+    echo(told(found))
+    return found.exit_code
+
+
+def told(found: Replayed) -> str:
+    """The answer, with the reason where there is one."""
+    return f"{found.answer}: {found.reason}" if found.reason else str(found.answer)
