@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from eqprop.faces.cli import cli
+from eqprop.faces.project import Project
 
 pytestmark = pytest.mark.checkout
 
@@ -64,3 +68,31 @@ def test_every_room_says_why_it_is_there_and_which_file_to_read_first(room):
     assert text.startswith(f"# {room.name}\n")
     assert re.search(r"^Read \[`\w+\.py`\]\(", text, re.MULTILINE), text
     assert f"({room.name})" in (ROOT / "eqprop" / "README.md").read_text()
+
+
+def test_a_gate_takes_at_most_five_lines_of_configuration(tmp_path):
+    block = re.search(r"```toml\n(.*?)```", (ROOT / "docs/gate.md").read_text(), re.DOTALL)
+    assert block is not None
+    (tmp_path / "pyproject.toml").write_text(block[1])
+    project = Project.of(tmp_path)
+    assert len(block[1].splitlines()) <= 5
+    assert (project.targets, project.ledger_file.name) == (("mypkg.nets:pairs",), "eqprop-ledger.json")
+
+
+RECIPES = ("action.yml", ".pre-commit-hooks.yaml", "docs/gate.md")
+
+
+@pytest.mark.parametrize("file", RECIPES)
+def test_a_recipe_uses_commands_and_options_that_there_are(file):
+    text = (ROOT / file).read_text()
+    for line in re.findall(r"eqprop (verify|merge|ledger|baseline|replay)\b([^\n]*(?:\n +--[^\n]*)*)", text):
+        command: Any = cli.commands[line[0]]
+        parts = [command, *getattr(command, "commands", {}).values()]
+        known = {option for part in parts for param in part.params for option in param.opts}
+        assert set(re.findall(r"(?<![\w-])--[a-z-]+", line[1])) <= known | {"--eqprop-report", "--eqprop-property"}, (
+            line
+        )
+
+
+def test_a_recipe_is_about_eqprop():
+    assert all("eqprop verify --ledger" in (ROOT / file).read_text() for file in RECIPES)

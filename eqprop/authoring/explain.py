@@ -14,15 +14,18 @@ from eqprop.groups import DiscretePower, DiscreteProduct, Group
 from eqprop.properties import KNOWN, LIBRARY, Property
 from eqprop.properties.optimizers import CHARGE, OptimizerProperty, optimizer_charge, optimizer_properties
 from eqprop.registry import Entry, entries
+from eqprop.results import KINDS, code_explained
 from eqprop.search import simplest
 
 
 def explanation(name: str) -> str:
-    """All that is known of a catalog entry or a property.
+    """All that is known of a catalog entry, a property or a code.
 
     Raises:
         InvalidInput: where neither is called so, with the closest names.
     """
+    if name.upper() in KINDS:
+        return code_explained(KINDS[name.upper()])
     known = entries()
     properties = {prop.name: prop for prop in (*KNOWN, *_of_optimizers())}
     if name in known:

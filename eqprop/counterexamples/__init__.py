@@ -7,3 +7,4 @@ from eqprop.counterexamples.saving import folder_of as folder_of
 from eqprop.counterexamples.saving import recipe_in as recipe_in
 from eqprop.counterexamples.saving import why_unwritable as why_unwritable
 from eqprop.counterexamples.simplify import simplified as simplified
+from eqprop.counterexamples.standalone import model_source as model_source

@@ -15,8 +15,19 @@ from eqprop.errors import Falsified
 from eqprop.evaluation import Choice
 from eqprop.kept import is_test
 from eqprop.properties import KNOWN, Property
-from eqprop.results import NOTHING_KEPT, Applying, Outcome, PropertyName, Report, Verdict, missing, vanished
-from eqprop.runs import as_tasks, make_options, searched
+from eqprop.results import (
+    EXPLAIN,
+    NOTHING_KEPT,
+    Applying,
+    Outcome,
+    PropertyName,
+    Report,
+    Verdict,
+    code_of,
+    missing,
+    vanished,
+)
+from eqprop.runs import as_tasks, make_options, place_of, searched
 from eqprop.search import Options, SearchTask
 
 MARK = "eqprop_cases"
@@ -31,7 +42,10 @@ class FailedCell(Falsified):
 
     def __str__(self) -> str:
         v = self.verdict
-        return str(v.counterexample or f"{v.outcome}: {v.property.name} for {v.pair.name}: {v.reason}")
+        code = code_of(v)
+        if v.counterexample:
+            return f"{v.counterexample}\n{EXPLAIN.format(code)}"
+        return f"{v.outcome} [{code}]: {v.property.name} for {v.pair.name}: {v.reason}"
 
 
 class SharedSearch:
@@ -89,6 +103,11 @@ class Case:
         found = self.search.verdicts[self.prop.name]
         return vanished(found) if self.applying else found
 
+    @property
+    def place(self) -> str:
+        """``file:line`` of the model, where the cell fails."""
+        return "" if self.verdict.accepted else place_of(self.search.task)
+
     def verify(self) -> Verdict:
         """Pass, skip, xfail or fail, as users of pytest read these words.
 
@@ -123,6 +142,7 @@ class Absent:
     verdict: Verdict
     target: str
     done: bool = True
+    place: str = ""
 
     @property
     def pair(self) -> str:

@@ -1,4 +1,4 @@
-"""Commands: ``eqprop verify | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
+"""``eqprop verify | merge | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -21,6 +21,7 @@ from eqprop.faces.baseline_command import baseline
 from eqprop.faces.console import cpus, echo, jobs_of, writable
 from eqprop.faces.find_command import find
 from eqprop.faces.ledger_command import ledger
+from eqprop.faces.merge_command import merge
 from eqprop.faces.replay_command import replay
 from eqprop.faces.verify_command import verify
 
@@ -65,7 +66,7 @@ def cli() -> None:
     """Verify the gradient and Hessian identities that a model's symmetries imply."""
 
 
-for command in (verify, find, ledger, baseline, replay):
+for command in (verify, find, merge, ledger, baseline, replay):
     cli.add_command(command)
 
 
@@ -84,7 +85,7 @@ def list_(*, match: str, order: int | None, group: str) -> int:
 @cli.command()
 @click.argument("name")
 def explain(*, name: str) -> int:
-    """Explain a catalog entry or a property: statement, formulas, hypotheses, reference, mutants."""
+    """Explain a catalog entry, a property (formulas, hypotheses, mutants) or a code such as EQ101 (causes, mends)."""
     from eqprop.authoring import explanation
 
     echo(explanation(name))

@@ -5,7 +5,7 @@ Imports neither JAX nor hypothesis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from eqprop.faces.plugin_settings import Settings
 from eqprop.kept import ledger_of, rewritten
+from eqprop.reports import asked, write
 from eqprop.results import Report, Verdict, header, name_width, pair_summaries
 
 VERDICT = "eqprop_verdict"
@@ -26,23 +27,27 @@ class Merged:
 
     Attributes:
         cells: target and verdict of each.
+        places: pair → ``file:line`` of its model, of pairs with failures.
     """
 
     cells: tuple[tuple[str, Verdict], ...]
+    places: Mapping[str, str]
 
     def report(self, settings: Settings) -> Report:
         """As a run of the command line gives it."""
-        return Report(tuple(verdict for _, verdict in self.cells), settings.seed, settings.profile)
+        verdicts = tuple(verdict for _, verdict in self.cells)
+        return Report(verdicts, settings.seed, settings.profile, places=self.places)
 
 
 def merged(reports: Iterable[Any]) -> Merged:
     """The verdicts in the reports of tests."""
     records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
-    return Merged(tuple((record.pop("target"), Verdict.from_record(record)) for record in map(dict, records)))
+    places = {record["verdict"]["pair"]: record["place"] for record in records if record["place"]}
+    return Merged(tuple((record["target"], Verdict.from_record(record["verdict"])) for record in records), places)
 
 
 def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
-    """Print a line for each pair, and what claims that hold do not look at."""
+    """Print a line for each pair, and what claims that hold do not look at; write what reports are asked for."""
     report = found.report(settings)
     pairs = pair_summaries(report.verdicts)
     width = name_width([overview.pair for overview in pairs], terminal.config.get_terminal_writer().fullwidth)
@@ -53,6 +58,7 @@ def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Setti
     for line in report.unseen():
         terminal.line(line)
     terminal.line(settings.text)
+    write(report, map(asked, settings.reports), terminal.line)
 
 
 def updated(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:

@@ -15,17 +15,15 @@ import pytest
 
 from eqprop.errors import InvalidInput
 from eqprop.faces.known import Known
-from eqprop.faces.project import Project, has_table
+from eqprop.faces.project import DRAWN_DIFFERENTLY, Project, has_table
 from eqprop.kept import KeptLedger, KnownFailure, is_test
 from eqprop.profiles import GATE_SEED, profile_named
+from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
     from eqprop.search import Options, SearchTask
-
-DRAWN_DIFFERENTLY = ("profile", "seed", "precision", "max_architectures", "probes", "max_time")
-"""What, asked for on the command line, makes a run see other architectures than the ledger's."""
 
 PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
 """Options of pytest that leave files out."""
@@ -48,6 +46,7 @@ class Settings:
         drawn_seed: of a run in which nobody gave one: drawn once, so that all workers agree.
         whole: whether every pair of the project is collected, as far as the command line says.
         cells: of the ledger: target → pair → properties.
+        reports: as which the run is told, besides: ``KIND=FILE``.
         ledger_file: where a ledger is to be written; empty where it is to be kept to.
     """
 
@@ -60,6 +59,7 @@ class Settings:
     whole: bool = False
     cells: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
     ledger_file: str = ""
+    reports: tuple[str, ...] = ()
 
     @staticmethod
     def wanted(config: pytest.Config) -> bool:
@@ -110,13 +110,17 @@ class Settings:
             whole=whole,
             cells={} if kept is None else {t: {p: list(n) for p, n in of.items()} for t, of in kept.cells.items()},
             ledger_file=str(project.ledger_file) if update else "",
+            reports=tuple(option.eqprop_report or ()),
         )
         profile_named(settings.profile)
+        for text in settings.reports:
+            asked_form(text)
         return settings
 
     def to_worker(self) -> dict[str, Any]:
         """As what xdist can send: lists, dictionaries, strings and numbers."""
         plain: dict[str, Any] = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
+        plain["reports"] = list(self.reports)
         plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline]]
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
 
@@ -173,10 +177,14 @@ class Settings:
         """Whether there are items without a file."""
         return bool(self.targets) or (self.whole and any(not is_test(target) for target in self.cells))
 
+    @property
+    def differs(self) -> bool:
+        """Whether the command line asks for other architectures than the ledger's."""
+        return any(key in self.asked for key in DRAWN_DIFFERENTLY)
+
     def applying(self, targets: Collection[str]) -> Applying:
         """What the ledger says of the pairs of some targets; nothing in a run that was asked for less."""
-        less = any(key in self.asked for key in DRAWN_DIFFERENTLY)
-        return NOTHING_KEPT if less else KeptLedger(self.cells).of(targets).applying()
+        return NOTHING_KEPT if self.differs else KeptLedger(self.cells).of(targets).applying()
 
     def applying_to(self, tasks: Iterable[SearchTask]) -> Applying:
         """What the ledger says of the pairs of targets: of all of them in a whole run, else of those that are named."""
@@ -189,7 +197,8 @@ class Settings:
 
         there = self.cells if self.whole else {case.target for case in cases}
         kept = KeptLedger(self.cells).of([target for target in there if is_test(target) is tests])
-        asked = self.asked.get("properties")
+        some = self.differs or "properties" in self.asked
+        asked = {prop.name for prop in self.options().properties} if some else None
         return list(absent(cases, [cell for cell in kept.each() if asked is None or cell[2] in asked]))
 
     def cases(self) -> list[Case | Absent]:

@@ -45,6 +45,9 @@ OF_RUNS = (
 )
 """Those that are arguments of runs."""
 
+DRAWN_DIFFERENTLY = ("profile", "seed", "precision", "max_architectures", "probes", "max_time")
+"""What, asked for on the command line, makes a run see other architectures than the ledger's: others may apply."""
+
 
 @dataclass(frozen=True)
 class Project:

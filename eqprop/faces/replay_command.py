@@ -13,14 +13,20 @@ from eqprop.results import Answer, Replayed
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def replay(*, file: Path) -> int:
+@click.option("--script", is_flag=True, help="Print it for a bug report: a script that needs JAX and not eqprop.")
+def replay(*, file: Path, script: bool) -> int:
     """Try a saved counterexample again.
 
     Answers FIXED (exit code 0), STILL FAILS (1), or CANNOT RUN (2) with the reason.
     """
     from eqprop.engine import persistent_cache
     from eqprop.runs import replay as replayed
+    from eqprop.runs import script as written
 
+    if script:
+        with persistent_cache():
+            echo(written(file))
+        return 0
     with persistent_cache():
         found = replayed(file)
     if found.answer is Answer.CANNOT_RUN:

@@ -14,13 +14,18 @@ import click
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of, writable
 from eqprop.faces.known import Known
-from eqprop.faces.project import Project
+from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.kept import is_test
+from eqprop.reports import Shard, write
+from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Report
 
 if TYPE_CHECKING:
     from eqprop.properties import Property
     from eqprop.search import Options, SearchTask
+
+
+COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 @click.command()
@@ -43,6 +48,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--baseline", is_flag=True, help="Try the known failures of this folder's project again; --ledger does it, too."
+)
+@click.option("--shard", metavar="I/N", help="Only every N-th pair, from the I-th; `eqprop merge` joins the reports.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="KIND[=FILE]",
+    help="Also as json, junit or markdown, or as annotations for github; repeatable.",
 )
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
@@ -77,6 +90,8 @@ def verify(
     targets: tuple[str, ...],
     ledger: bool,
     baseline: bool,
+    shard: str | None,
+    reports: tuple[str, ...],
     match: str,
     jobs: str,
     output: str,
@@ -89,13 +104,17 @@ def verify(
     The attribute is a Pair, a strategy of pairs, a list or a mapping of them, or a function without arguments that
     returns any of these.
     """
-    wanted = jobs_of(jobs)
+    wanted, forms, part = jobs_of(jobs), [asked_form(text) for text in reports], Shard.of(shard) if shard else None
     # Whatever models print while they are imported or run is not part of the JSON.
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         project = Project.of(Path.cwd()) if ledger else None
         options = _options(context, project, save, asked)
         tasks, slow = _tasks(project, targets, match)
-        kept = _kept(project, tasks, targets, match, asked["properties"]) if project else NOTHING_KEPT
+        kept = _kept(project, tasks, targets, match) if project else NOTHING_KEPT
+        kept = _asked_of(kept, context, tasks, options)
+        if part:
+            chosen = part.part({*(task.name for task in tasks), *kept})
+            tasks, kept = [t for t in tasks if t.name in chosen], {p: kept[p] for p in kept if p in chosen}
         known = Project.of(Path.cwd()).known() if ledger or baseline else Known()
         report = run(
             known.given_to(tasks),
@@ -105,12 +124,14 @@ def verify(
             verbose=verbose,
             kept=kept,
         )
-        if project and not (targets or match):
+        if project and not (targets or match or part):
             report = _with_strays(report, known, tasks, () if asked["properties"] else options.properties)
+    report = replace(report, shard=shard or "")
     if output == "json":
         echo(report.to_json())
     else:
         print_report(report)
+    write(report, forms, echo)
     return report.exit_code
 
 
@@ -125,9 +146,8 @@ def _options(context: click.Context, project: Project | None, save: Path, asked:
     """What the command line asks for; where it does not, what the project says."""
     from eqprop.runs import make_options
 
-    default = click.core.ParameterSource.DEFAULT
     configured = project.configured if project else {}
-    said = {key: value for key, value in configured.items() if context.get_parameter_source(key) is default}
+    said = {k: value for k, value in configured.items() if context.get_parameter_source(k) is not COMMANDLINE}
     arguments: dict[str, Any] = {**asked, "properties": asked["properties"] or None, **said}
     return make_options(save=writable(save), **arguments)
 
@@ -139,9 +159,20 @@ def _tasks(project: Project | None, targets: tuple[str, ...], match: str) -> tup
     return tasks_of(project.targets, match) if project.targets else ([], False)
 
 
-def _kept(
-    project: Project, tasks: list[SearchTask], targets: tuple[str, ...], match: str, properties: tuple[str, ...]
-) -> Applying:
+def _asked_of(kept: Applying, context: click.Context, tasks: list[SearchTask], options: Options) -> Applying:
+    """What a ledger says of what the command line asks for.
+
+    Of other architectures than the ledger's only that each pair is there: other properties may apply to them.
+    """
+    given = {key for key in (*DRAWN_DIFFERENTLY, "properties") if context.get_parameter_source(key) is COMMANDLINE}
+    if not given:
+        return kept
+    there = set() if given == {"properties"} else {task.name for task in tasks}
+    names = {prop.name for prop in options.properties}
+    return {pair: [name for name in row if name in names] for pair, row in kept.items() if pair not in there}
+
+
+def _kept(project: Project, tasks: list[SearchTask], targets: tuple[str, ...], match: str) -> Applying:
     """What the ledger says of that part of the project which is asked for."""
     kept = project.ledger()
     if kept is None:
@@ -149,7 +180,7 @@ def _kept(
         raise InvalidInput(msg)
     whole = kept.without([target for target in kept.cells if is_test(target)])
     part = whole.of({task.address for task in tasks}) if targets else whole
-    applying = part.applying(properties or None)
+    applying = part.applying()
     if not tasks and not applying:
         msg = f"--ledger: {project.folder / 'pyproject.toml'} has no targets in [tool.eqprop], and the ledger no cells."
         raise InvalidInput(msg)

@@ -45,13 +45,9 @@ class KeptLedger:
         """That of all other targets."""
         return self.of(self.cells.keys() - set(targets))
 
-    def applying(self, asked: Collection[str] | None = None) -> Applying:
-        """Pair → the properties that apply to it, of those that are asked for."""
-        return {
-            pair: [name for name in names if asked is None or name in asked]
-            for pairs in self.cells.values()
-            for pair, names in pairs.items()
-        }
+    def applying(self) -> Applying:
+        """Pair → the properties that apply to it."""
+        return {pair: names for pairs in self.cells.values() for pair, names in pairs.items()}
 
     def each(self) -> Iterator[tuple[str, str, str]]:
         """Target, pair and property of each cell, in the order of the file."""

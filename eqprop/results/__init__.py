@@ -2,7 +2,11 @@
 
 from eqprop.results.answers import Answer as Answer
 from eqprop.results.answers import Replayed as Replayed
+from eqprop.results.codes import KINDS as KINDS
+from eqprop.results.codes import code_explained as code_explained
+from eqprop.results.codes import code_of as code_of
 from eqprop.results.counterexample import Counterexample as Counterexample
+from eqprop.results.failures import EXPLAIN as EXPLAIN
 from eqprop.results.failures import failure_blocks as failure_blocks
 from eqprop.results.ledger import NOTHING_KEPT as NOTHING_KEPT
 from eqprop.results.ledger import Applying as Applying
@@ -18,6 +22,7 @@ from eqprop.results.summaries import evaluation_lines as evaluation_lines
 from eqprop.results.summaries import fitted as fitted
 from eqprop.results.summaries import header as header
 from eqprop.results.summaries import name_width as name_width
+from eqprop.results.summaries import number as number
 from eqprop.results.summaries import pair_summaries as pair_summaries
 from eqprop.results.summaries import said_of as said_of
 from eqprop.results.unseen import Unseen as Unseen

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from eqprop.results.codes import code_of
 from eqprop.results.verdict import Outcome, Verdict
 
+EXPLAIN = "  explain   eqprop explain {}"
 NAMED = 3
 """How many properties of one cause are named where there are more than one further."""
 
@@ -22,22 +24,23 @@ def failure_blocks(verdicts: Sequence[Verdict]) -> list[str]:
         verdicts: all of a run.
     """
     failures = [v for v in verdicts if not v.accepted]
-    blocks = [str(v.counterexample) for v in failures if v.counterexample]
+    blocks = [f"{v.counterexample}\n{EXPLAIN.format(code_of(v))}" for v in failures if v.counterexample]
     cells = Counter(v.pair.name for v in verdicts)
-    grouped: dict[tuple[str, Outcome, str], list[str]] = {}
+    grouped: dict[tuple[str, Outcome, str], list[Verdict]] = {}
     for v in failures:
         if not v.counterexample:
-            grouped.setdefault((v.pair.name, v.outcome, v.reason), []).append(v.property.name)
+            grouped.setdefault((v.pair.name, v.outcome, v.reason), []).append(v)
     lines = [
-        _line(pair, outcome, reason, [] if outcome in OF_PAIRS and len(names) == cells[pair] else names)
-        for (pair, outcome, reason), names in grouped.items()
+        _line(alike[0], [] if outcome in OF_PAIRS and len(alike) == cells[pair] else [v.property.name for v in alike])
+        for (pair, outcome, _), alike in grouped.items()
     ]
     return [*blocks, "\n".join(lines)] if lines else blocks
 
 
-def _line(pair: str, outcome: Outcome, reason: str, names: Sequence[str]) -> str:
-    """Without names it is about the pair as a whole."""
-    return ": ".join(part for part in (str(outcome), pair, in_a_row(names), reason) if part)
+def _line(one: Verdict, names: Sequence[str]) -> str:
+    """Of cells that are alike, of which this is one; without names it is about the pair as a whole."""
+    parts = (f"{one.outcome} [{code_of(one)}]", one.pair.name, in_a_row(names), one.reason)
+    return ": ".join(part for part in parts if part)
 
 
 def in_a_row(names: Sequence[str]) -> str:

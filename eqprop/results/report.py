@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from eqprop.results.codes import code_of
 from eqprop.results.failures import failure_blocks
 from eqprop.results.verdict import Outcome, Verdict
 
@@ -21,6 +22,8 @@ class Report:
         profile: the profile's name.
         seconds: wall time.
         peak: the most memory, in bytes, that this process has held so far, or a worker of it; 0 where nobody looked.
+        places: pair → ``file:line`` of its model, of pairs with failures.
+        shard: ``i/n``, where it is of a part of the pairs; empty for all.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -28,6 +31,8 @@ class Report:
     profile: str = "gate"
     seconds: float = 0.0
     peak: int = 0
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
+    shard: str = ""
 
     @property
     def failures(self) -> tuple[Verdict, ...]:
@@ -87,9 +92,11 @@ class Report:
             "profile": self.profile,
             "seconds": self.seconds,
             "peak_memory": self.peak,
+            "shard": self.shard,
+            "places": dict(self.places),
             "counts": self.counts(),
             "missing": [list(cell) for cell in self.missing],
-            "verdicts": [verdict.to_record() for verdict in self.verdicts],
+            "verdicts": [{**verdict.to_record(), "code": code_of(verdict)} for verdict in self.verdicts],
         }
 
     @classmethod
@@ -101,4 +108,6 @@ class Report:
             profile=record["profile"],
             seconds=record["seconds"],
             peak=record.get("peak_memory", 0),
+            places=record.get("places", {}),
+            shard=record.get("shard", ""),
         )

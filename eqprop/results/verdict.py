@@ -140,6 +140,7 @@ class Verdict:
         """The verdict that ``to_record`` wrote."""
         fields: dict[str, Any] = {key: float("nan") if value is None else value for key, value in record.items()}
         order = fields.pop("order")
+        fields.pop("code", None)  # a report's: it follows from the rest
         shrunk = record["counterexample"]
         fields |= {
             "pair": PairName(record["pair"]),

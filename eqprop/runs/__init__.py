@@ -2,12 +2,14 @@
 
 from eqprop.runs.asking import make_options as make_options
 from eqprop.runs.optimizer_targets import found as found
+from eqprop.runs.places import place_of as place_of
 from eqprop.runs.replaying import again as again
 from eqprop.runs.replaying import check as check
 from eqprop.runs.replaying import load as load
 from eqprop.runs.replaying import replay as replay
 from eqprop.runs.runner import Interrupted as Interrupted
 from eqprop.runs.runner import run_tasks as run_tasks
+from eqprop.runs.scripting import script as script
 from eqprop.runs.single import Listener as Listener
 from eqprop.runs.single import searched as searched
 from eqprop.runs.targets import as_tasks as as_tasks

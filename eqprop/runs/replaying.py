@@ -23,7 +23,7 @@ from eqprop.evaluation import Program, as_compiled, climbed
 from eqprop.groups import Group
 from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
 from eqprop.profiles import PROFILES
-from eqprop.properties import Property
+from eqprop.properties import Point, Property
 from eqprop.results import Answer, Outcome, Replayed, Report, Verdict
 from eqprop.runs import targets
 from eqprop.runs.optimizer_targets import property_named
@@ -154,11 +154,7 @@ def again(recipe: Mapping[str, Any], task: SearchTask, prop: Property | None = N
         task: whose pair it is about.
         prop: the property, where that is not to be found by its name.
     """
-    numbers = {
-        field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
-        for field, leaves in recipe["probe"].items()
-    }
-    precision = recipe["precision"]
+    numbers, precision = _numbers(recipe), recipe["precision"]
     try:
         asked = prop or property_named(recipe["property"], recipe.get("optimizer") or None)
         pair = _built(task, recipe["structure"])
@@ -169,6 +165,24 @@ def again(recipe: Mapping[str, Any], task: SearchTask, prop: Property | None = N
         return Replayed(Answer.CANNOT_RUN, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a user's model raises today
         return Replayed(Answer.CANNOT_RUN, unexpected(error))
+
+
+def _numbers(recipe: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of a recipe, by field and path."""
+    return {
+        field: {p: np.asarray(a["values"]).reshape(a["shape"]) for p, a in leaves.items()}
+        for field, leaves in recipe["probe"].items()
+    }
+
+
+def point_of(recipe: Mapping[str, Any]) -> Point:
+    """A counterexample's pair at its numbers."""
+    pair = _built(_single(recipe["target"], recipe["subject"]), recipe["structure"])
+    prop = property_named(recipe["property"], recipe.get("optimizer") or None)
+    loss = _loss(pair, recipe["loss"])
+    program = Program(pair, (prop,), loss, recipe["precision"])
+    batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], _probe(program, prop, _numbers(recipe)))
+    return Point(program.pair, program.cast(batch).at(0), loss)
 
 
 def _loss(pair: Pair, name: str) -> Loss:

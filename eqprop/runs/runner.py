@@ -10,6 +10,7 @@ from eqprop.engine import separated_caches
 from eqprop.properties import KNOWN
 from eqprop.results import NOTHING_KEPT, Applying, Ledger, Report
 from eqprop.runs.peak import peak_memory
+from eqprop.runs.places import place_of
 from eqprop.runs.single import Listener, searched
 from eqprop.runs.workers import search_in_workers
 from eqprop.search import Options, SearchTask, ignore
@@ -55,8 +56,10 @@ def run_tasks(
         found = ledger.verdicts({prop.name: prop.order for prop in (*KNOWN, *options.properties)})
         cells = [(task.name, prop.name) for task in tasks for prop in options.properties]
         ordered = tuple(found[cell] for cell in dict.fromkeys([*cells, *found]))
+        failing = {verdict.pair.name for verdict in ordered if not verdict.accepted}
+        places = {task.name: place for task in tasks if task.name in failing and (place := place_of(task))}
         seconds = time.perf_counter() - start
-        return Report(ordered, options.seed, options.profile.name, seconds, peak_memory())
+        return Report(ordered, options.seed, options.profile.name, seconds, peak_memory(), places)
 
     try:
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)

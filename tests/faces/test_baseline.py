@@ -135,7 +135,7 @@ def test_what_is_fixed_is_an_unexpected_pass_until_it_is_pruned(kept, eqprop):
     mend()
     code, said = eqprop(*VERIFY)
     assert code == 1
-    assert "unexpected pass: bad: equivariance: its counterexample FIXED: ticket 7" in said
+    assert "unexpected pass [EQ304]: bad: equivariance: its counterexample FIXED: ticket 7" in said
     code, said = eqprop("baseline", "show")
     assert (code, said.splitlines()[-1].startswith("FIXED  nets:both: bad")) == (1, True)
     code, said = eqprop("baseline", "prune")
@@ -148,7 +148,7 @@ def test_a_counterexample_that_cannot_run_is_an_error_of_its_cell(kept, eqprop):
     next((kept.parent / "eqprop-known").iterdir()).write_text("{}")
     code, said = eqprop(*VERIFY)
     assert code == 2
-    assert "error: bad: equivariance: known failure, and its counterexample CANNOT RUN: " in said
+    assert "error [EQ306]: bad: equivariance: known failure, and its counterexample CANNOT RUN: " in said
     assert eqprop("baseline", "prune") == (0, "")
     assert "bad" in kept.read_text()
 

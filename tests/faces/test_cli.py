@@ -168,7 +168,7 @@ def test_ctrl_c_prints_what_is_finished(eqprop, monkeypatch):
     code, out, err = eqprop("verify", "nets:both", *QUICK)
     assert code == 1
     assert "interrupted" in err
-    assert "missing: bad: expected, and nothing verified it" in out
+    assert "missing [EQ302]: bad: expected, and nothing verified it" in out
 
 
 def test_match_chooses_pairs_by_a_part_of_their_name(eqprop):

@@ -69,7 +69,7 @@ def test_cells_of_decorated_tests_stay_unless_tests_were_run(tmp_path):
 
 
 def test_of_what_is_asked_for_only_that_is_expected():
-    assert FOUND.of({"nets:a"}).applying(["noether"]) == {"p": ["noether"]}
+    assert FOUND.of({"nets:b"}).applying() == {"q": ["noether"]}
     assert FOUND.without({"nets:a"}).applying() == {"q": ["noether"]}
 
 

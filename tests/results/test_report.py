@@ -189,33 +189,33 @@ def failures_of(*verdicts):
 def test_failures_of_one_pair_with_one_reason_are_told_together():
     blocked = [verdict(name, Outcome.BLOCKED, reason="rests on noether") for name in ("a", "b")]
     shown = failures_of(FALSIFIED, *blocked, missing("relu", "c", 2), missing("relu", "d", 2))
-    assert shown[0] == str(COUNTEREXAMPLE)
+    assert shown[0] == f"{COUNTEREXAMPLE}\n  explain   eqprop explain EQ103"
     assert shown[1].splitlines() == [
-        "blocked: relu: a, b: rests on noether",
-        "missing: relu: c, d: expected, and nothing verified it",
+        "blocked [EQ301]: relu: a, b: rests on noether",
+        "missing [EQ302]: relu: c, d: expected, and nothing verified it",
     ]
 
 
 def test_of_many_failures_with_one_reason_three_are_named():
     vague = [verdict(name, Outcome.INCONCLUSIVE, reason="it is NaN") for name in "abcdefg"]
-    assert failures_of(*vague) == ["inconclusive: relu: a, b, c and 4 others: it is NaN"]
+    assert failures_of(*vague) == ["inconclusive [EQ201]: relu: a, b, c and 4 others: it is NaN"]
     assert Report(tuple(vague)).failures_text().count("it is NaN") == 1
 
 
 def test_an_error_of_every_cell_is_told_once_for_a_pair():
     errors = tuple(verdict(name, Outcome.ERROR, reason="apply raises") for name in ("a", "b"))
-    assert failures_of(*errors) == ["error: relu: apply raises"]
+    assert failures_of(*errors) == ["error [EQ401]: relu: apply raises"]
 
 
 def test_of_a_pair_that_is_gone_no_cells_are_named():
     assert failures_of(missing("gone", "a", 0), missing("gone", "b", 1)) == [
-        "missing: gone: expected, and nothing verified it"
+        "missing [EQ302]: gone: expected, and nothing verified it"
     ]
 
 
 def test_an_error_of_some_cells_names_them():
     cells = [verdict("a"), verdict("b", Outcome.ERROR, reason="no rule")]
-    assert failures_of(*cells) == ["error: relu: b: no rule"]
+    assert failures_of(*cells) == ["error [EQ401]: relu: b: no rule"]
     overview = PairSummary.of(cells)
     assert overview.result == "error: b"
     assert overview.worth_details

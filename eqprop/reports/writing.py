@@ -1,0 +1,58 @@
+"""``KIND=FILE``: a report written in the form that somebody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from eqprop.arguments import short
+from eqprop.errors import InvalidInput
+from eqprop.reports.annotations import github_annotations
+from eqprop.reports.junit import junit
+from eqprop.reports.markdown import markdown
+from eqprop.results import Report
+
+KINDS: Mapping[str, Callable[[Report], str]] = {
+    "json": Report.to_json,
+    "junit": junit,
+    "markdown": markdown,
+    "github": github_annotations,
+}
+"""The forms, and what writes each."""
+
+
+def asked(text: str) -> tuple[str, str]:
+    """The form and the file of ``KIND=FILE``; an empty file, for the standard output, of ``KIND``.
+
+    Raises:
+        InvalidInput: for a form that there is not.
+    """
+    kind, _, file = text.partition("=")
+    if kind not in KINDS:
+        msg = f"the report is {short(text)}; expected KIND=FILE, or KIND for the output; KIND is {', '.join(KINDS)}."
+        raise InvalidInput(msg)
+    return kind, file
+
+
+def write(report: Report, wanted: Iterable[tuple[str, str]], echo: Callable[[str], None]) -> None:
+    """Write a report in each of the forms. Markdown is added to what a file has, as steps of a build do with summaries.
+
+    Args:
+        report: of a run.
+        wanted: forms and files.
+        echo: takes what has no file.
+
+    Raises:
+        InvalidInput: where a file cannot be written.
+    """
+    for kind, file in wanted:
+        text = KINDS[kind](report)
+        if not file:
+            echo(text)
+            continue
+        try:
+            with Path(file).open("a" if kind == "markdown" else "w", encoding="utf-8") as out:
+                out.write(text if text.endswith("\n") else f"{text}\n")
+        except OSError as error:
+            msg = f"the report {file!r} cannot be written: {error.strerror or error}."
+            raise InvalidInput(msg) from error

@@ -1,0 +1,161 @@
+"""A counterexample as a script: it runs without eqprop, and fails until the model in it is mended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+
+import eqprop
+from eqprop.counterexamples import model_source
+from eqprop.runs import script
+from eqprop.runs.scripting import literal
+from eqprop.runs.targets import resolve
+
+NETS = """
+    import os
+    import jax
+    import jax.numpy as jnp
+    import eqprop
+    from eqprop import groups
+
+    HELPER = 0.0
+    UNUSED = eqprop
+
+
+    @jax.custom_vjp
+    def fused(x, b):
+        return jnp.maximum(x + b[None], HELPER)
+
+
+    def backward(residuals, g):
+        x, b = residuals
+        g = jnp.where(x > 0, g, 0)  # $ the bug
+        return g, jnp.sum(g, axis=0)
+
+
+    fused.defvjp(lambda x, b: (fused(x, b), (x, b)), backward)
+
+
+    @jax.jit
+    def network(params, x):
+        return fused(x @ params["w1"], params["b1"]) @ params["w2"]
+
+
+    @jax.custom_vjp
+    def late(x):
+        return jnp.maximum(x, 0)
+
+
+    late.defvjp(lambda x: (late(x), x), lambda x, g: (jnp.where(x > 1, g, 0),))
+
+
+    def later(params, x):
+        return late(x @ params["w1"] + params["b1"][None]) @ params["w2"]
+
+
+    def cubic(params, x):
+        return network(params, x) * (1 + params["b1"][0])
+
+
+    def strange(params, x):
+        assert eqprop
+        return cubic(params, x)
+
+
+    rescaling = eqprop.hidden_units(groups.Scaling(2), writes={"w1": 1, "b1": 0}, reads={"w2": 0}, name="rescaling")
+
+
+    def pair(apply):
+        params = {"w1": jnp.eye(2), "b1": jnp.zeros(2), "w2": jnp.ones((2, 1))}
+        return eqprop.Pair(eqprop.Model(apply, params, jnp.ones((1, 2)), name="mlp"), rescaling, name="mlp")
+
+
+    fused_pair, cubic_pair, strange_pair, late_pair = pair(network), pair(cubic), pair(strange), pair(later)
+    nameless_pair = pair(lambda params, x: cubic(params, x))
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    (tmp_path / "script_nets.py").write_text(dedent(NETS), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield "script_nets"
+    sys.modules.pop("script_nets", None)
+
+
+def saved(target: str, name: str, folder: Path) -> str:
+    budget = {"max_architectures": 1, "probes": 64, "unseen": False}
+    (verdict,) = eqprop.run(resolve(target), properties=[name], save=folder, **budget).verdicts
+    return verdict.counterexample.file
+
+
+def run(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In an interpreter that has no eqprop, hypothesis or pytest to import."""
+    ban = "import sys\nsys.modules.update(dict.fromkeys(('eqprop', 'hypothesis', 'pytest')))\n"
+    (folder / "bug.py").write_text(ban + text, encoding="utf-8")
+    return subprocess.run([sys.executable, "bug.py"], cwd=folder, check=False, capture_output=True, text=True)
+
+
+MENDED = ("jnp.where(x > 0,", "jnp.where(x + b[None] > 0,")
+
+
+@pytest.mark.parametrize(
+    ("pair", "name", "mended"),
+    [
+        ("fused_pair", "noether", MENDED),
+        ("late_pair", "gradient-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
+        ("cubic_pair", "equivariance", (' * (1 + params["b1"][0])', "")),
+    ],
+)
+def test_a_script_fails_by_itself_until_the_model_in_it_is_mended(module, tmp_path, pair, name, mended):
+    text = script(saved(f"{module}:{pair}", name, tmp_path / "found"))
+    assert "eqprop" not in text
+    (tmp_path / "alone").mkdir()
+    done = run(text, tmp_path / "alone")
+    assert done.returncode == 1, done.stderr
+    assert "difference" in done.stdout
+    assert mended[0] in text
+    done = run(text.replace(*mended), tmp_path / "alone")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_no_script_shows_is_refused(module, tmp_path):
+    for pair, message in (
+        ("strange_pair", "script_nets.py:5: the model needs 'import eqprop'"),
+        ("nameless_pair", r"<lambda>', which is no name of a module; .*: move it to the top level"),
+    ):
+        file = saved(f"{module}:{pair}", "equivariance", tmp_path / "found")
+        with pytest.raises(eqprop.InvalidInput, match=message):
+            script(file)
+    file = saved(f"{module}:fused_pair", "derivative", tmp_path / "found")
+    with pytest.raises(eqprop.InvalidInput, match="'derivative' has no script; those that have one are: equivariance"):
+        script(file)
+
+
+def test_a_model_is_shown_with_what_it_needs_and_nothing_else(module):
+    (task,) = resolve(f"{module}:fused_pair")
+    name, text = model_source(eqprop.load(task.address).model.apply)
+    assert name == "network"
+    shown = ("import", "from", "HELPER", "UNUSED", "fused.")
+    assert [line for line in text.splitlines() if line.startswith(shown)] == [
+        "import jax",
+        "import jax.numpy as jnp",
+        "HELPER = 0.0",
+        "fused.defvjp(lambda x, b: (fused(x, b), (x, b)), backward)",
+    ]
+    assert "@jax.custom_vjp" in text
+    assert "def pair" not in text
+
+
+def test_trees_are_written_as_python():
+    tree = {"a": [np.ones(2, np.float32), (np.int32(3),)], "b": None}
+    assert literal(tree) == "{'a': [jnp.array([1.0, 1.0], 'float32'), (jnp.array(3, 'int32'), ), ], 'b': None}"
+    with pytest.raises(eqprop.InvalidInput, match="a script shows dictionaries, lists, tuples and arrays"):
+        literal({"a": object()})
