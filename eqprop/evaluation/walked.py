@@ -70,10 +70,7 @@ class Walked:
             self.elsewhere = next(foreign_functions(self._program), None) is not None
             self._reader = _Reader()
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
-
-    @property
-    def by_jax(self) -> tuple[str, ...]:
-        return self._walks[""].by_jax
+        self.by_jax: tuple[str, ...] = self._walks[""].by_jax
 
     @property
     def steps(self) -> int:
