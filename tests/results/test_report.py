@@ -106,7 +106,8 @@ def test_a_missing_cell_is_no_success():
 def test_a_property_that_is_known_to_apply_is_missing_where_it_does_not():
     idle = vanished(verdict(outcome=Outcome.NOT_APPLICABLE, reason="T moves"))
     assert (idle.outcome, idle.reason) == (Outcome.MISSING, "expected, and does not apply any more: T moves")
-    assert vanished(verdict()) == verdict()
+    held = verdict()
+    assert vanished(held) is held  # not ==: of two NaN Python 3.13 says that they differ
 
 
 @pytest.mark.parametrize(
