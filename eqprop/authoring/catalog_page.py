@@ -8,7 +8,7 @@ python -m eqprop.authoring.catalog_page > docs/catalog.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 from eqprop.authoring.expected import cells
@@ -56,7 +56,8 @@ those on which a kind of group acts.
   median over probes, in the run that `python -m benchmarks.cells` kept). The others do not apply; `eqprop verify -v`
   says why. [{PROPERTIES_PAGE}]({PROPERTIES_PAGE}) explains them.
 - **Mutants** are defects that were planted in the entry. Each is caught at the order it is listed under and at none
-  below (`python -m benchmarks.power`); behind it are the properties of that order that caught it.
+  below (`python -m benchmarks.power`); behind it is what of that order caught it, the first
+  of many.
 - A **negative control** is a claim that is wrong: its premise must be falsified on every architecture.
 """
 
@@ -113,8 +114,8 @@ def _escaped(text: str) -> str:
 
 def _properties(resolutions: Mapping[str, float | None]) -> str:
     names = [prop.name for prop in LIBRARY if prop.name in resolutions]
-    # Without a link for each: those were a quarter of the page.
-    return ", ".join(f"`{name}` {_shown(resolutions[name])}" for name in names)
+    # Without a link or a typeface for each: those were a quarter of the page.
+    return ", ".join(f"{name} {_shown(resolutions[name])}" for name in names)
 
 
 def _shown(resolution: float | None) -> str:
@@ -131,7 +132,11 @@ def _mutants(entry: Entry) -> Iterator[str]:
     for mutant in sorted(set(entry.mutants) - set(COVARIANT), key=lambda m: (m.order, entry.mutants.index(m))):
         kill = _found().get((entry.name, mutant.name))
         by = [name for name in (kill.falsified if kill else ()) if orders[name] == mutant.order]
-        yield f"  {_line(mutant)} ({', '.join(by) or 'not measured'})"
+        yield f"  {_line(mutant)} ({_the_first(by) or 'not measured'})"
+
+
+def _the_first(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 2 else ", ".join(names)
 
 
 def _line(mutant: Mutant) -> str:
