@@ -177,16 +177,27 @@ def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], a
 
 GOLDEN_ANGLE = 2.399963229728653
 
+ZEROS = 8
+"""A tensor of no more units in the last place of 1 than these is a perturbed tensor of zeros."""
 
-def irregular(theta: Tree) -> Any:
-    """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros)."""
+
+def irregular(theta: Tree, unit: float = 0.0) -> Any:
+    """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros).
+
+    Args:
+        theta: the point.
+        unit: unit roundoff of the lowest precision in the program. In perturbed copies zeros are as large as that; they
+            are zeros here as well, since a floor is what the same statement says at a point nearby, and not along
+            another direction.
+    """
     leaves, treedef = jax.tree.flatten(theta)
     start, found = 0, []
     for leaf in leaves:
         dtype = jnp.promote_types(leaf.dtype, jnp.float32)  # float16 does not count far
         angles = GOLDEN_ANGLE * (1 + start + jnp.arange(leaf.size, dtype=dtype)).reshape(leaf.shape)
         mean_square = jnp.mean(leaf**2) if leaf.size else jnp.ones((), leaf.dtype)
-        positive = mean_square > 0
+        least = ZEROS * max(unit, float(jnp.finfo(leaf.dtype).eps))
+        positive = mean_square > least**2
         scale = jnp.where(positive, jnp.sqrt(jnp.where(positive, mean_square, 1)), 1)
         found.append(jnp.cos(angles).astype(leaf.dtype) * scale)
         start += leaf.size

@@ -129,7 +129,7 @@ def _orbit(point: Point) -> Sides:
 def _weight_decay(point: Point) -> Sides:
     """After a while of training with decay λ, of which r = ∇L + λθ is left at the end."""
     start, gradient = point.theta, point.gradient.function
-    curvature = largest_curvature(point.gradient.push, irregular(start))
+    curvature = largest_curvature(point.gradient.push, irregular(start, point.unit))
     decay = (0.05 + 0.2 * point.probe.rates[1] ** 2) * curvature
     step = 0.25 / jnp.where(curvature > 0, curvature + decay, 1)
 

@@ -72,11 +72,15 @@ def _derivative(point: Point) -> Sides:
     if point.pair.target is not None:
         image, moved = point.at_identity
         there = _against(point, lambda at: point.f_image(at, moved))
-        parts += _along(point, there, image, irregular(image), "along a segment, of the target")
+        parts += _along(point, there, image, irregular(image, point.unit), "along a segment, of the target")
     if point.pair.model.loss is not None:
         loss, outputs = point.loss, point.here.value
         parts += _along(
-            point, lambda y: (loss(y), jnp.abs(loss(y))), outputs, irregular(outputs), "along a segment, of the loss"
+            point,
+            lambda y: (loss(y), jnp.abs(loss(y))),
+            outputs,
+            irregular(outputs, point.unit),
+            "along a segment, of the loss",
         )
     return parts
 
@@ -91,7 +95,7 @@ def _input_derivative(point: Point) -> Sides:
 def _in_inputs(point: Point, f: Callable[..., Any], theta: Any, inputs: Any, label: str) -> Sides:
     floats = point.pair.model.input_leaves.split(inputs)
     function = _against(point, lambda at: f(theta, point.join_inputs(at, inputs)))
-    return _along(point, function, floats, irregular(floats), label)
+    return _along(point, function, floats, irregular(floats, point.unit), label)
 
 
 def _hessian_symmetry(point: Point) -> Sides:
@@ -137,7 +141,7 @@ def _zeros_kept(leaf: Any) -> Any:
 
 
 def _hessian_integral(point: Point) -> Sides:
-    gradient, v = point.gradient.function, irregular(point.theta)
+    gradient, v = point.gradient.function, irregular(point.theta, point.unit)
 
     def slope(at: Any) -> tuple[Any, Any]:
         found = gradient(at)

@@ -76,7 +76,7 @@ def _fixed_point(point: Point) -> Sides:
 
 def _fixed_set(point: Point) -> Sides:
     m = _mirror(point)
-    curvature = largest_curvature(m.gradient.push, irregular(m.theta))
+    curvature = largest_curvature(m.gradient.push, irregular(m.theta, point.unit))
     step = 0.2 / jnp.where(curvature > 0, curvature, 1)
 
     def train(_: Any, state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:

@@ -46,7 +46,7 @@ TELLING = 1e-3
 
 def curvature_of(point: Point) -> Any:
     """‖H‖ at θ, from below."""
-    return point.once("curvature", lambda: largest_curvature(point.gradient.push, irregular(point.theta)))
+    return point.once("curvature", lambda: largest_curvature(point.gradient.push, irregular(point.theta, point.unit)))
 
 
 def _pace(point: Point) -> Any:

@@ -55,13 +55,13 @@ def in_inputs(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, label: s
 
 def _where_inputs_count(point: Point, parts: Sides) -> Sides:
     """The parts, at points where the outputs depend on the inputs."""
-    moved, outputs = point.here_in_inputs.push(irregular(point.input_action.at)), point.here.value
+    moved, outputs = point.here_in_inputs.push(irregular(point.input_action.at, point.unit)), point.here.value
     return only_where(norm(moved) > point.unit**UNSEEN * norm(outputs), parts)
 
 
 def _input_covariance(point: Point) -> Sides:
     here, there, move = point.here_in_inputs, point.there_in_inputs, point.input_action
-    w, v = point.probe.cotangent, irregular(move.at)
+    w, v = point.probe.cotangent, irregular(move.at, point.unit)
     pushed = point.output_action.push(here.push(v))
     pulled = here.pull(point.output_action.pull(w))
     parts = (
@@ -83,7 +83,7 @@ def _of_inputs(point: Point, f: OfBoth, loss: Any, theta: Tree, floats: Tree) ->
 
 def _mixed_covariance(point: Point) -> Sides:
     move, loss, expected = point.input_action, point.loss, point.loss_expected
-    u, v = point.probe.tangent, irregular(move.at)
+    u, v = point.probe.tangent, irregular(move.at, point.unit)
     here = (point.of_both, expected, point.theta, move.at)
     there = (point.of_both_there, loss, point.action.value, move.value)
     along_inputs = _of_params(point, *here).push(v)

@@ -76,7 +76,7 @@ def _runs(gradient: Local, step: Any, keeps: Any) -> _Runs:
 def _learning(point: Point) -> Sides:
     loss, moved_loss = _losses(point)
     here, there = point.here.gradient_of(loss), point.there.gradient_of(moved_loss)
-    curvature = largest_curvature(here.push, irregular(point.theta))
+    curvature = largest_curvature(here.push, irregular(point.theta, point.unit))
     step = REACH / jnp.where(curvature > 0, curvature, 1)
     kept = MOST_KEPT * point.probe.rates[2]
     keeps = jnp.stack([0 * kept, kept])

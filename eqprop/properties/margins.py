@@ -72,7 +72,7 @@ def _margin(point: Point) -> Sides:
 def _monotone(point: Point, gradient: Callable[[Tree], Tree], log_margin: Callable[[Tree], Any]) -> Sides:
     """What log γ loses on a step of gradient flow: nothing."""
     slope_of = gradient_of(log_margin)
-    curvature = largest_curvature(point.near(gradient, point.theta).push, irregular(point.theta))
+    curvature = largest_curvature(point.near(gradient, point.theta).push, irregular(point.theta, point.unit))
     step = REACH / jnp.where(curvature > 0, curvature, 1)
     states, rest = collocation(
         lambda theta: scaled(gradient(theta), -1.0),

@@ -61,7 +61,7 @@ def _sharpness(point: Point) -> Sides:
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1))
 
-    v = repeated(range(POWER_STEPS), turn, irregular(theta))
+    v = repeated(range(POWER_STEPS), turn, irregular(theta, point.unit))
     w = back.push(v)
     there, here = product(v), point.gradient.push(w)
     size = norm(v) * norm(there) + norm(w) * norm(here)

@@ -89,7 +89,7 @@ def _isotypic_blocks(point: Point) -> Sides:
     weights = np.cos(GOLDEN_ANGLE * (1 + m.stabiliser.classes)) / np.sqrt(m.stabiliser.order)
     image, size = product(u), largest_of(uncancelled(product, u, m.theta))
     turned = product(m.weighted(u, weights))
-    v, away = m.kept(irregular(m.theta)), subtract(u, m.kept(u))
+    v, away = m.kept(irregular(m.theta, point.unit)), subtract(u, m.kept(u))
     across = product(away)
     sizes = uncancelled(product, away, m.theta)
     return (

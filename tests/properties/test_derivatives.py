@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
+from eqprop.engine import numbers_context
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.mutants import scales_second_derivative, with_backward, with_derivative
 from eqprop.probes import SQUARED_ERROR
@@ -372,6 +373,27 @@ def test_where_the_gradient_jumps_nothing_is_said_of_its_increment(units: int):
     assert violated == set()
     assert found["hessian-integral"].inconclusive.mean() < 0.05
     assert conclusive(found["hessian-integral"]).any()
+
+
+@pytest.mark.parametrize("name", ["hessian-integral", "sharpness"])
+def test_biases_that_start_at_zero_leave_as_much_to_say_as_others(name: str):
+    """In perturbed copies they are as small as rounding errors; the direction that is looked along must not turn."""
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(2, 8)), "b": np.zeros(8), "a": rng.normal(size=(8, 3))}
+    model = eqprop.Model(lambda p, x: jax.nn.relu(x @ p["w"] + p["b"][None]) @ p["a"], params, rng.normal(size=(4, 2)))
+    moved = eqprop.hidden_units(groups.Permutation(8), writes={"w": 1, "b": 0}, reads={"a": 0})
+    found, violated = judged(eqprop.Pair(model, moved), (by_name(name),))
+    assert violated == set()
+    assert found[name].inconclusive.mean() < 0.1
+
+
+@pytest.mark.parametrize("unit", [0.0, 2.0**-8])
+def test_an_irregular_direction_takes_a_perturbed_tensor_of_zeros_for_zeros(unit: float):
+    least = max(unit, np.finfo(np.float64).eps)
+    zeros = {"b": np.zeros(4), "w": np.ones(2)}
+    near = {**zeros, "b": np.array([1, -1, 1, 1]) * least}
+    with numbers_context("float64"):
+        np.testing.assert_array_equal(irregular(near, unit)["b"], irregular(zeros, unit)["b"])
 
 
 @pytest.mark.parametrize(("evaluator", "settled"), [("xla", 0.8), ("numpy", 0.75)])
