@@ -177,7 +177,7 @@ COVARIANT: dict[str, tuple[Apply, set[str]]] = {
     "one tensor": (entering(w=halved), {"derivative"}),
     "one tensor, backwards": (entering(w=halved_backwards), {"derivative", "hessian-symmetry"}),
     "a tensor that is stopped": (entering(w=jax.lax.stop_gradient), {"derivative"}),
-    "a cotangent of the inputs": (masked, {"input-derivative"}),
+    "a cotangent of the inputs": (masked, {"input-derivative", "mixed-covariance"}),
     "a second derivative": (turning, {"hessian-symmetry"}),
 }
 
@@ -218,7 +218,7 @@ def after_folding(params: Any, x: Any) -> Any:
 def test_both_models_of_a_conversion_are_looked_at():
     assert judged(converted(after_folding), CORE)[1] == set()
     wrong = lambda p, x: after_folding(p, halved_backwards(x))  # noqa: E731
-    assert judged(converted(wrong), CORE)[1] == {"input-derivative"}
+    assert judged(converted(wrong), CORE)[1] == {"input-derivative", "input-covariance", "mixed-covariance"}
     wrong = lambda p, x: halved_backwards(after_folding(p, x))  # noqa: E731
     assert judged(converted(wrong))[1] == {"derivative", "input-derivative"}
 

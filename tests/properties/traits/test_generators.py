@@ -101,8 +101,8 @@ SPECIAL = {
     translation: [("none", 0.0)] * 3,
     # The simple elements of the factors in turn.
     shift_and_scale: [("none", 0.0), ("some", 0.0)] * 3 + [("some", 0.0)],
-    rescaling: [],
-    general_linear: [],
+    rescaling: [("each", 0.0)] * 4,
+    general_linear: [("each", 0.0)] * 3,
     rotation: [],
     sheared: [],
     permutation: [],
@@ -516,7 +516,7 @@ def test_a_group_with_one_element_has_no_algebra_to_speak_of():
 def test_traits_are_worked_out_once_for_each_pair_object(monkeypatch: pytest.MonkeyPatch):
     here = rescaling()
     first = traits_of(here)
-    monkeypatch.setattr(generators, "_Generators", None)
+    monkeypatch.setattr(generators, "GeneratorSurvey", None)
     assert traits_of(here) is first
 
 
