@@ -77,7 +77,7 @@ def as_index(value: Any) -> int | None:
         return None
 
 
-def whole_number(value: Any, what: str, *, least: int = 0, most: int | None = None) -> int:
+def whole_number(value: object, what: str, *, least: int = 0, most: int | None = None) -> int:
     """A whole number in a range, NumPy's included.
 
     Args:
@@ -97,7 +97,7 @@ def whole_number(value: Any, what: str, *, least: int = 0, most: int | None = No
     return number
 
 
-def positive(value: Any, what: str) -> float:
+def positive(value: object, what: str) -> float:
     """A positive number that was given; infinity is none.
 
     Raises:
@@ -109,7 +109,7 @@ def positive(value: Any, what: str) -> float:
     return float(value)
 
 
-def flag(value: Any, what: str) -> bool:
+def flag(value: object, what: str) -> bool:
     """True or False; a text such as ``"no"`` would count as True.
 
     Raises:
@@ -121,7 +121,7 @@ def flag(value: Any, what: str) -> bool:
     return value
 
 
-def one_of(value: Any, known: Iterable[str], what: str) -> str:
+def one_of(value: object, known: Iterable[str], what: str) -> str:
     """One of a few known texts.
 
     Raises:
@@ -134,7 +134,7 @@ def one_of(value: Any, known: Iterable[str], what: str) -> str:
     return value
 
 
-def function_of(value: Any, arguments: tuple[str, ...], what: str) -> Any:
+def function_of(value: object, arguments: tuple[str, ...], what: str) -> Any:
     """A function that can be called with so many arguments, as far as Python knows its signature.
 
     Raises:
@@ -155,7 +155,7 @@ def function_of(value: Any, arguments: tuple[str, ...], what: str) -> Any:
     return value
 
 
-def mapping_of(value: Any, example: str, what: str) -> Mapping[Any, Any]:
+def mapping_of(value: object, example: str, what: str) -> Mapping[Any, Any]:
     """A mapping whose keys are texts.
 
     Args:

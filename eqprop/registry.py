@@ -142,7 +142,7 @@ def register(
     return decorate
 
 
-def _listed(values: Any, kind: type[T], expected: str, what: str) -> tuple[T, ...]:
+def _listed(values: object, kind: type[T], expected: str, what: str) -> tuple[T, ...]:
     """What was given, each of one kind; a single one is a list of one."""
     if isinstance(values, kind):
         return (values,)

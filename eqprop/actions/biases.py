@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from eqprop.arguments import as_index, got, mapping_of, whole_number
 from eqprop.claims import Params, Transformation
@@ -90,7 +91,7 @@ def one_of_paths(paths: tuple[str, ...], path: str, where: str) -> int:
     return found[0]
 
 
-def added_to(leaf: Any, added: Any, what: str) -> jax.Array:
+def added_to(leaf: ArrayLike, added: ArrayLike, what: str) -> jax.Array:
     """The leaf with something of its shape, in its own dtype.
 
     Raises:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from eqprop.arguments import got
 from eqprop.claims import Action, Transformation, unmoved
+from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
 from eqprop.groups import Element, Product
 
@@ -37,7 +36,7 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
         if all(action is unmoved for action in actions):
             return unmoved
 
-        def act(element: Element, point: Any) -> Any:
+        def act(element: Element, point: Tree) -> Tree:
             for action, component in reversed(list(zip(actions, element, strict=True))):
                 point = action(component, point)
             return point

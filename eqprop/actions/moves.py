@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ from eqprop.actions.axes import Axes, Axis, axes_of, unfolded
 from eqprop.actions.nearest import nearest_axes
 from eqprop.actions.parts import parts, place_of
 from eqprop.claims import Params, Transformation
-from eqprop.engine import leaf_paths
+from eqprop.engine import Tree, leaf_paths
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Element, Group
 
@@ -78,7 +77,7 @@ def declared(group: Group, declarations: Iterable[Move], *, name: str, where: st
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
         shapes = dict(zip(paths, map(np.shape, leaves), strict=True))
-        moved: set[tuple[Any, ...]] = set()
+        moved: set[tuple[Tree, ...]] = set()
         for move in declarations:
             acting, its_element = _component(group, element, move)
             for i, slices in parts(paths, move.pattern, role=where):

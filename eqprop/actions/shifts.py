@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import numpy as np
 from eqprop.actions.parts import Part, parts, place_of, size_of
 from eqprop.arguments import as_index, mapping_of, short
 from eqprop.claims import Params, Transformation
-from eqprop.engine import is_floating, leaf_paths, type_of_leaf
+from eqprop.engine import Tree, is_floating, leaf_paths, type_of_leaf
 from eqprop.errors import InvalidInput
 from eqprop.groups import Element, Translation
 
@@ -99,7 +98,7 @@ def _text(form: Mapping[str, Shape]) -> str:
 def _shapes(params: Params, along: Mapping[str, Along], where: str) -> list[tuple[Part, Shape, Shape]]:
     """For each part that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
     leaves, paths = jax.tree.leaves(params), leaf_paths(params)
-    found: dict[tuple[Any, ...], tuple[Part, Shape, Shape]] = {}
+    found: dict[tuple[Tree, ...], tuple[Part, Shape, Shape]] = {}
     for pattern, axis in mapping_of(along, "{'w_out': 1, 'b_out': 0}", f"{where}: the tensors").items():
         for part in parts(paths, pattern, role=where):
             leaf, shape = leaves[part.leaf], np.shape(leaves[part.leaf])

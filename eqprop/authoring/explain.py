@@ -9,6 +9,8 @@ from typing import Any
 
 from eqprop.arguments import suggestion
 from eqprop.authoring.reference import facts
+from eqprop.claims import Params
+from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
 from eqprop.groups import DiscretePower, DiscreteProduct, Group
 from eqprop.properties import KNOWN, LIBRARY, Property
@@ -40,12 +42,12 @@ def explanation(name: str) -> str:
 class _Yours:
     """Stands for the optimiser that a property is about: what is claimed does not depend on it."""
 
-    def init(self, params: Any) -> Any:
+    def init(self, params: Params) -> Any:
         """No state."""
         del params
         return ()
 
-    def update(self, grads: Any, state: Any, params: Any) -> Any:
+    def update(self, grads: Any, state: Tree, params: Params) -> Any:
         """The gradients."""
         del params
         return grads, state

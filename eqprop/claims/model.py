@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from eqprop.arguments import flag, function_of, name_of, texts_of
-from eqprop.engine import Partition
+from eqprop.engine import Partition, Tree
 
 Params = Any
 Inputs = Any
@@ -45,7 +45,7 @@ class Model:
     apply: Callable[[Params, Inputs], Outputs]
     params: Params
     inputs: Inputs
-    loss: Callable[[Outputs], Any] | None = None
+    loss: Callable[[Outputs], Tree] | None = None
     name: str = "model"
     trained: bool = True
     domain: Callable[[Params], Params] | None = None

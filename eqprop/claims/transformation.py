@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from eqprop.arguments import flag, function_of, name_of, one_of, short
 from eqprop.claims.model import Params
+from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
 from eqprop.groups import Algebra, Element, Group
 
 Moved = TypeVar("Moved")
-Action = Callable[[Element, Any], Any]
+Action = Callable[[Element, Tree], Tree]
 Side = Literal["left", "right"]
 
 
@@ -54,7 +55,7 @@ class Transformation:
     name: str = "transformation"
     side: Side = "left"
     isometry: bool = False
-    charge: Callable[[Algebra, Params], Any] | None = None
+    charge: Callable[[Algebra, Params], Tree] | None = None
 
     def __post_init__(self) -> None:
         what = f"Transformation {name_of(self.name, 'Transformation')!r}"

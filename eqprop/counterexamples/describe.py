@@ -44,7 +44,7 @@ FIELD_WORDS = {
 }
 
 
-def by_path(pair: Pair, field: str, value: Any) -> dict[str, np.ndarray]:
+def by_path(pair: Pair, field: str, value: object) -> dict[str, np.ndarray]:
     """A probe's field as arrays by pytree path; fields that are like the parameters by the parameters' paths."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(value)]
     like_params = field in ("params", "tangent", "tangent2")

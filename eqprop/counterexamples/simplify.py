@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from eqprop.evaluation import WITHOUT_COMPILING, Program, last_word
 from eqprop.groups import LieGroup, involutions
@@ -79,7 +80,7 @@ class Workshop:
         ends = np.cumsum([leaf.size for leaf in self.leaves])
         columns = iter(np.split(draft.numbers, ends[:-1], axis=1) if len(ends) else [])
 
-        def fill(leaf: Any) -> np.ndarray:
+        def fill(leaf: ArrayLike) -> np.ndarray:
             if _real(leaf):
                 return next(columns).reshape(count, *np.shape(leaf))
             return np.broadcast_to(np.asarray(leaf), (count, *np.shape(leaf)))
@@ -103,7 +104,7 @@ class Workshop:
         return found
 
 
-def _real(leaf: Any) -> bool:
+def _real(leaf: ArrayLike) -> bool:
     return bool(jnp.issubdtype(np.asarray(leaf).dtype, jnp.floating))
 
 

@@ -4,7 +4,6 @@ from eqprop.engine.blame import behind as behind
 from eqprop.engine.cache import active_folder as active_folder
 from eqprop.engine.cache import persistent_cache as persistent_cache
 from eqprop.engine.calculus import Local as Local
-from eqprop.engine.calculus import Tree as Tree
 from eqprop.engine.calculus import add as add
 from eqprop.engine.calculus import bracket as bracket
 from eqprop.engine.calculus import derivative as derivative
@@ -65,7 +64,10 @@ from eqprop.engine.rowwise import over_rows as over_rows
 from eqprop.engine.rules import with_backward as with_backward
 from eqprop.engine.rules import with_derivative as with_derivative
 from eqprop.engine.sources import described as described
+from eqprop.engine.trees import Array as Array
+from eqprop.engine.trees import Leaves as Leaves
 from eqprop.engine.trees import Partition as Partition
+from eqprop.engine.trees import Tree as Tree
 from eqprop.engine.trees import is_floating as is_floating
 from eqprop.engine.trees import leaf_paths as leaf_paths
 from eqprop.engine.trees import matching as matching

@@ -16,26 +16,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike, DTypeLike
 
 from eqprop.engine.memory import in_a_scope, remembered
-from eqprop.engine.trees import is_floating
+from eqprop.engine.trees import Array, Tree, is_floating
 from eqprop.errors import NotDifferentiable
 
-Tree = Any
 
-
-def inner(a: Tree, b: Tree) -> Any:
+def inner(a: Tree, b: Tree) -> Tree:
     """⟨a, b⟩ over all leaves."""
     products = [jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)]
     return sum(products[1:], products[0]) if products else jnp.zeros(())
 
 
-def inner_magnitude(a: Tree, b: Tree) -> Any:
+def inner_magnitude(a: Tree, b: Tree) -> Tree:
     """Σ|aᵢ bᵢ|: the size of the terms that cancel in ⟨a, b⟩."""
     return inner(jax.tree.map(jnp.abs, a), jax.tree.map(jnp.abs, b))
 
 
-def norm(a: Tree) -> Any:
+def norm(a: Tree) -> Tree:
     """The Euclidean norm over all leaves."""
     return jnp.sqrt(inner(a, a))
 
@@ -50,7 +49,7 @@ def subtract(a: Tree, b: Tree) -> Tree:
     return jax.tree.map(jnp.subtract, a, b)
 
 
-def scaled(a: Tree, factor: Any) -> Tree:
+def scaled(a: Tree, factor: Array | float) -> Tree:
     """factor · a, leaf by leaf."""
     return jax.tree.map(lambda leaf: leaf * factor, a)
 
@@ -66,19 +65,21 @@ def in_types_of(example: Tree, given: Tree) -> Tree:
     A model may return float32 or bfloat16 whatever it is given, and a leaf of each.
     """
 
-    def cast(like: Any, leaf: Any) -> Any:
+    def cast(like: Tree, leaf: ArrayLike) -> Tree:
         dtype = jnp.result_type(like)
         return leaf if jnp.result_type(leaf) == dtype else jnp.asarray(leaf, dtype)
 
     return jax.tree.map(cast, example, given)
 
 
-def gradient(function: Callable[[Tree], Any]) -> Callable[[Tree], Tree]:
+def gradient(function: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:
     """x ↦ ∇f(x) of a function with values in ℝ."""
     return jax.grad(function)
 
 
-def value_and_gradient(function: Callable[[Tree], Any], *, beside: bool = False) -> Callable[[Tree], tuple[Any, Tree]]:
+def value_and_gradient(
+    function: Callable[[Tree], Tree], *, beside: bool = False
+) -> Callable[[Tree], tuple[Tree, Tree]]:
     """x ↦ f(x), ∇f(x); with ``beside`` f gives its value and something beside it, which stays beside the value."""
     return jax.value_and_grad(function, has_aux=beside)
 
@@ -173,7 +174,7 @@ class Local:
         value, pull = self._reverse
         return pull(in_types_of(value, cotangent))[0]
 
-    def gradient_of(self, loss: Callable[[Tree], Any]) -> Local:
+    def gradient_of(self, loss: Callable[[Tree], Tree]) -> Local:
         """θ ↦ ∇(ℓ∘f)(θ), near the same point: ``value`` is the gradient, ``push`` the Hessian-vector product."""
         return self._near(jax.grad(lambda at: loss(self.function(at))))
 
@@ -189,12 +190,12 @@ class Local:
         return self._near(lambda at: Local(self.function, at).pull(cotangent))
 
 
-def floats_as(dtype: Any, tree: Tree) -> Tree:
+def floats_as(dtype: DTypeLike | None, tree: Tree) -> Tree:
     """The tree with its floating-point leaves in this dtype; integers stay integers."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype if is_floating(leaf) else None), tree)
 
 
-def _moving(identity: Any) -> tuple[tuple[Any, ...], Callable[[Any], tuple[Any, ...]], Callable[..., Any]]:
+def _moving(identity: Tree) -> tuple[tuple[Tree, ...], Callable[[Tree], tuple[Tree, ...]], Callable[..., Tree]]:
     """The numbers of a group's identity that move along exp(tξ), how to pick and how to replace them in an element.
 
     Integers (of a discrete factor) stay what they are.
@@ -202,30 +203,32 @@ def _moving(identity: Any) -> tuple[tuple[Any, ...], Callable[[Any], tuple[Any, 
     kept, treedef = jax.tree.flatten(identity)
     floating = [is_floating(leaf) for leaf in kept]
 
-    def floats(element: Any) -> tuple[Any, ...]:
+    def floats(element: Tree) -> tuple[Tree, ...]:
         return tuple(leaf for leaf, f in zip(treedef.flatten_up_to(element), floating, strict=True) if f)
 
-    def joined(*moving: Any) -> Any:
+    def joined(*moving: Tree) -> Tree:
         given = iter(moving)
         return jax.tree.unflatten(treedef, [next(given) if f else leaf for leaf, f in zip(kept, floating, strict=True)])
 
     return floats(identity), floats, joined
 
 
-def generator(action: Callable[[Any, Tree], Tree], identity: Any, tangent: Any) -> Callable[[Tree], Tree]:
+def generator(action: Callable[[Tree, Tree], Tree], identity: Tree, tangent: Array) -> Callable[[Tree], Tree]:
     """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ)."""
     start, floats, joined = _moving(identity)
     return lambda at: jax.jvp(lambda *moving: action(joined(*moving), at), start, floats(tangent))[1]
 
 
-def bracket(compose: Callable[..., Any], inverse: Callable[..., Any], identity: Any, first: Any, second: Any) -> Any:
+def bracket(
+    compose: Callable[..., Tree], inverse: Callable[..., Tree], identity: Tree, first: Tree, second: Any
+) -> Tree:
     """[ξ, η] in the coordinates of the group's elements: ∂s ∂t g(s) h(t) g(s)⁻¹ at 0, with tangents ξ of g and η of h.
 
     Only first derivatives in s and in t enter, so any two curves with these tangents serve and no exp is needed.
     """
     start, floats, joined = _moving(identity)
 
-    def carried(*moving: Any) -> Any:
+    def carried(*moving: Tree) -> Tree:
         g = joined(*moving)
         return jax.jvp(lambda *h: floats(compose(compose(g, joined(*h)), inverse(g))), start, floats(second))[1]
 

@@ -7,6 +7,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
+from jax.extend.core import JaxprEqn
+from jax.typing import DTypeLike
+
+from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.trees import Array
 
 EXACT = frozenset({
     # moved and copied
@@ -25,17 +31,17 @@ OF_PARTS = frozenset({"abs", "sign"})
 """Of a complex number these are made of a square root, which rounds."""
 
 
-def rounds(equation: Any) -> bool:
+def rounds(equation: JaxprEqn) -> bool:
     """Whether an operation of a traced program rounds a real or complex result."""
     name, given = equation.primitive.name, equation.invars
-    if name in EXACT and not (name in OF_PARTS and is_complex(given[0].aval.dtype)):
+    if name in EXACT and not (name in OF_PARTS and is_complex(aval_of(given[0]).dtype)):
         return False
-    if name == "convert_element_type" and _widens(given[0].aval.dtype, equation.outvars[0].aval.dtype):
+    if name == "convert_element_type" and _widens(aval_of(given[0]).dtype, aval_of(equation.outvars[0]).dtype):
         return False
-    return any(rounded(variable.aval) for variable in equation.outvars)
+    return any(rounded(aval_of(variable)) for variable in equation.outvars)
 
 
-def rounded(value: Any) -> bool:
+def rounded(value: Array | ShapedArray) -> bool:
     """Whether an array has entries that rounding errors change: real or complex numbers in floating point."""
     return value.size > 0 and is_inexact(value.dtype)
 
@@ -47,12 +53,12 @@ def _widens(old: Any, new: Any) -> bool:
 
 
 @cache
-def is_complex(dtype: Any) -> bool:
+def is_complex(dtype: DTypeLike) -> bool:
     """Whether this is the type of complex numbers."""
     return jnp.issubdtype(dtype, jnp.complexfloating)
 
 
 @cache
-def is_inexact(dtype: Any) -> bool:
+def is_inexact(dtype: DTypeLike) -> bool:
     """Whether numbers of this type are rounded."""
     return jnp.issubdtype(dtype, jnp.inexact)

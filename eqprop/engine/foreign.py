@@ -18,10 +18,11 @@ import numpy as np
 from jax.core import ShapedArray
 from jax.custom_derivatives import SymbolicZero
 from jax.interpreters import batching, mlir
+from jax.typing import DTypeLike
 
 from eqprop.engine.jaxprs import FOREIGN, equations, is_foreign
 from eqprop.engine.roundoff import Roundoff
-from eqprop.engine.trees import is_floating
+from eqprop.engine.trees import Array, Tree, is_floating
 
 Arrays = Sequence[np.ndarray]
 
@@ -97,10 +98,10 @@ of signs follows the operands)."""
 foreign_p.multiple_results = True
 
 
-def bridged(function: Foreign) -> Callable[..., tuple[Any, ...]]:
+def bridged(function: Foreign) -> Callable[..., tuple[Tree, ...]]:
     """The function as one that JAX traces, batches and differentiates, in reverse mode and as often as it can be."""
 
-    def backward(operands: Sequence[Any], moved: Sequence[bool], cotangents: Sequence[Any]) -> Iterable[Any]:
+    def backward(operands: Sequence[Tree], moved: Sequence[bool], cotangents: Sequence[Tree]) -> Iterable[Tree]:
         others = len(operands) - function.linear
         if function.linear and not any(moved[:others]):
             return [None] * others + list(_transposed(function)(*operands[:others], *cotangents))
@@ -109,13 +110,13 @@ def bridged(function: Foreign) -> Callable[..., tuple[Any, ...]]:
     return _reverse_only(function, backward)
 
 
-def _transposed(function: Foreign) -> Callable[..., tuple[Any, ...]]:
+def _transposed(function: Foreign) -> Callable[..., tuple[Tree, ...]]:
     """J u of the function whose cotangent map Jᵀw is given: its derivative is made of that map and of the map's."""
 
-    def backward(operands: Sequence[Any], moved: Sequence[bool], cotangents: Sequence[Any]) -> Iterable[Any]:
+    def backward(operands: Sequence[Tree], moved: Sequence[bool], cotangents: Sequence[Tree]) -> Iterable[Tree]:
         count = len(operands) - len(function.results)
         first, tangents = operands[:count], operands[count:]
-        found: list[Any] = [None] * count
+        found: list[Tree] = [None] * count
         if any(moved[:count]):
             of_map = bridged(function.cotangents)(*first, *cotangents, *tangents)
             found = list(_in_floats(first, of_map))
@@ -124,22 +125,22 @@ def _transposed(function: Foreign) -> Callable[..., tuple[Any, ...]]:
     return _reverse_only(function.transposed, backward)
 
 
-Backward = Callable[[Sequence[Any], Sequence[bool], Sequence[Any]], Iterable[Any]]
+Backward = Callable[[Sequence[Tree], Sequence[bool], Sequence[Tree]], Iterable[Tree]]
 """From operands, which of them move, and cotangents of the results to cotangents of the operands, or None."""
 
 
-def _reverse_only(function: Foreign, backward: Backward) -> Callable[..., tuple[Any, ...]]:
+def _reverse_only(function: Foreign, backward: Backward) -> Callable[..., tuple[Tree, ...]]:
     """The function with a rule in which those operands count that move: only of these are cotangents asked for."""
 
     @jax.custom_vjp
-    def call(*operands: Any) -> tuple[Any, ...]:
+    def call(*operands: Any) -> tuple[Tree, ...]:
         return tuple(foreign_p.bind(*operands, function=function, axes=0, noisy=False))
 
-    def forward(*operands: Any) -> tuple[Any, Any]:
+    def forward(*operands: Any) -> tuple[Tree, Tree]:
         values = tuple(operand.value for operand in operands)
         return call(*values), (values, tuple(() if operand.perturbed else None for operand in operands))
 
-    def pulled(kept: Any, cotangents: Sequence[Any]) -> tuple[Any, ...]:
+    def pulled(kept: Any, cotangents: Sequence[Tree]) -> tuple[Tree, ...]:
         operands, moved = kept
         given = [_zeros(c.aval) if isinstance(c, SymbolicZero) else c for c in cotangents]
         return tuple(backward(operands, [m is not None for m in moved], given))
@@ -148,11 +149,11 @@ def _reverse_only(function: Foreign, backward: Backward) -> Callable[..., tuple[
     return call
 
 
-def _zeros(aval: Any) -> Any:
+def _zeros(aval: Any) -> Tree:
     return jnp.zeros(aval.shape, aval.dtype)
 
 
-def _in_floats(operands: Sequence[Any], found: Iterable[Any]) -> Iterator[Any]:
+def _in_floats(operands: Sequence[Tree], found: Iterable[Tree]) -> Iterator[Tree]:
     """What was found for the operands in floating point, and None for the others."""
     given = iter(found)
     return (next(given) if is_floating(operand) else None for operand in operands)
@@ -168,7 +169,7 @@ def opaque_inside(program: Any) -> str:
     return next((why for function in foreign_functions(program) if (why := function.opaque)), "")
 
 
-def noisily(equation: Any, given: Sequence[Any], signs: Any) -> list[Any]:
+def noisily(equation: Any, given: Sequence[Tree], signs: Array) -> list[Tree]:
     """The operation at these operands, with rounding inside."""
     return foreign_p.bind(*given, signs, **{**equation.params, "noisy": True})
 
@@ -187,11 +188,11 @@ def _evaluated(function: Foreign, axes: int, noisy: bool, operands: Arrays) -> l
     return [np.reshape(leaf, (*leading, *leaf.shape[1:])) for leaf in found]
 
 
-def _at_once(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Any]:
+def _at_once(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
     return [jnp.asarray(leaf) for leaf in _evaluated(function, axes, noisy, [np.asarray(o) for o in operands])]
 
 
-def _batched(operands: Sequence[Any], axes_of: Sequence[Any], **params: Any) -> tuple[list[Any], list[int]]:
+def _batched(operands: Sequence[Tree], axes_of: Sequence[Tree], **params: Tree) -> tuple[list[Tree], list[int]]:
     size = next(o.shape[axis] for o, axis in zip(operands, axes_of, strict=True) if axis is not None)
     whole = [
         jnp.broadcast_to(operand, (size, *operand.shape)) if axis is None else jnp.moveaxis(operand, axis, 0)
@@ -201,7 +202,7 @@ def _batched(operands: Sequence[Any], axes_of: Sequence[Any], **params: Any) -> 
     return found, [0] * len(found)
 
 
-def _by_callback(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Any]:
+def _by_callback(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
     """The operation in a compiled program: Python is called.
 
     XLA does so in threads of its own, where numbers of 64 bits arrive with 32 if float64 was switched on in a scope:
@@ -219,15 +220,15 @@ def _by_callback(*operands: Any, function: Foreign, axes: int, noisy: bool) -> l
     return [_joined(array, aval.dtype) for array, aval in zip(found, avals, strict=True)]
 
 
-def _is_wide(dtype: Any) -> bool:
+def _is_wide(dtype: DTypeLike) -> bool:
     return np.dtype(dtype).itemsize == 8
 
 
-def _words(operand: Any) -> Any:
+def _words(operand: Any) -> Tree:
     return jax.lax.bitcast_convert_type(operand, jnp.uint32) if _is_wide(operand.dtype) else operand
 
 
-def _joined(array: Any, dtype: Any) -> Any:
+def _joined(array: Any, dtype: DTypeLike) -> Tree:
     return jax.lax.bitcast_convert_type(array, dtype) if _is_wide(dtype) else array
 
 

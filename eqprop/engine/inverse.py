@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine.loops import scanned
+from eqprop.engine.trees import Tree
 
 
 @jax.custom_jvp
-def inverse_matrix(matrix: Any) -> Any:
+def inverse_matrix(matrix: Tree) -> Tree:
     """A⁻¹ of a square matrix by Gauss–Jordan elimination with partial pivoting; not finite where A is singular.
 
     The error is a few units in the last place times the condition number (Higham, *Accuracy and Stability of Numerical
@@ -27,7 +28,7 @@ def inverse_matrix(matrix: Any) -> Any:
         return matrix
     place = jnp.arange(len(matrix))
 
-    def eliminate(state: tuple[Any, Any], k: Any) -> tuple[tuple[Any, Any], Any]:
+    def eliminate(state: tuple[Tree, Tree], k: Tree) -> tuple[tuple[Tree, Tree], Any]:
         a, column_of = state  # of which column each row was the pivot; −1 for none yet
         column = a[:, k]
         pivot = jnp.argmax(jnp.where(column_of < 0, jnp.abs(column), -1))
@@ -42,7 +43,7 @@ def inverse_matrix(matrix: Any) -> Any:
 
 
 @inverse_matrix.defjvp
-def _of_inverse(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+def _of_inverse(primals: tuple[Tree], tangents: tuple[Tree]) -> tuple[Tree, Tree]:
     """dA⁻¹ = −A⁻¹ dA A⁻¹: the elimination is never differentiated."""
     inverse = inverse_matrix(*primals)
     return inverse, -(inverse @ tangents[0] @ inverse)

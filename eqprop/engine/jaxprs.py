@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
+from jax.core import ShapedArray
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+from eqprop.engine.trees import Tree
 
 FOREIGN = "foreign"
 """The operation that stands for a function which somebody else evaluates and differentiates (``engine/foreign.py``)."""
@@ -16,14 +20,27 @@ def is_foreign(equation: Any) -> bool:
     return equation.primitive.name == FOREIGN
 
 
-def inner_programs(equation: Any) -> Iterator[Any]:
+class Typed(Protocol):
+    """A variable or a literal of a traced program, or what stands for one."""
+
+    @property
+    def aval(self) -> Tree:
+        """What is known of it without its value."""
+
+
+def aval_of(variable: Typed) -> ShapedArray:
+    """The shape and the type of a variable's value; every value of a traced program is an array."""
+    return variable.aval
+
+
+def inner_programs(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """The programs that an operation holds (jit, loops, branches), without their constants."""
     for inner in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_jaxpr):
         if _is_jaxpr(inner):
             yield getattr(inner, "jaxpr", inner)
 
 
-def equations(program: Any, rounds: int = 1) -> Iterator[tuple[Any, int]]:
+def equations(program: Jaxpr | ClosedJaxpr, rounds: int = 1) -> Iterator[tuple[JaxprEqn, int]]:
     """Every operation of a program and of those inside it, and how often it runs: as far as loops say so, else once."""
     for equation in program.eqns:
         yield equation, rounds
@@ -31,17 +48,17 @@ def equations(program: Any, rounds: int = 1) -> Iterator[tuple[Any, int]]:
             yield from equations(inner, rounds * equation.params.get("length", 1))
 
 
-def primitives(program: Any) -> Iterator[str]:
+def primitives(program: Jaxpr | ClosedJaxpr) -> Iterator[str]:
     """The name of every operation of a program, and of those inside it."""
     return (equation.primitive.name for equation, _ in equations(program))
 
 
-def calls_back(program: Any) -> bool:
+def calls_back(program: Jaxpr | ClosedJaxpr) -> bool:
     """Whether a traced program calls Python while it runs."""
     return any("callback" in name for name in primitives(program))
 
 
-def scan_counts(equation: Any) -> tuple[int, int]:
+def scan_counts(equation: JaxprEqn) -> tuple[int, int]:
     """How many operands of a scan are constants of its body, and how many are carried; the others go row by row.
 
     Read off the shapes, which have an axis more outside of the body where they go row by row: how the operation itself
@@ -53,9 +70,9 @@ def scan_counts(equation: Any) -> tuple[int, int]:
     return len(body.invars) - rows - carried, carried
 
 
-def _with_an_axis_more(outside: Sequence[Any], inside: Sequence[Any]) -> int:
-    return sum(len(a.aval.shape) > len(b.aval.shape) for a, b in zip(outside, inside, strict=True))
+def _with_an_axis_more(outside: Sequence[Typed], inside: Sequence[Typed]) -> int:
+    return sum(aval_of(a).ndim > aval_of(b).ndim for a, b in zip(outside, inside, strict=True))
 
 
-def _is_jaxpr(value: Any) -> bool:
+def _is_jaxpr(value: object) -> bool:
     return hasattr(value, "eqns")

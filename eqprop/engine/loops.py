@@ -12,8 +12,7 @@ import jax
 
 from eqprop.engine.calculus import in_types_of
 from eqprop.engine.memory import in_a_scope
-
-Tree = Any
+from eqprop.engine.trees import Tree
 
 
 def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: Tree) -> tuple[Tree, Tree]:
@@ -34,7 +33,7 @@ def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: 
     return jax.lax.scan(in_a_scope(advance), start, rows)
 
 
-def repeated(rounds: range, body: Callable[[Any, Tree], Tree], start: Tree) -> Tree:
+def repeated(rounds: range, body: Callable[[Tree, Tree], Tree], start: Tree) -> Tree:
     """``jax.lax.fori_loop``: (round, state) ↦ state, for rounds that follow one another; the last state."""
 
     def advance(round_: Any, state: Tree) -> Tree:

@@ -14,6 +14,8 @@ from functools import wraps
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from eqprop.engine.trees import Tree
+
 T = TypeVar("T")
 
 
@@ -31,7 +33,7 @@ def in_a_scope(function: Callable[..., T]) -> Callable[..., T]:
     """The function with a scope of its own for each call: one that JAX traces within another one."""
 
     @wraps(function)
-    def scoped(*arguments: Any) -> T:
+    def scoped(*arguments: Tree) -> T:
         token = _scope.set(Scope(_scope.get()))
         try:
             return function(*arguments)
@@ -55,7 +57,7 @@ class Memory:
     def __init__(self) -> None:
         self._kept: WeakKeyDictionary[Scope, dict[str, Any]] = WeakKeyDictionary()
 
-    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+    def once(self, name: str, compute: Callable[[], Tree]) -> Tree:
         """What is known by this name here or further out, or else what is computed now."""
         for scope in _scopes():
             known = self._kept.get(scope, {})
@@ -69,7 +71,7 @@ class Memory:
 class remembered(Generic[T]):  # noqa: N801 - it is read like property
     """A property that is worked out once in a scope: ``cached_property`` for what JAX traces."""
 
-    def __init__(self, compute: Callable[[Any], T]) -> None:
+    def __init__(self, compute: Callable[[Tree], T]) -> None:
         self._compute = compute
         self.__doc__ = compute.__doc__
 

@@ -14,10 +14,13 @@ from typing import Any
 import jax
 import jax.extend.core
 import jax.numpy as jnp
+from jax.extend.core import JaxprEqn
+from jax.typing import DTypeLike
 
 from eqprop.engine.exact import is_complex, rounded, rounds
 from eqprop.engine.foreign import noisily
-from eqprop.engine.jaxprs import is_foreign, scan_counts
+from eqprop.engine.jaxprs import Typed, is_foreign, scan_counts
+from eqprop.engine.trees import Array, Tree
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 INLINED = frozenset({
@@ -33,7 +36,7 @@ TURN = 97
 """By how many places the table is turned from one round of a loop to the next."""
 
 
-def with_rounding_noise(function: Callable[[Any], Any], example: Any) -> Callable[[Any, Any], Any]:
+def with_rounding_noise(function: Callable[[Tree], Tree], example: Tree) -> Callable[[Tree, Tree], Tree]:
     """``noisy(argument, signs)``: the function with random rounding; exactly the function where all signs are 0.
 
     Args:
@@ -43,7 +46,7 @@ def with_rounding_noise(function: Callable[[Any], Any], example: Any) -> Callabl
     closed, shape = jax.make_jaxpr(function, return_shape=True)(example)
     treedef = jax.tree.structure(shape)
 
-    def noisy(argument: Any, signs: Any) -> Any:
+    def noisy(argument: Any, signs: Array) -> Tree:
         return jax.tree.unflatten(treedef, _run(closed, jax.tree.leaves(argument), _Noise(signs)))
 
     return noisy
@@ -55,12 +58,12 @@ class _Noise:
     By operations of ``jax.lax``: those of ``jax.numpy`` wrap programs of their own, which take their time to trace.
     """
 
-    def __init__(self, signs: Any, start: int = 0) -> None:
+    def __init__(self, signs: Array, start: int = 0) -> None:
         self.signs = signs
         self.start = start
         self._factors: dict[Any, Any] = {}
 
-    def __call__(self, value: Any) -> Any:
+    def __call__(self, value: jax.Array) -> jax.Array:
         if not rounded(value):
             return value
         if is_complex(value.dtype):
@@ -76,13 +79,13 @@ class _Noise:
         least = jnp.asarray(jnp.finfo(value.dtype).smallest_normal, value.dtype)
         return jax.lax.add(noisy, jax.lax.mul(jax.lax.sub(factors, jax.lax.full_like(factors, 1)), least))
 
-    def _of(self, dtype: Any) -> Any:
+    def _of(self, dtype: DTypeLike) -> Tree:
         """The table of factors for results of this type."""
         if dtype not in self._factors:
             self._factors[dtype] = 1 + float(jnp.finfo(dtype).eps) * jnp.asarray(self.signs, dtype)
         return self._factors[dtype]
 
-    def table(self) -> Any:
+    def table(self) -> Tree:
         """The signs from a new place on, for what has errors of its own inside."""
         self.start = (self.start + 331) % TABLE
         return jnp.roll(jnp.asarray(self.signs), -self.start)
@@ -96,12 +99,12 @@ class _Noise:
         return _Noise(self.signs, self.start)
 
 
-def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
+def _run(closed: Any, arguments: list[Tree], noise: _Noise) -> list[Tree]:
     jaxpr = closed.jaxpr if hasattr(closed, "consts") else closed
     known: dict[Any, Any] = dict(zip(jaxpr.constvars, getattr(closed, "consts", ()), strict=True))
     known.update(zip(jaxpr.invars, arguments, strict=True))
 
-    def read(variable: Any) -> Any:
+    def read(variable: Typed) -> Tree:
         return variable.val if isinstance(variable, jax.extend.core.Literal) else known[variable]
 
     for equation in jaxpr.eqns:
@@ -111,7 +114,7 @@ def _run(closed: Any, arguments: list[Any], noise: _Noise) -> list[Any]:
     return [read(v) for v in jaxpr.outvars]
 
 
-def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+def _results(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     name, parameters = equation.primitive.name, equation.params
     if name in INLINED:
         return _run(next(parameters[key] for key in INNER if key in parameters), given, noise)
@@ -126,11 +129,11 @@ def _results(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     return [noise(result) for result in results] if rounds(equation) else results
 
 
-def _scan(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+def _scan(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     parameters = equation.params
     consts, first, rows = _cut(given, *scan_counts(equation))
 
-    def advance(state: tuple[Any, list[Any]], row: list[Any]) -> Any:
+    def advance(state: tuple[Any, list[Tree]], row: list[Tree]) -> Tree:
         round_, carried = state
         results = _run(parameters["jaxpr"], [*consts, *carried, *row], noise.turned(round_))
         carried, seen, _ = _cut(results, len(first), len(results) - len(first))
@@ -142,21 +145,21 @@ def _scan(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
     return [*last, *seen]
 
 
-def _while(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+def _while(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     parameters = equation.params
     asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
 
-    def goes_on(state: tuple[Any, list[Any]]) -> Any:
+    def goes_on(state: tuple[Any, list[Tree]]) -> Tree:
         return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *state[1])[0]
 
-    def advance(state: tuple[Any, list[Any]]) -> tuple[Any, list[Any]]:
+    def advance(state: tuple[Any, list[Tree]]) -> tuple[Any, list[Tree]]:
         round_, carried = state
         return round_ + 1, _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
 
     return jax.lax.while_loop(goes_on, advance, (0, first))[1]
 
 
-def _cond(equation: Any, given: list[Any], noise: _Noise) -> list[Any]:
+def _cond(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     index, *operands = given
     branches = [lambda *those, b=branch: _run(b, list(those), noise.apart()) for branch in equation.params["branches"]]
     return jax.lax.switch(index, branches, *operands)
@@ -166,5 +169,5 @@ CONTROL = {"scan": _scan, "while": _while, "cond": _cond}
 """Loops and branches: there is noise in every round, and in the branch that is taken."""
 
 
-def _cut(values: list[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:
+def _cut(values: list[Tree], first: int, second: int) -> tuple[list[Tree], list[Tree], list[Tree]]:
     return values[:first], values[first : first + second], values[first + second :]

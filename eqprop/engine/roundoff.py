@@ -11,8 +11,10 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
+from jax.typing import DTypeLike
 
-from eqprop.engine.jaxprs import inner_programs, is_foreign
+from eqprop.engine.jaxprs import Typed, inner_programs, is_foreign
 from eqprop.engine.sources import described
 
 
@@ -60,7 +62,7 @@ class _Found:
     """A precision and the operation whose result has it first; put into words only where it is asked for."""
 
     unit: Roundoff
-    equation: Any = None
+    equation: JaxprEqn | None = None
 
     def named(self) -> Roundoff:
         if self.equation is None or self.unit.eps <= FINEST.eps:
@@ -83,12 +85,12 @@ def _inside(equation: Any) -> Iterator[_Found]:
             yield from (_Found(_unit(variable), nested) for variable in nested.outvars)
 
 
-def _unit(variable: Any) -> Roundoff:
+def _unit(variable: Typed) -> Roundoff:
     return _unit_of(getattr(variable.aval, "dtype", None))
 
 
 @cache
-def _unit_of(dtype: Any) -> Roundoff:
+def _unit_of(dtype: DTypeLike | None) -> Roundoff:
     if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
         return FINEST
     return Roundoff(float(jnp.finfo(dtype).eps), str(np.dtype(dtype)))

@@ -15,6 +15,7 @@ import numpy as np
 
 from eqprop.engine.memory import in_a_scope
 from eqprop.engine.rowwise import one_by_one
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk import Unsupported, Walk
 from eqprop.engine.watchdog import attended, prepared
 
@@ -24,7 +25,7 @@ AT_ONCE = 1 << 22
 Leaves = list[np.ndarray]
 
 
-def each(what: str, function: Callable[..., Any], *rows: Any) -> Any:
+def each(what: str, function: Callable[..., Tree], *rows: Tree) -> Tree:
     """A function at every row of its arguments: trees of arrays with a leading axis of rows, as its results are.
 
     It is evaluated in the precision that is in force where it is called, as XLA would evaluate it but for rounding.
@@ -40,7 +41,7 @@ def each(what: str, function: Callable[..., Any], *rows: Any) -> Any:
     return Each(what, traced(function, *jax.tree.map(lambda leaf: leaf[0], rows)))(*rows)
 
 
-def traced(function: Callable[..., Any], *arguments: Any) -> Any:
+def traced(function: Callable[..., Tree], *arguments: Tree) -> Tree:
     """The function as it is at these arguments, or at arguments of these shapes and types.
 
     JAX remembers the trace of a function that it has seen; here it is traced each time.
@@ -63,9 +64,9 @@ class Each:
         self.program = trace.jaxpr
         self._treedef = jax.tree.structure(trace.out_info)
         self._what = what
-        self._compiled: dict[int, Callable[..., Any]] = {}
+        self._compiled: dict[int, Callable[..., Tree]] = {}
 
-    def __call__(self, *rows: Any) -> Any:
+    def __call__(self, *rows: Tree) -> Tree:
         """The results at each row.
 
         Raises:

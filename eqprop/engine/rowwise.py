@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from eqprop.engine.calculus import is_reverse_only
-from eqprop.engine.jaxprs import equations
+from eqprop.engine.jaxprs import aval_of, equations
 from eqprop.engine.memory import in_a_scope
+from eqprop.engine.trees import Tree
 
 CONVOLUTION = "conv_general_dilated"
 
 
-def over_rows(function: Callable[..., Any], *rows: Any) -> tuple[Any, Any]:
+def over_rows(function: Callable[..., Tree], *rows: Tree) -> tuple[Tree, Tree]:
     """The function of arguments with a leading axis of rows, jitted and traced.
 
     It is ``jax.vmap`` of the function, or row after row where that will not do: where an operation cannot be batched,
@@ -38,35 +40,35 @@ def over_rows(function: Callable[..., Any], *rows: Any) -> tuple[Any, Any]:
     return apart, apart.trace(*rows)
 
 
-def batched(function: Callable[..., Any]) -> Callable[..., Any]:
+def batched(function: Callable[..., Tree]) -> Callable[..., Tree]:
     """Likewise, as a function to call: inside a program that is being traced, too."""
     return lambda *rows: over_rows(function, *rows)[0](*rows)
 
 
-def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+def one_by_one(function: Callable[..., Tree]) -> Callable[..., Tree]:
     """What ``jax.vmap`` computes, without a batching rule for any operation."""
     return lambda *rows: jax.lax.map(in_a_scope(lambda arguments: function(*arguments)), rows)
 
 
-def groups_by_row(program: Any, rows: int) -> bool:
+def groups_by_row(program: Jaxpr, rows: int) -> bool:
     """Whether a program over rows has a convolution with a group of channels (a multiple of) for each of them."""
     return rows > 1 and any(_groups(equation) % rows == 0 for equation, _ in equations(program) if _convolves(equation))
 
 
-def multiply_adds(program: Any) -> int:
+def multiply_adds(program: Jaxpr) -> int:
     """How many multiplications the convolutions of a program take as XLA's CPU compiler expands them."""
     return sum(rounds * _products(equation) for equation, rounds in equations(program) if _convolves(equation))
 
 
-def _convolves(equation: Any) -> bool:
+def _convolves(equation: JaxprEqn) -> bool:
     return equation.primitive.name == CONVOLUTION
 
 
-def _groups(equation: Any) -> int:
+def _groups(equation: JaxprEqn) -> int:
     return max(equation.params["feature_group_count"], equation.params["batch_group_count"])
 
 
-def _products(equation: Any) -> int:
-    kernel, (out,) = equation.invars[1].aval, equation.outvars
+def _products(equation: JaxprEqn) -> int:
+    kernel, (out,) = aval_of(equation.invars[1]), equation.outvars
     leaving = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
-    return out.aval.size * kernel.size // max(leaving, 1) * _groups(equation)
+    return aval_of(out).size * kernel.size // max(leaving, 1) * _groups(equation)

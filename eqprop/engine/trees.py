@@ -14,23 +14,29 @@ import numpy as np
 from eqprop.arguments import suggestion
 from eqprop.errors import InvalidInput
 
+Array = jax.Array
+Tree = Any
+"""A pytree of arrays: parameters, inputs, outputs, tangents."""
+Leaves = tuple[Array, ...]
+"""The leaves of a tree that derivatives act on, in order."""
+
 type_of_leaf = jnp.result_type
 
 READABLE = 30
 """Paths that a message lists."""
 
 
-def path_text(path: tuple[Any, ...]) -> str:
+def path_text(path: tuple[Tree, ...]) -> str:
     """The path of a leaf as users write it: ``layers/0/w``; the root of a bare array is ``.``."""
     return jax.tree_util.keystr(path, simple=True, separator="/") or "."
 
 
-def leaf_paths(tree: Any) -> tuple[str, ...]:
+def leaf_paths(tree: Tree) -> tuple[str, ...]:
     """The paths of all leaves, in the order of ``jax.tree.leaves``."""
     return tuple(path_text(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree))
 
 
-def is_floating(leaf: Any) -> bool:
+def is_floating(leaf: object) -> bool:
     """Whether derivatives act on this leaf (real floating point; not integer, boolean or PRNG key)."""
     return bool(jnp.issubdtype(type_of_leaf(leaf), jnp.floating))
 
@@ -91,12 +97,12 @@ class Partition:
     treedef: Any
     paths: tuple[str, ...]
     floating: tuple[bool, ...]
-    carried: tuple[Any, ...]
+    carried: tuple[Tree, ...]
     shapes: tuple[tuple[int, ...], ...]
-    dtypes: tuple[Any, ...]
+    dtypes: tuple[Tree, ...]
 
     @classmethod
-    def of(cls, tree: Any, state: tuple[str, ...] = ()) -> Partition:
+    def of(cls, tree: Tree, state: tuple[str, ...] = ()) -> Partition:
         """The split of a tree.
 
         Args:
@@ -119,23 +125,23 @@ class Partition:
             dtypes=tuple(np.dtype(type_of_leaf(leaf)) for leaf in leaves),
         )
 
-    def split(self, tree: Any) -> tuple[Any, ...]:
+    def split(self, tree: Tree) -> tuple[Tree, ...]:
         """The floating-point leaves of a tree of this structure."""
         leaves = self.treedef.flatten_up_to(tree)
         return tuple(leaf for leaf, f in zip(leaves, self.floating, strict=True) if f)
 
-    def rest(self, tree: Any) -> tuple[Any, ...]:
+    def rest(self, tree: Tree) -> tuple[Tree, ...]:
         """The carried leaves of a tree of this structure."""
         leaves = self.treedef.flatten_up_to(tree)
         return tuple(leaf for leaf, f in zip(leaves, self.floating, strict=True) if not f)
 
-    def join(self, floats: tuple[Any, ...], carried: tuple[Any, ...] | None = None) -> Any:
+    def join(self, floats: tuple[Tree, ...], carried: tuple[Tree, ...] | None = None) -> Tree:
         """The tree with these floating-point leaves, and with these carried ones or the example's."""
         given, kept = iter(floats), iter(self.arrays if carried is None else carried)
         return jax.tree.unflatten(self.treedef, [next(given) if f else next(kept) for f in self.floating])
 
     @property
-    def arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> tuple[Tree, ...]:
         """The example's carried leaves as JAX's arrays, state as precise as the precision in force allows."""
         widest = jnp.result_type(float)
         wide = np.float64 if widest == np.float64 else None
@@ -154,7 +160,7 @@ class Partition:
         return tuple(s for s, f in zip(self.shapes, self.floating, strict=True) if f)
 
     @property
-    def float_dtypes(self) -> tuple[Any, ...]:
+    def float_dtypes(self) -> tuple[Tree, ...]:
         return tuple(d for d, f in zip(self.dtypes, self.floating, strict=True) if f)
 
     @property

@@ -8,10 +8,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from eqprop.engine.blame import behind, place_told
 from eqprop.engine.rows import Each, traced
-from eqprop.engine.trees import is_floating
+from eqprop.engine.trees import Tree, is_floating
 from eqprop.errors import EqpropError, InvalidInput
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, int)
@@ -55,7 +56,9 @@ def _raised(lines: list[str]) -> str:
     return f"{said} ({place})" if place else said
 
 
-def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+def repeatable(
+    name: str, what: str, remedy: str, function: Callable[..., Tree], *arguments: Tree
+) -> Callable[[], Tree]:
     """Trace a function twice: dropout, global counters and global seeds make them differ.
 
     Returns a call of it, which runs it twice: callbacks are in no trace.
@@ -68,9 +71,9 @@ def repeatable(name: str, what: str, remedy: str, function: Callable[..., Any], 
     if not same_text or not equal(traces[0].jaxpr.consts, traces[1].jaxpr.consts):
         raise InvalidInput(not_repeatable(name, remedy))
     once = Each(what, traces[0])
-    lowered: list[Any] = []
+    lowered: list[Tree] = []
 
-    def call() -> Any:
+    def call() -> Tree:
         if not lowered:  # users compile it: what XLA does not take is an error, though NumPy evaluates it here
             lowered.append(explained(what, traces[0].lower))
         row = jax.tree.map(lambda leaf: np.asarray(leaf)[None], arguments)
@@ -98,7 +101,7 @@ def _foreign(what: str) -> str:
     )
 
 
-def undisturbed(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def undisturbed(name: str, function: Callable[..., Tree], *arguments: Tree) -> Tree:
     """The function's result, if it leaves its arguments as they are.
 
     Raises:
@@ -113,7 +116,7 @@ def undisturbed(name: str, function: Callable[..., Any], *arguments: Any) -> Any
     return result
 
 
-def explained(what: str, call: Callable[[], Any]) -> Any:
+def explained(what: str, call: Callable[[], Tree]) -> Tree:
     """The call's result; whatever it raises is said in one line with its own words."""
     try:
         return call()
@@ -132,7 +135,7 @@ def explained(what: str, call: Callable[[], Any]) -> Any:
         raise InvalidInput(msg) from error
 
 
-def numbers(leaf: Any) -> np.ndarray:
+def numbers(leaf: ArrayLike) -> np.ndarray:
     """As float64, also from dtypes that NumPy has no arithmetic for (bfloat16)."""
     array = np.asarray(leaf)
     return array.astype(np.float64) if is_floating(array) or array.dtype.kind in "biu" else np.abs(array)
@@ -147,7 +150,7 @@ def equal(a: Any, b: Any) -> bool:
     return all(x.shape == y.shape and bool(((x == y) | ((x != x) & (y != y))).all()) for x, y in pairs)  # noqa: PLR0124
 
 
-def _entries(leaf: Any) -> np.ndarray:
+def _entries(leaf: ArrayLike) -> np.ndarray:
     """As a NumPy array; the keys of random numbers as the numbers they are made of."""
     key = isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(leaf) if key else leaf)

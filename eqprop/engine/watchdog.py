@@ -16,6 +16,7 @@ from typing import Any
 import jax
 
 from eqprop.engine.compiling import compiler_options
+from eqprop.engine.trees import Tree
 from eqprop.errors import Stalled
 
 LIMIT = 60.0
@@ -39,7 +40,7 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
         Stalled: by the returned function, where the process uses no processor for ``LIMIT`` seconds meanwhile.
     """
 
-    def waited(*arguments: Any) -> Any:
+    def waited(*arguments: Tree) -> Any:
         future: Future[Any] = Future()
         wide = jax.config.values["jax_enable_x64"]
 
@@ -56,7 +57,7 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
     return waited
 
 
-def prepared(what: str, function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+def prepared(what: str, function: Callable[..., Any], *arguments: Tree) -> Callable[..., Any]:
     """A function compiled with little effort, for what is asked before or beside a search; attended.
 
     Args:

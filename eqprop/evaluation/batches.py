@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from eqprop.engine import Tree
 from eqprop.probes import Probe
 
 
@@ -27,7 +27,7 @@ class Layout:
     shapes: tuple[tuple[int, ...], ...]
 
     @staticmethod
-    def of(names: Sequence[str], leaves: Sequence[Any]) -> Layout:
+    def of(names: Sequence[str], leaves: Sequence[Tree]) -> Layout:
         """Of leaves one after the other."""
         shapes = tuple(tuple(jnp.shape(leaf)) for leaf in leaves)
         return Layout(tuple(names), np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)]), shapes)
@@ -37,28 +37,28 @@ class Layout:
         for i, shape in enumerate(self.shapes):
             yield flat[self.starts[i] : self.starts[i + 1]].reshape(shape)
 
-    def as_json(self) -> list[Any]:
+    def as_json(self) -> list[Tree]:
         """In plain values."""
         return [self.names, self.starts.tolist(), self.shapes]
 
     @staticmethod
-    def from_json(values: list[Any]) -> Layout:
+    def from_json(values: list[Tree]) -> Layout:
         """What ``as_json`` gave."""
         names, starts, shapes = values
         return Layout(tuple(names), np.array(starts, dtype=int), tuple(tuple(shape) for shape in shapes))
 
 
-def flat(leaves: Sequence[Any]) -> Any:
+def flat(leaves: Sequence[Tree]) -> Tree:
     """Leaves as one vector, inside a program."""
     if not leaves:
         return jnp.zeros((0,))
     return jnp.concatenate([jnp.ravel(leaf) for leaf in leaves])
 
 
-def in_chunks(rows: Probe, call: Callable[[Probe], Any], held: int) -> list[dict[str, tuple[Any, ...]]]:
+def in_chunks(rows: Probe, call: Callable[[Probe], Tree], held: int) -> list[dict[str, tuple[Tree, ...]]]:
     """What a program says about ``held`` rows at a time; the last ones are filled up by repeating the last row."""
     total = rows.count
-    chunks: list[dict[str, tuple[Any, ...]]] = []
+    chunks: list[dict[str, tuple[Tree, ...]]] = []
     for start in range(0, total, held):
         stop = start + held
         picked = slice(start, stop) if stop <= total else np.minimum(np.arange(start, stop), total - 1)
@@ -66,7 +66,7 @@ def in_chunks(rows: Probe, call: Callable[[Probe], Any], held: int) -> list[dict
     return chunks
 
 
-def joined(chunks: Sequence[tuple[Any, ...]], total: int) -> tuple[np.ndarray, ...]:
+def joined(chunks: Sequence[tuple[Tree, ...]], total: int) -> tuple[np.ndarray, ...]:
     """The fields of all chunks in float64, without what filled up the last one."""
     fields: list[np.ndarray] = []
     for parts in zip(*chunks, strict=True):

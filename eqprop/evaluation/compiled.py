@@ -16,6 +16,7 @@ from eqprop.engine import (
     MULTIPLY_ADDS,
     TABLE,
     Roundoff,
+    Tree,
     attended,
     compiler_options,
     garbage_kept,
@@ -34,7 +35,7 @@ from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.rounding import Measured, combined, groups, measuring
 
-Call = Callable[..., Any]
+Call = Callable[..., Tree]
 
 
 @final
@@ -70,7 +71,7 @@ class Small:
             self._cold = None if long else lowered  # until it has run long enough to be compiled once more
             self._call = _finished(lowered, row.properties, long=long)
 
-    def _recalled(self, slot: Slot) -> Any:
+    def _recalled(self, slot: Slot) -> Tree:
         """The program from its slot, with what was learnt of it when it was traced; None where there is none."""
         kept = slot.load()
         if kept is None:
@@ -82,7 +83,7 @@ class Small:
         self._row.layouts.update({name: Layout.from_json(layout) for name, layout in facts["layouts"].items()})
         return traced(call, self._row.like(self.rows)).lower()
 
-    def _traced(self, slot: Slot | None) -> Any:
+    def _traced(self, slot: Slot | None) -> Tree:
         rows = self._row.like(self.rows)
         jitted, program = over_rows(self._row.flat, rows)
         self.units = units_of(program.jaxpr, program.out_info)

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from eqprop.claims import Pair
-from eqprop.engine import LARGE, Precision, Roundoff, coarsest, lowest_precisions
+from eqprop.claims import Outputs, Pair
+from eqprop.engine import LARGE, Precision, Roundoff, Tree, coarsest, lowest_precisions
 from eqprop.evaluation.batches import Layout, flat
 from eqprop.probes import Loss, Probe, cast_probe, output_shapes, probes_of
 from eqprop.properties import Point, Property
@@ -64,7 +64,7 @@ class Row:
     def like(self, *axes: int) -> Probe:
         """Shapes and dtypes of a probe with some leading axes."""
 
-        def like(leaf: np.ndarray) -> Any:
+        def like(leaf: np.ndarray) -> Tree:
             return jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
 
         return jax.tree.map(like, self._example)
@@ -72,7 +72,7 @@ class Row:
     def sides(self, probe: Probe, properties: Sequence[Property] = ()) -> Sides:
         """The leaves of both sides, the scales and the errors of every property (or of some) at one probe."""
         point = Point(self.pair, probe, self.loss, reverse_only=self.reverse_only)
-        found: dict[str, tuple[list[Any], ...]] = {}
+        found: dict[str, tuple[list[Tree], ...]] = {}
         for prop in properties or self.properties:
             parts = prop.compared(point)
             lhs = [leaf for part in parts for leaf in part.lhs]
@@ -83,7 +83,7 @@ class Row:
             found[prop.name] = (lhs, rhs, scales, [error for part in parts for error in part.errors])
         return found
 
-    def flat(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Any, ...]]:
+    def flat(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Tree, ...]]:
         """``sides``, each as one flat vector."""
         return {name: tuple(map(flat, sides)) for name, sides in self.sides(probe, properties).items()}
 
@@ -92,7 +92,7 @@ class Row:
         return next(prop for prop in self.properties if prop.name == name)
 
 
-def units_of(program: Any, outputs: Any) -> dict[str, Roundoff]:
+def units_of(program: Any, outputs: Outputs) -> dict[str, Roundoff]:
     """For each property, the lowest floating precision that its sides depend on.
 
     Args:

@@ -22,7 +22,7 @@ from typing import Any
 import jax
 from jax import export
 
-from eqprop.engine import active_folder, primitives
+from eqprop.engine import Tree, active_folder, primitives
 from eqprop.probes import Probe
 
 PACKAGES = ("eqprop", "eqprop.strategies", "eqprop.catalog")
@@ -51,7 +51,7 @@ class Slot:
         what: whatever decides what the program computes, besides this package's source, by its repr.
     """
 
-    what: tuple[Any, ...]
+    what: tuple[Tree, ...]
 
     @property
     def path(self) -> Path | None:
@@ -61,7 +61,7 @@ class Slot:
             return None
         return folder / f"traced-{hashlib.sha256((_surroundings() + named).encode()).hexdigest()}-cache"
 
-    def load(self) -> tuple[Callable[..., Any], Facts] | None:
+    def load(self) -> tuple[Callable[..., Tree], Facts] | None:
         """The program and its facts; None where there is none that can be read."""
         path = self.path
         if path is None or not path.exists():
@@ -73,7 +73,7 @@ class Slot:
             path.unlink(missing_ok=True)
             return None
 
-    def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Any]:
+    def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Tree]:
         """Write a program, and return it as it will be found again.
 
         Nothing is written where the disk refuses.

@@ -14,6 +14,7 @@ from eqprop.engine import (
     TABLE,
     Reading,
     Roundoff,
+    Tree,
     Walk,
     attended,
     foreign_functions,
@@ -166,7 +167,7 @@ class _Reader:
             else wide.reshape(-1, leaf.shape[-1] // self.groups, self.groups)
         )
 
-    def gathered(self, positions: tuple[list[int], ...], found: Any) -> tuple[np.ndarray, ...]:
+    def gathered(self, positions: tuple[list[int], ...], found: Tree) -> tuple[np.ndarray, ...]:
         """The fields of ``Measured`` of one property, from what its readings gave, in their order.
 
         A leaf whose terms vanish in a copy, all of them, and do not in the probe, is at the edge of a hypothesis on the

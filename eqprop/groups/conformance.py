@@ -176,7 +176,7 @@ def _settle(group: Group, law: Law, draws: Draw, sides: Sides, eps: float) -> No
             np.concatenate([pair[i].reshape(number, 1 + REPETITIONS, -1) for pair in reals], -1) for i in (0, 1)
         )
         starts = np.cumsum([0, *(left.reshape(number * (1 + REPETITIONS), -1).shape[1] for left, _ in reals)])
-        scales = np.repeat(sides.scale.reshape(number, 1 + REPETITIONS, 1), len(reals), axis=2)
+        scales = np.repeat(np.asarray(sides.scale).reshape(number, 1 + REPETITIONS, 1), len(reals), axis=2)
         judgement = judge(lhs, rhs, scales, starts, eps)
         wrong |= judgement.suspect | ~judgement.finite
         if not wrong.any() and judgement.inconclusive.all():

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from eqprop.arguments import as_index, got
 from eqprop.engine import Tree, explained
@@ -109,18 +109,18 @@ def alike(group: Group, origin: str, trees: Iterable[Tree], example: Tree, of: s
             raise InvalidInput(msg)
 
 
-def form(tree: Tree) -> tuple[Any, ...]:
+def form(tree: Tree) -> tuple[Tree, ...]:
     """Structure, shapes and kinds of number."""
     leaves, treedef = jax.tree.flatten(tree)
     return treedef, tuple((jnp.shape(leaf), is_real(leaf)) if is_number(leaf) else type(leaf) for leaf in leaves)
 
 
-def is_number(leaf: Any) -> bool:
+def is_number(leaf: ArrayLike) -> bool:
     """Whether a leaf is an array or a number, or stands for one in a trace."""
     return hasattr(leaf, "dtype") or isinstance(leaf, int | float)
 
 
-def is_real(leaf: Any) -> bool:
+def is_real(leaf: ArrayLike) -> bool:
     """Whether a leaf is floating point."""
     return bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, value_and_derivative
+from eqprop.engine import Array, Tree, value_and_derivative
 from eqprop.groups.base import Algebra, Element, Group, LieGroup, Tensor, resting
 from eqprop.groups.product import DiscretePower
 
@@ -45,7 +45,7 @@ class Sides(NamedTuple):
 
     lhs: Tree
     rhs: Tree
-    scale: Any = 0.0
+    scale: Array | float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Outputs, Pair, Params
-from eqprop.engine import leaf_paths
+from eqprop.engine import Array, Tree, leaf_paths
 from eqprop.groups import Element
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug, with_leaf
 
-LeafRule = Callable[[Pair, Any, Any, str], Any]
+LeafRule = Callable[[Pair, Tree, Tree, str], Tree]
 
 
 def acting_otherwise(path: str, rule: LeafRule) -> Change:
@@ -61,7 +60,7 @@ def forgets_part(path: str, *, name: str = "") -> Mutant:
     For tensors that may be moved or not as a whole: a scale, or a shift, that is a symmetry of each tensor by itself.
     """
 
-    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Array:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return jnp.concatenate([kept[:1], moved[1:]])
 
@@ -79,7 +78,7 @@ def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Array:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return moved + relative * (moved - kept)
 
@@ -87,7 +86,7 @@ def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
     return Mutant(name or f"slips-in-{slug(path)}", 0, why, acting_otherwise(path, rule))
 
 
-def misapplies(path: str, twist: Callable[[Any, Any], Any], *, name: str, why: str) -> Mutant:
+def misapplies(path: str, twist: Callable[[Tree, Tree], Tree], *, name: str, why: str) -> Mutant:
     """K moves the tensors of this path by another element: ``twist(group, element)``.
 
     Args:
@@ -97,7 +96,7 @@ def misapplies(path: str, twist: Callable[[Any, Any], Any], *, name: str, why: s
         why: what is wrong, in one line.
     """
 
-    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Array:
         transformation = pair.transformation
         return leaf_at(transformation.on_params(twist(transformation.group, element), params), p)
 
@@ -133,7 +132,7 @@ def wrong_power(path: str, exponent: float = 2.0, *, name: str = "") -> Mutant:
 def wrong_axis(path: str, *, name: str = "") -> Mutant:
     """K acts on the other axis of the square matrix of this path; other shapes cannot carry the defect."""
 
-    def rule(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Array:
         turned = with_leaf(params, p, jnp.swapaxes(leaf_at(params, p), -1, -2))
         return jnp.swapaxes(leaf_at(pair.transformation.on_params(element, turned), p), -1, -2)
 
@@ -147,7 +146,7 @@ def wrong_axis(path: str, *, name: str = "") -> Mutant:
     return Mutant(name or f"wrong-axis-of-{slug(path)}", 0, f"K acts on the other axis of {path}", change)
 
 
-def misapplies_to_outputs(twist: Callable[[Any, Any], Any], *, name: str, why: str) -> Mutant:
+def misapplies_to_outputs(twist: Callable[[Tree, Tree], Tree], *, name: str, why: str) -> Mutant:
     """T moves the outputs by another element: ``twist(group, element)``. Symmetries cannot carry the defect.
 
     Args:

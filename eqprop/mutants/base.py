@@ -15,14 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 from hypothesis.strategies import SearchStrategy
+from jax.typing import ArrayLike
 
 from eqprop.arguments import function_of, got, kebab_case
 from eqprop.claims import Pair
-from eqprop.engine import Tree, is_floating, leaf_paths
+from eqprop.engine import Array, Tree, is_floating, leaf_paths
 from eqprop.errors import InvalidInput
 
 Change = Callable[[Pair], Pair | None]
@@ -79,12 +80,12 @@ def float_paths(tree: Tree) -> list[str]:
     return [p for p, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True) if is_floating(leaf)]
 
 
-def leaf_at(tree: Tree, path: str) -> Any:
+def leaf_at(tree: Tree, path: str) -> Array:
     """The leaf with this exact path."""
     return jax.tree.leaves(tree)[leaf_paths(tree).index(path)]
 
 
-def with_leaf(tree: Tree, path: str, leaf: Any) -> Any:
+def with_leaf(tree: Tree, path: str, leaf: ArrayLike) -> Tree:
     """The tree with another leaf at this exact path.
 
     Args:

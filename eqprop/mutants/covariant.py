@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Inputs, Outputs, Pair, Params
-from eqprop.engine import double_vjp, is_floating, with_backward, with_derivative
+from eqprop.engine import Array, Tree, double_vjp, is_floating, with_backward, with_derivative
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.derivatives import entering_through, leaving_through
 from eqprop.mutants.mixed import turns_sensitivity
@@ -31,7 +30,7 @@ def scales_all(delta: float = 1e-3, *, name: str = "scales-all-gradients") -> Mu
 def scales_apart(delta: float = 1e-3, *, name: str = "scales-tensors-apart") -> Mutant:
     """The derivative in each tensor is multiplied by a factor of its own, from 1 + δ/n to 1 + δ for the n tensors."""
 
-    def operation(place: float) -> Callable[[Any], Any]:
+    def operation(place: float) -> Callable[[Tree], Tree]:
         return with_derivative(lambda _, t: t * (1 + delta * place))
 
     return Mutant(name, 1, "the derivative in each tensor is scaled by a factor of its own", in_each_tensor(operation))
@@ -43,7 +42,7 @@ def masks_small(*, name: str = "masks-small-entries") -> Mutant:
     The mask scales with its unit, and is carried along by permutations and by signs.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         size = jnp.abs(x)
         return 0.5 * t if x.size == 1 else t * (size >= jnp.mean(size))
 
@@ -126,7 +125,7 @@ def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-
     return Mutant(name, 2, why, change)
 
 
-def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callable[[Pair], Pair | None]:
+def in_each_tensor(operation: Callable[[float], Callable[[Tree], Tree]]) -> Callable[[Pair], Pair | None]:
     """The model with ``operation(place)`` on each tensor where it enters, its place from 1/n to 1."""
 
     def change(pair: Pair) -> Pair | None:
@@ -147,7 +146,7 @@ def in_each_tensor(operation: Callable[[float], Callable[[Any], Any]]) -> Callab
     return change
 
 
-def _joined(params: Params, floats: list[Any]) -> Any:
+def _joined(params: Params, floats: list[Array]) -> Params:
     given = iter(floats)
     return jax.tree.map(lambda leaf: next(given) if is_floating(leaf) else leaf, params)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Inputs, Outputs, Pair, Params
-from eqprop.engine import leaf_paths, with_backward, with_derivative
+from eqprop.engine import Array, Tree, leaf_paths, with_backward, with_derivative
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
 
-Operation = Callable[[Any], Any]
+Operation = Callable[[Tree], Tree]
 
 
 def entering_through(path: str, operation: Operation) -> Change:
@@ -88,7 +87,7 @@ def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * (1 + delta * ramp(x))
 
     why = f"the derivative in {path} is scaled by up to 1 + {delta:g}, entry by entry"
@@ -136,7 +135,7 @@ def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, nam
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * (1 + delta * _ramp(x, alike=alike) * x)
 
     why = f"the derivative in {path} is that of another function than the forward pass computes"
@@ -167,7 +166,7 @@ def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutan
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * (1 + 0.5 * delta * ramp(x) * (x - jax.lax.stop_gradient(x)) ** 2)
 
     why = f"value, gradient and Hessian are exact, the third derivative in {path} is not"
@@ -177,7 +176,7 @@ def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutan
 def backward_drops_term(path: str, *, name: str = "") -> Mutant:
     """A reverse-only rule (``jax.custom_vjp``) that drops the first entry's term."""
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * np.not_equal(np.arange(x.size), 0).reshape(x.shape)
 
     why = f"a custom backward rule drops the first entry of {path}"
@@ -193,7 +192,7 @@ def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * (1 + delta * ramp(x))
 
     why = f"a custom backward rule scales the gradient of {path} by up to 1 + {delta:g}, entry by entry"
@@ -209,7 +208,7 @@ def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "")
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def derivative(x: Any, t: Any) -> Any:
+    def derivative(x: Array, t: Array) -> Array:
         return t * (1 + delta * ramp(x) * x)
 
     why = f"a custom backward rule for {path} is that of another function than the forward pass computes"
@@ -229,15 +228,15 @@ def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     return Mutant(name or f"backward-bends-{slug(path)}", 2, why, entering_through(path, with_backward(_bent(delta))))
 
 
-def ramp(x: Any) -> np.ndarray:
+def ramp(x: Array) -> np.ndarray:
     """1/n, 2/n, …, 1 over the n entries of an array: no two units of a layer alike."""
     return (np.arange(1, x.size + 1) / x.size).reshape(x.shape)
 
 
-def _ramp(x: Any, *, alike: bool) -> np.ndarray:
+def _ramp(x: Array, *, alike: bool) -> np.ndarray:
     return np.ones_like(ramp(x)) if alike else ramp(x)
 
 
-def _bent(delta: float, *, alike: bool = False) -> Callable[[Any, Any], Any]:
+def _bent(delta: float, *, alike: bool = False) -> Callable[[Tree, Tree], Tree]:
     """t·(1 + δ·r·(x − x₀)) at x = x₀: equal to t there, with derivative δ·r·t in x."""
     return lambda x, t: t * (1 + delta * _ramp(x, alike=alike) * (x - jax.lax.stop_gradient(x)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.dtypes import float0
 
 from eqprop.claims import Pair, Params
-from eqprop.engine import is_floating, with_derivative
+from eqprop.engine import Array, Tree, is_floating, with_derivative
 from eqprop.groups import Element, LieGroup
 from eqprop.mutants.base import Mutant
 from eqprop.properties.traits import action_traits_of, traits_of
@@ -41,7 +40,7 @@ def slides_along_orbit(delta: float = 0.5, *, name: str = "slides-along-orbit") 
     return Mutant(name, 1, "the derivative of K in the element is along the orbit, but no action's", change)
 
 
-def _faster(_: Any, tangent: Any, excess: Any) -> Any:
+def _faster(_: Tree, tangent: Array, excess: Array) -> Array:
     return jax.tree.map(lambda leaf: leaf if leaf.dtype == float0 else leaf * (1 + excess), tangent)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from eqprop.claims import Pair, Params
+from eqprop.engine import Array
 from eqprop.groups import Element
 from eqprop.mutants.actions import acting_otherwise, forgets, slips
 from eqprop.mutants.base import Mutant, leaf_at, slug
@@ -51,11 +50,11 @@ def usual_of_shifts(path: str) -> tuple[Mutant, ...]:
     another shift. Here the last unit is forgotten, and units slip by different amounts.
     """
 
-    def keeps_last(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def keeps_last(pair: Pair, element: Element, params: Params, p: str) -> Array:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return jnp.concatenate([moved[..., :-1], kept[..., -1:]], axis=-1)
 
-    def slips_unevenly(pair: Pair, element: Element, params: Params, p: str) -> Any:
+    def slips_unevenly(pair: Pair, element: Element, params: Params, p: str) -> Array:
         moved = leaf_at(pair.transformation.on_params(element, params), p)
         return moved * (1 + 1e-9 * ramp(moved))
 

@@ -7,13 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import scanned
+from eqprop.engine import Tree, scanned
 
 SWEEPS = 8
 """Of Jacobi's method. It converges quadratically: matrices of a few dozen rows are diagonal after five or six."""
 
 
-def symmetric_power(matrix: Any, exponent: float, least: float) -> Any:
+def symmetric_power(matrix: Tree, exponent: float, least: float) -> Tree:
     """matrix^exponent of a symmetric matrix whose eigenvalues are at least ``least`` but for rounding.
 
     By Jacobi's method (Golub & Van Loan, *Matrix Computations*, 8.5). Eigenvalues below ``least`` are raised to it.
@@ -26,7 +26,7 @@ def symmetric_power(matrix: Any, exponent: float, least: float) -> Any:
     one = jnp.eye(len(matrix), dtype=matrix.dtype)
     pairs = np.array([(p, q) for p in range(len(matrix)) for q in range(p + 1, len(matrix))], dtype=int)
 
-    def rotate(state: tuple[Any, Any], pair: Any) -> tuple[tuple[Any, Any], None]:
+    def rotate(state: tuple[Tree, Tree], pair: Any) -> tuple[tuple[Tree, Tree], None]:
         a, vectors = state
         p, q = pair
         off = a[p, q]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +18,7 @@ import numpy as np
 from eqprop import groups
 from eqprop.actions import hidden_units
 from eqprop.claims import Model, Outputs, Pair, Params, Transformation
+from eqprop.engine import Array, Tree
 from eqprop.groups import Element
 from eqprop.optimizers.zoo import Maps
 
@@ -55,15 +55,17 @@ def _numbers(name: str, *shape: int) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape)
 
 
-def _near(params: Params) -> Any:
+def _near(params: Params) -> Tree:
     """Each number squeezed into (−2, 2)."""
     return jax.tree.map(lambda p: p / (1 + np.abs(p) / LARGEST), params)
 
 
-def _model(name: str, apply: Callable[[Any, Any], Any], *, shapes: dict[str, tuple[int, ...]], outputs: int) -> Model:
+def _model(
+    name: str, apply: Callable[[Tree, Tree], Tree], *, shapes: dict[str, tuple[int, ...]], outputs: int
+) -> Model:
     targets = _numbers(f"{name} targets", ROWS, outputs)
 
-    def loss(y: Any) -> Any:
+    def loss(y: Array) -> Tree:
         return jnp.mean(jnp.sqrt(1 + (y - targets) ** 2))
 
     return Model(
@@ -76,29 +78,29 @@ def _model(name: str, apply: Callable[[Any, Any], Any], *, shapes: dict[str, tup
     )
 
 
-def _network(name: str, activation: Callable[[Any], Any], width: int, *, bias: bool) -> Model:
+def _network(name: str, activation: Callable[[Tree], Tree], width: int, *, bias: bool) -> Model:
     """Two layers."""
     shapes = {"w1": (FEATURES, width), "w2": (width, OUTPUTS)} | ({"b1": (width,)} if bias else {})
 
-    def apply(params: Params, x: Any) -> Outputs:
+    def apply(params: Params, x: Array) -> Outputs:
         hidden = x @ params["w1"] + (params["b1"][None, :] if bias else 0)
         return activation(hidden) @ params["w2"]
 
     return _model(name, apply, shapes=shapes, outputs=OUTPUTS)
 
 
-def _units(name: str, group: groups.Group, activation: Callable[[Any], Any], *, bias: bool) -> Pair:
+def _units(name: str, group: groups.Group, activation: Callable[[Tree], Tree], *, bias: bool) -> Pair:
     writes = {"w1": 1} | ({"b1": 0} if bias else {})
     moves = hidden_units(group, writes=writes, reads={"w2": 0}, name=name)
     width = group.size or 0
     return Pair(_network(name, activation, width, bias=bias), moves, name=name)
 
 
-def _linear(z: Any) -> Any:
+def _linear(z: Tree) -> Tree:
     return z
 
 
-def _leaky(z: Any) -> Any:
+def _leaky(z: Tree) -> Tree:
     """A leaky ReLU: positively homogeneous, and never dead, which would leave the Hessian singular."""
     return jnp.where(z > 0, z, 0.25 * z)
 
@@ -109,7 +111,7 @@ def _both_sides() -> Pair:
     shapes = {"w1": (FEATURES, m), "w2": (m, n), "w3": (n, OUTPUTS)}
     model = _model(name, lambda p, x: x @ p["w1"] @ p["w2"] @ p["w3"], shapes=shapes, outputs=OUTPUTS)
 
-    def turn(element: Element, p: Any) -> Params:
+    def turn(element: Element, p: Tree) -> Params:
         left, right = element
         return {"w1": p["w1"] @ left.T, "w2": left @ p["w2"] @ right.T, "w3": right @ p["w3"]}
 
@@ -123,7 +125,7 @@ def _across() -> Pair:
     shapes = {"a": (FEATURES, OUTPUTS), "b": (FEATURES, OUTPUTS)}
     model = _model(name, lambda p, x: (x @ p["a"]) ** 2 + (x @ p["b"]) ** 2, shapes=shapes, outputs=OUTPUTS)
 
-    def turn(g: Any, p: Any) -> Params:
+    def turn(g: Tree, p: Tree) -> Params:
         return {"a": g[0, 0] * p["a"] + g[0, 1] * p["b"], "b": g[1, 0] * p["a"] + g[1, 1] * p["b"]}
 
     return Pair(model, Transformation(groups.Orthogonal(2), turn, name=name, isometry=True), name=name)
@@ -134,7 +136,7 @@ def _shift() -> Pair:
     name = "translation"
     model = _model(name, lambda p, x: jax.nn.softmax(x @ p["w"]), shapes={"w": (FEATURES, UNITS)}, outputs=UNITS)
 
-    def shift(by: Any, p: Any) -> Any:
+    def shift(by: Tree, p: Tree) -> Tree:
         return {"w": p["w"] + by[:, None]}
 
     return Pair(model, Transformation(groups.Translation(FEATURES), shift, name=name, isometry=True), name=name)

@@ -8,22 +8,22 @@ each axis, the other inverts the dense Hessian; neither by LAPACK, which is kept
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from eqprop.claims import Params
-from eqprop.engine import Local, inverse_matrix
+from eqprop.engine import Local, Tree, inverse_matrix
 from eqprop.optimizers.dense import symmetric_power
 
 
 class GradientTransformation(NamedTuple):
     """What optax calls by this name, and what eqprop asks for."""
 
-    init: Callable[..., Any]
-    update: Callable[..., Any]
+    init: Callable[..., Tree]
+    update: Callable[..., Tree]
 
 
 def shampoo(learning_rate: float, *, ridge: float = 1e-6) -> GradientTransformation:
@@ -39,13 +39,13 @@ def shampoo(learning_rate: float, *, ridge: float = 1e-6) -> GradientTransformat
             positive semidefinite up to rounding, so eigenvalues below it are rounding errors and are raised to it.
     """
 
-    def init(params: Params) -> Any:
-        def statistics(p: Any) -> tuple[Any, ...]:
+    def init(params: Params) -> Tree:
+        def statistics(p: Tree) -> tuple[Tree, ...]:
             return tuple(ridge * jnp.eye(n, dtype=p.dtype) for n in jnp.shape(p))
 
         return [statistics(jnp.asarray(p)) for p in jax.tree.leaves(params)]
 
-    def update(grads: Any, state: Any, params: Params = None) -> tuple[Any, Any]:
+    def update(grads: Tree, state: Tree, params: Params = None) -> tuple[Tree, Tree]:
         del params
         leaves, treedef = jax.tree.flatten(grads)
         after = [
@@ -58,13 +58,13 @@ def shampoo(learning_rate: float, *, ridge: float = 1e-6) -> GradientTransformat
     return GradientTransformation(init, update)
 
 
-def _gram(g: Any, axis: int) -> Any:
+def _gram(g: Tree, axis: int) -> Tree:
     """The products of the tensor's slices along one axis, shape (n, n)."""
     rows = jnp.moveaxis(g, axis, 0).reshape(g.shape[axis], -1)
     return rows @ rows.T
 
 
-def _whitened(g: Any, matrices: tuple[Any, ...], ridge: float) -> Any:
+def _whitened(g: Tree, matrices: tuple[Tree, ...], ridge: float) -> Tree:
     for axis, matrix in enumerate(matrices):
         root = symmetric_power(matrix, -1 / (2 * g.ndim), ridge)
         g = jnp.moveaxis(jnp.tensordot(root, g, axes=((1,), (axis,))), 0, axis)
@@ -82,7 +82,7 @@ def newton(learning_rate: float = 1.0) -> GradientTransformation:
         del params
         return ()
 
-    def update(grads: Any, state: Any, params: Params, *, value_fn: Callable[[Any], Any]) -> tuple[Any, Any]:
+    def update(grads: Tree, state: Tree, params: Params, *, value_fn: Callable[[Tree], Tree]) -> tuple[Tree, Tree]:
         flat, unravel = ravel_pytree(params)
         gradient, _ = ravel_pytree(grads)
         slope = Local(lambda at: value_fn(unravel(at)), flat, reverse_only=True).gradient_of(lambda value: value)

@@ -26,8 +26,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
 from eqprop.optimizers import preconditioners
 
@@ -63,7 +64,7 @@ class Row:
     """
 
     name: str
-    make: Callable[[], Any]
+    make: Callable[[], Tree]
     commutes: Maps | None = None
     looks: bool = False
     along: bool = False
@@ -90,7 +91,7 @@ class Row:
         return self.along if maps is None else self.gradient
 
 
-def require_optax() -> Any:
+def require_optax() -> Tree:
     """The module.
 
     Raises:

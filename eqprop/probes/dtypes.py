@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike, DTypeLike
 
 from eqprop.claims import Pair
-from eqprop.engine import Precision, numbers_context
+from eqprop.engine import Precision, Tree, numbers_context
 from eqprop.probes.probe import Probe
 
 
-def output_shapes(pair: Pair, precision: Precision) -> Any:
+def output_shapes(pair: Pair, precision: Precision) -> Tree:
     """The shapes and dtypes of the model's outputs, in a precision."""
     with numbers_context(precision):
         return jax.eval_shape(pair.model.apply, *cast_example(pair, precision))
 
 
-def cast_example(pair: Pair, precision: Precision) -> tuple[Any, Any]:
+def cast_example(pair: Pair, precision: Precision) -> tuple[Tree, Tree]:
     """The model's example parameters and inputs, in a precision."""
     model, common = pair.model, _float_of(pair, precision)
     leaves = model.param_leaves
@@ -58,19 +57,19 @@ def cast_probe(pair: Pair, probes: Probe, precision: Precision) -> Probe:
     return Probe(**cast)
 
 
-def _float_of(pair: Pair, precision: Precision) -> Any:
+def _float_of(pair: Pair, precision: Precision) -> Tree:
     dtypes = pair.model.param_leaves.float_dtypes
     return np.dtype(np.float64) if precision == "float64" or not dtypes else np.dtype(jnp.result_type(*dtypes))
 
 
-def _cast(leaf: Any, dtype: Any) -> np.ndarray:
+def _cast(leaf: ArrayLike, dtype: DTypeLike) -> np.ndarray:
     """A floating-point leaf in this dtype: what is beyond its range becomes infinite, as it would in the model."""
     leaf = np.asarray(leaf)
     with np.errstate(over="ignore"):
         return leaf.astype(dtype, copy=False) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
-def _cast_like(leaves: tuple[Any, ...], pair: Pair, precision: Precision) -> tuple[np.ndarray, ...]:
+def _cast_like(leaves: tuple[Tree, ...], pair: Pair, precision: Precision) -> tuple[np.ndarray, ...]:
     dtypes = pair.model.param_leaves.float_dtypes
     return tuple(
         _cast(leaf, np.float64 if precision == "float64" else dtype) for leaf, dtype in zip(leaves, dtypes, strict=True)

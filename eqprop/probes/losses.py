@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Outputs
+from eqprop.engine import Array, Tree
 
 LARGE_OUTPUT = 8.0
 
@@ -28,10 +28,10 @@ class Loss:
 
     name: str
     formula: str
-    of_leaf: Callable[[Any, Any], Any]
+    of_leaf: Callable[[Tree, Tree], Tree]
     draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
-    def __call__(self, outputs: Outputs, targets: Outputs) -> Any:
+    def __call__(self, outputs: Outputs, targets: Outputs) -> Tree:
         leaves = jax.tree.leaves(jax.tree.map(self.of_leaf, outputs, targets))
         return sum(leaves[1:], leaves[0])
 
@@ -70,7 +70,7 @@ def _classes(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.eye(shape[-1], dtype=np.int32)[rng.integers(shape[-1], size=shape[:-1])]
 
 
-def _huber(y: Any, t: Any) -> Any:
+def _huber(y: Array, t: Array) -> Tree:
     r = jnp.abs(y - t)
     return jnp.sum(jnp.where(r < 1, 0.5 * r * r, r - 0.5))
 
@@ -96,6 +96,6 @@ def suitable_losses(output_shapes: tuple[tuple[int, ...], ...]) -> tuple[Loss, .
     return tuple(loss for loss in DRAWN_LOSSES if classes or loss is not CROSS_ENTROPY)
 
 
-def user_loss(function: Callable[[Outputs], Any]) -> Loss:
+def user_loss(function: Callable[[Outputs], Tree]) -> Loss:
     """A model's own loss, in which the targets are fixed."""
     return Loss("the model's own loss", "ℓ(y)", lambda y, _targets: function(y), _gaussian)

@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from eqprop.claims import Inputs, Outputs
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Tree
 from eqprop.groups import Algebra, Element
 
 
@@ -34,18 +35,18 @@ class Probe:
     A field that no evaluated property needs is None.
     """
 
-    params: Any = None
+    params: Params = None
     inputs: Inputs = None
     element: Element = None
     element2: Element = None
     algebra: Algebra = None
     algebra2: Algebra = None
-    tangent: Any = None
+    tangent: Tree = None
     tangent2: Any = None
     cotangent: Outputs = None
     targets: Outputs = None
     involution: Element = None
-    rates: Any = None
+    rates: Tree = None
     shortness: Any = None
 
     def at(self, index: Any) -> Probe:

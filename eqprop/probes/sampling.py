@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from eqprop.claims import Inputs, Model, Outputs, Pair
-from eqprop.engine import is_floating
+from eqprop.engine import Tree, is_floating
 from eqprop.groups import Element, Group, LieGroup, Tensor, involutions
 from eqprop.probes.losses import Loss
 from eqprop.probes.probe import Probe
@@ -189,7 +188,7 @@ def probes_of(
     def like_outputs(draw: Filler) -> Outputs:
         return jax.tree.map(lambda s: draw(rng, (count, *s.shape)), output_shapes)
 
-    draws: dict[str, Callable[[], Any]] = {
+    draws: dict[str, Callable[[], Tree]] = {
         "params": lambda: params,
         "inputs": lambda: inputs_of(model, rng, count),
         "element": lambda: group.sample_many(rng, reaches(rng, count)),

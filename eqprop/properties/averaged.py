@@ -7,12 +7,10 @@ network's gradient along the segment says nothing of its own error.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
+from eqprop.engine import Array, Tree, add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
 from eqprop.properties.numerics import integral
@@ -31,16 +29,16 @@ SMOOTH_AT_MOST = 0.01
 """In half precision that would let every kink pass."""
 
 
-def _segment(point: Point) -> tuple[Any, Any, Any, Any]:
+def _segment(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
     """Δ = K_gθ − θ, its length, ∫⟨∇L, Δ⟩dt, ∫HΔ dt and ∫∇L dt along θ + tΔ, and the errors of these three."""
     return point.once("segment", lambda: _averages(point))
 
 
-def _averages(point: Point) -> tuple[Any, Any, Any, Any]:
+def _averages(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
     delta = subtract(point.action.value, point.theta)
     length, gradient = norm(delta), point.gradient.function
 
-    def at(t: Any) -> tuple[Any, Any, Any]:
+    def at(t: Array) -> tuple[Tree, Tree, Tree]:
         near = point.near(gradient, in_types_of(point.theta, add(point.theta, scaled(delta, t))))
         return inner(near.value, delta), near.push(delta), near.value
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eqprop.arguments import function_of, got, kebab_case, whole_number
 from eqprop.claims import Pair
-from eqprop.engine import Tree, leaf_paths, norm
+from eqprop.engine import Array, Leaves, Tree, leaf_paths, norm
 from eqprop.errors import InvalidInput
 from eqprop.probes import Probe
 from eqprop.properties.point import Point
@@ -39,16 +38,18 @@ class Part:
     """
 
     names: tuple[str, ...]
-    lhs: tuple[Any, ...]
-    rhs: tuple[Any, ...]
-    scales: tuple[Any, ...]
-    errors: tuple[Any, ...]
+    lhs: Leaves
+    rhs: Leaves
+    scales: Leaves
+    errors: Leaves
 
 
 Sides = tuple[Part, ...]
 
 
-def part(names: Sequence[str], lhs: Tree, rhs: Tree, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
+def part(
+    names: Sequence[str], lhs: Tree, rhs: Tree, scale: Tree = None, *, error: Tree = None, label: str = ""
+) -> Part:
     """A comparison; ``scale`` and ``error`` are a number for all leaves or a tree of numbers like the sides."""
     left, right = tuple(jax.tree.leaves(lhs)), tuple(jax.tree.leaves(rhs))
     prefix = f"{label}: " if label else ""
@@ -56,26 +57,26 @@ def part(names: Sequence[str], lhs: Tree, rhs: Tree, scale: Any = None, *, error
     return Part(names, left, right, _for_leaves(scale, len(left)), _for_leaves(error, len(left)))
 
 
-def _for_leaves(sizes: Any, count: int) -> tuple[Any, ...]:
+def _for_leaves(sizes: Tree, count: int) -> Leaves:
     if sizes is None:
         return (jnp.zeros(()),) * count
     given = tuple(jax.tree.leaves(sizes))
     return given * count if len(given) == 1 else given
 
 
-def only_where(met: Any, parts: Sides) -> Sides:
+def only_where(met: Array, parts: Sides) -> Sides:
     """The parts where a condition on the point is met; elsewhere nothing is compared, and the point counts as vacuous.
 
     For hypotheses on the point itself. What is not a number where the condition is not met does not get through.
     """
 
-    def kept(leaves: tuple[Any, ...]) -> tuple[Any, ...]:
+    def kept(leaves: Leaves) -> Leaves:
         return tuple(jnp.where(met, leaf, 0) for leaf in leaves)
 
     return tuple(Part(p.names, kept(p.lhs), kept(p.rhs), kept(p.scales), kept(p.errors)) for p in parts)
 
 
-def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, error: Any = None, label: str = "") -> Part:
+def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Tree = None, *, error: Tree = None, label: str = "") -> Part:
     """A comparison of vectors in the source's parameter space.
 
     Args:
@@ -89,7 +90,7 @@ def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, error: A
     return part(point.source.float_paths, lhs, rhs, scale, error=error, label=label)
 
 
-def in_image(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
+def in_image(point: Point, lhs: Tree, rhs: Tree, scale: Tree = None, *, label: str = "") -> Part:
     """A comparison of vectors in the target model's parameter space.
 
     Args:
@@ -102,7 +103,7 @@ def in_image(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, label: st
     return part(point.image.float_paths, lhs, rhs, scale, label=label)
 
 
-def in_outputs(lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
+def in_outputs(lhs: Tree, rhs: Tree, scale: Tree = None, *, label: str = "") -> Part:
     """A comparison of outputs.
 
     Args:
@@ -114,7 +115,7 @@ def in_outputs(lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> P
     return part([f"output {path}" for path in leaf_paths(rhs)], lhs, rhs, scale, label=label)
 
 
-def of_numbers(lhs: Tree, rhs: Tree, scale: Any, *, error: Any = None, label: str = "") -> Part:
+def of_numbers(lhs: Tree, rhs: Tree, scale: Tree, *, error: Tree = None, label: str = "") -> Part:
     """A comparison of two numbers (or of two arrays, under one name).
 
     Args:
@@ -127,17 +128,17 @@ def of_numbers(lhs: Tree, rhs: Tree, scale: Any, *, error: Any = None, label: st
     return part([label or "value"], lhs, rhs, scale, error=error)
 
 
-def magnitudes(tree: Tree, factor: Any = 1.0) -> Any:
+def magnitudes(tree: Tree, factor: Array | float = 1.0) -> Tree:
     """max|leaf| · factor for each leaf."""
     return jax.tree.map(lambda leaf: jnp.max(jnp.abs(leaf), initial=0.0) * factor, tree)
 
 
-def largest_of(sizes: Tree) -> Any:
+def largest_of(sizes: Tree) -> Array:
     """The largest of the sizes, one for all leaves: K may move numbers from one tensor to another."""
     return jnp.max(jnp.stack([jnp.max(leaf) for leaf in jax.tree.leaves(sizes)]))
 
 
-def uncancelled(push: Callable[[Any], Any], k: Any, theta: Tree) -> Any:
+def uncancelled(push: Callable[[Tree], Tree], k: Tree, theta: Tree) -> Array:
     """The size, leaf by leaf, of the terms that cancel in push(k).
 
     It is taken from push at a fixed irregular direction of k's length plus k with that direction's signs. The one would
@@ -158,7 +159,7 @@ def uncancelled(push: Callable[[Any], Any], k: Any, theta: Tree) -> Any:
     return magnitudes(push(jax.tree.map(lambda a, w: jnp.where(w < 0, -a, a) + w * length, k, wave)))
 
 
-def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], at: tuple[Any, ...]) -> Any:
+def uncancelled_together(push: Callable[[Tree], Tree], vectors: tuple[Tree, ...], at: tuple[Tree, ...]) -> Tree:
     """Likewise for push((k, χ)), where parameters and inputs move: the terms of both, of which one may be zero.
 
     Args:
@@ -168,7 +169,7 @@ def uncancelled_together(push: Callable[[Any], Any], vectors: tuple[Any, ...], a
     """
     zeros = tuple(jax.tree.map(jnp.zeros_like, vector) for vector in vectors)
 
-    def sizes(i: int) -> Any:
+    def sizes(i: int) -> Array:
         return uncancelled(lambda vector: push((*zeros[:i], vector, *zeros[i + 1 :])), vectors[i], at[i])
 
     moved = [sizes(i) for i, vector in enumerate(vectors) if jax.tree.leaves(vector)]
@@ -181,7 +182,7 @@ ZEROS = 8
 """A tensor of no more units in the last place of 1 than these is a perturbed tensor of zeros."""
 
 
-def irregular(theta: Tree, unit: float = 0.0) -> Any:
+def irregular(theta: Tree, unit: float = 0.0) -> Tree:
     """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros).
 
     Args:

@@ -7,14 +7,13 @@ for affine k. For any affine k the momentum N = ⟨v, k(θ)⟩ plays this part w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, subtract, zeros_like
-from eqprop.properties.base import Property, Sides, in_params, of_numbers
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, subtract, zeros_like
+from eqprop.properties.base import Part, Property, Sides, in_params, of_numbers
 from eqprop.properties.hypotheses import (
     affine_generator,
     charged,
@@ -48,17 +47,17 @@ class Charge:
         self.origin = self.field(zeros_like(point.theta))
         # s_ξ as a function of the outputs: 0 for a symmetry.
         rate = point.rate_of_loss(self.algebra).function if point.transformation.moves_outputs else None
-        self.rate: Callable[[Tree], Any] = lambda theta: rate(point.here.function(theta)) if rate else 0.0
+        self.rate: Callable[[Tree], Tree] = lambda theta: rate(point.here.function(theta)) if rate else 0.0
 
-    def value(self, theta: Tree) -> Any:
+    def value(self, theta: Tree) -> Array:
         """Q(θ)."""
         return 0.5 * inner(theta, add(self.field(theta), self.origin))
 
-    def size(self, theta: Tree) -> Any:
+    def size(self, theta: Tree) -> Array:
         """Of the terms in Q(θ)."""
         return 0.5 * inner_magnitude(theta, self.field(theta)) + 0.5 * inner_magnitude(theta, self.origin)
 
-    def bend(self, v: Tree) -> Any:
+    def bend(self, v: Tree) -> Array:
         """⟨v, Dk v⟩: twice the charge's second-order term."""
         return inner(v, self.turned(v))
 
@@ -79,7 +78,7 @@ def _closed_form(point: Point) -> Sides:
     return (in_params(point, near.pull(1.0 + 0 * near.value), charge.local.value),)
 
 
-def _drift(point: Point, charge: Charge, loss_rate: Any, slope: Tree, decay: Any, label: str) -> Any:
+def _drift(point: Point, charge: Charge, loss_rate: Tree, slope: Tree, decay: Array | float, label: str) -> Part:
     """Q after a step against slope + λθ, beside what the law says of it."""
     theta, step = point.theta, point.probe.rates[0]
     after = combined(1 - step * decay, theta, -step, slope)
@@ -90,7 +89,7 @@ def _drift(point: Point, charge: Charge, loss_rate: Any, slope: Tree, decay: Any
     return of_numbers(charge.value(after), expected, charge.size(theta) + charge.size(after) + terms, label=label)
 
 
-def drift_size(charge: Charge, slope: Tree, decay: Any = 0.0, theta: Tree = None) -> Any:
+def drift_size(charge: Charge, slope: Tree, decay: Array | float = 0.0, theta: Tree = None) -> Array:
     """The size of the terms in ⟨g, A g⟩ for g = slope + decay·θ."""
     whole = jax.tree.map(lambda a, b: jnp.abs(a) + jnp.abs(decay * b), slope, slope if theta is None else theta)
     return inner(whole, jax.tree.map(jnp.abs, charge.turned(whole))) + inner_magnitude(slope, charge.turned(slope))
@@ -124,7 +123,7 @@ def _per_sample(point: Point) -> Sides:
     whole = point.loss_near(y).value
     tau = point.output_field(charge.algebra)(y) if point.transformation.moves_outputs else zeros_like(y)
 
-    def of_batch(keep: Any) -> tuple[Any, Any, Any]:
+    def of_batch(keep: Array) -> tuple[Tree, Tree, Tree]:
         part = masked(whole, keep)
         slope = point.here.pull(part)
         after = combined(1.0, theta, -step, slope)
@@ -150,10 +149,10 @@ def minibatches(outputs: Tree) -> np.ndarray:
     return np.concatenate([alone, [np.arange(samples) < (samples + 1) // 2]]) if samples > 1 else alone
 
 
-def masked(outputs: Tree, keep: Any) -> Tree:
+def masked(outputs: Tree, keep: Array) -> Tree:
     """What a loss of some samples only sees of a cotangent; ``keep`` has length 1 where there is no axis of samples."""
 
-    def of_leaf(leaf: Any) -> Any:
+    def of_leaf(leaf: Array) -> Array:
         axes = (1,) * (leaf.ndim - 1) if leaf.ndim else ()
         return leaf * jnp.broadcast_to(keep.reshape(-1, *axes) if leaf.ndim else keep[0], leaf.shape).astype(leaf.dtype)
 

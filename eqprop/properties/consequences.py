@@ -8,12 +8,11 @@ generator is a translation or a scaling. Where T multiplies the outputs, the los
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Local, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.hypotheses import (
     aligned,
@@ -49,7 +48,7 @@ def rate_of(special: Special | None) -> float:
     return special.rate
 
 
-def _readout(point: Point) -> tuple[Any, Any, Local]:
+def _readout(point: Point) -> tuple[Tree, Tree, Local]:
     """L = ⟨w, f⟩, the size of its terms, and its gradient near θ."""
     w, y = point.probe.cotangent, point.here.value
     return inner(w, y), inner_magnitude(w, y), point.under(partial(inner, w))
@@ -62,7 +61,7 @@ def _flat_translation(point: Point) -> Sides:
     return only_where(norm(k) > 0, (part,))
 
 
-def form_size(vector: Any, sizes: Any) -> Any:
+def form_size(vector: Array, sizes: Tree) -> Array:
     """The size of the terms in ⟨vector, H …⟩ where those of H … have these sizes, leaf by leaf."""
     return inner(jax.tree.map(lambda leaf: jnp.sum(jnp.abs(leaf)), vector), sizes)
 

@@ -6,6 +6,7 @@ vanishes at θ with its gradient, whatever θ is. A stationary point under weigh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, scanned, zeros_like
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, scanned, zeros_like
 from eqprop.groups import Algebra, LieGroup
 from eqprop.properties.base import (
     PAPER,
@@ -52,7 +53,7 @@ CLOSER = 0.5
 """Training has to halve what is missing to stationarity: where it is unstable it amplifies rounding."""
 
 
-def _teacher_loss(point: Point) -> Any:
+def _teacher_loss(point: Point) -> Callable[[Tree], Array | float]:
     """ℓ(y) = ½‖y − f(θ)‖², the targets a constant."""
     targets = point.here.value
     return lambda y: 0.5 * sum(jnp.sum((a - b) ** 2) for a, b in zip(*map(jax.tree.leaves, (y, targets)), strict=True))
@@ -63,7 +64,7 @@ def critical_gradient(point: Point) -> Local:
     return point.once("critical", lambda: point.under(_teacher_loss(point)))
 
 
-def _directions(point: Point) -> Any:
+def _directions(point: Point) -> Array:
     """Generators of length 1 (or 0) for several ξ, stacked as rows of flat vectors."""
     group = point.transformation.group
     assert isinstance(group, LieGroup), "the property has the hypothesis 'continuous'"
@@ -71,7 +72,7 @@ def _directions(point: Point) -> Any:
     drawn = group.sample_algebra_many(np.random.default_rng(0), count)
     dtype = jnp.result_type(*point.theta)
 
-    def unit(algebra: Algebra) -> Any:
+    def unit(algebra: Algebra) -> Tree:
         k = ravel_pytree(point.field(algebra).value)[0]
         length = jnp.sqrt(jnp.sum(k**2))
         return k / jnp.where(length > 0, length, 1)
@@ -97,13 +98,13 @@ def _null_space(point: Point) -> Sides:
     return only_where(clear, parts)
 
 
-def _orthonormal(rows: Any) -> tuple[Any, Any]:
+def _orthonormal(rows: Tree) -> tuple[Tree, Tree]:
     """An orthonormal basis of the rows' span by Gram and Schmidt, the longest rest first, and what was left each time.
 
     Rows beyond the rank, whose rest is below ``GAP``, are zeros in the basis. No LAPACK: such programs can be kept.
     """
 
-    def extend(rest: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+    def extend(rest: Tree, _: None) -> tuple[Any, tuple[Tree, Tree]]:
         lengths = jnp.sqrt(jnp.sum(rest**2, axis=1))
         pivot = jnp.max(lengths)
         row = rest[jnp.argmax(lengths)] / jnp.where(pivot > 0, pivot, 1)
@@ -133,7 +134,7 @@ def _weight_decay(point: Point) -> Sides:
     decay = (0.05 + 0.2 * point.probe.rates[1] ** 2) * curvature
     step = 0.25 / jnp.where(curvature > 0, curvature + decay, 1)
 
-    def train(_: Any, theta: Tree) -> Tree:
+    def train(_: Tree, theta: Tree) -> Tree:
         return combined(1 - step * decay, theta, -step, gradient(theta))
 
     theta = repeated(range(DECAY_STEPS), train, start)

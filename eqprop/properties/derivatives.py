@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import FINEST, inner, inner_magnitude, scaled
+from eqprop.claims import Inputs
+from eqprop.engine import FINEST, Array, Tree, inner, inner_magnitude, scaled
 from eqprop.properties.base import Property, Sides, in_params, irregular, of_numbers, only_where
 from eqprop.properties.hypotheses import floating_inputs, floating_params
 from eqprop.properties.numerics import increment
@@ -31,17 +31,17 @@ TELLING = 1e-3
 """A comparison with a larger relative error says too little."""
 
 
-def _step(point: Point) -> Any:
+def _step(point: Point) -> Array:
     """The length of the probe's segment, relative to each tensor's scale."""
     power = LONGEST + (SHORTEST - LONGEST) * jnp.clip(point.probe.shortness, 0, 1)
     return jnp.exp(math.log(point.unit) * power)
 
 
-Scalar = Callable[[Any], tuple[Any, Any]]
+Scalar = Callable[[Tree], tuple[Tree, Tree]]
 """A function with values in ℝ, and the size of the terms that are added up in it."""
 
 
-def _along(point: Point, function: Scalar, at: Any, direction: Any, label: str, beside: Sides = ()) -> Sides:
+def _along(point: Point, function: Scalar, at: Tree, direction: Tree, label: str, beside: Sides = ()) -> Sides:
     """The integral of a derivative along a segment against the difference quotient, where the segment tells."""
     length = _step(point)
     found = increment(function, at, scaled(direction, length), point.over)
@@ -52,11 +52,11 @@ def _along(point: Point, function: Scalar, at: Any, direction: Any, label: str, 
     return only_where(tells, (compared, *beside))
 
 
-def _against(point: Point, function: Callable[[Any], Any]) -> Scalar:
+def _against(point: Point, function: Callable[[Tree], Tree]) -> Scalar:
     """⟨w, function⟩."""
     w = point.probe.cotangent
 
-    def scalar(at: Any) -> tuple[Any, Any]:
+    def scalar(at: Tree) -> tuple[Tree, Tree]:
         outputs = function(at)
         return inner(w, outputs), inner_magnitude(w, outputs)
 
@@ -92,7 +92,7 @@ def _input_derivative(point: Point) -> Sides:
     return parts
 
 
-def _in_inputs(point: Point, f: Callable[..., Any], theta: Any, inputs: Any, label: str) -> Sides:
+def _in_inputs(point: Point, f: Callable[..., Tree], theta: Tree, inputs: Inputs, label: str) -> Sides:
     floats = point.pair.model.input_leaves.split(inputs)
     function = _against(point, lambda at: f(theta, point.join_inputs(at, inputs)))
     return _along(point, function, floats, irregular(floats, point.unit), label)
@@ -112,7 +112,7 @@ def _hessian_symmetry(point: Point) -> Sides:
     return in_params(point, here, there), in_params(point, ones, kept, label="finite in reverse over reverse")
 
 
-def _reversed_twice(point: Point, u: Any) -> Any:
+def _reversed_twice(point: Point, u: Tree) -> Tree:
     """Hᵀu as the derivative in reverse of the gradient, at the point whose zeros are exact in the copies, too.
 
     A zero is where reverse over reverse loses its numbers (0/0 in a branch that is not selected); a copy that is moved
@@ -127,7 +127,7 @@ NEAR = 8.0
 """So many units in their last place may moved zeros differ from one of their tensor's largest number."""
 
 
-def _zeros_kept(leaf: Any) -> Any:
+def _zeros_kept(leaf: Array) -> Array:
     """The leaf with 0 where ``rounding.perturbed`` moved a zero: by one unit of the largest number (of 1 among zeros).
 
     A number that is smaller may be one of the probe's own, which counts beside large weights.
@@ -143,7 +143,7 @@ def _zeros_kept(leaf: Any) -> Any:
 def _hessian_integral(point: Point) -> Sides:
     gradient, v = point.gradient.function, irregular(point.theta, point.unit)
 
-    def slope(at: Any) -> tuple[Any, Any]:
+    def slope(at: Tree) -> tuple[Tree, Tree]:
         found = gradient(at)
         return inner(v, found), inner_magnitude(v, found)
 

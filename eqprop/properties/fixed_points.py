@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +78,7 @@ def _fixed_set(point: Point) -> Sides:
     curvature = largest_curvature(m.gradient.push, irregular(m.theta, point.unit))
     step = 0.2 / jnp.where(curvature > 0, curvature, 1)
 
-    def train(_: Any, state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
+    def train(_: Tree, state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
         theta, size = state
         slope = m.gradient_at(theta)
         return combined(1.0, theta, -step, slope), add(size, add(magnitudes(theta), scaled(magnitudes(slope), step)))

@@ -7,12 +7,11 @@ exactly the quadrature of its rate, at any step size: what is left is the stage 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, add, inner, inner_magnitude, scaled, scanned, subtract, zeros_like
+from eqprop.engine import Array, Tree, add, inner, inner_magnitude, scaled, scanned, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, Charge, charge_of
 from eqprop.properties.hypotheses import (
@@ -44,34 +43,34 @@ TELLING = 1e-3
 """What the stage equations leave, beside the charge, where a trajectory says something."""
 
 
-def curvature_of(point: Point) -> Any:
+def curvature_of(point: Point) -> Array:
     """‖H‖ at θ, from below."""
     return point.once("curvature", lambda: largest_curvature(point.gradient.push, irregular(point.theta, point.unit)))
 
 
-def _pace(point: Point) -> Any:
+def _pace(point: Point) -> Array:
     curvature = curvature_of(point)
     return jnp.where(curvature > 0, curvature, 1)
 
 
-def _along(point: Point, found: Any, expected: Any, size: Any, rest: Any, label: str) -> Sides:
+def _along(point: Point, found: Tree, expected: Tree, size: Array, rest: Tree, label: str) -> Sides:
     """A comparison of two series, where the integrator's own error leaves something to compare."""
     part = of_numbers(found, expected, size, error=rest, label=label)
     return only_where((curvature_of(point) > 0) & (rest < TELLING * size), (part,))
 
 
-def _left(charge: Charge, before: Tree, slope: Tree, after: Tree) -> Any:
+def _left(charge: Charge, before: Tree, slope: Tree, after: Tree) -> Array:
     """What the stage equations' rest may change of the charge, per unit of time."""
     return inner_magnitude(charge.turned(subtract(after, before)), slope)
 
 
-def _series(charge: Charge, start: Tree, states: Tree) -> tuple[Any, Any]:
+def _series(charge: Charge, start: Tree, states: Tree) -> tuple[Tree, Tree]:
     """Q at the start and after each step, and the size of all their terms."""
     values, sizes = jax.vmap(charge.value)(states), jax.vmap(charge.size)(states)
     return jnp.concatenate([charge.value(start)[None], values]), charge.size(start) + jnp.sum(sizes)
 
 
-def _less(first: Any, sums: Any) -> Any:
+def _less(first: Tree, sums: Array) -> Array:
     """The first value, and it less what has added up before each later one."""
     return first - jnp.concatenate([jnp.zeros_like(sums[:1]), jnp.cumsum(sums)])
 
@@ -79,7 +78,7 @@ def _less(first: Any, sums: Any) -> Any:
 def _charge_flow(point: Point) -> Sides:
     charge, gradient, step = charge_of(point), point.gradient.function, REACH / _pace(point)
 
-    def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Any, Any]:
+    def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Tree, Tree]:
         left = _left(charge, before, slope, after)
         return charge.rate(before) + 0 * left, left
 
@@ -99,11 +98,11 @@ def _charge_decay(point: Point) -> Sides:
     charge, gradient, step = charge_of(point), point.gradient.function, REACH / _pace(point)
     decay = point.probe.rates[1] * curvature_of(point)
 
-    def field(state: tuple[Tree, Any]) -> tuple[Tree, Any]:
+    def field(state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
         phi, time = state
         return scaled(gradient(scaled(phi, jnp.exp(-decay * time))), -jnp.exp(decay * time)), jnp.ones_like(time)
 
-    def observe(before: Any, slope: Any, after: Any) -> Any:
+    def observe(before: Tree, slope: Tree, after: Tree) -> Array:
         return _left(charge, before[0], slope[0], after[0])
 
     start = (point.theta, jnp.zeros_like(step))
@@ -122,7 +121,7 @@ def _norm_growth(point: Point) -> Sides:
     dtype = jnp.result_type(*theta)
     k = point.field(jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), dilation.algebra)).function
 
-    def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Any, Any]:
+    def observe(before: Tree, slope: Tree, after: Tree) -> tuple[Tree, Tree]:
         y = f(before)
         return degree * inner(point.loss_near(y).value, y), inner_magnitude(subtract(after, before), slope)
 
@@ -147,7 +146,7 @@ def _heavy_ball(point: Point, k: Callable[[Tree], Tree]) -> Sides:
     gradient, theta, v = point.gradient.function, point.theta, scaled(point.probe.tangent, SLOW)
     keep, step = 0.5 + 0.5 * point.probe.rates[2] ** 2, REACH / _pace(point)
 
-    def advance(state: tuple[Tree, Tree], _: None) -> tuple[tuple[Tree, Tree], tuple[Any, Any]]:
+    def advance(state: tuple[Tree, Tree], _: None) -> tuple[tuple[Tree, Tree], tuple[Tree, Tree]]:
         at, velocity = state
         velocity = combined(keep, velocity, -step, gradient(at))
         moved = k(at)
@@ -165,12 +164,12 @@ def _second_order_flow(point: Point, k: Callable[[Tree], Tree]) -> Sides:
     gradient, pace = point.gradient.function, jnp.sqrt(_pace(point))
     friction, origin = point.probe.rates[1] * pace, k(zeros_like(point.theta))
 
-    def field(state: tuple[Tree, Tree, Any]) -> tuple[Tree, Tree, Any]:
+    def field(state: tuple[Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree]:
         theta, p, time = state
         grown = jnp.exp(friction * time)
         return scaled(p, 1 / grown), scaled(gradient(theta), -grown), jnp.ones_like(time)
 
-    def observe(before: Any, slope: Any, after: Any) -> Any:
+    def observe(before: Tree, slope: Tree, after: Tree) -> Array:
         turned = subtract(k(slope[0]), origin)
         by_position = inner_magnitude(slope[1], subtract(k(after[0]), k(before[0])))
         return by_position + inner_magnitude(subtract(after[1], before[1]), turned)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 from math import comb
-from typing import Any
 
 import jax
 
-from eqprop.engine import Local, add, inner, inner_magnitude, scaled, subtract, zeros_like
+from eqprop.engine import Local, Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.errors import InvalidInput
 from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, uncancelled
 from eqprop.properties.hypotheses import changing_generator, continuous, one_model, still_inputs
@@ -26,7 +25,7 @@ def _bracket(point: Point) -> Sides:
     sizes = jax.tree.map(lambda a, b: a + b, magnitudes(forth), magnitudes(back))
     gradient = point.gradient.value
     along = inner_magnitude(gradient, forth) + inner_magnitude(gradient, back)
-    rate: Any = 0 * along
+    rate: Tree = 0 * along
     if point.transformation.moves_outputs:
         turns = [_turned(point, a, b) for a, b in (("algebra2", "algebra"), ("algebra", "algebra2"))]
         rate, along = turns[0][0] - turns[1][0], along + turns[0][1] + turns[1][1]
@@ -36,7 +35,7 @@ def _bracket(point: Point) -> Sides:
     )
 
 
-def _turned(point: Point, first: str, second: str) -> tuple[Any, Any]:
+def _turned(point: Point, first: str, second: str) -> tuple[Tree, Tree]:
     """⟨∇s_ξ(f), τ_η(f)⟩ and the size of its terms."""
     rate = point.rate_of_loss(getattr(point.probe, first))
     tau = point.output_field(getattr(point.probe, second))(point.here.value)
@@ -51,7 +50,7 @@ def _along_generator(order: int) -> Callable[[Point], Sides]:
     def sides(point: Point) -> Sides:
         u = point.probe.tangent
         gradients, fields = _derivatives(point.gradient, u, times), _derivatives(point.k, u, times)
-        terms: list[Any] = []
+        terms: list[Tree] = []
         for j in range(times + 1):
             terms.append(scaled(gradients[j].push(fields[times - j].value), comb(times, j)))
             terms.append(scaled(fields[times - j].pull(gradients[j].value), comb(times, j)))
@@ -66,7 +65,7 @@ def _along_generator(order: int) -> Callable[[Point], Sides]:
     return sides
 
 
-def _derivatives(local: Local, u: Any, times: int) -> list[Local]:
+def _derivatives(local: Local, u: Tree, times: int) -> list[Local]:
     """A function, and its derivatives along u up to this order, each near the same point."""
     found = [local]
     for _ in range(times):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, inner, inner_magnitude, norm, scaled, subtract
+from eqprop.engine import Array, Tree, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.engine import gradient as gradient_of
 from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.consequences import generator_of, rate_of
@@ -28,10 +27,10 @@ REACH = 0.2
 STAGES = 4
 
 
-def _margins(point: Point) -> Callable[[Tree], Any]:
+def _margins(point: Point) -> Callable[[Tree], Tree]:
     """q as one vector: what is the size of the outputs at θ, in units such that Σ e^(−q) ≤ 1/e there."""
 
-    def flat(y: Tree) -> Any:
+    def flat(y: Tree) -> Array:
         return jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(y)])
 
     here = flat(point.here.value)
@@ -44,10 +43,10 @@ def _margin(point: Point) -> Sides:
     dilation, margins = point.traits.dilation(), _margins(point)
     p, k = rate_of(dilation), generator_of(point, dilation)
 
-    def loss(y: Tree) -> Any:
+    def loss(y: Tree) -> Array:
         return jnp.sum(jnp.exp(-margins(y)))
 
-    def log_margin(theta: Tree) -> Any:
+    def log_margin(theta: Tree) -> Array:
         """log γ."""
         square = inner(k.function(theta), k.function(theta))
         return jnp.log(-jnp.log(loss(point.here.function(theta)))) - 0.5 * p * jnp.log(square)
@@ -69,7 +68,7 @@ def _margin(point: Point) -> Sides:
     return only_where((jnp.min(jnp.abs(q)) > 0) & (square > 0) & (norm(slope) > 0), parts)
 
 
-def _monotone(point: Point, gradient: Callable[[Tree], Tree], log_margin: Callable[[Tree], Any]) -> Sides:
+def _monotone(point: Point, gradient: Callable[[Tree], Tree], log_margin: Callable[[Tree], Tree]) -> Sides:
     """What log γ loses on a step of gradient flow: nothing."""
     slope_of = gradient_of(log_margin)
     curvature = largest_curvature(point.near(gradient, point.theta).push, irregular(point.theta, point.unit))

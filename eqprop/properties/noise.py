@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Tree, inner, inner_magnitude, zeros_like
+from eqprop.engine import Array, Tree, inner, inner_magnitude, zeros_like
 from eqprop.properties.base import Property, Sides, in_params, of_numbers, uncancelled
 from eqprop.properties.charges import AFFINE, charge_of, drift_size
 from eqprop.properties.hypotheses import (
@@ -36,7 +36,7 @@ MOST_SAMPLES = 6
 """Of a longer batch the first ones are the data: 20 minibatches of three."""
 
 
-def _data(point: Point) -> tuple[Any, Any, int]:
+def _data(point: Point) -> tuple[Tree, Tree, int]:
     """Inputs and targets of the samples, and how many these are."""
     inputs, targets = (
         jax.tree.map(lambda leaf: jnp.asarray(leaf)[:MOST_SAMPLES], tree)
@@ -101,7 +101,7 @@ def _noise_equilibrium(point: Point) -> Sides:
     charge, gradients = charge_of(point), _alone(point)
     k, count = charge.local.value, _data(point)[2]
 
-    def balance(theta: Tree) -> Any:
+    def balance(theta: Tree) -> Array:
         """tr AΣ(θ)."""
         found = _centred(_gradients(point, point.f, theta, np.arange(count)[:, None]))
         return jnp.mean(jax.vmap(charge.bend)(found))
@@ -129,7 +129,7 @@ def _minibatch_drift(point: Point) -> Sides:
     size = max(1, count // 2)
     batches = np.array(list(combinations(range(count), size)))
 
-    def after(slope: Tree) -> tuple[Any, Any]:
+    def after(slope: Tree) -> tuple[Tree, Tree]:
         moved = combined(1.0, theta, -step, slope)
         terms = charge.size(moved) + step * inner_magnitude(charge.local.value, slope)
         return charge.value(moved), terms + step**2 * drift_size(charge, slope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from eqprop.claims import Inputs, Pair
 from eqprop.engine import (
     LARGE,
+    Array,
+    Leaves,
     Local,
     Memory,
     Partition,
@@ -33,6 +35,8 @@ from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Loss, Probe, output_scale, widened
 from eqprop.properties.traits import Traits, traits_of
 
+Found = TypeVar("Found")
+
 
 class Point:
     """A pair at a probe: f at θ, f′ at K_gθ, the actions and the generators, as functions of the floating-point leaves.
@@ -49,7 +53,7 @@ class Point:
         self.transformation = pair.transformation
         self.source: Partition = pair.model.param_leaves
         self.image: Partition = pair.image.param_leaves
-        self.theta: tuple[Any, ...] = probe.params
+        self.theta: Leaves = probe.params
         self._integers = self.source.arrays
         self._loss = loss
         self._shared = Memory()
@@ -67,12 +71,12 @@ class Point:
         """What the transformation was seen to be."""
         return traits_of(self.pair)
 
-    def acting(self, carried: tuple[Any, ...]) -> Callable[[Any, Tree], Tree]:
+    def acting(self, carried: Leaves) -> Callable[[Tree, Tree], Tree]:
         """K as a function of the element and the floating-point leaves, beside these integers."""
         move, source = self.transformation.on_params, self.source
         return jitted(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
 
-    def integers(self, element: Element, theta: Tree, carried: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+    def integers(self, element: Element, theta: Tree, carried: Leaves | None = None) -> Leaves:
         """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
         if not self.image.carried:
             return ()
@@ -80,7 +84,7 @@ class Point:
         return self.image.rest(self.transformation.on_params(jax.tree.map(jnp.asarray, element), whole))
 
     @remembered
-    def f_there(self) -> Callable[[Tree, Any], Tree]:
+    def f_there(self) -> Callable[[Tree, Tree], Tree]:
         """f′ beside the integers of K_gθ."""
         carried = self.integers(self.probe.element, self.theta)
         if not carried or (self.pair.target is None and all(map(operator.is_, carried, self._integers))):
@@ -99,12 +103,12 @@ class Point:
         return coarsest(lowest_precisions(jax.make_jaxpr(self.f)(self.theta, self.probe.inputs))).eps
 
     @property
-    def over(self) -> Callable[..., Callable[..., Any]]:
+    def over(self) -> Callable[..., Callable[..., Tree]]:
         """How f is best evaluated at several parameters: side by side where it is small, else one after the other."""
         return one_by_one if self.source.size >= LARGE else batched
 
     @remembered
-    def moved_inputs(self) -> Any:
+    def moved_inputs(self) -> Inputs:
         """X_g x."""
         return self.transformation.on_inputs(self.probe.element, self.probe.inputs)
 
@@ -120,7 +124,7 @@ class Point:
         return self.near(lambda theta: f(theta, inputs), self.action.value)
 
     @remembered
-    def at_identity(self) -> tuple[Any, Any]:
+    def at_identity(self) -> tuple[Tree, Tree]:
         """K_e θ and X_e x: a point of the target model that takes no element."""
         identity = self.transformation.group.identity()
         if self.theta and isinstance(self.transformation.group, LieGroup):
@@ -167,18 +171,18 @@ class Point:
     # -- the loss -----------------------------------------------------------------------------------------------------
 
     @remembered
-    def _scale(self) -> Any:
+    def _scale(self) -> Array:
         """Of the outputs, and of the moved ones where the probe has an element that moves them."""
         if self.transformation.moves_outputs and self.probe.element is not None:
             return output_scale(widened(self.here.value), widened(self.output_action.value))
         return output_scale(widened(self.here.value))
 
     @remembered
-    def loss(self) -> Callable[[Tree], Any]:
+    def loss(self) -> Callable[[Tree], Tree]:
         """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
         return self.pair.model.loss or self.loss_for(self.probe.targets)
 
-    def loss_for(self, targets: Tree) -> Callable[[Tree], Any]:
+    def loss_for(self, targets: Tree) -> Callable[[Tree], Tree]:
         """The drawn loss for some targets, those of a part of the samples perhaps."""
         scale = self._scale
         return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), targets)
@@ -192,7 +196,7 @@ class Point:
         """∇L near θ."""
         return self.here.gradient_of(self.loss)
 
-    def under(self, loss: Callable[[Tree], Any]) -> Local:
+    def under(self, loss: Callable[[Tree], Tree]) -> Local:
         """∇(ℓ∘f) near θ, for another ℓ."""
         return self.here.gradient_of(loss)
 
@@ -207,7 +211,7 @@ class Point:
         return self.here.gradient_of(self.loss_expected) if self.transformation.moves_outputs else self.gradient
 
     @remembered
-    def loss_expected(self) -> Callable[[Tree], Any]:
+    def loss_expected(self) -> Callable[[Tree], Tree]:
         """ℓ∘T_g."""
         if not self.transformation.moves_outputs:
             return self.loss
@@ -229,7 +233,7 @@ class Point:
         return self.near(generator(self.act, self._identity, group.tangent(algebra)), self.theta)
 
     @remembered
-    def _identity(self) -> Any:
+    def _identity(self) -> Element:
         dtype = jnp.result_type(*self.theta) if self.theta else None
         return floats_as(dtype, self._lie().identity())
 
@@ -265,12 +269,12 @@ class Point:
         both = bracket(group.compose, group.inverse, self._identity, xi, eta)
         return self.near(generator(self.act, self._identity, both), self.theta)
 
-    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+    def once(self, name: str, compute: Callable[[], Found]) -> Found:
         """What several properties of one family share, computed by the first of them."""
         return self._shared.once(name, compute)
 
     @remembered
-    def chi(self) -> Any:
+    def chi(self) -> Array:
         """χ_ξ(x): like the inputs, without integer leaves; only where the transformation moves inputs."""
         return self.input_field.value
 
@@ -286,7 +290,7 @@ class Point:
         tangent = group.tangent(self.probe.algebra)
         return self.near(generator(action, self._identity, tangent), leaves.split(self.probe.inputs))
 
-    def join_inputs(self, floats: Tree, inputs: Inputs = None) -> Any:
+    def join_inputs(self, floats: Tree, inputs: Inputs = None) -> Inputs:
         """Inputs, the probe's by default, with these floating-point leaves."""
         leaves = self.pair.model.input_leaves
         given = iter(floats)
@@ -295,7 +299,7 @@ class Point:
             leaves.treedef, [next(given) if f else leaf for leaf, f in zip(current, leaves.floating, strict=True)]
         )
 
-    def with_inputs(self, function: Callable[[Tree, Any], Tree]) -> Local:
+    def with_inputs(self, function: Callable[[Tree, Tree], Tree]) -> Local:
         """(θ, x) ↦ function(θ, x) near the probe, for derivatives in parameters and inputs at once."""
         floats = self.pair.model.input_leaves.split(self.probe.inputs)
         return self.near(lambda both: function(both[0], self.join_inputs(both[1])), (self.theta, floats))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
-from eqprop.engine import is_floating, leaf_paths
+from eqprop.engine import Leaves, is_floating, leaf_paths
 from eqprop.properties.base import PAPER, Part, Property, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.hypotheses import one_model
 from eqprop.properties.point import Point
@@ -16,11 +14,11 @@ def _equivariance(point: Point) -> Sides:
     return (in_outputs(point.there.value, point.output_action.value),)
 
 
-def _differing(point: Point, lhs: tuple[Any, ...], rhs: tuple[Any, ...], label: str) -> Part:
+def _differing(point: Point, lhs: Leaves, rhs: Leaves, label: str) -> Part:
     """A comparison of carried leaves; of integers those that differ, for a difference is never rounding there."""
     dtype = jnp.result_type(*point.theta) if point.theta else float
 
-    def of_side(side: tuple[Any, ...]) -> tuple[Any, ...]:
+    def of_side(side: Leaves) -> Leaves:
         triples = zip(side, lhs, rhs, strict=True)
         return tuple(
             leaf if is_floating(leaf) else jnp.where(jnp.asarray(a != b), jnp.asarray(leaf, dtype), 0)

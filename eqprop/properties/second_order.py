@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import add, inner, inner_magnitude, zeros_like
+from eqprop.engine import Tree, add, inner, inner_magnitude, zeros_like
 from eqprop.properties.base import (
     PAPER,
     Property,
@@ -48,12 +47,12 @@ def _model_second_order(point: Point) -> Sides:
     return (in_outputs(lhs, rhs),)
 
 
-def _hessian_along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
+def _hessian_along_orbit(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
     """H k_ξ (with the mixed derivative where inputs move), Dk_ξᵀ∇L, Jᵀ∇s, and the size of the terms in H k_ξ."""
     return point.once("hessian along orbit", lambda: _along_orbit(point))
 
 
-def _along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
+def _along_orbit(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
     k = point.k.value
     if point.transformation.moves_inputs:
         loss = point.loss  # what it remembers of the probe is not to be traced inside of the gradient
@@ -67,7 +66,7 @@ def _along_orbit(point: Point) -> tuple[Any, Any, Any, Any]:
     return hk, drift, rate, terms
 
 
-def _gradient_at(point: Point, loss: Callable[[Any], Any], both: tuple[object, tuple[object, ...]]) -> object:
+def _gradient_at(point: Point, loss: Callable[[Tree], Tree], both: tuple[object, tuple[object, ...]]) -> object:
     theta, floats = both
     return point.near(lambda at: point.f(at, point.join_inputs(floats)), theta).gradient_of(loss).value
 

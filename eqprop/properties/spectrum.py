@@ -18,7 +18,7 @@ SOURCE = f"derived here; second-order constraints after {PAPER}"
 POWER_STEPS = 6
 
 
-def _form(product: Any, basis: Tree) -> tuple[Any, Any]:
+def _form(product: Any, basis: Tree) -> tuple[Tree, Tree]:
     """The matrix ⟨q_i, H q_j⟩ over the rows of a stacked tree, and the size of the terms in its entries."""
     images = jax.vmap(product)(basis)
     size = jnp.max(jax.vmap(norm)(basis)) * jnp.max(jax.vmap(norm)(images))
@@ -56,7 +56,7 @@ def _sharpness(point: Point) -> Sides:
     product = point.gradient_there.push
     product(theta)  # once, here: first asked for in the loop it would be linearised in every round
 
-    def turn(_: Any, v: Tree) -> Tree:
+    def turn(_: Tree, v: Tree) -> Tree:
         image = product(v)
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1))

@@ -30,7 +30,7 @@ def _training_run(point: Point) -> Sides:
     decay = DECAY * point.probe.rates[1] * curvature
     field = point.output_field(charge.algebra) if point.transformation.moves_outputs else zeros_like
 
-    def advance(state: tuple[Tree, Any], n: Any) -> tuple[tuple[Tree, Any], tuple[Any, Any, Any]]:
+    def advance(state: tuple[Tree, Tree], n: Any) -> tuple[tuple[Tree, Tree], tuple[Tree, Tree, Tree]]:
         at, expected = state
         outputs = point.near(f, at)
         seen = masked(point.loss_near(outputs.value).value, batches[n % len(batches)])

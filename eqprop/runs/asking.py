@@ -23,7 +23,7 @@ def make_options(
     seed: int | None = None,
     precision: str = "float64",
     properties: str | Property | Iterable[str | Property] | None = None,
-    save: Any = None,
+    save: object = None,
     optimizer: Any = None,
     unseen: bool = True,
     evaluator: str = "auto",
@@ -67,7 +67,7 @@ def make_options(
     )
 
 
-def _budget(profile: Any, max_architectures: Any, probes: Any) -> Profile:
+def _budget(profile: Any, max_architectures: object, probes: object) -> Profile:
     budget = profile_named(profile)
     if max_architectures is not None:
         budget = budget.budgeted(whole_number(max_architectures, "the number of architectures is", least=1))
@@ -82,7 +82,7 @@ def _evaluator(named: Any) -> Choice:
     return named
 
 
-def _chosen(properties: Any, optimizer: Any, usual: tuple[Property, ...]) -> tuple[Property, ...]:
+def _chosen(properties: object, optimizer: Any, usual: tuple[Property, ...]) -> tuple[Property, ...]:
     """In the order of the library; properties that are not of the library come last.
 
     Those of the optimiser are added, unless some of them are asked for by name.
@@ -102,7 +102,7 @@ def _chosen(properties: Any, optimizer: Any, usual: tuple[Property, ...]) -> tup
     return (*(p for p in LIBRARY if p in asked), *dict.fromkeys(p for p in asked if p not in LIBRARY))
 
 
-def _listed(properties: Any) -> list[str | Property]:
+def _listed(properties: object) -> list[str | Property]:
     """The names and properties that were given; a single one is a list of one."""
     if isinstance(properties, str | Property):
         return [properties]

@@ -242,7 +242,7 @@ ELEMENTS = frozenset({"element", "element2", "involution"})
 """The fields that hold an element of the group."""
 
 
-def _check_element(group: Group, field: str, element: Any) -> None:
+def _check_element(group: Group, field: str, element: object) -> None:
     expected = group.expected(element)
     if expected:
         msg = (

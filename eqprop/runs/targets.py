@@ -113,7 +113,7 @@ def as_tasks(value: Any, *, where: str = "pairs") -> list[SearchTask]:
     return found
 
 
-def _tasks(value: Any, where: str, default: str) -> list[SearchTask]:
+def _tasks(value: object, where: str, default: str) -> list[SearchTask]:
     if isinstance(value, (Pair, Entry, SearchStrategy, SearchTask)):
         return [_task(value, default)]
     if callable(value) and not isinstance(value, type):
@@ -130,7 +130,7 @@ def _tasks(value: Any, where: str, default: str) -> list[SearchTask]:
     raise InvalidInput(msg)
 
 
-def _remedy(value: Any) -> str:
+def _remedy(value: object) -> str:
     """What probably was meant."""
     if isinstance(value, (Model, Transformation)):
         return f" {JOIN}"

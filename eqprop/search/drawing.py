@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException, Unsatisfiable
 
 from eqprop.claims import Pair
+from eqprop.engine import Tree
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.probes import DRAWN_LOSSES, Loss, suitable_losses, user_loss
 from eqprop.profiles import PROFILES, Profile
@@ -72,7 +73,7 @@ class Minimal:
     blob: str
 
 
-def _given(strategy: st.SearchStrategy[Drawn]) -> Any:
+def _given(strategy: st.SearchStrategy[Drawn]) -> Tree:
     """``given``, also inside a test of the user's that draws a pair.
 
     Hypothesis refuses to decorate there, where a search for each example may be an accident. Here that is what was

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
-from eqprop.claims import Pair
-from eqprop.engine import Precision, is_floating, leaf_paths, with_derivative
+from eqprop.claims import Inputs, Pair, Params
+from eqprop.engine import Array, Precision, Tree, is_floating, leaf_paths, with_derivative
 from eqprop.evaluation import Choice, Program, applicable, last_word
 from eqprop.mutants import ramp
 from eqprop.probes import Loss, Probe
@@ -120,19 +120,19 @@ def _falsifiable(pair: Pair, count: int) -> Pair:
     """The pair with one more input: what is wrong with the derivative in each tensor."""
     model, t = pair.model, pair.transformation
 
-    def given(apply: Any) -> Any:
+    def given(apply: Tree) -> Tree:
         return lambda params, inputs: apply(params, inputs["given"])
 
-    def apply(params: Any, inputs: Any) -> Any:
+    def apply(params: Params, inputs: Inputs) -> Tree:
         kinds = iter(inputs["falsified"])
 
-        def enter(leaf: Any) -> Any:
+        def enter(leaf: ArrayLike) -> Tree:
             return _falsified(jnp.asarray(leaf), next(kinds)) if is_floating(leaf) else leaf
 
         params = jax.tree.map(enter, params)  # before the inputs: the order of the names
         return model.apply(params, jax.tree.map(enter, inputs["given"]))
 
-    def beside(inputs: Any) -> Any:
+    def beside(inputs: Inputs) -> Tree:
         return {"falsified": np.zeros(count, np.int32), "given": inputs}
 
     if t.moves_inputs:
@@ -143,7 +143,7 @@ def _falsifiable(pair: Pair, count: int) -> Pair:
     )
 
 
-def _derivative(x: Any, t: Any, kind: Any) -> Any:
+def _derivative(x: Array, t: Array, kind: Tree) -> Tree:
     by_entry = jnp.asarray(ramp(x), x.dtype) * (1 + 0.5 * jnp.sin(x))
     off = jnp.where(kind == CONSTANT, 1, jnp.where(kind == GENERIC, by_entry, 0))
     return t * (1 + 0.5 * off).astype(t.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from eqprop.claims import Pair, Params, unmoved
 from eqprop.engine import (
     ARRAYS,
     Precision,
+    Tree,
     behind,
     each,
     explained,
@@ -30,7 +30,7 @@ from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Probe, cast_example, cast_probe
 
 
-def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> Callable[[], Any]:
+def check_action(pair: Pair, field: str, example: Tree, precision: Precision) -> Callable[[], Tree]:
     """A call of an action on its example, once it is known to keep structure, shapes and dtypes.
 
     Args:
@@ -52,7 +52,7 @@ def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> 
     name = f"transformation {transformation.name!r}: {field}"
     like = example if field != "on_params" else cast_example(pair.replaced(model=pair.image, target=None), precision)[0]
 
-    def move(element: Element, point: Any) -> Any:
+    def move(element: Element, point: Tree) -> Tree:
         moved = _moved(name, action, element, point, like)
         check_alike(name, like, moved, same_dtype=field == "on_params")
         return moved
@@ -61,7 +61,7 @@ def check_action(pair: Pair, field: str, example: Any, precision: Precision) -> 
     return repeatable(name, f"{name}(element, {field[3:]})", remedy, move, element, example)
 
 
-def check_finite(pair: Pair, field: str, moved: Any) -> None:
+def check_finite(pair: Pair, field: str, moved: Tree) -> None:
     """What an action makes of the example is finite.
 
     Raises:
@@ -91,10 +91,10 @@ def check_state(pair: Pair, params: Params) -> None:
     rng = np.random.default_rng(0)
     what = f"transformation {transformation.name!r}: on_params"
 
-    def carried(element: Element, point: Params) -> tuple[Any, ...]:
+    def carried(element: Element, point: Params) -> tuple[Tree, ...]:
         return tuple(leaf for leaf in image.rest(transformation.on_params(element, point)) if is_floating(leaf))
 
-    def rate(algebra: Algebra) -> tuple[Any, ...]:
+    def rate(algebra: Algebra) -> tuple[Tree, ...]:
         return generator(carried, group.identity(), group.tangent(algebra))(jax.tree.map(jnp.asarray, params))
 
     rates = each(what, rate, group.sample_algebra_many(rng, 1))
@@ -129,7 +129,7 @@ def check_charge(pair: Pair, params: Params) -> None:
         raise InvalidInput(msg)
 
 
-def _moved(name: str, action: Callable[..., Any], element: Element, point: Any, like: Any) -> Any:
+def _moved(name: str, action: Callable[..., Tree], element: Element, point: Tree, like: Tree) -> Tree:
     """action(element, point), which leaves its arguments as they are; what it raises is said with the likely cause."""
     try:
         return undisturbed(name, action, element, point)
@@ -150,7 +150,7 @@ def _moved(name: str, action: Callable[..., Any], element: Element, point: Any, 
         raise InvalidInput(msg) from error
 
 
-def _works_swapped(action: Callable[..., Any], element: Element, point: Any, like: Any) -> bool:
+def _works_swapped(action: Callable[..., Tree], element: Element, point: Tree, like: Tree) -> bool:
     """Whether the action does what it should once its arguments are in the other order."""
     try:
         moved = action(point, element)
@@ -162,8 +162,8 @@ def _works_swapped(action: Callable[..., Any], element: Element, point: Any, lik
 
 def check_alike(
     what: str,
-    example: Any,
-    moved: Any,
+    example: Tree,
+    moved: Tree,
     *,
     same_dtype: bool = False,
     remedy: str = "Check the group's size and the axes",

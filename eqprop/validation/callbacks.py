@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
+from eqprop.claims import Pair, Params
 from eqprop.engine import (
     PURE,
     Each,
     Precision,
+    Tree,
     calls_back,
     equal,
     gradient,
@@ -52,7 +52,7 @@ class _Part:
     what: str
     order: int
     needs: tuple[str, ...]
-    function: Callable[[Probe], Any]
+    function: Callable[[Probe], Tree]
 
 
 def has_callbacks(pair: Pair, precision: Precision) -> bool:
@@ -109,15 +109,15 @@ def where_raised(pair: Pair, precision: Precision, probes: Probe, order: int) ->
 def _parts(pair: Pair) -> tuple[_Part, ...]:
     model, image, leaves, t = pair.model, pair.image, pair.model.param_leaves, pair.transformation
 
-    def apply(probe: Probe) -> Any:
+    def apply(probe: Probe) -> Tree:
         return model.apply(leaves.join(probe.params), probe.inputs)
 
-    def moved(probe: Probe) -> Any:
+    def moved(probe: Probe) -> Tree:
         params = t.on_params(probe.element, leaves.join(probe.params))
         return image.apply(params, t.on_inputs(probe.element, probe.inputs))
 
-    def slope(probe: Probe) -> Any:
-        def total(params: Any) -> Any:
+    def slope(probe: Probe) -> Tree:
+        def total(params: Params) -> Tree:
             outputs = model.apply(leaves.join(params), probe.inputs)
             summed = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
             return summed if model.loss is None else model.loss(outputs)
@@ -161,7 +161,7 @@ def _numbers(pair: Pair, probe: Probe) -> str:
     return ", ".join(f"{name} = {_tree(paths, leaves, whole)}" for name, (paths, leaves) in given.items() if leaves)
 
 
-def _tree(paths: Sequence[str], leaves: Sequence[Any], whole: bool) -> str:
+def _tree(paths: Sequence[str], leaves: Sequence[Tree], whole: bool) -> str:
     told = [_leaf(np.asarray(leaf), whole) for leaf in leaves]
     if list(paths) == ["."]:
         return told[0]

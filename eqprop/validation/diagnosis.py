@@ -14,14 +14,16 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
-from eqprop.claims import Pair
+from eqprop.claims import Inputs, Pair
 from eqprop.engine import (
     INLINED,
     INNER,
     PURE,
     Local,
     Precision,
+    Tree,
     calls_back,
     described,
     each,
@@ -54,7 +56,7 @@ class Origin:
     leaves: frozenset[int]
 
 
-def why_not_finite(pair: Pair, precision: Precision, params: Sequence[Any], inputs: Any) -> str:
+def why_not_finite(pair: Pair, precision: Precision, params: Sequence[Tree], inputs: Inputs) -> str:
     """What is NaN or infinite at the model's example or, where all is finite there, at a probe; empty if nothing is.
 
     Args:
@@ -108,22 +110,22 @@ def first_unusable_order(pair: Pair, precision: Precision) -> tuple[int, str] | 
 class _Objective:
     """L near some parameters and its derivatives, as functions of the leaves; the sum of the outputs without a loss."""
 
-    def __init__(self, pair: Pair, inputs: Any) -> None:
+    def __init__(self, pair: Pair, inputs: Inputs) -> None:
         self.model, self.inputs = pair.model, inputs
 
-    def outputs(self, *theta: Any) -> Any:
+    def outputs(self, *theta: Tree) -> Tree:
         return self.model.apply(self.model.param_leaves.join(theta), self.inputs)
 
-    def value(self, *theta: Any) -> Any:
+    def value(self, *theta: Tree) -> Tree:
         outputs = self.outputs(*theta)
         if self.model.loss is not None:
             return self.model.loss(outputs)
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(outputs))
 
-    def gradient(self, *theta: Any) -> Any:
+    def gradient(self, *theta: Tree) -> Tree:
         return gradient(lambda theta: self.value(*theta))(theta)
 
-    def bent(self, *theta: Any) -> Any:
+    def bent(self, *theta: Tree) -> Tree:
         """H u for u = (1, 1, …), the way that JAX allows it."""
         ones = jax.tree.map(jnp.ones_like, theta)
         return Local(lambda theta: self.gradient(*theta), theta, reverse_only=True).push(ones)
@@ -133,7 +135,7 @@ NAMES = {1: "the gradient", 2: "the second derivative"}
 FINER = {1: "the outputs are", 2: "the gradient is"}
 
 
-def _said(pair: Pair, where: str, theta: tuple[Any, ...], inputs: Any) -> str:
+def _said(pair: Pair, where: str, theta: tuple[Tree, ...], inputs: Inputs) -> str:
     """Of the outputs, else of the gradient of their loss."""
     objective = _Objective(pair, inputs)
     theta = tuple(jnp.asarray(leaf) for leaf in theta)
@@ -143,7 +145,7 @@ def _said(pair: Pair, where: str, theta: tuple[Any, ...], inputs: Any) -> str:
     return _of_derivative(pair, where, objective, 1, theta)
 
 
-def _of_derivative(pair: Pair, where: str, objective: _Objective, order: int, theta: tuple[Any, ...]) -> str:
+def _of_derivative(pair: Pair, where: str, objective: _Objective, order: int, theta: tuple[Tree, ...]) -> str:
     """What is said of a derivative with numbers that are not finite; nothing where they all are."""
     paths = pair.model.param_leaves.float_paths
     program = jax.make_jaxpr(objective.gradient if order == 1 else objective.bent)
@@ -158,7 +160,7 @@ def _of_derivative(pair: Pair, where: str, objective: _Objective, order: int, th
     )
 
 
-def _first(origin: Origin, theta: tuple[Any, ...], paths: tuple[str, ...]) -> str:
+def _first(origin: Origin, theta: tuple[Tree, ...], paths: tuple[str, ...]) -> str:
     """The operation; with the parameter that was drawn negative where it is defined for positive numbers alone."""
     said = f"{origin.value} arises first in {origin.operation}"
     negative = [i for i in sorted(origin.leaves) if (np.asarray(theta[i]) < 0).any()]
@@ -168,7 +170,7 @@ def _first(origin: Origin, theta: tuple[Any, ...], paths: tuple[str, ...]) -> st
     return said
 
 
-def _walked(closed: Any, arguments: Sequence[Any]) -> tuple[Origin | None, list[Any]]:
+def _walked(closed: Any, arguments: Sequence[Tree]) -> tuple[Origin | None, list[Tree]]:
     """The first operation that makes what is not finite of finite numbers, and what the program gives."""
     walk = _Walk()
     made = [(value, frozenset({i})) for i, value in enumerate(arguments)]
@@ -180,12 +182,12 @@ class _Walk:
     def __init__(self) -> None:
         self.origin: Origin | None = None
 
-    def run(self, jaxpr: Any, consts: Sequence[Any], given: list[Any]) -> list[Any]:
+    def run(self, jaxpr: Any, consts: Sequence[Tree], given: list[Tree]) -> list[Tree]:
         """The results of a program, each with the arguments that it is made of."""
         known: dict[Any, Any] = {v: (value, frozenset()) for v, value in zip(jaxpr.constvars, consts, strict=True)}
         known.update(zip(jaxpr.invars, given, strict=True))
 
-        def read(atom: Any) -> Any:
+        def read(atom: jax.extend.core.Var | jax.extend.core.Literal) -> Tree:
             return (atom.val, frozenset()) if isinstance(atom, jax.extend.core.Literal) else known[atom]
 
         for equation in jaxpr.eqns:
@@ -193,7 +195,7 @@ class _Walk:
             known.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
-    def _results(self, equation: Any, given: list[Any]) -> list[Any]:
+    def _results(self, equation: JaxprEqn, given: list[Tree]) -> list[Tree]:
         parameters = equation.params
         if equation.primitive.name in INLINED:
             inner = next(parameters[key] for key in INNER if key in parameters)
@@ -211,13 +213,13 @@ class _Walk:
         return [(result, leaves) for result in results]
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     """The first of its numbers that is not finite."""
     numbers = np.asarray(value, dtype=float)
     first = numbers[~np.isfinite(numbers)].flat[0]
     return "NaN" if np.isnan(first) else str(first)
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: object) -> bool:
     dtype = jnp.result_type(value)
     return not jnp.issubdtype(dtype, jnp.floating) or bool(np.isfinite(np.asarray(value, dtype=float)).all())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ from jax.core import Tracer
 
 from eqprop.arguments import got, short
 from eqprop.claims import Model
-from eqprop.engine import ARRAYS, Tree, explained, leaf_paths, numbers
+from eqprop.engine import ARRAYS, Array, Tree, explained, leaf_paths, numbers
 from eqprop.errors import InvalidInput
 
 
@@ -41,7 +40,7 @@ def _check_leaves(what: str, tree: Tree) -> None:
         _check_leaf(f"{what} {path!r}", leaf)
 
 
-def _check_leaf(what: str, leaf: Any) -> None:
+def _check_leaf(what: str, leaf: Array) -> None:
     if isinstance(leaf, Tracer):
         msg = (
             f"{what} is being traced by JAX ({short(leaf)}): eqprop needs numbers. Call it outside of jit, grad and "
@@ -62,7 +61,7 @@ def _check_leaf(what: str, leaf: Any) -> None:
         raise InvalidInput(msg)
 
 
-def _is_numeric(leaf: Any) -> bool:
+def _is_numeric(leaf: Array) -> bool:
     dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
     return bool(jnp.issubdtype(dtype, np.number) or jnp.issubdtype(dtype, np.bool_))
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import got, short
-from eqprop.claims import Model
+from eqprop.claims import Inputs, Model, Outputs, Params
 from eqprop.engine import (
     ARRAYS,
     PURE,
+    Tree,
     equal,
     explained,
     gradient,
@@ -31,7 +30,7 @@ from eqprop.validation.actions import check_alike
 STATELESS = f"switch dropout off (deterministic=True, inference mode), pass random keys among the inputs, {PURE}"
 
 
-def check_model(model: Model, params: Any, inputs: Any, *, finite: bool) -> Any:
+def check_model(model: Model, params: Params, inputs: Inputs, *, finite: bool) -> Tree:
     """The outputs at the example, once they are known to be real arrays, finite, repeatable, differentiable.
 
     Raises:
@@ -40,7 +39,7 @@ def check_model(model: Model, params: Any, inputs: Any, *, finite: bool) -> Any:
     """
     what = f"model {model.name!r}: apply"
 
-    def apply(params: Any, inputs: Any) -> Any:
+    def apply(params: Params, inputs: Inputs) -> Tree:
         outputs = undisturbed(what, model.apply, params, inputs)
         _check_outputs(model, outputs)
         return outputs
@@ -54,7 +53,7 @@ def check_model(model: Model, params: Any, inputs: Any, *, finite: bool) -> Any:
     return outputs
 
 
-def _check_outputs(model: Model, outputs: Any) -> None:
+def _check_outputs(model: Model, outputs: Outputs) -> None:
     what = f"model {model.name!r}: apply"
     leaves = jax.tree.leaves(outputs)
     if not leaves:
@@ -78,7 +77,7 @@ def _check_outputs(model: Model, outputs: Any) -> None:
             raise InvalidInput(msg)
 
 
-def _check_finite(model: Model, params: Any, inputs: Any, outputs: Any) -> None:
+def _check_finite(model: Model, params: Params, inputs: Inputs, outputs: Outputs) -> None:
     for path, leaf in zip(leaf_paths(outputs), jax.tree.leaves(outputs), strict=True):
         if np.isfinite(numbers(leaf)).all():
             continue
@@ -90,11 +89,11 @@ def _check_finite(model: Model, params: Any, inputs: Any, outputs: Any) -> None:
         raise InvalidInput(msg)
 
 
-def _check_differentiable(model: Model, params: Any, inputs: Any) -> None:
+def _check_differentiable(model: Model, params: Params, inputs: Inputs) -> None:
     leaves = model.param_leaves
     kept = leaves.rest(params)
 
-    def total(floats: Any) -> Any:
+    def total(floats: Tree) -> Tree:
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), inputs)))
 
     try:
@@ -108,13 +107,13 @@ def _check_differentiable(model: Model, params: Any, inputs: Any) -> None:
         raise NotDifferentiable(msg) from error
 
 
-def _check_loss(model: Model, outputs: Any, *, finite: bool) -> None:
+def _check_loss(model: Model, outputs: Outputs, *, finite: bool) -> None:
     if model.loss is None:
         return
     what = f"model {model.name!r}: loss"
 
-    def loss(outputs: Any) -> Any:
-        value: Any = undisturbed(what, model.loss, outputs) if model.loss is not None else None
+    def loss(outputs: Outputs) -> Tree:
+        value: object = undisturbed(what, model.loss, outputs) if model.loss is not None else None
         if not isinstance(value, ARRAYS) or np.shape(value) != () or not is_floating(value):
             found = (
                 f"shape {np.shape(value)}, dtype {jnp.result_type(value)}"
@@ -145,7 +144,7 @@ def check_domain(model: Model) -> None:
         return
     what, leaves, domain = f"model {model.name!r}: domain", model.param_leaves, model.domain
 
-    def drawn() -> Any:
+    def drawn() -> Tree:
         rng = np.random.default_rng(0)
         floats = tuple(gaussian(rng, (DRAWS, *shape)) for shape in leaves.float_shapes)
         return leaves.join(floats, leaves.carried)

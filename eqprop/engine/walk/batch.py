@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
+from eqprop.engine.jaxprs import Typed
 from eqprop.engine.walk.primitives.operand import dtype_of, shape_of
 
 
@@ -15,7 +15,7 @@ def selected(condition: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndar
     return np.where(condition, new, old)
 
 
-def stacked(rounds: Sequence[np.ndarray], variable: Any, *, reverse: bool) -> np.ndarray:
+def stacked(rounds: Sequence[np.ndarray], variable: Typed, *, reverse: bool) -> np.ndarray:
     """The results of a loop's rounds along a new first axis.
 
     Args:

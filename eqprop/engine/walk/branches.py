@@ -8,7 +8,9 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.batch import selected
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Routine, Value, Wanted, alive, outside, unknown
@@ -38,7 +40,7 @@ class Branch:
         self.captured = outside(wanted, self.block)
 
 
-def cond(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+def cond(builder: Builder, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
     """Build branches; where the index is a constant, the one that it names in their place."""
     index, *operands = given
     programs = equation.params["branches"]
@@ -52,12 +54,12 @@ def cond(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Va
     return builder.append(Branches(index, results, branches))
 
 
-def platform_index(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+def platform_index(builder: Builder, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
     """Which of some programs is meant for a CPU, as NumPy's is: the first that says so, or that is for any."""
     del given
     platforms = equation.params["platforms"]
     index = next(i for i, names in enumerate(platforms) if names is None or "cpu" in names)
-    return [builder.constant(index, equation.outvars[0].aval)]
+    return [builder.constant(index, aval_of(equation.outvars[0]))]
 
 
 class Branches(Operation):

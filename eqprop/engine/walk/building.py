@@ -15,6 +15,7 @@ import jax
 import jax.extend.core
 import numpy as np
 from jax.core import ShapedArray
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import rounds
 from eqprop.engine.jaxprs import is_foreign
@@ -33,7 +34,7 @@ class Equation(Operation):
 
     __slots__ = ("equation",)
 
-    def __init__(self, equation: Any, operands: Sequence[Value], results: Sequence[Value]) -> None:
+    def __init__(self, equation: JaxprEqn, operands: Sequence[Value], results: Sequence[Value]) -> None:
         super().__init__(operands, results)
         self.equation = equation
 
@@ -89,7 +90,7 @@ class Builder:
             known.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
-    def _results(self, equation: Any, given: list[Value]) -> Sequence[Value]:
+    def _results(self, equation: JaxprEqn, given: list[Value]) -> Sequence[Value]:
         name = equation.primitive.name
         if name in self._handlers:
             return self._handlers[name](self, equation, given)
@@ -100,7 +101,7 @@ class Builder:
             return given
         return self._once(equation, given)
 
-    def _once(self, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+    def _once(self, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
         """The results of a primitive; those that it had where it has been met with the same operands."""
         key = (equation.primitive, tuple(equation.params.items()), *given)
         try:
@@ -111,7 +112,7 @@ class Builder:
             found = self._done[key] = self._put(equation, given)
         return found
 
-    def _put(self, equation: Any, given: Sequence[Value]) -> tuple[Value, ...]:
+    def _put(self, equation: JaxprEqn, given: Sequence[Value]) -> tuple[Value, ...]:
         block = self.innermost(given)
         results = tuple(value_of(variable, block) for variable in equation.outvars)
         block.operations.append(Equation(equation, given, results))
@@ -140,7 +141,7 @@ class Builder:
         finally:
             self.block = outer
 
-    def constant(self, constant: Any, aval: Any) -> Value:
+    def constant(self, constant: Any, aval: ShapedArray) -> Value:
         """A constant of the program."""
         value = Value(aval, self._root)
         data = jax.random.key_data(constant) if is_key(value) else constant

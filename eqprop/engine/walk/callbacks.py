@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.building import Builder, value_of
@@ -16,7 +17,7 @@ from eqprop.engine.walk.primitives.operand import Step
 from eqprop.errors import InvalidInput
 
 
-def pure_callback(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+def pure_callback(builder: Builder, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
     """Put a callback where it stands: it is called as often as the program says."""
     results = [value_of(variable, builder.block) for variable in equation.outvars]
     return builder.append(Callback(equation, given, results))
@@ -27,7 +28,7 @@ class Callback(Operation):
 
     __slots__ = ("_equation",)
 
-    def __init__(self, equation: Any, operands: Sequence[Value], results: Sequence[Value]) -> None:
+    def __init__(self, equation: JaxprEqn, operands: Sequence[Value], results: Sequence[Value]) -> None:
         super().__init__(operands, results)
         self._equation = equation
 
@@ -43,7 +44,7 @@ class Callback(Operation):
         return Emitted(self.operands, emitter.rounding.after(self._equation, _calling(self._equation)), self.results)
 
 
-def _calling(equation: Any) -> Step:
+def _calling(equation: JaxprEqn) -> Step:
     callback, promised = equation.params["callback"], equation.params["result_avals"]
 
     def called(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:

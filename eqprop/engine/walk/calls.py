@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jax.extend.core import JaxprEqn
+
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.graph import Value
 
 Inner = Callable[[Sequence[Value]], tuple[Any, Sequence[Value]]]
@@ -37,7 +40,7 @@ REVERSE_ONLY = "custom_lin"
 """What forward mode leaves behind of a ``jax.custom_vjp``: there is no such derivative."""
 
 
-def called(equation: Any) -> Inner | None:
+def called(equation: JaxprEqn) -> Inner | None:
     """What a call holds; None for any other operation.
 
     Raises:
@@ -63,11 +66,11 @@ def _solved(params: Any, given: Sequence[Value]) -> tuple[Any, Sequence[Value]]:
     return params["jaxprs"].solve, [*operands, *given[sum(lengths) :]]
 
 
-def is_the_same(equation: Any) -> bool:
+def is_the_same(equation: JaxprEqn) -> bool:
     """Whether a primitive changes neither shape nor type, and with these nothing."""
     if equation.primitive.name not in SAME_WHERE_LIKE or len(equation.invars) != 1:
         return False
     if equation.params.get("dimensions") is not None:
         return False
-    given, result = equation.invars[0].aval, equation.outvars[0].aval
+    given, result = aval_of(equation.invars[0]), aval_of(equation.outvars[0])
     return given.shape == result.shape and given.dtype == result.dtype

@@ -6,13 +6,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.primitives.operand import Step, is_key
 from eqprop.engine.walk.unsupported import Unsupported
 
 
-def by_jax(equation: Any) -> Step:
+def by_jax(equation: JaxprEqn) -> Step:
     """The operation over all rows, compiled for as many as there are.
 
     Raises:
@@ -49,9 +51,9 @@ def _bound(primitive: Any, params: Any) -> tuple[Any, Any]:
     return bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
 
 
-def _tried(rows: Any, equation: Any) -> None:
+def _tried(rows: Any, equation: JaxprEqn) -> None:
     """Trace it for one row."""
-    avals = [jax.ShapeDtypeStruct((*atom.aval.shape, 1), atom.aval.dtype) for atom in equation.invars]
+    avals = [jax.ShapeDtypeStruct((*aval.shape, 1), aval.dtype) for aval in map(aval_of, equation.invars)]
     try:
         jax.eval_shape(rows, *avals)
     except (NotImplementedError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from jax.core import ShapedArray
 
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives.operand import Step
@@ -53,7 +54,7 @@ class Value:
         array: what it is, with a last axis of length 1, where that is known while the program is built.
     """
 
-    aval: Any
+    aval: ShapedArray | None
     block: Block
     array: np.ndarray | None = None
 

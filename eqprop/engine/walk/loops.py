@@ -8,6 +8,7 @@ from itertools import compress
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.jaxprs import scan_counts
 from eqprop.engine.walk.batch import selected, stacked
@@ -73,7 +74,7 @@ def built(builder: Builder, program: Any, constants: Sequence[Value], carried: i
         return Body(block, arguments, builder.inlined(program, [*constants, *arguments]), carried)
 
 
-def scan(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+def scan(builder: Builder, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
     """Build a scan."""
     constants, carried = scan_counts(equation)
     body = built(builder, equation.params["jaxpr"], given[:constants], carried)
@@ -81,7 +82,7 @@ def scan(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Va
     return builder.append(Scan(given[constants:], results, body, _order(equation)))
 
 
-def while_loop(builder: Builder, equation: Any, given: Sequence[Value]) -> Sequence[Value]:
+def while_loop(builder: Builder, equation: JaxprEqn, given: Sequence[Value]) -> Sequence[Value]:
     """Build a while loop."""
     params, carried = equation.params, len(equation.outvars)
     asked, constants = params["cond_nconsts"], params["cond_nconsts"] + params["body_nconsts"]
@@ -91,7 +92,7 @@ def while_loop(builder: Builder, equation: Any, given: Sequence[Value]) -> Seque
     return builder.append(While(given[constants:], results, test, body))
 
 
-def _order(equation: Any) -> range:
+def _order(equation: JaxprEqn) -> range:
     """The rows that a scan goes through, in order."""
     length = equation.params["length"]
     return range(length - 1, -1, -1) if equation.params["reverse"] else range(length)

@@ -16,8 +16,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, rounded, rounds
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives.operand import Step
 
 TABLE = 1021
@@ -64,11 +66,11 @@ class Rounding:
         self._rows = rows
         self._factors = {}
 
-    def after(self, equation: Any, step: Step) -> Step:
+    def after(self, equation: JaxprEqn, step: Step) -> Step:
         """The step of an operation, followed by its errors."""
         if not rounds(equation):
             return step
-        size, results = self._size(equation), [variable.aval for variable in equation.outvars]
+        size, results = self._size(equation), [aval_of(variable) for variable in equation.outvars]
         errors = [self._error(aval, size) if rounded(aval) else None for aval in results]
         if not equation.primitive.multiple_results:
             (only,) = errors

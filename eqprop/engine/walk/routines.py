@@ -111,7 +111,7 @@ class _Layout:
         cleared = tuple(slot for slot in ending if slot in self.free)
         return closure(emitted.step, taken, given, cleared)
 
-    def _given(self, results: Any, number: int, final: dict[Value, int]) -> int | tuple[int, ...]:
+    def _given(self, results: Value | tuple[Value, ...], number: int, final: dict[Value, int]) -> int | tuple[int, ...]:
         """Slots for results; -1 for those that nobody reads."""
         if isinstance(results, Value):
             return self._taken(results)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.jaxprs import FOREIGN, primitives
 from eqprop.engine.walk.batch import widest
@@ -90,7 +91,7 @@ class Walk:
         with np.errstate(all="ignore"):
             return self._routine(list(arguments))
 
-    def _rule(self, equation: Any) -> Step:
+    def _rule(self, equation: JaxprEqn) -> Step:
         name = equation.primitive.name
         try:
             if name in RULES:

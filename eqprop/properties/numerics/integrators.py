@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +99,7 @@ def integral(function: Callable[[Number], Tree], *, pieces: int = PIECES) -> tup
     starts, widths = jnp.zeros(pieces, dtype), jnp.zeros(pieces, dtype).at[0].set(1)
     state = (starts, widths, *(_put(blank, 0, found) for found in of_piece(starts[0], widths[0])))
 
-    def cut(place: Any, state: Any) -> Any:
+    def cut(place: Tree, state: Tree) -> tuple[Tree, Tree, Tree, Tree]:
         starts, widths, values, errors = state
         worst = jnp.argmax(sum(jnp.sum(leaf.reshape(pieces, -1), 1) for leaf in jax.tree.leaves(errors)))
         left = SPLIT * widths[worst]
@@ -143,7 +142,7 @@ def _off(
     return jnp.where(rough, jnp.maximum(seen, WIDEST_GAP * width * spread), seen) + END_GAP * width * missed
 
 
-def _put(rows: Tree, place: Any, row: Tree) -> Tree:
+def _put(rows: Tree, place: Tree, row: Tree) -> Tree:
     return jax.tree.map(lambda many, one: many.at[place].set(one.astype(many.dtype)), rows, row)
 
 
@@ -192,7 +191,7 @@ def increment(
     function: Callable[[Tree], tuple[Number, Number]],
     start: Tree,
     step: Tree,
-    over: Callable[..., Callable[..., Any]] = batched,
+    over: Callable[..., Callable[..., Tree]] = batched,
 ) -> Increment:
     """The increment of a function with values in ℝ from start to start + step, by five derivatives in reverse mode.
 
@@ -279,7 +278,7 @@ def collocation(
         )
 
     def one_step(y: Tree, _: None) -> tuple[Tree, tuple[Tree, Tree]]:
-        def improve(_: Any, found: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
+        def improve(_: Tree, found: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
             at = states(y, found[1])
             return at, batched(field)(at)
 
@@ -305,7 +304,7 @@ POWER_STEPS = 8
 def largest_curvature(product: Callable[[Tree], Tree], start: Tree) -> Number:
     """|λ| of largest size of a symmetric linear map, from below, by power iteration; 0 for the zero map."""
 
-    def turn(_: Any, found: tuple[Tree, Number]) -> tuple[Tree, Number]:
+    def turn(_: Tree, found: tuple[Tree, Number]) -> tuple[Tree, Number]:
         image = product(found[0])
         length = norm(image)
         return scaled(image, 1 / jnp.where(length > 0, length, 1)), length

@@ -21,7 +21,17 @@ import numpy as np
 
 from eqprop.arguments import short
 from eqprop.claims import Params
-from eqprop.engine import ARRAYS, Partition, Tree, explained, is_floating, leaf_paths, one_by_one, scanned, zeros_like
+from eqprop.engine import (
+    ARRAYS,
+    Partition,
+    Tree,
+    explained,
+    is_floating,
+    leaf_paths,
+    one_by_one,
+    scanned,
+    zeros_like,
+)
 from eqprop.errors import EqpropError, InvalidInput
 
 EXTRA = ("value", "grad", "value_fn")
@@ -39,8 +49,8 @@ class Optimizer:
     """
 
     name: str
-    init: Callable[..., Any]
-    update: Callable[..., Any]
+    init: Callable[..., Tree]
+    update: Callable[..., Tree]
     extra: tuple[str, ...]
 
     @classmethod
@@ -61,7 +71,7 @@ class Optimizer:
         return cls(name, optimizer.init, optimizer.update, _keywords(optimizer.update))
 
 
-def _keywords(update: Callable[..., Any]) -> tuple[str, ...]:
+def _keywords(update: Callable[..., Tree]) -> tuple[str, ...]:
     """The extra arguments that an update takes: all where it takes any keyword, as optax's interface asks for."""
     try:
         parameters = inspect.signature(update).parameters
@@ -90,7 +100,7 @@ class Stepper:
         self,
         optimizer: Optimizer,
         leaves: Partition,
-        value: Callable[[Tree], Any],
+        value: Callable[[Tree], Tree],
         gradient: Callable[[Tree], Tree],
     ) -> None:
         self.optimizer = optimizer
@@ -98,7 +108,7 @@ class Stepper:
         self.value = value
         self.gradient = gradient
 
-    def start(self, theta: Tree) -> Any:
+    def start(self, theta: Tree) -> Tree:
         """The state before the first step."""
         what = f"optimizer {self.optimizer.name!r}: init(params)"
         state = _called(what, lambda: self.optimizer.init(self._tree(theta)))
@@ -111,7 +121,7 @@ class Stepper:
                 raise InvalidInput(msg)
         return state
 
-    def update(self, gradient: Tree, state: Any, theta: Tree) -> tuple[Tree, Any]:
+    def update(self, gradient: Tree, state: Tree, theta: Tree) -> tuple[Tree, Tree]:
         """The displacement u of one step, and the state after it."""
         extra: dict[str, Any] = {}
         grads, params = self._tree(gradient), self._tree(theta)
@@ -136,15 +146,15 @@ class Stepper:
         return self.update(gradient, self.start(theta), theta)[0]
 
     def along(
-        self, theta: Tree, steps: int, observe: Callable[[Tree, Tree], Any] = lambda _theta, _u: None
-    ) -> tuple[Tree, Any]:
+        self, theta: Tree, steps: int, observe: Callable[[Tree, Tree], Tree] = lambda _theta, _u: None
+    ) -> tuple[Tree, Tree]:
         """The displacement after a number of steps, and what was observed at each: ``observe(before, u)``, stacked.
 
         The displacement is added up by itself: as a difference of parameters it would lose the digits by which they
         are larger.
         """
 
-        def step(now: Any, _: None) -> tuple[Any, Any]:
+        def step(now: Tree, _: None) -> tuple[Tree, Tree]:
             at, moved, state = now
             u, after = self.update(self.gradient(at), state, at)
             there = jax.tree.map(lambda a, b: (a + b).astype(a.dtype), at, u)
@@ -155,13 +165,13 @@ class Stepper:
         (_, moved, _), seen = scanned(step, start, steps)
         return moved, seen
 
-    def _tree(self, floats: Tree) -> Any:
+    def _tree(self, floats: Tree) -> Tree:
         """The user's tree with these leaves, and None in place of the others."""
         given = iter(floats)
         return jax.tree.unflatten(self.leaves.treedef, [next(given) if f else None for f in self.leaves.floating])
 
 
-def _called(what: str, call: Callable[[], Any]) -> Any:
+def _called(what: str, call: Callable[[], Tree]) -> Tree:
     """The call's result; what it raises is said in one line, but for what asks for another way of tracing."""
 
     def again(error: Exception) -> None:
@@ -198,7 +208,7 @@ def _check_updates(what: str, params: Params, updates: Any) -> None:
             raise InvalidInput(msg)
 
 
-def _check_state(what: str, before: Any, after: Any) -> None:
+def _check_state(what: str, before: Tree, after: Tree) -> None:
     """The state keeps its structure, shapes and dtypes, so that steps can be looped over."""
     remedy = "return a state like the one that init made, so that steps can be looped over by jax.lax.scan."
     if jax.tree.structure(before) != jax.tree.structure(after):
@@ -214,7 +224,7 @@ def _check_state(what: str, before: Any, after: Any) -> None:
             raise InvalidInput(msg)
 
 
-def _like(before: Any, after: Any) -> Any:
+def _like(before: Tree, after: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.asarray(b, jnp.result_type(a)), before, after)
 
 
@@ -223,7 +233,7 @@ def total(sizes: Tree) -> Tree:
     return jax.tree.map(lambda leaf: jnp.sum(leaf, 0), sizes)
 
 
-def both(run: Callable[[Tree], Any], here: Tree, there: Tree) -> tuple[Any, Any]:
+def both(run: Callable[[Tree], Tree], here: Tree, there: Tree) -> tuple[Tree, Tree]:
     """run(here) and run(there), traced once: neither unrolled nor batched, so that any operation may lie inside."""
     stacked = jax.tree.map(lambda a, b: jnp.stack([a, b]), here, there)
     found = one_by_one(run)(stacked)

@@ -23,9 +23,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from eqprop.engine import Tree, derivative, inner, inner_magnitude
+from eqprop.engine import Array, Tree, derivative, inner, inner_magnitude
 from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, still_loss
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
@@ -168,7 +167,7 @@ def _charge(optimizer: Optimizer, point: Point) -> Sides:
     stepper = _stepper(optimizer, point)
     field = point.field(point.traits.symmetric.nearest(point.probe.algebra)).function
 
-    def observe(theta: Tree, u: Tree) -> tuple[Any, Any]:
+    def observe(theta: Tree, u: Tree) -> tuple[Tree, Tree]:
         k = field(theta)
         return inner(u, k), inner_magnitude(u, k)
 
@@ -177,12 +176,12 @@ def _charge(optimizer: Optimizer, point: Point) -> Sides:
     return only_where(_finite((drift, size)), (of_numbers(drift, 0 * drift, size, label="Σ⟨u, k⟩"),))
 
 
-def charge_drift(optimizer: Any, point: Point) -> tuple[Any, Any, Any]:
+def charge_drift(optimizer: Any, point: Point) -> tuple[Tree, Tree, Tree]:
     """(Q(θ_T) − Q(θ₀), its first-order part Σ⟨u_t, k_ξ⟩, a size ‖θ₀‖·‖k_ξ(θ₀)‖) of a trajectory, for the probe's ξ."""
     stepper = _stepper(Optimizer.of(optimizer, "optimizer"), point)
     field = point.field(point.traits.symmetric.nearest(point.probe.algebra)).function
 
-    def observe(theta: Tree, u: Tree) -> tuple[Any, Any]:
+    def observe(theta: Tree, u: Tree) -> tuple[Tree, Tree]:
         k, turned = field(theta), derivative(field, theta, u)
         return inner(u, k), inner(u, turned) / 2
 
@@ -195,6 +194,6 @@ def _cast(u: Tree, theta: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.asarray(a, b.dtype), u, theta)
 
 
-def _finite(tree: Tree) -> Any:
+def _finite(tree: Tree) -> Array:
     leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-    return jnp.all(jnp.stack(leaves)) if leaves else np.True_
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.array(True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
@@ -16,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import Local, each, jitted, norm, numbers_context, subtract
+from eqprop.engine import Array, Leaves, Local, Tree, each, jitted, norm, numbers_context, subtract
+from eqprop.groups import Element
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
 
@@ -62,15 +62,15 @@ class Survey:
         self.source, self.image = pair.model.param_leaves, pair.image.param_leaves
         self.act = jitted(self._act)  # traced once for all of its derivatives
 
-    def _act(self, element: Any, theta: Any) -> Any:
+    def _act(self, element: Element, theta: Tree) -> Tree:
         """K on the floating-point leaves."""
         return self.image.split(self.pair.transformation.on_params(element, self.source.join(theta)))
 
-    def points(self, count: int) -> Any:
+    def points(self, count: int) -> tuple[np.ndarray, ...]:
         """Random parameters, within the model's domain."""
         return params_of(self.pair.model, "gaussian", self.rng, count)
 
-    def run(self, row: Callable[..., Any], *arguments: Any) -> Any:
+    def run(self, row: Callable[..., Tree], *arguments: Tree) -> Tree:
         """What a function gives at each of several points."""
         found = each(f"what transformation {self.pair.transformation.name!r} is like", row, *arguments)
         return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), found)
@@ -93,13 +93,13 @@ class _Actions(Survey):
         coisometric = bool((np.abs(np.stack(pulled) - against) <= RECOGNISED * against).all())
         return ActionTraits(not integers.any(), affine, orthogonal, coisometric)
 
-    def _row(self, element: Any, one: Any, other: Any, u: Any, w: Any) -> tuple[Any, ...]:
+    def _row(self, element: Element, one: Tree, other: Tree, u: Tree, w: Tree) -> Leaves:
         here, there = (Local(partial(self.act, element), at) for at in (one, other))
         du, dv = here.push(u), there.push(u)
         pulled = [norm(local.pull(w)) for local in (here, there)]
         return self._changed(element, one), norm(u), norm(du), norm(subtract(du, dv)), norm(w), *pulled
 
-    def _changed(self, element: Any, theta: Any) -> Any:
+    def _changed(self, element: Element, theta: Tree) -> Array:
         """Whether K moves an integer."""
         if self.pair.target is not None or not self.source.carried:
             return jnp.zeros((), bool)

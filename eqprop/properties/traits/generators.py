@@ -30,6 +30,9 @@ from jax.flatten_util import ravel_pytree
 
 from eqprop.claims import Pair
 from eqprop.engine import (
+    Array,
+    Leaves,
+    Tree,
     derivative,
     floats_as,
     generator,
@@ -42,7 +45,7 @@ from eqprop.engine import (
     subtract,
     zeros_like,
 )
-from eqprop.groups import LieGroup
+from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import gaussian, output_shapes, tangents_of
 from eqprop.properties.traits.actions import Survey
 from eqprop.properties.traits.losses import keeps_loss
@@ -76,7 +79,7 @@ class Special:
         still: s_ξ = 0: T leaves the outputs, or the loss does not see what it does to them.
     """
 
-    algebra: Any
+    algebra: Algebra
     block: str
     rate: float | None
     within: bool = True
@@ -176,8 +179,8 @@ class GeneratorSurvey(Survey):
         field = jitted(lambda xi, at: self.field(span.element(xi))(at))
         turned = jitted(lambda xi, at, right: derivative(partial(field, xi), at, right))
 
-        def row(one: Any, other: Any, u: Any, v: Any) -> tuple[Any, ...]:
-            def bilinear(at: Any, left: Any, right: Any) -> Any:
+        def row(one: Tree, other: Tree, u: Tree, v: Tree) -> Leaves:
+            def bilinear(at: Tree, left: Tree, right: Tree) -> Array:
                 return gradient(lambda xi: inner(left, turned(xi, at, right)))(none)
 
             values = (gradient(lambda xi, at=at: inner(v, field(xi, at)))(none) for at in (zeros_like(one), one))
@@ -185,11 +188,11 @@ class GeneratorSurvey(Survey):
 
         return self.run(row, one, other, u, v)
 
-    def field(self, algebra: Any) -> Callable[[Any], Any]:
+    def field(self, algebra: Algebra) -> Callable[[Tree], Tree]:
         """k_ξ."""
         return generator(self.act, self._identity(), self.group.tangent(algebra))  # pyright: ignore[reportAttributeAccessIssue]
 
-    def _identity(self) -> Any:
+    def _identity(self) -> Element:
         return floats_as(jnp.float64, self.group.identity())
 
     def _special(self, group: LieGroup) -> tuple[Special, ...]:
@@ -204,7 +207,7 @@ class GeneratorSurvey(Survey):
         # At two outputs: a single number is a multiple of any other.
         y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
-        def row(algebra: Any, theta: Any, u: Any, y: Any) -> dict[str, Any]:
+        def row(algebra: Algebra, theta: Tree, u: Array, y: Array) -> dict[str, Any]:
             field = self.field(algebra)
             k, push = linearized(field, theta)
             once = push(u)
@@ -233,7 +236,7 @@ class GeneratorSurvey(Survey):
         return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, rows, strict=True))))
 
 
-def _special_of(algebra: Any, seen: dict[str, float], *, unseen: bool) -> Special | None:
+def _special_of(algebra: Algebra, seen: dict[str, float], *, unseen: bool) -> Special | None:
     """What one generator is, by the sizes of what should vanish; ``unseen`` where the loss sees nothing of T."""
     if seen["k"] <= RECOGNISED * seen["θ"]:
         return None
@@ -255,7 +258,7 @@ def _special_of(algebra: Any, seen: dict[str, float], *, unseen: bool) -> Specia
     return Special(algebra, "each", rate, **more) if seen["Dk u − Λu"] <= least else None
 
 
-def _rate(y: Any, tau: Any) -> Any:
+def _rate(y: Tree, tau: Tree) -> Array:
     """c, where τ = c y: from the largest entry, where it is exact but for the rounding of this entry."""
     flat, moved = ravel_pytree(y)[0], ravel_pytree(tau)[0]
     largest = jnp.argmax(jnp.abs(flat))

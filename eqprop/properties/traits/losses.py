@@ -7,7 +7,6 @@ shifted under a cross-entropy, outputs that are turned under a distance. A drawn
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
@@ -15,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import inner_magnitude, norm, numbers_context, subtract, value_and_gradient
+from eqprop.engine import Array, Tree, inner_magnitude, norm, numbers_context, subtract, value_and_gradient
+from eqprop.groups import Element
 from eqprop.probes import output_shapes
 from eqprop.properties.traits.actions import Survey
 from eqprop.rounding import RECOGNISED
@@ -50,7 +50,7 @@ class _Losses(Survey):
         if loss is None:
             return False
 
-        def row(element: Any, y: Any) -> tuple[Any, Any]:
+        def row(element: Element, y: Tree) -> tuple[Tree, Tree]:
             here, slope = value_and_gradient(loss)(y)
             there = loss(move(element, y))
             return jnp.abs(there - here), jnp.abs(there) + jnp.abs(here) + inner_magnitude(slope, y)
@@ -61,13 +61,13 @@ class _Losses(Survey):
         """Whether T_g keeps the distance of two outputs, for each of several pairs and g."""
         move = self.pair.transformation.on_outputs
 
-        def row(element: Any, y: Any, t: Any) -> tuple[Any, Any]:
+        def row(element: Element, y: Array, t: Array) -> tuple[Tree, Tree]:
             moved, apart = subtract(move(element, y), move(element, t)), norm(subtract(y, t))
             return jnp.abs(norm(moved) - apart), apart
 
         return self._kept(row, 2)
 
-    def _kept(self, row: Callable[..., tuple[Any, Any]], count: int) -> bool:
+    def _kept(self, row: Callable[..., tuple[Tree, Tree]], count: int) -> bool:
         """Whether what a row gives first is rounding of the size that it gives next, at so many outputs at a time."""
         with numbers_context("float64"):
             shapes = output_shapes(self.pair, "float64")
@@ -76,6 +76,6 @@ class _Losses(Survey):
             changed, size = self.run(row, elements, *outputs)
         return bool((changed <= RECOGNISED * size).all())
 
-    def _drawn(self, like: Any) -> Any:
+    def _drawn(self, like: np.ndarray) -> np.ndarray:
         numbers = self.rng.standard_normal((SIZES.size, *like.shape))
         return (numbers * SIZES.reshape(-1, *(1,) * len(like.shape))).astype(like.dtype)

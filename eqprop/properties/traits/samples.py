@@ -6,15 +6,14 @@ float64; a model that does not run on one sample is not asked further.
 
 from __future__ import annotations
 
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
-from eqprop.engine import numbers_context
+from eqprop.claims import Inputs, Outputs, Pair, Params
+from eqprop.engine import Tree, numbers_context
 from eqprop.probes import cast_example, inputs_of
 from eqprop.properties.traits.actions import Survey
 from eqprop.rounding import RECOGNISED
@@ -41,7 +40,7 @@ class _Samples(Survey):
         ((count, *_),) = lengths if len(lengths) == 1 and () not in lengths else [(0,)]
         return count if count > 1 and self._alone(params, inputs, outputs) and self._apart(count) else 0
 
-    def _alone(self, params: Any, inputs: Any, outputs: Any) -> bool:
+    def _alone(self, params: Params, inputs: Inputs, outputs: Outputs) -> bool:
         """Whether the model runs on one sample, and puts out one."""
         try:
             one = jax.eval_shape(self.pair.model.apply, params, jax.tree.map(lambda leaf: leaf[:1], inputs))
@@ -53,7 +52,7 @@ class _Samples(Survey):
     def _apart(self, count: int) -> bool:
         apply, join = self.pair.model.apply, self.source.join
 
-        def row(theta: Any, inputs: Any) -> tuple[Any, Any]:
+        def row(theta: Tree, inputs: Inputs) -> tuple[Tree, Tree]:
             whole = apply(join(theta), inputs)
             alone = [apply(join(theta), jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], inputs)) for i in range(count)]
             together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *alone)

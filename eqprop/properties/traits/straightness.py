@@ -7,14 +7,13 @@ cut it (``stop_gradient``) belongs to a function that bends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import coarsest, each, jitted, lowest_precisions, numbers_context
+from eqprop.engine import Array, Tree, coarsest, each, jitted, lowest_precisions, numbers_context
 from eqprop.probes import cast_example, output_shapes, params_of
 from eqprop.rounding import bar_of
 
@@ -58,13 +57,13 @@ def straight_objective(pair: Pair) -> str:
         return "" if bends else "the loss is linear in the parameters, or piecewise: its Hessian is 0"
 
 
-def _params(pair: Pair) -> Any:
+def _params(pair: Pair) -> Tree:
     """Points and directions in parameter space."""
     drawn = params_of(pair.model, "gaussian", np.random.default_rng(0), 2 * POINTS)
     return tuple(leaf.reshape(2, POINTS, *leaf.shape[1:]) for leaf in drawn)
 
 
-def _straight(function: Callable[[Any], Any], points: Any) -> bool:
+def _straight(function: Callable[[Tree], Tree], points: Tree) -> bool:
     """Whether second differences vanish at most points; False where the precision is too low to tell.
 
     Args:
@@ -78,7 +77,7 @@ def _straight(function: Callable[[Any], Any], points: Any) -> bool:
         return False
     step = eps**0.25
 
-    def bends(point: Any) -> Any:
+    def bends(point: Tree) -> Array:
         at, direction = (jax.tree.map(lambda leaf, i=i: leaf[i], point) for i in (0, 1))
         ahead, here, behind = (
             jax.tree.leaves(function(jax.tree.map(lambda a, u, t=t: a + t * step * u, at, direction)))
@@ -90,7 +89,7 @@ def _straight(function: Callable[[Any], Any], points: Any) -> bool:
     return bool(np.mean(each("the model's second differences", bends, rows)) < 0.5)
 
 
-def _bent(ahead: Any, here: Any, behind: Any, eps: float) -> Any:
+def _bent(ahead: Tree, here: Tree, behind: Tree, eps: float) -> Array:
     difference = jnp.max(jnp.abs(ahead - 2 * here + behind), initial=0.0)
     terms = jnp.max(jnp.abs(ahead) + 2 * jnp.abs(here) + jnp.abs(behind), initial=0.0)
     return ~(difference <= BEYOND_ROUNDING * eps * terms)

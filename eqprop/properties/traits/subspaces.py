@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from eqprop.groups import LieGroup
+from eqprop.engine import Array
+from eqprop.groups import Algebra, LieGroup
 from eqprop.rounding import RECOGNISED
 
 MOST_COORDINATES = 400
@@ -46,7 +46,7 @@ class Subspace:
         """How many independent elements there are (known of, in a large algebra)."""
         return self.size if self.basis is None else len(self.basis)
 
-    def nearest(self, algebra: Any) -> Any:
+    def nearest(self, algebra: Algebra) -> Algebra:
         """The orthogonal projection of an algebra element to the subspace."""
         if self.basis is None:
             return algebra
@@ -97,7 +97,7 @@ class Span:
         """How many coefficients an element has here."""
         return len(self.rows) + len(self.beside)
 
-    def element(self, coefficients: Any) -> Any:
+    def element(self, coefficients: Array) -> Algebra:
         """The algebra element with these coefficients: of the rows, then of the random ones."""
         known = len(self.rows)
         within = coefficients[:known] @ self.rows

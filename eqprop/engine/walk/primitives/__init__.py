@@ -6,12 +6,12 @@ It never writes into its operands; its result may be a view of them. Loops, bran
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import ml_dtypes
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives import (
     contraction,
     conversion,
@@ -61,12 +61,12 @@ UNKNOWN = frozenset(np.dtype(t) for t in (ml_dtypes.int2, ml_dtypes.uint2, ml_dt
 def _checked(rule: Rule, *, keyed: bool, tiny: bool) -> Rule:
     """The rule for the types of numbers that it is meant for."""
 
-    def checked(equation: Any) -> Step:
+    def checked(equation: JaxprEqn) -> Step:
         for variable in (*equation.invars, *equation.outvars):
             if is_key(variable):
                 require(keyed, f"{equation.primitive} of keys")
                 continue
-            dtype = variable.aval.dtype
+            dtype = aval_of(variable).dtype
             require(dtype != jax.dtypes.float0 and dtype not in UNKNOWN, f"{equation.primitive} of {dtype}")
             require(tiny or dtype not in TINY, f"{equation.primitive} of {dtype}")
         return rule(equation)

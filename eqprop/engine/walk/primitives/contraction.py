@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from jax import lax
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import fold
@@ -115,7 +116,7 @@ def _by_matrices(sides: Sides) -> Step:
     return multiply
 
 
-def precisely(equation: Any, step: Step) -> Step:
+def precisely(equation: JaxprEqn, step: Step) -> Step:
     """The step in the type that XLA accumulates in: float32 for the small floats, and what is asked for."""
     given, wanted = {dtype_of(v) for v in equation.invars}, dtype_of(equation.outvars[0])
     require(len(given) == 1, "a product of two types")
@@ -130,7 +131,7 @@ def precisely(equation: Any, step: Step) -> Step:
     return lambda x, y: step(x.astype(within), y.astype(within)).astype(wanted, copy=False)
 
 
-def dot(equation: Any) -> Step:
+def dot(equation: JaxprEqn) -> Step:
     """``lax.dot_general``."""
     contracted, shared = equation.params["dimension_numbers"]
     shapes = (shape_of(equation.invars[0]), shape_of(equation.invars[1]))

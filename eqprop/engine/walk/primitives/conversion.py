@@ -6,12 +6,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
-from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, Rule, Step, dtype_of, require
+from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, DType, Rule, Step, dtype_of, require
 
 
-def convert(equation: Any) -> Step:
+def convert(equation: JaxprEqn) -> Step:
     """The nearest number; the real part of complex ones; whole numbers wrap around, floats saturate where they go."""
     source, target = dtype_of(equation.invars[0]), dtype_of(equation.outvars[0])
     require(TINY.isdisjoint((source, target)) or is_inexact(source), "eight-bit floats from or to whole numbers")
@@ -23,7 +24,7 @@ def convert(equation: Any) -> Step:
     return _real(source, target)
 
 
-def _real(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
+def _real(source: DType, target: DType) -> Step:
     if target == np.bool_:
         return lambda x: x != 0
     if is_inexact(source) and not is_inexact(target):
@@ -31,7 +32,7 @@ def _real(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
     return lambda x: x.astype(target)
 
 
-def _saturating(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
+def _saturating(source: DType, target: DType) -> Step:
     """Towards zero, within what the target holds; NaN is 0."""
     within = np.dtype(np.float32) if source in NARROW or source in TINY else source
     least, most = np.iinfo(target).min, np.iinfo(target).max
@@ -48,7 +49,7 @@ def _saturating(source: np.dtype[Any], target: np.dtype[Any]) -> Step:
     return clamp
 
 
-def bitcast(equation: Any) -> Step:
+def bitcast(equation: JaxprEqn) -> Step:
     """The same bits read as another type; an axis of parts appears or vanishes where the widths differ."""
     source, target = dtype_of(equation.invars[0]), dtype_of(equation.outvars[0])
     if source.itemsize == target.itemsize:
@@ -64,7 +65,7 @@ def _last(x: Array) -> Array:
     return np.moveaxis(x, -1, -2)
 
 
-def reduce_precision(equation: Any) -> Step:
+def reduce_precision(equation: JaxprEqn) -> Step:
     """The nearest float with fewer bits of exponent and mantissa, even where two are as near."""
     dtype = dtype_of(equation.invars[0])
     exponent, mantissa = equation.params["exponent_bits"], equation.params["mantissa_bits"]
@@ -85,7 +86,7 @@ SIGN = {width: np.dtype(f"u{width}").type(1 << (8 * width - 1)) for width in (2,
 """The bit of the sign, by bytes."""
 
 
-def _mantissa(dtype: np.dtype[Any], bits: int, wanted: int) -> Step:
+def _mantissa(dtype: DType, bits: int, wanted: int) -> Step:
     """The bits of a positive float with fewer of its mantissa."""
     if wanted >= bits:
         return lambda size: size
@@ -94,7 +95,7 @@ def _mantissa(dtype: np.dtype[Any], bits: int, wanted: int) -> Step:
     return lambda size: (size + half + ((size >> unit(dropped)) & unit(1))) & kept
 
 
-def _exponent(dtype: np.dtype[Any], info: Any, wanted: int) -> Step:
+def _exponent(dtype: DType, info: Any, wanted: int) -> Step:
     """The bits of a positive float, infinity or zero where fewer bits of the exponent do not reach."""
     if wanted >= info.nexp:
         return lambda size: size

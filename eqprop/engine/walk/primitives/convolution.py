@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.contraction import Sides, contraction, precisely
@@ -18,7 +19,7 @@ from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, s
 from eqprop.engine.walk.primitives.sliding import Windows
 
 
-def convolve(equation: Any) -> Step:
+def convolve(equation: JaxprEqn) -> Step:
     """``lax.conv_general_dilated``: groups of samples or of channels meet kernels of their own."""
     params, names = equation.params, equation.params["dimension_numbers"]
     image, kernel = (shape_of(v) for v in equation.invars)
@@ -59,7 +60,7 @@ def _by_places_takes_less(params: Any, windows: Windows) -> bool:
     return usual and 0 < places < math.prod(windows.window[2:]) and places < math.prod(windows.counts[2:])
 
 
-def _by_places(equation: Any, windows: Windows) -> Step:
+def _by_places(equation: JaxprEqn, windows: Windows) -> Step:
     """Each place of the image with the whole kernel: the entry w of it goes to place · spacing + low − w · dilation."""
     names, kernel = equation.params["dimension_numbers"], shape_of(equation.invars[1])
     first, second = ((*spec, len(spec)) for spec in (names.lhs_spec, names.rhs_spec))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, require
+from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of, require
 
 
 def cumulated(ufunc: np.ufunc, *, real: bool = False, widened: bool = False) -> Rule:
@@ -20,12 +19,12 @@ def cumulated(ufunc: np.ufunc, *, real: bool = False, widened: bool = False) -> 
         widened: whether the small floats are folded in float32.
     """
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         axis, dtype = equation.params["axis"], dtype_of(equation.outvars[0])
         require(not (real and is_complex(dtype)), "a cumulation of complex numbers")
         wide = np.dtype(np.float32) if widened and dtype in NARROW else dtype
 
-        def forwards(x: Any) -> Any:
+        def forwards(x: Array) -> Array:
             return ufunc.accumulate(x.astype(wide, copy=False), axis=axis, dtype=wide).astype(dtype, copy=False)
 
         return (lambda x: np.flip(forwards(np.flip(x, axis)), axis)) if equation.params["reverse"] else forwards

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
-from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require
+from eqprop.engine.walk.primitives.operand import Array, DType, Rule, Step, dtype_of, require
 
 
 def plain(step: Step) -> Rule:
@@ -15,28 +16,28 @@ def plain(step: Step) -> Rule:
     return lambda _: step
 
 
-def sign(equation: Any) -> Step:
+def sign(equation: JaxprEqn) -> Step:
     """−1, 0 or 1; of a zero its own sign, which NumPy drops."""
     if not is_inexact(dtype_of(equation.invars[0])) or is_complex(dtype_of(equation.invars[0])):
         return np.sign
     return lambda x: np.copysign(np.sign(x), x)
 
 
-def rounded(equation: Any) -> Step:
+def rounded(equation: JaxprEqn) -> Step:
     """To the nearest integer, halves to even ones or away from zero."""
     method = equation.params["rounding_method"].name
     if method == "TO_NEAREST_EVEN":
         return np.rint
     require(method == "AWAY_FROM_ZERO", f"round {method}")
 
-    def away(x: Any) -> Any:
+    def away(x: Array) -> Array:
         whole = np.trunc(x)
         return whole + np.copysign((np.abs(x - whole) >= 0.5).astype(x.dtype), x)
 
     return away
 
 
-def complex_product(x: Any, y: Any) -> Any:
+def complex_product(x: Array, y: Array) -> Array:
     """Of complex numbers by their parts: how NumPy's own product rounds depends on where in memory numbers lie."""
     result = np.empty(np.broadcast_shapes(x.shape, y.shape), x.dtype)
     result.real = x.real * y.real - x.imag * y.imag
@@ -44,31 +45,31 @@ def complex_product(x: Any, y: Any) -> Any:
     return result
 
 
-def product_for(dtype: np.dtype[Any]) -> Step:
+def product_for(dtype: DType) -> Step:
     """The product of two arrays of a type."""
     return complex_product if is_complex(dtype) else np.multiply
 
 
-def product(equation: Any) -> Step:
+def product(equation: JaxprEqn) -> Step:
     """x y."""
     return product_for(dtype_of(equation.invars[0]))
 
 
-def square(equation: Any) -> Step:
+def square(equation: JaxprEqn) -> Step:
     """x²."""
     return (lambda x: complex_product(x, x)) if is_complex(dtype_of(equation.invars[0])) else np.square
 
 
-def size(equation: Any) -> Step:
+def size(equation: JaxprEqn) -> Step:
     """|x|."""
     return (lambda x: np.hypot(x.real, x.imag)) if is_complex(dtype_of(equation.invars[0])) else np.abs
 
 
-def integer_power(equation: Any) -> Step:
+def integer_power(equation: JaxprEqn) -> Step:
     """By squaring and multiplying in the order of JAX, so that it rounds alike; a negative one by one division."""
     exponent, multiply = abs(equation.params["y"]), product_for(dtype_of(equation.invars[0]))
 
-    def power(x: Any) -> Any:
+    def power(x: Array) -> Array:
         result, rest = None, exponent
         while rest:
             if rest & 1:
@@ -83,12 +84,12 @@ def integer_power(equation: Any) -> Step:
     return power if equation.params["y"] >= 0 else lambda x: 1 / power(x)
 
 
-def clamp(low: Any, x: Any, high: Any) -> Any:
+def clamp(low: Array, x: Array, high: Array) -> Array:
     """min(max(x, low), high)."""
     return np.minimum(np.maximum(x, low), high)
 
 
-def chosen(equation: Any) -> Step:
+def chosen(equation: JaxprEqn) -> Step:
     """The case that the first operand names; an integer outside of their range names the nearest."""
     selector, *cases = equation.invars
     if len(cases) == 1:
@@ -105,7 +106,7 @@ def chosen(equation: Any) -> Step:
     return choose
 
 
-def total_order(x: Any) -> Any:
+def total_order(x: Array) -> Array:
     """Integers in the order of the bits of floats: −NaN < −∞ < … < −0 < 0 < … < ∞ < NaN; other numbers as they are."""
     if not is_inexact(x.dtype):
         return x
@@ -116,19 +117,19 @@ def total_order(x: Any) -> Any:
 def by_total_order(compare: Step) -> Rule:
     """A comparison in the total order."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         require(not is_complex(dtype_of(equation.invars[0])), "total order of complex numbers")
         return lambda x, y: compare(total_order(x), total_order(y))
 
     return rule
 
 
-def one_minus_square(x: Any) -> Any:
+def one_minus_square(x: Array) -> Array:
     """(1 + x)(1 − x), as JAX has it."""
     return (1 + x) * (1 - x)
 
 
-def polynomial(x: Any, *coefficients: Any) -> Any:
+def polynomial(x: Array, *coefficients: Any) -> Array:
     """By Horner's rule, the constant first."""
     result = coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
@@ -136,7 +137,7 @@ def polynomial(x: Any, *coefficients: Any) -> Any:
     return result
 
 
-def complex_number(equation: Any) -> Step:
+def complex_number(equation: JaxprEqn) -> Step:
     """x + iy from both parts."""
     dtype = dtype_of(equation.outvars[0])
 
@@ -148,7 +149,7 @@ def complex_number(equation: Any) -> Step:
     return join
 
 
-def conjugate(equation: Any) -> Step:
+def conjugate(equation: JaxprEqn) -> Step:
     """The conjugate, complex also where the operand is real."""
     dtype = dtype_of(equation.outvars[0])
     return lambda x: np.conjugate(x).astype(dtype, copy=False)

@@ -6,11 +6,12 @@ import math
 from typing import Any
 
 import scipy.fft
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require, shape_of
 
 
-def fft(equation: Any) -> Step:
+def fft(equation: JaxprEqn) -> Step:
     """Over the last axes, with their lengths where real numbers come out."""
     lengths = tuple(equation.params["fft_lengths"])
     kind = equation.params["fft_type"].name

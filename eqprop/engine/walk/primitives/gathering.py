@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_inexact
 from eqprop.engine.walk.primitives.indexing import Slices, signed
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
+from eqprop.engine.walk.primitives.operand import Array, DType, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
 from eqprop.engine.walk.primitives.reductions import highest, lowest
 
 
-def gather(equation: Any) -> Step:
+def gather(equation: JaxprEqn) -> Step:
     """``lax.gather``: slices that begin outside are moved inside, or filled with what marks them."""
     params, names = equation.params, equation.params["dimension_numbers"]
     operand, indices = equation.invars
@@ -40,7 +41,7 @@ def gather(equation: Any) -> Step:
 MODES = ("CLIP", "FILL_OR_DROP", "PROMISE_IN_BOUNDS")
 
 
-def filler(value: Any, dtype: np.dtype[Any]) -> Any:
+def filler(value: object, dtype: DType) -> Array:
     """What stands for entries outside, where nothing else was asked for."""
     if value is not None:
         return np.array(value, dtype)
@@ -67,7 +68,7 @@ def looking_up(slices: Slices, fill: Any) -> Step:
     return look_up
 
 
-def dynamic_slice(equation: Any) -> Step:
+def dynamic_slice(equation: JaxprEqn) -> Step:
     """A box whose corner is computed, moved inside where it would reach out."""
     operand, *corner = equation.invars
     shape, sizes = shape_of(operand), tuple(equation.params["slice_sizes"])
@@ -85,13 +86,13 @@ def dynamic_slice(equation: Any) -> Step:
     return cut
 
 
-def box(starts: Any, last: Any, sizes: Any) -> tuple[slice, ...]:
+def box(starts: tuple[Array, ...], last: Any, sizes: Any) -> tuple[slice, ...]:
     """The index of a box that begins at the same place in each row."""
     firsts = (min(max(int(start[0]), 0), most) for start, most in zip(starts, last, strict=True))
     return tuple(slice(first, first + size) for first, size in zip(firsts, sizes, strict=True))
 
 
-def together(starts: Any) -> Array:
+def together(starts: tuple[Array, ...]) -> Array:
     """Scalars of each row as one array of indices."""
     return np.stack([signed(np.broadcast_to(start, (rows_of(*starts),))) for start in starts])
 

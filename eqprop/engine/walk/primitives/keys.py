@@ -6,13 +6,14 @@ A key is held as its two words, on an axis in front of that of the rows.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine.jaxprs import Typed, aval_of
 from eqprop.engine.walk.primitives.moving import identity
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_key, require
+from eqprop.engine.walk.primitives.operand import Array, DType, Rule, Step, dtype_of, is_key, require
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = np.uint32(0x1BD11BDA)
@@ -43,13 +44,13 @@ def counts(shape: tuple[int, ...]) -> tuple[Array, Array]:
     return (number >> np.uint64(32)).astype(np.uint32), number.astype(np.uint32)
 
 
-def _known(equation: Any, variable: Any) -> None:
+def _known(equation: JaxprEqn, variable: Typed) -> None:
     """Leave other generators, and the older way of counting, to JAX."""
     require(is_key(variable) and variable.aval.dtype._impl.name == "threefry2x32", "keys of another generator")  # noqa: SLF001
     require(bool(jax.config.values["jax_threefry_partitionable"]), f"{equation.primitive} without partitions")
 
 
-def _hashed(equation: Any, shape: tuple[int, ...]) -> Step:
+def _hashed(equation: JaxprEqn, shape: tuple[int, ...]) -> Step:
     """Both words for each key and each count of a shape: keys + shape + rows."""
     _known(equation, equation.invars[0])
     upper, lower = counts(shape)
@@ -61,7 +62,7 @@ def _hashed(equation: Any, shape: tuple[int, ...]) -> Step:
     return bits
 
 
-def random_bits(equation: Any) -> Step:
+def random_bits(equation: JaxprEqn) -> Step:
     """Bits of some width."""
     width, dtype = equation.params["bit_width"], dtype_of(equation.outvars[0])
     require(width in (8, 16, 32, 64), f"random_bits of width {width}")
@@ -76,13 +77,13 @@ def random_bits(equation: Any) -> Step:
     return bits
 
 
-def random_split(equation: Any) -> Step:
+def random_split(equation: JaxprEqn) -> Step:
     """Keys from each key."""
     hashed = _hashed(equation, tuple(equation.params["shape"]))
     return lambda keys: np.stack(hashed(keys), axis=-2)
 
 
-def _seed(dtype: np.dtype[Any]) -> Step:
+def _seed(dtype: DType) -> Step:
     """A whole number as both words of a key: words + rows behind its own axes."""
     wide = np.dtype(f"u{dtype.itemsize}")
 
@@ -94,18 +95,18 @@ def _seed(dtype: np.dtype[Any]) -> Step:
     return words
 
 
-def random_seed(equation: Any) -> Step:
+def random_seed(equation: JaxprEqn) -> Step:
     """Keys from whole numbers."""
     _known(equation, equation.outvars[0])
     words = _seed(dtype_of(equation.invars[0]))
     return lambda number: np.stack(words(number), axis=-2)
 
 
-def random_fold_in(equation: Any) -> Step:
+def random_fold_in(equation: JaxprEqn) -> Step:
     """Keys from keys and whole numbers of 32 bits."""
     keys, numbers = equation.invars
     _known(equation, keys)
-    require(keys.aval.shape == numbers.aval.shape, "random_fold_in of several numbers into a key")
+    require(aval_of(keys).shape == aval_of(numbers).shape, "random_fold_in of several numbers into a key")
 
     def fold(key: Array, number: Array) -> Array:
         low = number.astype(np.uint32)
@@ -114,19 +115,19 @@ def random_fold_in(equation: Any) -> Step:
     return fold
 
 
-def random_wrap(equation: Any) -> Step:
+def random_wrap(equation: JaxprEqn) -> Step:
     """Key data as keys, which are held as their data."""
     require(is_key(equation.outvars[0]), "random_wrap")
     return identity(equation)
 
 
-def threefry2x32(equation: Any) -> Step:
+def threefry2x32(equation: JaxprEqn) -> Step:
     """The hash itself."""
     require(all(dtype_of(v) == np.uint32 for v in equation.invars), "threefry2x32 of other words")
     return threefry
 
 
-def iota_2x32_shape(equation: Any) -> Step:
+def iota_2x32_shape(equation: JaxprEqn) -> Step:
     """Counts as upper and lower words."""
     found = counts(tuple(equation.params["shape"]))
     return lambda: found

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 from scipy.linalg import blas, lapack
 
 from eqprop.engine.exact import is_complex
@@ -23,18 +24,18 @@ LETTERS = {
 }
 """What the names of routines begin with."""
 
-Matrices = Callable[..., tuple[Any, ...]]
+Matrices = Callable[..., tuple[Array, ...]]
 """From the arrays of one row and place to those of the results."""
 
 
-def routine(name: str, equation: Any, *, library: Any = lapack) -> Any:
+def routine(name: str, equation: JaxprEqn, *, library: Any = lapack) -> Any:
     """A routine for the type of an operation's first operand."""
     dtype = dtype_of(equation.invars[0])
     require(dtype in LETTERS, f"{name} of {dtype}")
     return getattr(library, LETTERS[dtype] + name)
 
 
-def each(equation: Any, function: Matrices, ranks: tuple[int, ...] = (2,)) -> Step:
+def each(equation: JaxprEqn, function: Matrices, ranks: tuple[int, ...] = (2,)) -> Step:
     """The step that applies a function to the matrices of each row, and of each place in front of their axes.
 
     Args:
@@ -67,7 +68,7 @@ def _unless(failed: bool, *results: Array) -> tuple[Array, ...]:
     return tuple(np.full_like(result, np.nan) for result in results) if failed else results
 
 
-def cholesky(equation: Any) -> Step:
+def cholesky(equation: JaxprEqn) -> Step:
     """The lower factor; above the diagonal the matrix itself, which JAX clears afterwards."""
     factor = routine("potrf", equation)
 
@@ -78,7 +79,7 @@ def cholesky(equation: Any) -> Step:
     return each(equation, lower)
 
 
-def triangular_solve(equation: Any) -> Step:
+def triangular_solve(equation: JaxprEqn) -> Step:
     """x of a x = b, or of x a = b."""
     params, solve = equation.params, routine("trsm", equation, library=blas)
     conjugate = params["conjugate_a"] and not params["transpose_a"]
@@ -99,7 +100,7 @@ def permutation(pivots: Array, size: int) -> Array:
     return order
 
 
-def lu(equation: Any) -> Step:
+def lu(equation: JaxprEqn) -> Step:
     """Both factors in one matrix, the interchanges, and the order of rows that they amount to."""
     factor, size = routine("getrf", equation), shape_of(equation.invars[0])[-2]
 
@@ -110,13 +111,13 @@ def lu(equation: Any) -> Step:
     return each(equation, both)
 
 
-def pivots_to_permutation(equation: Any) -> Step:
+def pivots_to_permutation(equation: JaxprEqn) -> Step:
     """The order of rows that interchanges amount to."""
     size = equation.params["permutation_size"]
     return each(equation, lambda pivots: (permutation(pivots, size),), (1,))
 
 
-def _reflections(equation: Any) -> Matrices:
+def _reflections(equation: JaxprEqn) -> Matrices:
     """R above the reflections of a QR factorisation, and their factors."""
     factor, query = routine("geqrf", equation), routine("geqrf_lwork", equation)
     length = int(query(*shape_of(equation.invars[0])[-2:])[0].real)
@@ -128,12 +129,12 @@ def _reflections(equation: Any) -> Matrices:
     return reflect
 
 
-def geqrf(equation: Any) -> Step:
+def geqrf(equation: JaxprEqn) -> Step:
     """R above the reflections of a QR factorisation, and their factors."""
     return each(equation, _reflections(equation))
 
 
-def _product(equation: Any) -> Matrices:
+def _product(equation: JaxprEqn) -> Matrices:
     """The first columns of a product of reflections."""
     multiply = routine("ungqr" if is_complex(dtype_of(equation.invars[0])) else "orgqr", equation)
 
@@ -144,12 +145,12 @@ def _product(equation: Any) -> Matrices:
     return columns
 
 
-def householder_product(equation: Any) -> Step:
+def householder_product(equation: JaxprEqn) -> Step:
     """The first columns of a product of reflections."""
     return each(equation, _product(equation), (2, 1))
 
 
-def qr(equation: Any) -> Step:
+def qr(equation: JaxprEqn) -> Step:
     """Q and R."""
     require(not equation.params["pivoting"], "qr with pivoting")
     rows, columns = shape_of(equation.invars[0])[-2:]
@@ -168,7 +169,7 @@ def qr(equation: Any) -> Step:
     return each(equation, both)
 
 
-def eigh(equation: Any) -> Step:
+def eigh(equation: JaxprEqn) -> Step:
     """Eigenvectors and eigenvalues, ascending, of the triangle that is asked for."""
     params, size = equation.params, shape_of(equation.invars[0])[-1]
     require(params["subset_by_index"] in (None, (0, size)), "eigh of a part of the spectrum")
@@ -182,7 +183,7 @@ def eigh(equation: Any) -> Step:
     return each(equation, spectrum)
 
 
-def eig(equation: Any) -> Step:
+def eig(equation: JaxprEqn) -> Step:
     """Eigenvalues, with left and right eigenvectors where they are asked for."""
     params, solve = equation.params, routine("geev", equation)
     require(
@@ -209,7 +210,7 @@ def _paired(vectors: Array, imaginary: Array) -> Array:
     return result
 
 
-def svd(equation: Any) -> Step:
+def svd(equation: JaxprEqn) -> Step:
     """Singular values, with both sides where they are asked for."""
     params, (rows, columns) = equation.params, shape_of(equation.invars[0])[-2:]
     require(params["subset_by_index"] in (None, (0, min(rows, columns))), "svd of a part of the spectrum")

@@ -7,7 +7,9 @@ import math
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, key_shape, require, rows_of, shape_of
 
 ALL = slice(None)
@@ -15,38 +17,38 @@ SMALL = 4096
 """Up to so many entries it takes less time to repeat them than to have NumPy make a view that repeats them."""
 
 
-def identity(_: Any) -> Step:
+def identity(_: JaxprEqn) -> Step:
     """The operand."""
     return lambda x: x
 
 
-def identities(_: Any) -> Step:
+def identities(_: JaxprEqn) -> Step:
     """The operands."""
     return lambda *operands: operands
 
 
-def transpose(equation: Any) -> Step:
+def transpose(equation: JaxprEqn) -> Step:
     """Axes in another order."""
     first = tuple(equation.params["permutation"])
     order = (*first, *range(len(first), len(shape_of(equation.invars[0])) + 1))
     return lambda x: x.transpose(order)
 
 
-def reshape(equation: Any) -> Step:
+def reshape(equation: JaxprEqn) -> Step:
     """The same entries, row-major, on other axes."""
     require(equation.params.get("dimensions") is None, "reshape with dimensions")
     shape = shape_of(equation.outvars[0])
     return lambda x: x.reshape((*shape, x.shape[-1]))
 
 
-def squeeze(equation: Any) -> Step:
+def squeeze(equation: JaxprEqn) -> Step:
     """Without axes of length one."""
-    dropped = {d % len(equation.invars[0].aval.shape) for d in equation.params["dimensions"]}
-    index = tuple(0 if axis in dropped else ALL for axis in range(len(equation.invars[0].aval.shape)))
+    dropped = {d % aval_of(equation.invars[0]).ndim for d in equation.params["dimensions"]}
+    index = tuple(0 if axis in dropped else ALL for axis in range(aval_of(equation.invars[0]).ndim))
     return lambda x: x[index]
 
 
-def broadcast(equation: Any) -> Step:
+def broadcast(equation: JaxprEqn) -> Step:
     """New axes, and those of length one repeated."""
     operand, shape = equation.invars[0], shape_of(equation.outvars[0])
     require(len(equation.invars) == 1, "broadcast to a dynamic shape")
@@ -67,7 +69,7 @@ def broadcast(equation: Any) -> Step:
     return repeat
 
 
-def tile(equation: Any) -> Step:
+def tile(equation: JaxprEqn) -> Step:
     """The whole repeated along each axis."""
     shape, times = shape_of(equation.invars[0]), tuple(equation.params["reps"])
     result = shape_of(equation.outvars[0])
@@ -76,7 +78,7 @@ def tile(equation: Any) -> Step:
     return lambda x: np.broadcast_to(x[index], (*wide, x.shape[-1])).reshape((*result, x.shape[-1]))
 
 
-def cut(equation: Any) -> Step:
+def cut(equation: JaxprEqn) -> Step:
     """A part of each axis, at steps."""
     starts, stops = equation.params["start_indices"], equation.params["limit_indices"]
     steps = equation.params["strides"] or (1,) * len(starts)
@@ -84,11 +86,11 @@ def cut(equation: Any) -> Step:
     return lambda x: x[index]
 
 
-def reverse(equation: Any) -> Step:
+def reverse(equation: JaxprEqn) -> Step:
     """Some axes backwards."""
     turned = set(equation.params["dimensions"])
     backwards = slice(None, None, -1)
-    index = tuple(backwards if axis in turned else ALL for axis in range(len(equation.invars[0].aval.shape)))
+    index = tuple(backwards if axis in turned else ALL for axis in range(aval_of(equation.invars[0]).ndim))
     return lambda x: x[index]
 
 
@@ -98,20 +100,20 @@ def _pieces(axis: int, sizes: Any) -> list[tuple[slice, ...]]:
     return [(ALL,) * axis + (slice(end - size, end),) for end, size in zip(ends, sizes, strict=True)]
 
 
-def split(equation: Any) -> Step:
+def split(equation: JaxprEqn) -> Step:
     """Pieces of an axis."""
     places = _pieces(equation.params["axis"], equation.params["sizes"])
     return lambda x: tuple(x[place] for place in places)
 
 
-def unstack(equation: Any) -> Step:
+def unstack(equation: JaxprEqn) -> Step:
     """The entries of an axis, apart."""
     axis = equation.params["axis"]
     places = [(ALL,) * axis + (number,) for number in range(len(equation.outvars))]
     return lambda x: tuple(x[place] for place in places)
 
 
-def _assembled(equation: Any, places: list[tuple[Any, ...]]) -> Step:
+def _assembled(equation: JaxprEqn, places: list[tuple[Any, ...]]) -> Step:
     """Each operand at its place in the result."""
     shape, dtype = shape_of(equation.outvars[0]), dtype_of(equation.outvars[0])
 
@@ -124,13 +126,13 @@ def _assembled(equation: Any, places: list[tuple[Any, ...]]) -> Step:
     return assemble
 
 
-def concatenate(equation: Any) -> Step:
+def concatenate(equation: JaxprEqn) -> Step:
     """Operands one after the other on an axis."""
     axis = equation.params["dimension"]
-    return _assembled(equation, _pieces(axis, [v.aval.shape[axis] for v in equation.invars]))
+    return _assembled(equation, _pieces(axis, [aval_of(v).shape[axis] for v in equation.invars]))
 
 
-def stack(equation: Any) -> Step:
+def stack(equation: JaxprEqn) -> Step:
     """Operands side by side on a new axis."""
     axis = equation.params["axis"]
     return _assembled(equation, [(ALL,) * axis + (number,) for number in range(len(equation.invars))])
@@ -154,9 +156,9 @@ def padding(shape: tuple[int, ...], config: Any) -> tuple[tuple[slice, ...], tup
     return tuple(source), tuple(target)
 
 
-def pad(equation: Any) -> Step:
+def pad(equation: JaxprEqn) -> Step:
     """Entries moved apart and away from the edges, with a number between."""
-    source, target = padding(equation.invars[0].aval.shape, equation.params["padding_config"])
+    source, target = padding(aval_of(equation.invars[0]).shape, equation.params["padding_config"])
     shape, dtype = shape_of(equation.outvars[0]), dtype_of(equation.outvars[0])
 
     def fill(x: Array, number: Array) -> Array:
@@ -168,7 +170,7 @@ def pad(equation: Any) -> Step:
     return fill
 
 
-def iota(equation: Any) -> Step:
+def iota(equation: JaxprEqn) -> Step:
     """0, 1, 2, … along an axis."""
     require(not equation.invars, "iota of a dynamic shape")
     shape, axis = equation.params["shape"], equation.params["dimension"]
@@ -178,7 +180,7 @@ def iota(equation: Any) -> Step:
     return lambda: whole
 
 
-def empty(equation: Any) -> Step:
+def empty(equation: JaxprEqn) -> Step:
     """What JAX leaves open: zeros."""
     whole = np.zeros((*shape_of(equation.outvars[0]), 1), dtype_of(equation.outvars[0]))
     return lambda: whole

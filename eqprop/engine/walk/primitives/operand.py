@@ -15,9 +15,11 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
+from eqprop.engine.jaxprs import Typed, aval_of
 from eqprop.engine.walk.unsupported import Unsupported
 
 Array = np.ndarray[Any, Any]
+DType = np.dtype[Any]
 Step = Callable[..., Any]
 """From the operands' arrays to the result's, or to a tuple of arrays where the primitive has several results."""
 
@@ -33,31 +35,31 @@ TINY = frozenset(
 """Floats of eight bits."""
 
 
-def dtype_of(variable: Any) -> np.dtype[Any]:
+def dtype_of(variable: Typed) -> DType:
     """The type of a variable's entries; uint32 for keys."""
-    dtype = variable.aval.dtype
+    dtype = aval_of(variable).dtype
     return np.dtype(np.uint32) if is_key(variable) else np.dtype(dtype)
 
 
-def is_key(variable: Any) -> bool:
+def is_key(variable: Typed) -> bool:
     """Whether a variable holds typed random keys."""
-    return jnp.issubdtype(variable.aval.dtype, jax.dtypes.prng_key)
+    return jnp.issubdtype(aval_of(variable).dtype, jax.dtypes.prng_key)
 
 
-def key_shape(variable: Any) -> tuple[int, ...]:
+def key_shape(variable: Typed) -> tuple[int, ...]:
     """The axes that hold the data of each key; none for numbers."""
     if not is_key(variable):
         return ()
-    implementation = variable.aval.dtype._impl  # noqa: SLF001 - nothing public says how long a key is
+    implementation = aval_of(variable).dtype._impl  # noqa: SLF001 - nothing public says how long a key is
     return tuple(implementation.key_shape)
 
 
-def shape_of(variable: Any) -> tuple[int, ...]:
+def shape_of(variable: Typed) -> tuple[int, ...]:
     """The axes of a row, those of key data included."""
-    return tuple(variable.aval.shape) + key_shape(variable)
+    return tuple(aval_of(variable).shape) + key_shape(variable)
 
 
-def size_of(variable: Any) -> int:
+def size_of(variable: Typed) -> int:
     """How many numbers a row has."""
     return math.prod(shape_of(variable))
 

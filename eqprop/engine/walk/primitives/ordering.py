@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.elementwise import total_order
-from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of, require, rows_of, shape_of
+from eqprop.engine.walk.primitives.operand import NARROW, Array, DType, Rule, Step, dtype_of, require, rows_of, shape_of
 
 
-def sort(equation: Any) -> Step:
+def sort(equation: JaxprEqn) -> Step:
     """Operands in the order of the first few, equals as they were; zeros of both signs are equal, NaN come last."""
     axis, count = equation.params["dimension"], equation.params["num_keys"]
     parts = [_keys(dtype_of(v)) for v in equation.invars[:count]]
@@ -27,7 +26,7 @@ def sort(equation: Any) -> Step:
     return arrange
 
 
-def _keys(dtype: np.dtype[Any]) -> Step:
+def _keys(dtype: DType) -> Step:
     """What numbers of a type are ordered by."""
     if is_complex(dtype):
         return lambda x: (x.real, x.imag)
@@ -41,7 +40,7 @@ def _by_all(keys: list[Array], axis: int) -> Array:
     return np.lexsort([np.broadcast_to(key, (*key.shape[:-1], rows)) for key in reversed(keys)], axis=axis)
 
 
-def top_k(equation: Any) -> Step:
+def top_k(equation: JaxprEqn) -> Step:
     """The largest entries of an axis and where they were, in total order: 0 before −0, NaN before ∞."""
     count = equation.params["k"]
     rank = len(shape_of(equation.invars[0]))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import folding
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, require, shape_of
+from eqprop.engine.walk.primitives.operand import NARROW, DType, Rule, Step, dtype_of, require, shape_of
 
 
 def folded(ufunc: np.ufunc) -> Rule:
     """A sum or product: of floats in a fixed order, of whole numbers in any."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         axes, dtype = tuple(sorted(equation.params["axes"])), dtype_of(equation.outvars[0])
         require(ufunc is np.add or not is_complex(dtype), "products of complex numbers along an axis")
         if is_inexact(dtype):
@@ -25,24 +26,28 @@ def folded(ufunc: np.ufunc) -> Rule:
     return rule
 
 
-def lowest(dtype: np.dtype[Any]) -> Any:
+def lowest(dtype: DType) -> np.generic | int:
     """What no number of this type is less than."""
     if is_inexact(dtype):
         return dtype.type(-np.inf)
     return False if dtype == np.bool_ else np.iinfo(dtype).min
 
 
-def highest(dtype: np.dtype[Any]) -> Any:
+def highest(dtype: DType) -> np.generic | int:
     """What no number of this type is greater than."""
     if is_inexact(dtype):
         return dtype.type(np.inf)
     return True if dtype == np.bool_ else np.iinfo(dtype).max
 
 
-def extreme(ufunc: np.ufunc, start: Any) -> Rule:
+Start = Callable[[DType], np.generic | int]
+"""A type's number to start from."""
+
+
+def extreme(ufunc: np.ufunc, start: Start) -> Rule:
     """The largest or least entry, NaN where there is one."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         axes, operand = tuple(equation.params["axes"]), equation.invars[0]
         dtype, shape = dtype_of(operand), shape_of(operand)
         require(not is_complex(dtype), "extremes of complex numbers")
@@ -57,7 +62,7 @@ def extreme(ufunc: np.ufunc, start: Any) -> Rule:
 def logical(ufunc: np.ufunc) -> Rule:
     """Bit by bit."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         axes, dtype = tuple(equation.params["axes"]), dtype_of(equation.invars[0])
         return lambda x: ufunc.reduce(x, axis=axes, dtype=dtype)
 
@@ -67,7 +72,7 @@ def logical(ufunc: np.ufunc) -> Rule:
 def place(find: Step) -> Rule:
     """Where the extreme lies; the first of several, of a NaN before all others."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         (axis,), dtype = equation.params["axes"], np.dtype(equation.params["index_dtype"])
         require(shape_of(equation.invars[0])[axis] > 0, "the place of an extreme among none")
         if dtype_of(equation.invars[0]) in NARROW:

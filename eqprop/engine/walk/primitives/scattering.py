@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
@@ -16,7 +17,7 @@ from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, i
 def scatter(ufunc: np.ufunc | None) -> Rule:
     """``lax.scatter`` and its kin: updates one after the other, in the order of the indices; the last one stays."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         params, names = equation.params, equation.params["dimension_numbers"]
         operand, indices, updates = equation.invars
         mode = params["mode"].name
@@ -86,7 +87,7 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
     return change
 
 
-def _change(ufunc: np.ufunc | None, entries: Array, where: Any, new: Array) -> None:
+def _change(ufunc: np.ufunc | None, entries: Array, where: Array | tuple[Array, ...], new: Array) -> None:
     if ufunc is None:
         entries[where] = new
     else:
@@ -102,7 +103,7 @@ def _change_some(ufunc: np.ufunc | None, entries: Array, numbers: Array, new: Ar
     _change(ufunc, entries, (np.broadcast_to(numbers, shape)[hit], columns), np.broadcast_to(new, shape)[hit])
 
 
-def dynamic_update_slice(equation: Any) -> Step:
+def dynamic_update_slice(equation: JaxprEqn) -> Step:
     """A box whose corner is computed, replaced; moved inside where it would reach out."""
     operand, update, *corner = equation.invars
     shape, sizes = shape_of(operand), shape_of(update)

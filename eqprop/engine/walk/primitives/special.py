@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.special
+from jax.extend.core import JaxprEqn
 
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of
+from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of
 
 
 def widened(function: Step) -> Rule:
     """A function of any number of operands."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         dtype = dtype_of(equation.outvars[0])
         if dtype in NARROW:
             return lambda *operands: function(*(x.astype(np.float32) for x in operands)).astype(dtype)
@@ -22,17 +21,17 @@ def widened(function: Step) -> Rule:
     return rule
 
 
-def lgamma(x: Any) -> Any:
+def lgamma(x: Array) -> Array:
     """log |Γ(x)|, infinite at both infinities."""
     return np.where(np.isinf(x), x.dtype.type(np.inf), scipy.special.gammaln(x))
 
 
-def inverse_error_function(x: Any) -> Any:
+def inverse_error_function(x: Array) -> Array:
     """erf⁻¹(x), of a zero its own sign."""
     return np.copysign(scipy.special.erfinv(x), x)
 
 
-def polygamma(order: Any, x: Any) -> Any:
+def polygamma(order: Array, x: Array) -> Array:
     """ψ⁽ᵐ⁾(x) = (−1)ᵐ⁺¹ m! ζ(m + 1, x), ψ itself for m = 0; nothing for other orders."""
     sign = np.where(order % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
     series = sign * np.exp(scipy.special.gammaln(order + 1)) * scipy.special.zeta(order + 1, x)

@@ -6,12 +6,11 @@ backwards, which differ in the last bit. Their operands are therefore laid out f
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
-from eqprop.engine.walk.primitives.operand import NARROW, Rule, Step, dtype_of, require
+from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of, require
 
 LN2 = np.log(2)
 
@@ -19,7 +18,7 @@ LN2 = np.log(2)
 def forwards(function: Step) -> Rule:
     """A function of one operand, in float32 for the small floats."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         dtype = dtype_of(equation.outvars[0])
         if dtype in NARROW:
             return lambda x: function(x.astype(np.float32)).astype(dtype)
@@ -31,7 +30,7 @@ def forwards(function: Step) -> Rule:
 def pairwise(function: Step) -> Rule:
     """Likewise of two operands, the second in the type of the first."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         dtype = dtype_of(equation.outvars[0])
         if dtype in NARROW:
             return lambda x, y: function(x.astype(np.float32), y.astype(np.float32)).astype(dtype)
@@ -40,29 +39,29 @@ def pairwise(function: Step) -> Rule:
     return rule
 
 
-def exp2(equation: Any) -> Step:
+def exp2(equation: JaxprEqn) -> Step:
     """exp(x ln 2), as JAX has it: the small floats round the product, too."""
     factor, exponential = dtype_of(equation.outvars[0]).type(LN2), forwards(np.exp)(equation)
     return lambda x: exponential(x * factor)
 
 
-def log2(x: Any) -> Any:
+def log2(x: Array) -> Array:
     """log x / log 2, as JAX has it."""
     return np.log(x) / x.dtype.type(LN2)
 
 
-def log1p(equation: Any) -> Step:
+def log1p(equation: JaxprEqn) -> Step:
     """log(1 + x); NumPy's of complex numbers cancels near 0."""
     require(not is_complex(dtype_of(equation.outvars[0])), "log1p of complex numbers")
     return forwards(np.log1p)(equation)
 
 
-def logistic(x: Any) -> Any:
+def logistic(x: Array) -> Array:
     """1 / (1 + exp −x)."""
     return 1 / (1 + np.exp(-x))
 
 
-def reciprocal_root(x: Any) -> Any:
+def reciprocal_root(x: Array) -> Array:
     """1 / √x."""
     return 1 / np.sqrt(x)
 

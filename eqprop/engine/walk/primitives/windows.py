@@ -7,15 +7,16 @@ import math
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import folding
 from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, require, rows_of, shape_of
-from eqprop.engine.walk.primitives.reductions import highest, lowest
+from eqprop.engine.walk.primitives.reductions import Start, highest, lowest
 from eqprop.engine.walk.primitives.sliding import Windows
 
 
-def sliding(equation: Any, operand: Any) -> Windows:
+def sliding(equation: JaxprEqn, operand: Any) -> Windows:
     """The windows of an operation over one of its operands."""
     params = equation.params
     shape = shape_of(operand)
@@ -29,7 +30,7 @@ def sliding(equation: Any, operand: Any) -> Windows:
     )
 
 
-def window_sum(equation: Any) -> Step:
+def window_sum(equation: JaxprEqn) -> Step:
     """The sum of each window, in the order of its entries."""
     windows, dtype = sliding(equation, equation.invars[0]), dtype_of(equation.outvars[0])
     fill, view = windows.filled(0), windows.view()
@@ -40,10 +41,10 @@ def window_sum(equation: Any) -> Step:
     return lambda x: total(view(fill(x)))
 
 
-def window_extreme(ufunc: np.ufunc, start: Any) -> Rule:
+def window_extreme(ufunc: np.ufunc, start: Start) -> Rule:
     """The largest or least entry of each window."""
 
-    def rule(equation: Any) -> Step:
+    def rule(equation: JaxprEqn) -> Step:
         windows, dtype = sliding(equation, equation.invars[0]), dtype_of(equation.outvars[0])
         require(not is_complex(dtype), "extremes of complex numbers")
         fill, view = windows.filled(start(dtype)), windows.view()
@@ -53,7 +54,7 @@ def window_extreme(ufunc: np.ufunc, start: Any) -> Rule:
     return rule
 
 
-def _better(equation: Any) -> tuple[Step, Any]:
+def _better(equation: JaxprEqn) -> tuple[Step, Any]:
     """Which of two entries is kept, and what every entry is kept against."""
     name = equation.params["select_prim"].name
     require(name in ("ge", "le"), f"windows that select by {name}")
@@ -65,7 +66,7 @@ def _places(windows: Windows) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(length) for length in windows.window)))
 
 
-def gather_add(equation: Any) -> Step:
+def gather_add(equation: JaxprEqn) -> Step:
     """The tangent at the place of each window's extreme: the first of several; a NaN yields to what comes after it."""
     windows, (keep, start) = sliding(equation, equation.invars[1]), _better(equation)
     dtype = dtype_of(equation.outvars[0])
@@ -88,7 +89,7 @@ def gather_add(equation: Any) -> Step:
     return select
 
 
-def scatter_add(equation: Any) -> Step:
+def scatter_add(equation: JaxprEqn) -> Step:
     """Each number of the source added where its window's extreme lies."""
     operand = equation.invars[1]
     windows, (keep, start) = sliding(equation, operand), _better(equation)
