@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import low_rank
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import Mutant, acting_otherwise, leaf_at, usual, wrong_axis, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.activations import EXP, SIN
@@ -21,7 +21,7 @@ from eqprop.strategies.surroundings import Block, embedded
 SECOND = "second order after Yang & Ziyin (2512.21447)"
 
 
-def _raised(shifts: Any, params: Any) -> Any:
+def _raised(shifts: Element, params: Params) -> Params:
     """b + s and e^(−s) a for each hidden unit."""
     block = params["block"]
     factors = jnp.broadcast_to(jnp.exp(-shifts)[:, None], block["w_out"].shape)
@@ -47,7 +47,7 @@ def exponential_shift(draw: st.DrawFn) -> Pair:
     return layer.net.pair("exponential", shift, layer.architecture, domain=domain(all=small))
 
 
-def _sum_of_squares(params: Any, h: Any) -> Any:
+def _sum_of_squares(params: Params, h: Array) -> Array:
     return jnp.sum((h @ params["w"]) ** 2, axis=-1, keepdims=True)
 
 
@@ -71,14 +71,14 @@ def quadratic_orthogonal(draw: st.DrawFn) -> Pair:
     return net.pair("quadratic", move, {"d_in": d_in, "hidden": n}, domain=domain(all=balanced))
 
 
-def _half_turned(turns: Any, params: Any) -> Any:
+def _half_turned(turns: Element, params: Params) -> Params:
     """b + π m and (−1)^m a for each hidden unit."""
     block = params["block"]
     signs = jnp.broadcast_to((1 - 2 * (turns % 2))[:, None], block["w_out"].shape)
     return {**params, "block": {**block, "b_in": block["b_in"] + np.pi * turns, "w_out": block["w_out"] * signs}}
 
 
-def _turns_whole(pair: Pair, element: Any, params: Any, path: str) -> Any:
+def _turns_whole(pair: Pair, element: Element, params: Params, path: str) -> Array:
     return leaf_at(pair.transformation.on_params(2 * element, params), path)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop.actions import combined, experts, low_rank, norm_scale
-from eqprop.claims import Pair
+from eqprop.claims import Outputs, Pair, Params
+from eqprop.engine import Array
 from eqprop.groups import Orthogonal
 from eqprop.mutants import forgets_part, usual, wrong_inverse
 from eqprop.registry import register
@@ -68,7 +67,7 @@ def _relative(draw: st.DrawFn) -> tuple[int, Embedded, dict[str, int]]:
     d_in, latent, anchors = draw(st.integers(2, 3)), draw(st.integers(2, 3)), draw(st.integers(1, 2))
     batch = draw(st.integers(4, 5))
 
-    def apply(params: Any, h: Any) -> Any:
+    def apply(params: Params, h: Array) -> Outputs:
         z = batch_norm(h @ params["w"], 0.0)
         z = z / jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
         return z @ z[:anchors].T

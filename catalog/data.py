@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
 from eqprop.claims import Pair, Transformation, unmoved
-from eqprop.groups import Group
+from eqprop.engine import Array
+from eqprop.groups import Element, Group, Tensor
 from eqprop.mutants import Mutant, bent_outputs, forgets, scaled_outputs, usual
 from eqprop.registry import register
 from eqprop.strategies.activations import GELU, SOFTPLUS, TANH
@@ -35,7 +34,7 @@ DATA = {
 def _along(group: Group, axis: int, *, outputs: bool, name: str) -> Transformation:
     """X on an axis of the inputs, T on the same axis of the outputs or nowhere, and K = id."""
 
-    def act(element: Any, x: Any) -> Any:
+    def act(element: Element, x: Tensor) -> Tensor:
         return group.act(element, x, axis)
 
     return Transformation(group, unmoved, act if outputs else unmoved, act, name=name, isometry=True)
@@ -158,7 +157,7 @@ def joint_rotation(draw: st.DrawFn) -> Pair:
     return layer.net.pair("hidden-layer", move, layer.architecture, domain=TAME)
 
 
-def _reversed(sign: Any, x: Any, axis: int) -> Any:
+def _reversed(sign: Element, x: Array, axis: int) -> Array:
     """The array the other way round along an axis, where the sign is −1."""
     return jnp.where(sign[0] < 0, jnp.flip(x, axis), x)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import residual_stream
-from eqprop.claims import Pair, Transformation
-from eqprop.groups import along
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element, along
 from eqprop.mutants import Mutant, usual
 from eqprop.registry import register
 from eqprop.strategies.conversions import BatchNormed, Function, OnBlock, batch_normed_layers, conversion, gained_norms
@@ -30,8 +30,11 @@ BETWEEN_MODELS = {
     "hessian": "H(θ) = DKᵀ H′(Kθ) DK + Σᵢ ∂ᵢL′(Kθ) ∇²Kᵢ",
 }
 
+Wrong = Callable[[Function, Element, Params], Params]
+"""``wrong(convert, element, block)``, what a mistaken conversion makes of a block."""
 
-def misconverts(name: str, why: str, wrong: Callable[[Any, Any, Any], Any], *, needs: str = "") -> Mutant:
+
+def misconverts(name: str, why: str, wrong: Wrong, *, needs: str = "") -> Mutant:
     """K is ``wrong(convert, element, block)`` in place of ``convert(element, block)``.
 
     Args:
@@ -57,22 +60,22 @@ def misconverts(name: str, why: str, wrong: Callable[[Any, Any, Any], Any], *, n
 def usual_of_conversions(source: str, other: str = "") -> tuple[Mutant, ...]:
     """A slip of 1e-9 in all that is converted, and wrong derivatives of the source in one or two of its tensors."""
 
-    def slips(convert: Any, element: Any, block: Any) -> Any:
+    def slips(convert: Function, element: Element, block: Params) -> Params:
         return jax.tree.map(lambda leaf: leaf * (1 + 1e-9), convert(element, block))
 
     return (misconverts("slips", "K is off by a relative 1e-9", slips, needs=""), *usual(source, other)[2:])
 
 
-def added(block: Any, bias: Any) -> Any:
+def added(block: Params, bias: Array) -> Array:
     """The block's bias and another one."""
     return bias + block["b"] if "b" in block else bias
 
 
-def _without(name: str, neutral: float) -> Callable[[Any, Any, Any], Any]:
+def _without(name: str, neutral: float) -> Wrong:
     return lambda convert, element, block: convert(element, {**block, name: jnp.full_like(block[name], neutral)})
 
 
-def _fold_norm(element: Any, block: Any) -> Any:
+def _fold_norm(element: Element, block: Params) -> Params:
     del element
     folded = {"w": block["w"] * along(block["gain"], block["w"], 0)}
     if "shift" in block:
@@ -103,7 +106,7 @@ def fold_norm_gain(draw: st.DrawFn) -> Pair:
 
 
 def _fold_batch_norm(design: BatchNormed) -> Function:
-    def convert(element: Any, block: Any) -> Any:
+    def convert(element: Element, block: Params) -> Params:
         del element
         w, scale = block["w"], block["gain"] / jnp.sqrt(block["variance"] + design.epsilon)
         shift = block["shift"] - block["mean"] * scale
@@ -124,7 +127,7 @@ def _batch_norm_pair(draw: st.DrawFn, design: BatchNormed) -> Pair:
     return conversion("fold-batch-norm", net, net.around(design.layer), _fold_batch_norm(design), own, domain=tame)
 
 
-def _epsilon_twice(convert: Any, element: Any, block: Any) -> Any:
+def _epsilon_twice(convert: Function, element: Element, block: Params) -> Params:
     return convert(element, {**block, "variance": block["variance"] + 1e-5})
 
 
@@ -166,9 +169,9 @@ def fold_batchnorm_before_padding(draw: st.DrawFn) -> Pair:
 # -- a stream with gains, folded and rotated --------------------------------------------------------------------------
 
 
-def _fold_stream(params: Any) -> Any:
+def _fold_stream(params: Params) -> Params:
     """The gain of every block's norm in the hidden layer that reads it."""
-    blocks: list[Any] = []
+    blocks: list[Params] = []
     for block in params["blocks"]:
         rest = {name: leaf for name, leaf in block.items() if name != "gain"}
         blocks.append({**rest, "w_in": block["w_in"] * along(block["gain"], block["w_in"], 0)})
@@ -193,11 +196,11 @@ def _folded_last(rotate: Transformation) -> Function:
     return lambda element, params: _fold_stream(rotate.on_params(element, params))
 
 
-def _kept(name: str) -> Callable[[Any, Any, Any], Any]:
+def _kept(name: str) -> Wrong:
     return lambda convert, element, params: {**convert(element, params), name: params[name]}
 
 
-def _rotated_first(convert: Function, element: Any, params: Any) -> Any:
+def _rotated_first(convert: Function, element: Element, params: Params) -> Params:
     ones = [{**block, "gain": jnp.ones_like(block["gain"])} for block in params["blocks"]]
     moved = convert(element, {**params, "blocks": ones})
     pairs = zip(moved["blocks"], params["blocks"], strict=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import glu
-from eqprop.claims import Pair, Transformation
-from eqprop.groups import Group
+from eqprop.claims import Outputs, Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element, Group, Tensor
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -30,14 +31,14 @@ from eqprop.mutants import (
 )
 from eqprop.registry import register
 from eqprop.strategies.activations import ABS, GELU, IDENTITY, LEAKY_RELU, RELU, SIGMOID, SILU, Activation
-from eqprop.strategies.surroundings import Block, Embedded, batches, dense, embedded, widths
+from eqprop.strategies.surroundings import Apply, Block, Embedded, batches, dense, embedded, widths
 
 GATES = (SILU, GELU, SIGMOID, IDENTITY)
 """SwiGLU, GEGLU, GLU, and the bilinear unit."""
 
 
-def _glu(gate: Activation) -> Any:
-    def apply(params: Any, h: Any) -> Any:
+def _glu(gate: Activation) -> Apply:
+    def apply(params: Params, h: Array) -> Outputs:
         names = ("gate", "up", "down")
         layers = {n: {"w": params[f"w_{n}"]} | ({"b": params[f"b_{n}"]} if f"b_{n}" in params else {}) for n in names}
         return dense(layers["down"], gate(dense(layers["gate"], h)) * dense(layers["up"], h))
@@ -76,7 +77,7 @@ def _up_against_down(draw: st.DrawFn, group: Callable[[int], Group]) -> Pair:
 def _gate_too(pair: Pair) -> Pair | None:
     """K also moves the gate, as if it were homogeneous."""
 
-    def rule(pair: Pair, element: Any, params: Any, path: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, path: str) -> Tensor:
         return pair.transformation.group.act(element, leaf_at(params, path), 1)
 
     return acting_otherwise("block/w_gate", rule)(pair)
@@ -164,7 +165,7 @@ def reglu_rescaling(draw: st.DrawFn) -> Pair:
     return unit.net.pair("reglu", move, unit.own)
 
 
-def _traded(signs: Any, params: Any) -> Any:
+def _traded(signs: Element, params: Params) -> Params:
     """Gate and up-projection trade places in the units with the sign −1."""
     block = params["block"]
     moved = dict(block)

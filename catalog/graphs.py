@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.claims import Pair, Transformation, unmoved
+from eqprop.claims import Inputs, Pair, Transformation, unmoved
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import Mutant, bent_outputs, forgets, scaled_outputs, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.activations import LEAKY_RELU, SOFTPLUS, TANH, homogeneous_activations, nonlinear_activations
@@ -62,11 +63,11 @@ def graph_permutation(draw: st.DrawFn) -> Pair:
 def _relisted(design: Graph) -> Transformation:
     """Nodes are listed in another order: X on edges and nodes, T on outputs of nodes, parameters stay."""
 
-    def on_inputs(permutation: Any, graph: Any) -> Any:
+    def on_inputs(permutation: Element, graph: Inputs) -> Inputs:
         edges, nodes = rows_moved(permutation, graph["edges"], 0, 1), rows_moved(permutation, graph["nodes"], 0)
         return {"edges": edges, "nodes": nodes}
 
-    def on_outputs(permutation: Any, y: Any) -> Any:
+    def on_outputs(permutation: Element, y: Array) -> Array:
         return rows_moved(permutation, y, 0)
 
     outputs = unmoved if design.pooled else on_outputs
@@ -79,7 +80,7 @@ def _edges_stay(pair: Pair) -> Pair:
     """X permutes the nodes' features and leaves the edges where they are."""
     move = pair.transformation
 
-    def on_inputs(permutation: Any, graph: Any) -> Any:
+    def on_inputs(permutation: Element, graph: Inputs) -> Inputs:
         return {**move.on_inputs(permutation, graph), "edges": graph["edges"]}
 
     return pair.replaced(transformation=replace(move, on_inputs=on_inputs))

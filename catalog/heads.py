@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,9 @@ from hypothesis import strategies as st
 from eqprop import groups
 from eqprop.actions import softmax_shift as softmax_shift_of
 from eqprop.catalog.norms import KUNIN, SHIFT_MUTANTS
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import (
     backward_bends,
     backward_scales,
@@ -28,7 +29,7 @@ from eqprop.strategies.domains import domain, moderate, small
 from eqprop.strategies.surroundings import Block, dense, embedded, widths
 
 
-def _log_probabilities(params: Any, h: Any) -> Any:
+def _log_probabilities(params: Params, h: Array) -> Array:
     """log softmax(tanh(h) W + b): with bounded features the softmax does not saturate.
 
     Where it does, 1 + e^(−z) is rounded alike in every perturbed copy, and no rounding floor sees the error in what is
@@ -37,14 +38,14 @@ def _log_probabilities(params: Any, h: Any) -> Any:
     return jax.nn.log_softmax(dense(params, jnp.tanh(h)), axis=-1)
 
 
-def _focal_loss(classes: int, gamma: int) -> Callable[[Any], Any]:
+def _focal_loss(classes: int, gamma: int) -> Callable[[Array], Array]:
     """−(1 − p)^γ log p of the labels 0, 1, … in turn (Lin et al. 2017, arXiv 1708.02002).
 
     γ = 0, cross-entropy, is linear in log-probabilities: its Gauss–Newton matrix vanishes. The losses that are drawn
     where a model has none do not all fit: the exponential one with targets −1 is the sum of the probabilities.
     """
 
-    def loss(log_probabilities: Any) -> Any:
+    def loss(log_probabilities: Array) -> Array:
         labels = jnp.arange(log_probabilities.shape[0]) % classes
         of_label = jnp.sum(jax.nn.one_hot(labels, classes) * log_probabilities, axis=-1)
         return -jnp.mean((1 - jnp.exp(of_label)) ** gamma * of_label)
@@ -76,12 +77,12 @@ def softmax_shift(draw: st.DrawFn) -> Pair:
     return net.pair("softmax-head", shift, own, domain=tame, loss=_focal_loss(classes, gamma))
 
 
-def _sample_losses(params: Any, h: Any) -> Any:
+def _sample_losses(params: Params, h: Array) -> Array:
     """exp(−margin) of every sample, the margin being h w + c."""
     return jnp.exp(-(h @ params["w"] + params["c"]))
 
 
-def _raised_margin(s: Any, params: Any) -> Any:
+def _raised_margin(s: Element, params: Params) -> Params:
     return {**params, "block": {**params["block"], "c": params["block"]["c"] + s}}
 
 

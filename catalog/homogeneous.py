@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import (
     Mutant,
     backward_bends,
@@ -109,10 +110,10 @@ def layerwise_homogeneous_network(draw: st.DrawFn) -> Pair:
     drawn = dense_net(draw, homogeneous_activations(degree), bias=False, deepest=4 if degree == 1 else 3, alive=True)
     degrees = [degree ** (drawn.depth - 1 - place) for place in range(drawn.depth)]
 
-    def on_params(c: Any, params: Any) -> Any:
+    def on_params(c: Element, params: Params) -> Params:
         return {"layers": [{"w": layer["w"] * c[place]} for place, layer in enumerate(params["layers"])]}
 
-    def on_outputs(c: Any, y: Any) -> Any:
+    def on_outputs(c: Element, y: Array) -> Array:
         return y * math.prod(c[place] ** p for place, p in enumerate(degrees))
 
     transformation = Transformation(groups.Scaling(drawn.depth), on_params, on_outputs, name="layerwise-scaling")
@@ -136,7 +137,7 @@ def quasi_homogeneous_network(draw: st.DrawFn) -> Pair:
     drawn = dense_net(draw, homogeneous_activations(), bias=True, alive=True)
     depth = drawn.depth
 
-    def on_params(c: Any, params: Any) -> Any:
+    def on_params(c: Element, params: Params) -> Params:
         scaled = [
             {"w": layer["w"] * c[0], "b": layer["b"] * c[0] ** (place + 1)}
             for place, layer in enumerate(params["layers"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import channels
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import bent_outputs, forgets, scaled_outputs, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.activations import activations, homogeneous_activations, odd_activations
@@ -129,13 +129,13 @@ def _squares(*kinds: Kind) -> st.SearchStrategy[ImageNet]:
 def _turned(design: ImageNet) -> Pair:
     """Kernels and images by the same quarter turns, and with them what comes out."""
 
-    def turned(turns: Any, array: Any, axes: tuple[int, int]) -> Any:
+    def turned(turns: Element, array: Array, axes: tuple[int, int]) -> Array:
         return jnp.stack([jnp.rot90(array, k, axes) for k in range(4)])[turns]
 
-    def kernels(turns: Any, params: Any) -> Any:
+    def kernels(turns: Element, params: Params) -> Params:
         return {**params, **{name: turned(turns, params[name], (0, 1)) for name in ("kernel", "head")}}
 
-    def images(turns: Any, x: Any) -> Any:
+    def images(turns: Element, x: Array) -> Array:
         return turned(turns, x, (1, 2))
 
     move = Transformation(groups.Cyclic(4), kernels, images, images, name="turn", isometry=True)

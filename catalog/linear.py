@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +11,9 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import combined, hidden_units
-from eqprop.claims import Pair
+from eqprop.claims import Outputs, Pair, Params
+from eqprop.engine import Array
+from eqprop.groups import Algebra
 from eqprop.mutants import (
     backward_bends,
     backward_drops_term,
@@ -34,14 +35,14 @@ from eqprop.strategies.domains import domain, skewed, told_apart
 from eqprop.strategies.surroundings import Block, embedded, shifted, widths
 
 
-def _apply(params: Any, h: Any) -> Any:
+def _apply(params: Params, h: Array) -> Outputs:
     hidden = h @ params["w_in"]
     if "b_in" in params:
         hidden = shifted(hidden, params["b_in"])
     return hidden @ params["w_out"]
 
 
-def _charge(algebra: Any, params: Any) -> Any:
+def _charge(algebra: Algebra, params: Params) -> Array:
     """½⟨ξ, Wᵀ W + bᵀ b − A Aᵀ⟩ for symmetric ξ."""
     block = params["block"]
     gram = block["w_in"].T @ block["w_in"] - block["w_out"] @ block["w_out"].T
@@ -121,7 +122,7 @@ def _not_cancelling(weights: np.ndarray) -> np.ndarray:
     return told_apart(skewed(weights))
 
 
-def _product(params: Any, h: Any) -> Any:
+def _product(params: Params, h: Array) -> Array:
     for name in sorted(params):
         h = h @ params[name]
     return h

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
 from eqprop.catalog.folding import BETWEEN_MODELS, TAME, TOOLS, misconverts, usual_of_conversions
-from eqprop.claims import Pair
-from eqprop.groups import Group
+from eqprop.claims import Outputs, Pair, Params
+from eqprop.engine import Array
+from eqprop.groups import Element, Group
 from eqprop.registry import register
 from eqprop.strategies.activations import activations
 from eqprop.strategies.architectures import hidden_layer
@@ -23,7 +23,7 @@ from eqprop.strategies.surroundings import batches, dense, embedded
 
 
 def _merge(scale: float) -> Function:
-    def convert(element: Any, block: Any) -> Any:
+    def convert(element: Element, block: Params) -> Params:
         del element
         merged = {"w": block["w"] + scale * block["down"] @ block["up"]}
         return merged | ({"b": block["b"]} if "b" in block else {})
@@ -31,11 +31,11 @@ def _merge(scale: float) -> Function:
     return convert
 
 
-def _twice(convert: Any, element: Any, block: Any) -> Any:
+def _twice(convert: Function, element: Element, block: Params) -> Params:
     return convert(element, {**block, "down": 2 * block["down"]})
 
 
-def _not_at_all(convert: Any, element: Any, block: Any) -> Any:
+def _not_at_all(convert: Function, element: Element, block: Params) -> Params:
     return {**convert(element, block), "w": block["w"]}
 
 
@@ -81,7 +81,7 @@ def attention_pair(
     return conversion(name, net, net.around(target), convert, drawn, group=group, domain=tame)
 
 
-def _fuse(element: Any, block: Any) -> Any:
+def _fuse(element: Element, block: Params) -> Params:
     """W_QKV = [W_Q W_K W_V], and the biases likewise, a missing one for keys as zeros."""
     del element
     fused = {"wqkv": jnp.concatenate([block["wq"], block["wk"], block["wv"]], axis=-1), "wo": block["wo"]}
@@ -96,7 +96,7 @@ def _fused(design: Attention) -> Function:
     apart = replace(design, free_key_bias=True).block().apply
     cuts = (design.key_width, 2 * design.key_width)
 
-    def apply(params: Any, h: Any) -> Any:
+    def apply(params: Params, h: Array) -> Outputs:
         cut = {name: params[name] for name in ("wo", "bo") if name in params}
         for kind in ("w", "b") if "bqkv" in params else ("w",):
             parts = jnp.split(params[f"{kind}qkv"], cuts, axis=-1)
@@ -106,11 +106,11 @@ def _fused(design: Attention) -> Function:
     return apply
 
 
-def _wrong_order(convert: Any, element: Any, block: Any) -> Any:
+def _wrong_order(convert: Function, element: Element, block: Params) -> Params:
     return convert(element, {**block, "wq": block["wk"], "wk": block["wq"]})
 
 
-def _one_head_after_the_other(convert: Any, element: Any, block: Any) -> Any:
+def _one_head_after_the_other(convert: Function, element: Element, block: Params) -> Params:
     fused = convert(element, block)
     return {**fused, "wqkv": jnp.reshape(jnp.swapaxes(fused["wqkv"], 0, 1), fused["wqkv"].shape)}
 
@@ -143,7 +143,7 @@ def fuse_qkv(draw: st.DrawFn) -> Pair:
 
 
 def _leave_out(dead: int) -> Function:
-    def convert(element: Any, block: Any) -> Any:
+    def convert(element: Element, block: Params) -> Params:
         del element
         axes = {"w_in": 1, "b_in": 0}
         return {name: jnp.delete(leaf, dead, axis=axes[name]) if name in axes else leaf for name, leaf in block.items()}
@@ -151,7 +151,7 @@ def _leave_out(dead: int) -> Function:
     return convert
 
 
-def _another(convert: Any, element: Any, block: Any) -> Any:
+def _another(convert: Function, element: Element, block: Params) -> Params:
     rolled = {name: jnp.roll(block[name], 1, axis=-1) for name in ("w_in", "b_in") if name in block}
     return convert(element, {**block, **rolled})
 
@@ -178,7 +178,7 @@ def remove_dead_unit(draw: st.DrawFn) -> Pair:
         leaf = name.removeprefix("block/")
         block[leaf] = np.insert(block[leaf], dead, 1.0, axis=axis)
 
-    def pruned(params: Any, x: Any) -> Any:
+    def pruned(params: Params, x: Array) -> Outputs:
         rows = jnp.insert(params["block"]["w_out"], dead, 0.0, axis=0)
         return net.apply({**params, "block": {**params["block"], "w_out": rows}}, x)
 

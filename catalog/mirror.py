@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import (
     Mutant,
     acting_otherwise,
@@ -75,20 +75,20 @@ def odd_mirror(draw: st.DrawFn) -> Pair:
     return Pair(layer.net.model("hidden-layer", domain=MODERATE), transformation, architecture=layer.architecture)
 
 
-def _flip(signs: Any, block: Any) -> Any:
+def _flip(signs: Element, block: Params) -> Params:
     """(w, b) ↦ s (w, b)."""
     return {**block, "w_in": block["w_in"] * signs[None, :]} | (
         {"b_in": block["b_in"] * signs} if "b_in" in block else {}
     )
 
 
-def _flipped(signs: Any, units: Any) -> Any:
+def _flipped(signs: Element, units: Array) -> Array:
     """The rows (or entries) of the flipped units; zero elsewhere."""
     flipped = jnp.reshape(signs < 0, (-1,) + (1,) * (units.ndim - 1))
     return jnp.where(flipped, units, 0)
 
 
-def _sigmoid_flip(signs: Any, params: Any) -> Any:
+def _sigmoid_flip(signs: Element, params: Params) -> Params:
     block = params["block"]
     moved = {
         **_flip(signs, block),
@@ -98,7 +98,7 @@ def _sigmoid_flip(signs: Any, params: Any) -> Any:
     return {**params, "block": moved}
 
 
-def _shear_the_wrong_way(pair: Pair, element: Any, params: Any, path: str) -> Any:
+def _shear_the_wrong_way(pair: Pair, element: Element, params: Params, path: str) -> Array:
     return 2 * leaf_at(params, path) - leaf_at(pair.transformation.on_params(element, params), path)
 
 
@@ -133,7 +133,7 @@ def sigmoid_mirror(draw: st.DrawFn) -> Pair:
     return Pair(layer.net.model("hidden-layer", domain=MODERATE), transformation, architecture=layer.architecture)
 
 
-def _skip_flip(signs: Any, params: Any) -> Any:
+def _skip_flip(signs: Element, params: Params) -> Params:
     block = params["block"]
     absorbed = _flipped(signs, block["w_out"])
     moved = {**_flip(signs, block), "w_skip": block["w_skip"] + block["w_in"] @ absorbed}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import low_rank, translations
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
 from eqprop.mutants import forgets_part, misapplies_to_outputs, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate
@@ -133,7 +131,7 @@ def n_body_rotation(draw: st.DrawFn) -> Pair:
     return net.pair("particles", low_rank(dimension, writes={"positions": 1}, name="rotation"), {}, domain=_separated)
 
 
-def _separated(params: Any) -> Any:
+def _separated(params: Params) -> Params:
     """Particles that are not on top of each other: the first coordinate of each is moved by its number."""
     positions = balanced(params["positions"])
     apart = np.zeros(positions.shape[-2:])

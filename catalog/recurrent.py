@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.groups import Element, Tensor
 from eqprop.mutants import (
     LeafRule,
     Mutant,
@@ -60,7 +60,7 @@ def _permuted(draw: st.DrawFn, kinds: Sequence[CellKind]) -> Pair:
 def _leaves_gates(gates: slice) -> LeafRule:
     """K with some gates' part of a tensor (…, gates, hidden) left where it is."""
 
-    def rule(pair: Pair, element: Any, params: Any, path: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, path: str) -> Tensor:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), path), leaf_at(params, path)
         stays = np.zeros((moved.shape[-2], 1), dtype=bool)
         stays[gates] = True
@@ -69,7 +69,7 @@ def _leaves_gates(gates: slice) -> LeafRule:
     return rule
 
 
-def _moves_written_axis_only(pair: Pair, element: Any, params: Any, path: str) -> Any:
+def _moves_written_axis_only(pair: Pair, element: Element, params: Params, path: str) -> Tensor:
     return pair.transformation.group.act(element, leaf_at(params, path), -1)
 
 
@@ -148,7 +148,7 @@ STATE = ("h0", "c0", "p", "d")
 """What belongs to a unit as a whole: initial states, peepholes, the candidate's own bias."""
 
 
-def _flipped(signs: Any, params: Any) -> Any:
+def _flipped(signs: Element, params: Params) -> Params:
     """Units change sign: in the candidate that writes them, in the state, and in all that reads them."""
     block = params["block"]
     gates = block["w"].shape[-2]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import hidden_units
-from eqprop.claims import Pair
+from eqprop.claims import Pair, Params
+from eqprop.engine import Array
+from eqprop.groups import Algebra
 from eqprop.mutants import (
     backward_bends,
     backward_scales,
@@ -45,7 +46,7 @@ def _rescaled(draw: st.DrawFn, activations: st.SearchStrategy[Activation], *, po
     return layer.net.pair("hidden-layer", transformation, layer.architecture)
 
 
-def _charge(power: int, algebra: Any, params: Any) -> Any:
+def _charge(power: int, algebra: Algebra, params: Params) -> Array:
     """½ Σ ξ (‖w‖² + b² − p ‖a‖²) over the hidden units."""
     block = params["block"]
     squares = jnp.sum(block["w_in"] ** 2, axis=0) - power * jnp.sum(block["w_out"] ** 2, axis=1)

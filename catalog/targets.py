@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.mutants import forgets, misapplies_to_outputs, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.domains import balanced, domain, moderate, small
-from eqprop.strategies.surroundings import Block, Embedded, Shape, embedded, widths
+from eqprop.strategies.surroundings import Apply, Block, Embedded, Shape, embedded, widths
 
 OWN = "own derivation after Yang & Ziyin (2512.21447)"
 WRONG_T = misapplies_to_outputs(
@@ -20,18 +20,18 @@ WRONG_T = misapplies_to_outputs(
 )
 
 
-def _head(draw: st.DrawFn, apply: Any, extra: dict[str, Shape], *, batch: int) -> tuple[Embedded, dict[str, int]]:
+def _head(draw: st.DrawFn, apply: Apply, extra: dict[str, Shape], *, batch: int) -> tuple[Embedded, dict[str, int]]:
     """A head of one output for each of the samples of a batch, behind a random network."""
     d_in = draw(widths(1, 4))
     block = Block(apply, {"w": (d_in, 1), **extra}, d_in, 1)
     return embedded(draw, block, leading=(batch,), most_before=1, most_after=0, residual=False), {"d_in": d_in}
 
 
-def _moved(params: Any, **changes: Any) -> Any:
+def _moved(params: Params, **changes: Array) -> Params:
     return {**params, "block": {**params["block"], **changes}}
 
 
-def _energies(params: Any, h: Any) -> Any:
+def _energies(params: Params, h: Array) -> Array:
     """h w − c of every sample."""
     return h @ params["w"] - jnp.broadcast_to(params["c"], (*h.shape[:-1], 1))
 
@@ -85,7 +85,7 @@ def squared_error_joint_scale(draw: st.DrawFn) -> Pair:
     return net.pair("squared-error", scale, own, domain=domain(all=balanced))
 
 
-def _negative_log_likelihood(params: Any, h: Any) -> Any:
+def _negative_log_likelihood(params: Params, h: Array) -> Array:
     """½ ((h w − t) / σ)² + log σ of every sample."""
     log_sigma = jnp.broadcast_to(params["log_sigma"], (*h.shape[:-1], 1))
     return 0.5 * ((h @ params["w"] - params["t"]) * jnp.exp(-log_sigma)) ** 2 + log_sigma
@@ -112,7 +112,7 @@ def gaussian_nll_joint_scale(draw: st.DrawFn) -> Pair:
     batch = draw(st.integers(1, 4))
     net, own = _head(draw, _negative_log_likelihood, {"t": (batch, 1), "log_sigma": (1,)}, batch=batch)
 
-    def on_params(s: Any, params: Any) -> Any:
+    def on_params(s: Element, params: Params) -> Params:
         block, c = params["block"], jnp.exp(s[0])
         return _moved(params, w=block["w"] * c, t=block["t"] * c, log_sigma=block["log_sigma"] + s)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import strategies as st
 
 from eqprop.actions import attention_heads, combined, experts, hidden_units, residual_stream
 from eqprop.catalog.folding import BETWEEN_MODELS, usual_of_conversions
 from eqprop.catalog.widening import in_copies, positive_shares
-from eqprop.claims import Pair, Transformation
-from eqprop.groups import Permutation, Translation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.engine import Array
+from eqprop.groups import Element, Permutation, Translation
 from eqprop.mutants import Mutant, acting_otherwise, forgets, leaf_at, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.activations import homogeneous_activations
@@ -105,7 +105,7 @@ def _split(units: tuple[int, ...]) -> Function:
     """K: in each block one unit in two copies, by positive shares of its weights and bias."""
     convert = [in_copies(positive_shares, unit, {"w_in": 1, "b_in": 0}, {"w_out": 0}) for unit in units]
 
-    def split(element: Any, params: Any) -> Any:
+    def split(element: Element, params: Params) -> Params:
         blocks = [convert[i](element[i : i + 1], block) for i, block in enumerate(params["blocks"])]
         return {**params, "blocks": blocks}
 
@@ -115,7 +115,7 @@ def _split(units: tuple[int, ...]) -> Function:
 def _keeps_whole(path: str, what: str) -> Mutant:
     """The first copy keeps all of this tensor."""
 
-    def rule(pair: Pair, element: Any, params: Any, p: str) -> Any:
+    def rule(pair: Pair, element: Element, params: Params, p: str) -> Array:
         moved, kept = leaf_at(pair.transformation.on_params(element, params), p), leaf_at(params, p)
         return moved.at[..., : kept.shape[-1]].set(kept)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from eqprop import groups
 from eqprop.actions import attention_heads, combined, experts, translations
-from eqprop.claims import Pair, Transformation
+from eqprop.claims import Pair, Params, Transformation
+from eqprop.groups import Element
 from eqprop.mutants import Mutant, forgets, leaks_into, usual, wrong_inverse
 from eqprop.registry import register
 from eqprop.strategies.attention import Attention, attentions
@@ -82,7 +83,7 @@ def _shifts_queries(pair: Pair) -> Pair:
     """The shift of the key bias is added to the queries' bias as well."""
     move = pair.transformation
 
-    def on_params(element: Any, params: Any) -> Any:
+    def on_params(element: Element, params: Params) -> Params:
         moved = move.on_params(element, params)
         shift = moved["block"]["bk"] - params["block"]["bk"]
         return {**moved, "block": {**moved["block"], "bq": moved["block"]["bq"] + shift}}
@@ -131,7 +132,7 @@ def rope_key_bias(draw: st.DrawFn) -> Pair:
     return net.pair("attention", shift, attention.architecture, domain=TAME)
 
 
-def _absorbed(shifts: Any, params: Any) -> Any:
+def _absorbed(shifts: Element, params: Params) -> Params:
     """b_V + a in each head and b_O − Σ_heads a W_O."""
     block = params["block"]
     a = jnp.reshape(shifts, block["bv"].shape)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +11,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.catalog.folding import ASHKBOOS, BETWEEN_MODELS, TAME, TOOLS, misconverts, usual_of_conversions
+from eqprop.catalog.folding import ASHKBOOS, BETWEEN_MODELS, TAME, TOOLS, Wrong, misconverts, usual_of_conversions
 from eqprop.catalog.merging import attention_pair
-from eqprop.claims import Pair
-from eqprop.engine import leaf_paths, matching
-from eqprop.groups import along, multiply_along
+from eqprop.claims import Pair, Params
+from eqprop.engine import Array, leaf_paths, matching
+from eqprop.groups import Element, along, multiply_along
 from eqprop.registry import register
 from eqprop.strategies.activations import activations, homogeneous_activations
 from eqprop.strategies.architectures import HiddenLayer, hidden_layer
@@ -28,17 +27,17 @@ from eqprop.strategies.streams import Stream, streams
 THEUS = "Theus et al. 2025 (arXiv 2506.22712): semi-permutations"
 
 
-def _shares(element: Any) -> Any:
+def _shares(element: Array) -> Array:
     """Real numbers that sum to 1: (1 − Σα, α₁, α₂, …)."""
     return jnp.concatenate([1 - jnp.sum(element, keepdims=True), element])
 
 
-def positive_shares(element: Any) -> Any:
+def positive_shares(element: Array) -> Array:
     """Positive numbers that sum to 1, softmax(0, t₁, t₂, …)."""
     return jax.nn.softmax(jnp.concatenate([jnp.zeros_like(element[:1]), element]))
 
 
-def _copied(array: Any, axis: int, unit: int, copies: Any) -> Any:
+def _copied(array: Array, axis: int, unit: int, copies: Array) -> Array:
     """The unit times the first of these factors, and behind the last unit the unit times each of the others."""
     n = array.shape[axis]
     factors = jnp.concatenate([jnp.ones(n, copies.dtype).at[unit].set(copies[0]), copies[1:]])
@@ -49,10 +48,10 @@ def _copied(array: Any, axis: int, unit: int, copies: Any) -> Any:
 Axes = Mapping[str, int]
 
 
-def in_copies(shares: Callable[[Any], Any], unit: int, shared: Axes, repeated: Axes) -> Function:
+def in_copies(shares: Callable[[Array], Array], unit: int, shared: Axes, repeated: Axes) -> Function:
     """K: a unit in several copies, by shares that the element says, in the shared tensors."""
 
-    def convert(element: Any, block: Any) -> Any:
+    def convert(element: Element, block: Params) -> Params:
         parts = shares(element)
         moved = dict(block)
         for axes, factors in ((shared, parts), (repeated, jnp.ones_like(parts))):
@@ -62,10 +61,10 @@ def in_copies(shares: Callable[[Any], Any], unit: int, shared: Axes, repeated: A
     return convert
 
 
-def _whole(name: str) -> Callable[[Any, Any, Any], Any]:
+def _whole(name: str) -> Wrong:
     """The first copy keeps all of this tensor."""
 
-    def wrong(convert: Any, element: Any, block: Any) -> Any:
+    def wrong(convert: Function, element: Element, block: Params) -> Params:
         moved = convert(element, block)
         kept = [slice(0, n) for n in np.shape(block[name])]
         return {**moved, name: moved[name].at[tuple(kept)].set(block[name])}
@@ -74,7 +73,7 @@ def _whole(name: str) -> Callable[[Any, Any, Any], Any]:
 
 
 def _units(
-    draw: st.DrawFn, name: str, layer: HiddenLayer, shares: Callable[[Any], Any], shared: Axes, repeated: Axes
+    draw: st.DrawFn, name: str, layer: HiddenLayer, shares: Callable[[Array], Array], shared: Axes, repeated: Axes
 ) -> Pair:
     """A unit of a hidden layer in two or three copies."""
     copies = draw(st.integers(2, 3))
@@ -123,7 +122,7 @@ def split_neuron(draw: st.DrawFn) -> Pair:
     return _units(draw, "split", layer, positive_shares, {"w_in": 1, "b_in": 0}, {"w_out": 0})
 
 
-def _half_queries(convert: Any, element: Any, block: Any) -> Any:
+def _half_queries(convert: Function, element: Element, block: Params) -> Params:
     return convert(element, {**block, "wq": block["wq"].at[0].multiply(0.5)})
 
 
@@ -157,7 +156,7 @@ def split_head(draw: st.DrawFn) -> Pair:
 def _padding(more: Axes) -> Function:
     """Zeros behind the units of heads; queries times the root of d′/d."""
 
-    def convert(element: Any, block: Any) -> Any:
+    def convert(element: Element, block: Params) -> Params:
         del element
         axes = {"wq": 2, "wk": 2, "bq": 1, "wv": 2, "bv": 1, "wo": 1}
         counts = {name: more["key" if name[1] in "qk" else "value"] for name in axes}
@@ -172,7 +171,7 @@ def _padding(more: Axes) -> Function:
     return convert
 
 
-def _only_padded(convert: Any, element: Any, block: Any) -> Any:
+def _only_padded(convert: Function, element: Element, block: Params) -> Params:
     moved = convert(element, block)
     factor = np.sqrt(block["wq"].shape[-1] / moved["wq"].shape[-1])
     return {**moved, "wq": factor * moved["wq"]}
@@ -206,7 +205,7 @@ def pad_heads(draw: st.DrawFn) -> Pair:
 def _widening(design: Stream) -> Function:
     """Writers · Q and readers √(d/d′) Qᵀ ·, Q the first d rows of an orthogonal matrix of size d′."""
 
-    def convert(element: Any, params: Any) -> Any:
+    def convert(element: Element, params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         norm = np.sqrt(design.width / element.shape[0])
         for axes, factor in ((design.writes, 1.0), (design.reads, norm)):
@@ -218,7 +217,7 @@ def _widening(design: Stream) -> Function:
     return convert
 
 
-def _mean_of_the_old_width(convert: Any, element: Any, params: Any) -> Any:
+def _mean_of_the_old_width(convert: Function, element: Element, params: Params) -> Params:
     moved = convert(element, params)
     norm = np.sqrt(params["unembed"].shape[0] / element.shape[0])
     return {**moved, "unembed": moved["unembed"] / norm}

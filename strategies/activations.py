@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
+
+from eqprop.engine import Array
 
 Mirror = Literal["", "odd", "complement", "skip"]
 
@@ -26,7 +28,7 @@ class Activation:
     """
 
     name: str
-    function: Callable[[Any], Any]
+    function: Callable[[Array], Array]
     degree: int | None = None
     mirror: Mirror = ""
     smooth: bool = True
@@ -36,26 +38,26 @@ class Activation:
         """Whether σ(−z) = −σ(z)."""
         return self.mirror == "odd"
 
-    def __call__(self, z: Any) -> Any:
+    def __call__(self, z: Array) -> Array:
         return self.function(z)
 
     def __repr__(self) -> str:
         return f"Activation({self.name!r})"
 
 
-def _identity(z: Any) -> Any:
+def _identity(z: Array) -> Array:
     return z
 
 
-def _prelu(z: Any) -> Any:
+def _prelu(z: Array) -> Array:
     return jnp.where(z > 0, z, 0.25 * z)
 
 
-def _relu_squared(z: Any) -> Any:
+def _relu_squared(z: Array) -> Array:
     return jax.nn.relu(z) ** 2
 
 
-def _exact_gelu(z: Any) -> Any:
+def _exact_gelu(z: Array) -> Array:
     return jax.nn.gelu(z, approximate=False)
 
 

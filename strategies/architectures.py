@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import Activation
 from eqprop.strategies.surroundings import (
+    Apply,
     Block,
     Embedded,
     Shape,
@@ -102,8 +105,8 @@ def hidden_layer(
     return HiddenLayer(net, hidden, biased, {**own, **net.architecture})
 
 
-def _hidden(activation: Activation) -> Callable[[Any, Any], Any]:
-    def apply(params: Any, h: Any) -> Any:
+def _hidden(activation: Activation) -> Apply:
+    def apply(params: Params, h: Array) -> Outputs:
         z = h @ params["w_in"]
         if "b_in" in params:
             z = shifted(z, params["b_in"])
@@ -152,7 +155,7 @@ def dense_net(
     sizes = tuple(draw(st.lists(widths(2 if alive else 1), min_size=2, max_size=deepest + 1)))
     activation = draw(activations)
 
-    def apply(params: Any, inputs: Any) -> Any:
+    def apply(params: Params, inputs: Inputs) -> Outputs:
         h = dense(params["layers"][0], inputs)
         for layer in params["layers"][1:]:
             h = dense(layer, activation(h))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import Activation
-from eqprop.strategies.surroundings import Block, Embedded, Shape, embedded, shifted, widths
+from eqprop.strategies.surroundings import Apply, Block, Embedded, Shape, embedded, shifted, widths
 
 FIXED_SEED = 11
 
@@ -41,12 +43,12 @@ def _shapes(d_in: int, hidden: int, d_out: int) -> dict[str, Shape]:
     return {"w_in": (d_in, hidden), "b_in": (hidden,), "w_out": (hidden, d_out)}
 
 
-def _layer(kind: Kind, activation: Activation, d_in: int, hidden: int) -> Any:
+def _layer(kind: Kind, activation: Activation, d_in: int, hidden: int) -> Apply:
     constants = np.random.default_rng(FIXED_SEED).standard_normal((max(d_in, hidden), hidden))
     fixed = (np.arange(d_in)[:, None] == np.arange(hidden) % d_in) & (kind == "weights")
     frequencies = 1.0 + np.arange(hidden)
 
-    def apply(params: Any, h: Any) -> Any:
+    def apply(params: Params, h: Array) -> Outputs:
         z = shifted(h @ jnp.where(fixed, constants[:d_in], params["w_in"]), params["b_in"])
         a = activation(z)
         if kind == "activations":

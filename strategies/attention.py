@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array, Leaves
+from eqprop.groups import Tensor
 from eqprop.strategies.surroundings import Block
 
 RotaryLayout = Literal["interleaved", "halves"]
@@ -53,7 +57,7 @@ class Attention:
     free_key_bias: bool = False
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -76,7 +80,7 @@ class Attention:
             shapes |= {"bk": shapes["wk"][::2]}
         return Block(self._apply, shapes, self.d_in, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         q, k, v = (self._projected(params, h, name) for name in "qkv")
         if self.rotary is not None:
             q, k = rotated(q, self.rotary), rotated(k, self.rotary)
@@ -85,7 +89,7 @@ class Attention:
         out = jnp.einsum("...htv,hvo->...to", mixed, params["wo"])
         return out + params["bo"] if self.biases else out
 
-    def _projected(self, params: Any, h: Any, name: str) -> Any:
+    def _projected(self, params: Params, h: Array, name: str) -> Array:
         """Queries, keys or values: (…, heads, tokens, width)."""
         projected = jnp.einsum("...td,hdk->...htk", h, params[f"w{name}"])
         return projected + params[f"b{name}"][:, None, :] if f"b{name}" in params else projected
@@ -98,7 +102,7 @@ class Attention:
         return np.where(distance < 0, -np.inf, offsets) if self.causal else offsets
 
 
-def rotated(x: Any, layout: RotaryLayout) -> Any:
+def rotated(x: Array, layout: RotaryLayout) -> Array:
     """Rotary position embedding: token t turns the plane of frequency j by t·ω_j (Su et al. 2021, arXiv 2104.09864).
 
     Args:
@@ -113,17 +117,17 @@ def rotated(x: Any, layout: RotaryLayout) -> Any:
     return jnp.stack(turned, -1).reshape(x.shape) if layout == "interleaved" else jnp.concatenate(turned, -1)
 
 
-def _scores(q: Any, k: Any, offsets: Any) -> Any:
+def _scores(q: Tensor, k: Tensor, offsets: Tensor) -> Array:
     return jnp.einsum("...tk,...sk->...ts", q, k) + offsets
 
 
-def plain_attention(q: Any, k: Any, v: Any, offsets: Any) -> Any:
+def plain_attention(q: Array, k: Array, v: Array, offsets: Tensor) -> Array:
     """softmax(q kᵀ + offsets) v."""
     return jax.nn.softmax(_scores(q, k, offsets), axis=-1) @ v
 
 
 @jax.custom_vjp
-def fused_attention(q: Any, k: Any, v: Any, offsets: Any) -> Any:
+def fused_attention(q: Array, k: Array, v: Array, offsets: Tensor) -> Array:
     """The same numbers from a kernel with its own backward pass: reverse mode only.
 
     The backward pass keeps queries, keys, values, the output and the log of the normaliser, and computes the weights
@@ -132,14 +136,14 @@ def fused_attention(q: Any, k: Any, v: Any, offsets: Any) -> Any:
     return plain_attention(q, k, v, offsets)
 
 
-def _fused_forward(q: Any, k: Any, v: Any, offsets: Any) -> tuple[Any, Any]:
+def _fused_forward(q: Array, k: Array, v: Array, offsets: Tensor) -> tuple[Array, tuple[Tensor, ...]]:
     scores = _scores(q, k, offsets)
     log_normaliser = jax.nn.logsumexp(scores, axis=-1, keepdims=True)
     out = jnp.exp(scores - log_normaliser) @ v
     return out, (q, k, v, offsets, out, log_normaliser)
 
 
-def _fused_backward(kept: Any, d_out: Any) -> tuple[Any, Any, Any, Any]:
+def _fused_backward(kept: tuple[Tensor, ...], d_out: Array) -> Leaves:
     q, k, v, offsets, out, log_normaliser = kept
     weights = jnp.exp(_scores(q, k, offsets) - log_normaliser)
     d_weights = d_out @ jnp.swapaxes(v, -1, -2)

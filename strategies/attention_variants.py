@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.surroundings import Block, Shape
 
 Scores = Literal["softmax", "linear"]
@@ -48,7 +51,7 @@ class Variant:
     scores: Scores = "softmax"
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -70,7 +73,7 @@ class Variant:
             shapes |= {"bk": shapes["wk"][::2]} if self.frequencies or self.scores == "linear" else {}
         return Block(self._apply, shapes, self.d_in, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         q, k, v = (self._projected(params, h, name) for name in "qkv")
         q = jnp.reshape(q, (*q.shape[:-3], self.groups, self.members, *q.shape[-2:]))
         weights = self._weights(q, k)
@@ -79,7 +82,7 @@ class Variant:
         out = jnp.einsum("...htv,hvo->...to", mixed, params["wo"])
         return out + jnp.broadcast_to(params["bo"], out.shape) if self.biases else out
 
-    def _projected(self, params: Any, h: Any, name: str) -> Any:
+    def _projected(self, params: Params, h: Array, name: str) -> Array:
         """Queries, keys or values: (…, heads or groups, tokens, width), turned or normed."""
         z = jnp.einsum("...td,hdk->...htk", h, params[f"w{name}"])
         if f"b{name}" in params:
@@ -90,7 +93,7 @@ class Variant:
             z = z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True))
         return turned(z, self.frequencies) if self.frequencies else z
 
-    def _weights(self, q: Any, k: Any) -> Any:
+    def _weights(self, q: Array, k: Array) -> Array:
         seen = np.tril(np.ones((self.tokens, self.tokens))) if self.causal else np.ones((self.tokens, self.tokens))
         if self.scores == "linear":
             scores = jnp.einsum("...gmtk,...gsk->...gmts", jax.nn.leaky_relu(q), jax.nn.leaky_relu(k))
@@ -100,7 +103,7 @@ class Variant:
         return jax.nn.softmax(scores + jnp.broadcast_to(hidden, scores.shape), axis=-1)
 
 
-def turned(x: Any, frequencies: tuple[float, ...]) -> Any:
+def turned(x: Array, frequencies: tuple[float, ...]) -> Array:
     """Token t turns the plane of units (2j, 2j + 1) by t·ω_j; units behind the planes stay (…, tokens, units)."""
     planes, tokens = len(frequencies), x.shape[-2]
     angle = np.arange(tokens)[:, None] * np.array(frequencies)[None, :]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.surroundings import Embedded, Shape, batches, examples, shifted, widths
 
 
@@ -26,7 +26,7 @@ def linear_autoencoders(draw: st.DrawFn, *, least_latent: int = 1, penalty: floa
     shapes: dict[str, Shape] = {"encode": (features, latent), "decode": (latent, features)}
     shapes |= ({"bias": (latent,)} if bias else {}) | ({"shift": (features,)} if out else {})
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Array) -> Outputs:
         z = x @ params["encode"]
         z = shifted(z, params["bias"]) if bias else z
         y = z @ params["decode"]
@@ -48,7 +48,7 @@ def linear_vaes(draw: st.DrawFn) -> tuple[int, Embedded]:
     features, latent, batch = draw(widths(1, 4)), draw(widths(2, 3)), draw(batches())
     shapes: dict[str, Shape] = {"encode": (features, latent), "decode": (latent, features), "log_sigma": (1,)}
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Array) -> Outputs:
         mean, variance = x @ params["encode"], jnp.exp(2 * params["log_sigma"][0])
         divergence = 0.5 * (jnp.sum(mean**2, axis=-1) + latent * (variance - 1 - 2 * params["log_sigma"][0]))
         return mean @ params["decode"], divergence, variance * jnp.sum(params["decode"] ** 2)

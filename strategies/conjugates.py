@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.claims import Model, Pair, Transformation
+from eqprop.claims import Model, Pair, Params, Transformation
 from eqprop.engine import Partition
 from eqprop.errors import InvalidInput
+from eqprop.groups import Element, Tensor
 
 LARGEST_SEED = 2**16 - 1
 
@@ -30,7 +31,7 @@ class Entry(Protocol):
     def pairs(self) -> st.SearchStrategy[Pair]: ...
 
 
-Leaves = tuple[Any, ...]
+Leaves = tuple[Tensor, ...]
 """Floating-point leaves. Maps take them with any number of axes in front, for the probes of a batch."""
 
 
@@ -57,7 +58,7 @@ class Chart:
         )
 
 
-def _leafwise(forth: Callable[[Any], Any], back: Callable[[Any], Any]) -> Chart:
+def _leafwise(forth: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Chart:
     return Chart(lambda leaves: tuple(map(forth, leaves)), lambda leaves: tuple(map(back, leaves)))
 
 
@@ -101,7 +102,7 @@ def _mirrored(leaves: Partition, rng: np.random.Generator) -> Chart:
     return Chart(mirror, mirror, keeps_lengths=True)
 
 
-def _summed(products: Any, axes: int) -> Any:
+def _summed(products: Tensor, axes: int) -> Tensor:
     return products.sum(axis=tuple(range(products.ndim - axes, products.ndim)))
 
 
@@ -163,10 +164,10 @@ def conjugate(pair: Pair, names: Sequence[str], seed: int = 0) -> Pair:
 def _model(model: Model, chart: Chart) -> Model:
     leaves = model.param_leaves
 
-    def whole(tree: Any, mapped: Callable[[Leaves], Leaves]) -> Any:
+    def whole(tree: Params, mapped: Callable[[Leaves], Leaves]) -> Params:
         return leaves.join(mapped(leaves.split(tree)), leaves.rest(tree))
 
-    def domain(params: Any) -> Any:
+    def domain(params: Params) -> Params:
         return whole(params if model.domain is None else model.domain(params), chart.forth)
 
     return replace(
@@ -180,10 +181,10 @@ def _model(model: Model, chart: Chart) -> Model:
 def _transformation(pair: Pair, here: Chart, there: Chart) -> Transformation:
     source, image, claimed = pair.model.param_leaves, pair.image.param_leaves, pair.transformation
 
-    def original(params: Any) -> Any:
+    def original(params: Params) -> Params:
         return source.join(here.back(source.split(params)), source.rest(params))
 
-    def on_params(element: Any, params: Any) -> Any:
+    def on_params(element: Element, params: Params) -> Params:
         moved = claimed.on_params(element, original(params))
         return image.join(there.forth(image.split(moved)), image.rest(moved))
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.claims import Model, Pair, Transformation
-from eqprop.groups import Group, Trivial
+from eqprop.claims import Model, Outputs, Pair, Params, Transformation
+from eqprop.engine import Array, Tree
+from eqprop.groups import Element, Group, Trivial
 from eqprop.strategies.convolution import convolved
 from eqprop.strategies.domains import Domain
 from eqprop.strategies.norms import group_norm, rms_norm
 from eqprop.strategies.surroundings import Block, Embedded, Shape, dense, shifted, widths
 
-Function = Callable[[Any, Any], Any]
+Function = Callable[[Tree, Tree], Tree]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class OnBlock:
 
     convert: Function
 
-    def __call__(self, element: Any, params: Any) -> Any:
+    def __call__(self, element: Element, params: Params) -> Params:
         if "block" not in params:
             return self.convert(element, params)
         return {**params, "block": self.convert(element, params["block"])}
@@ -84,7 +85,7 @@ class GainedNorm:
     epsilon: float = 1e-2
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -95,14 +96,14 @@ class GainedNorm:
         shapes |= {"b": (self.d_out,)} if self.bias else {}
         return Block(self._apply, shapes, self.width, self.d_out)
 
-    def plain(self, params: Any, h: Any) -> Any:
+    def plain(self, params: Params, h: Array) -> Array:
         """norm(h), then w (+ b)."""
         return dense(params, self._normed(h))
 
-    def _normed(self, h: Any) -> Any:
+    def _normed(self, h: Array) -> Array:
         return rms_norm(h, self.epsilon) if self.kind == "rms" else group_norm(h, 1, self.epsilon)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         z = self._normed(h) * jnp.broadcast_to(params["gain"], h.shape)
         return dense(params, shifted(z, params["shift"]) if self.shift else z)
 
@@ -144,7 +145,7 @@ class BatchNormed:
     padding: int = 0
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -155,7 +156,7 @@ class BatchNormed:
         shapes: dict[str, Shape] = {"w": w, **dict.fromkeys(("gain", "shift", "mean", "variance"), features)}
         return Block(self._apply, shapes | ({"b": (self.c_out,)} if self.bias else {}), self.c_in, self.c_out)
 
-    def layer(self, params: Any, h: Any) -> Any:
+    def layer(self, params: Params, h: Array) -> Array:
         """The layer alone."""
         if not self.size:
             return dense(params, h)
@@ -163,14 +164,14 @@ class BatchNormed:
         z = convolved(padded, params["w"])
         return shifted(z, params["b"]) if "b" in params else z
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         return (
             self.layer(params, self._normed(params, h))
             if self.norm_first
             else self._normed(params, self.layer(params, h))
         )
 
-    def _normed(self, params: Any, z: Any) -> Any:
+    def _normed(self, params: Params, z: Array) -> Array:
         scale = params["gain"] / jnp.sqrt(params["variance"] + self.epsilon)
         return shifted(shifted(z, -params["mean"]) * jnp.broadcast_to(scale, z.shape), params["shift"])
 
@@ -207,7 +208,7 @@ class LowRankUpdate:
     bias: bool = False
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -222,7 +223,7 @@ class LowRankUpdate:
         shapes |= {"down": (self.d_in, self.rank), "up": (self.rank, self.d_out)}
         return Block(self._apply, shapes | ({"b": (self.d_out,)} if self.bias else {}), self.d_in, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         return dense(params, h) + self.scale * (h @ params["down"]) @ params["up"]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import Activation
 from eqprop.strategies.surroundings import Embedded, Shape, batches, examples, shifted
 
@@ -17,7 +20,7 @@ Pooling = Literal["none", "max", "mean"]
 Head = Literal["conv", "dense", "global"]
 
 
-def convolved(x: Any, kernel: Any, padding: Padding = "valid", stride: int = 1) -> Any:
+def convolved(x: Array, kernel: Array, padding: Padding = "valid", stride: int = 1) -> Array:
     """The convolution (cross-correlation) of signals (…, length, c_in) with a kernel (size, c_in, c_out)."""
     size = kernel.shape[0]
     if padding == "circular":
@@ -27,14 +30,14 @@ def convolved(x: Any, kernel: Any, padding: Padding = "valid", stride: int = 1) 
     return jnp.einsum("...tki,kio->...to", windows, kernel)
 
 
-def depthwise(x: Any, kernel: Any) -> Any:
+def depthwise(x: Array, kernel: Array) -> Array:
     """Each channel by a filter of its own, circular: signals (…, length, c), kernel (size, c)."""
     size, length = kernel.shape[0], x.shape[-2]
     windows = x[..., (np.arange(length)[:, None] + np.arange(size)[None, :]) % length, :]
     return jnp.einsum("...tkc,kc->...tc", windows, kernel)
 
 
-def pooled(x: Any, kind: Pooling) -> Any:
+def pooled(x: Array, kind: Pooling) -> Array:
     """The largest, or the mean, of each two neighbours along the signal; the last of an odd number is left out."""
     if kind == "none":
         return x
@@ -80,7 +83,7 @@ class ConvNet:
     head: Head = "conv"
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -113,7 +116,7 @@ class ConvNet:
         params, inputs = examples(shapes, (self.batch, self.length, self.c_in))
         return Embedded(self._apply, params, inputs, {})
 
-    def _apply(self, params: Any, x: Any) -> Any:
+    def _apply(self, params: Params, x: Array) -> Outputs:
         z = convolved(x, params["kernel"], self.padding)
         z = shifted(z, params["bias"]) if self.bias else z
         z = pooled(self.activation(z), self.pooling)

@@ -6,17 +6,17 @@ They work elementwise in NumPy, because the leaves carry a leading axis of probe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
 
+from eqprop.claims import Params
 from eqprop.engine import leaf_paths, matching
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 """Its multiples are spread evenly over the unit interval, fractions taken."""
 
-Domain = Callable[[Any], Any]
+Domain = Callable[[Params], Params]
 
 
 def at_least_a_tenth(values: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def domain(**of_leaves: Callable[[np.ndarray], np.ndarray]) -> Domain:
     A model without a block has its parameters at the top.
     """
 
-    def apply(params: Any) -> Any:
+    def apply(params: Params) -> Params:
         leaves, treedef = jax.tree.flatten(params)
         paths = leaf_paths(params)
         inside = "block/" if any(path.startswith("block/") for path in paths) else ""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.groups import Group, LieGroup
+from eqprop.groups import Algebra, Element, Group, LieGroup
 from eqprop.strategies.parameters import SEEDS
 
 READABLE_ELEMENTS = 32
 
 
 @st.composite
-def elements(draw: st.DrawFn, group: Group, *, farthest: float = 1.0) -> Any:
+def elements(draw: st.DrawFn, group: Group, *, farthest: float = 1.0) -> Element:
     """Elements of a group: the identity, readable ones, and drawn ones from near the identity to far from it.
 
     Shrinks to the identity, then to the group's simplest elements.
@@ -33,7 +32,7 @@ def elements(draw: st.DrawFn, group: Group, *, farthest: float = 1.0) -> Any:
 
 
 @st.composite
-def algebra_elements(draw: st.DrawFn, group: LieGroup) -> Any:
+def algebra_elements(draw: st.DrawFn, group: LieGroup) -> Algebra:
     """Elements of a Lie algebra: readable ones, and normal ones by seed. Shrinks to the simplest."""
     readable = list(islice(group.simple_algebra(), READABLE_ELEMENTS))
     if readable and draw(st.sampled_from(("readable", "drawn"))) == "readable":

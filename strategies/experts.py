@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import GELU, LEAKY_RELU, SIN, SOFTPLUS, TANH, Activation
 from eqprop.strategies.surroundings import Block, Shape
 
@@ -43,7 +46,7 @@ class Experts:
     top: int | None = None
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -72,13 +75,13 @@ class Experts:
         """``(…, d_in) → (…, d_out)``."""
         return Block(self._apply, self.shapes, self.d_in, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         z = jnp.einsum("...i,eih->...eh", h, params["w"])
         z = z + jnp.broadcast_to(params["b"], z.shape) if self.biases else z
         each = jnp.einsum("...eh,eho->...eo", self.activation(z), params["a"])
         return jnp.sum(jnp.broadcast_to(self._weights(params, h)[..., None], each.shape) * each, axis=-2)
 
-    def _weights(self, params: Any, h: Any) -> Any:
+    def _weights(self, params: Params, h: Array) -> Array:
         shape = (*h.shape[:-1], self.count)
         if self.weighting == "mean":
             return jnp.full(shape, 1 / self.count)
@@ -91,7 +94,7 @@ class Experts:
         return jax.nn.softmax(routed if self.top is None else largest(routed, self.top), axis=-1)
 
 
-def largest(logits: Any, count: int) -> Any:
+def largest(logits: Array, count: int) -> Array:
     """The largest logits, and −∞ for the others; of those that are tied for the last place the first stay.
 
     They are chosen by their indices. The last one against a threshold that was taken from it is left to rounding: in

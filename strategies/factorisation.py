@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.surroundings import Block, Embedded, Shape, batches, examples, widths
 
 FROZEN_SEED = 7
@@ -42,7 +43,7 @@ class LowRank:
         """``(…, d_in) → (…, d_out)`` with parameters a (d_in, rank) and b (rank, d_out)."""
         weights = np.random.default_rng(FROZEN_SEED).standard_normal((self.d_in, self.d_out)) * self.frozen
 
-        def apply(params: Any, h: Any) -> Any:
+        def apply(params: Params, h: Array) -> Outputs:
             return h @ weights + self.scale * (h @ params["a"]) @ params["b"]
 
         return Block(apply, {"a": (self.d_in, self.rank), "b": (self.rank, self.d_out)}, self.d_in, self.d_out)
@@ -77,7 +78,7 @@ class Factorised:
         """⟨x, product of the factors⟩ for a batch of tensors x."""
         names = tuple(self.factors)
 
-        def apply(params: Any, inputs: Any) -> Any:
+        def apply(params: Params, inputs: Inputs) -> Outputs:
             tensor = jnp.einsum(self.subscripts, *(params[name] for name in names))
             return jnp.tensordot(inputs, tensor, len(self.shape))
 

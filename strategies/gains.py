@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.norms import group_norm, rms_norm
 from eqprop.strategies.surroundings import Block, Shape, shifted
 
@@ -31,7 +34,7 @@ class Gained:
     epsilon: float = 1e-5
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -41,7 +44,7 @@ class Gained:
         shapes |= {"shift": (self.width,)} if self.shift else {}
         return Block(self._apply, shapes, self.width, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         z = rms_norm(h, self.epsilon) if self.kind == "rms" else group_norm(h, 1, self.epsilon)
         z = z * jnp.broadcast_to(params["gain"], z.shape)
         return (shifted(z, params["shift"]) if self.shift else z) @ params["w"]
@@ -73,7 +76,7 @@ class Directed:
     bias: bool = False
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -84,7 +87,7 @@ class Directed:
         shapes |= {"down": (self.d_in, self.rank), "up": (self.rank, self.d_out)} if self.rank else {}
         return Block(self._apply, shapes, self.d_in, self.d_out)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         v = params["v"] + params["down"] @ params["up"] if self.rank else params["v"]
         sizes = params["size"] / jnp.sqrt(jnp.sum(v**2, axis=0))
         out = h @ (v * jnp.broadcast_to(sizes, v.shape))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Array
+from eqprop.groups import Element
 from eqprop.strategies.activations import Activation
 from eqprop.strategies.surroundings import EXAMPLE_SEED, Embedded, Shape, gaussian_like, shifted
 
 GraphKind = Literal["gcn", "gin", "scattering"]
 
 
-def rows_moved(permutation: Any, x: Any, *axes: int) -> Any:
+def rows_moved(permutation: Element, x: Array, *axes: int) -> Array:
     """The entries along some axes moved from i to permutation[i]."""
     back = jnp.argsort(permutation)
     for axis in axes:
@@ -49,7 +53,7 @@ class Graph:
     pooled: bool = False
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -66,7 +70,7 @@ class Graph:
         inputs = gaussian_like({"edges": (self.nodes, self.nodes), "nodes": (self.nodes, self.d_in)}, rng)
         return Embedded(self._apply, gaussian_like(shapes, rng), inputs, {})
 
-    def _apply(self, params: Any, graph: Any) -> Any:
+    def _apply(self, params: Params, graph: Inputs) -> Outputs:
         edges, x = graph["edges"] / self.nodes, graph["nodes"]
         if self.kind == "scattering":
             step = (np.eye(self.nodes) + edges) / 2
@@ -123,11 +127,11 @@ def two_towers(draw: st.DrawFn, *, cosine: bool) -> tuple[int, Embedded]:
     d_a, d_b, temperature = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.booleans())
     shapes: dict[str, Shape] = {"a": (d_a, size), "b": (d_b, size)} | ({"temperature": (1,)} if temperature else {})
 
-    def projected(x: Any, w: Any) -> Any:
+    def projected(x: Array, w: Array) -> Array:
         z = x @ w
         return z / jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True)) if cosine else z
 
-    def apply(params: Any, inputs: Any) -> Any:
+    def apply(params: Params, inputs: Inputs) -> Outputs:
         similarity = projected(inputs["a"], params["a"]) @ projected(inputs["b"], params["b"]).T
         return similarity * params["temperature"][0] if temperature else similarity
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import Activation
 from eqprop.strategies.convolution import Head, Pooling, pooled
 from eqprop.strategies.surroundings import Embedded, Shape, examples, shifted
@@ -21,7 +24,7 @@ LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 """Of images, kernels and what comes out, by the number of axes in space."""
 
 
-def convolved_image(x: Any, kernel: Any, kind: Kind = "plain", groups: int = 1) -> Any:
+def convolved_image(x: Array, kernel: Array, kind: Kind = "plain", groups: int = 1) -> Array:
     """Images (batch, …, c_in) through kernels (…, c_in / groups, c_out), padded with zeros to their size.
 
     Strides are of two, dilated kernels reach twice as far, and transposed ones double the size.
@@ -41,7 +44,7 @@ def convolved_image(x: Any, kernel: Any, kind: Kind = "plain", groups: int = 1) 
     )
 
 
-def pooled_image(x: Any, kind: Pooling) -> Any:
+def pooled_image(x: Array, kind: Pooling) -> Array:
     """Along each axis in space, as ``pooled`` does along a signal."""
     for axis in range(1, x.ndim - 1):
         x = jnp.moveaxis(pooled(jnp.moveaxis(x, axis, -2), kind), -2, axis)
@@ -83,7 +86,7 @@ class ImageNet:
     head: Head = "conv"
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -134,7 +137,7 @@ class ImageNet:
         params, inputs = examples(shapes, (self.batch, *(self.entering,) * self.space, self.c_in))
         return Embedded(self._apply, params, inputs, {})
 
-    def _apply(self, params: Any, x: Any) -> Any:
+    def _apply(self, params: Params, x: Array) -> Outputs:
         z = convolved_image(x, params["kernel"], self.kind)
         z = shifted(z, params["bias"]) if self.bias else z
         z = pooled_image(self.activation(z), self.pooling)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.claims import Model
+from eqprop.claims import Inputs, Model
 from eqprop.probes import inputs_of
 from eqprop.strategies.parameters import SEEDS, at
 
 
 @st.composite
-def inputs(draw: st.DrawFn, model: Model) -> Any:
+def inputs(draw: st.DrawFn, model: Model) -> Inputs:
     """Inputs like the model's example: normal where floating, redrawn within its range where integer (tokens).
 
     Half of a trained model's inputs are the example itself, to which they shrink.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs
+from eqprop.engine import Array, Tree
 from eqprop.probes import Loss, suitable_losses
 from eqprop.strategies.parameters import SEEDS
 
@@ -19,14 +21,14 @@ class DrawnLoss(NamedTuple):
     """A loss with targets: calling it with outputs gives a number."""
 
     loss: Loss
-    targets: Any
+    targets: Outputs
 
-    def __call__(self, outputs: Any) -> Any:
+    def __call__(self, outputs: Outputs) -> Array:
         return self.loss(outputs, self.targets)
 
 
 @st.composite
-def losses(draw: st.DrawFn, output_shapes: Any) -> Callable[[Any], Any]:
+def losses(draw: st.DrawFn, output_shapes: Tree) -> Callable[[Outputs], Array]:
     """A loss on outputs of these shapes (a tree of shape tuples), its targets inside it; shrinks to squared error.
 
     Cross-entropy is left out where some output has fewer than two classes on its last axis.
@@ -37,5 +39,5 @@ def losses(draw: st.DrawFn, output_shapes: Any) -> Callable[[Any], Any]:
     return DrawnLoss(loss, jax.tree.map(lambda shape: loss.draw(rng, shape), output_shapes, is_leaf=_is_shape))
 
 
-def _is_shape(value: Any) -> bool:
+def _is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(length, int) for length in value)

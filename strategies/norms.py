@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.surroundings import Block, shifted
 
 NormKind = Literal["batch", "layer"]
 
 
-def standardised(z: Any, axis: int | tuple[int, ...], epsilon: Any) -> Any:
+def standardised(z: Array, axis: int | tuple[int, ...], epsilon: float | Array) -> Array:
     """(z − mean) / √(variance + ε) over some axes."""
     centred = z - jnp.mean(z, axis=axis, keepdims=True)
     return centred / jnp.sqrt(jnp.mean(centred**2, axis=axis, keepdims=True) + epsilon)
 
 
-def batch_norm(z: Any, epsilon: Any) -> Any:
+def batch_norm(z: Array, epsilon: float | Array) -> Array:
     """Each feature over all leading axes, with the statistics of the batch (training mode); ε may differ by feature."""
     return standardised(z, tuple(range(z.ndim - 1)), epsilon)
 
 
-def rms_norm(z: Any, epsilon: float = 0.0) -> Any:
+def rms_norm(z: Array, epsilon: float = 0.0) -> Array:
     """z divided by the root of its mean square over the features."""
     return z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True) + epsilon)
 
 
-def group_norm(z: Any, groups: int, epsilon: Any) -> Any:
+def group_norm(z: Array, groups: int, epsilon: float | Array) -> Array:
     """Each example over the features of a group; one group is a layer norm."""
     split = jnp.reshape(z, (*z.shape[:-1], groups, -1))
     return jnp.reshape(standardised(split, -1, epsilon), z.shape)
@@ -58,7 +61,7 @@ class Normalised:
     epsilon: float | None = 1e-5
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -74,7 +77,7 @@ class Normalised:
         shapes |= {name: (self.width,) for name, present in optional.items() if present}
         return Block(self._apply, shapes, self.d_in, self.width)
 
-    def _apply(self, params: Any, h: Any) -> Any:
+    def _apply(self, params: Params, h: Array) -> Outputs:
         z = h @ params["w"]
         if self.bias:
             z = shifted(z, params["b"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.claims import Model
+from eqprop.claims import Model, Params
+from eqprop.engine import Tree
 from eqprop.probes import FAMILIES, GIVEN, NEARBY, params_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -24,7 +23,7 @@ def families(model: Model | None = None) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def parameters(draw: st.DrawFn, model: Model) -> Any:
+def parameters(draw: st.DrawFn, model: Model) -> Params:
     """Parameters with the structure of the model's example: a family and a seed are drawn, numbers follow from them.
 
     Floating-point leaves are float64, whatever the example's precision; integer and boolean leaves are the example's.
@@ -35,6 +34,6 @@ def parameters(draw: st.DrawFn, model: Model) -> Any:
     return model.param_leaves.join(at(drawn, 0))
 
 
-def at(batch: Any, index: int) -> Any:
+def at(batch: Tree, index: int) -> Tree:
     """One of a batch of trees."""
     return jax.tree.map(lambda leaf: leaf[index], batch)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from string import ascii_lowercase
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.strategies.surroundings import Embedded, Shape, examples
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Array
+from eqprop.strategies.surroundings import Apply, Embedded, Shape, examples
 
 
-def energy(
-    apply: Callable[[Any, Any], Any], shapes: dict[str, Shape], couplings: Shape, drawn: Mapping[str, Hashable]
-) -> Embedded:
+def energy(apply: Apply, shapes: dict[str, Shape], couplings: Shape, drawn: Mapping[str, Hashable]) -> Embedded:
     """A model of energies: one for each sample of the couplings, which have a leading axis for these."""
     params, inputs = examples(shapes, couplings)
     return Embedded(apply, params, inputs, drawn)
@@ -27,7 +26,7 @@ def spin_glasses(draw: st.DrawFn, degrees: tuple[int, ...]) -> tuple[int, Embedd
     p, spins, samples = draw(st.sampled_from(degrees)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
     letters = ascii_lowercase[:p]
 
-    def apply(params: Any, couplings: Any) -> Any:
+    def apply(params: Params, couplings: Inputs) -> Outputs:
         return jnp.einsum(f"z{letters},{','.join(letters)}->z", couplings, *[params["spins"]] * p)
 
     drawn = {"degree": p, "spins": spins, "samples": samples}
@@ -40,7 +39,7 @@ def vector_spins(draw: st.DrawFn) -> tuple[int, Embedded]:
     spins, n, samples = draw(st.integers(2, 4)), draw(st.integers(2, 3)), draw(st.integers(1, 4))
     quartic = draw(st.booleans())
 
-    def apply(params: Any, couplings: Any) -> Any:
+    def apply(params: Params, couplings: Inputs) -> Outputs:
         gram = params["spins"] @ params["spins"].T
         exchange = jnp.einsum("zij,ij->z", couplings, gram)
         excess = (jnp.diagonal(gram) - 1) ** 2
@@ -50,7 +49,7 @@ def vector_spins(draw: st.DrawFn) -> tuple[int, Embedded]:
     return n, energy(apply, {"spins": (spins, n)}, (samples, spins, spins), drawn)
 
 
-def _squares(x: Any) -> Any:
+def _squares(x: Array) -> Array:
     """|x_i − x_j|² for all pairs of particles i < j, (pairs,)."""
     i, j = np.triu_indices(x.shape[0], 1)
     return jnp.sum((x[i] - x[j]) ** 2, axis=-1)
@@ -67,7 +66,7 @@ def particles(draw: st.DrawFn, *, softened: bool) -> tuple[int, int, float, Embe
     count, dimension, samples = draw(st.integers(2, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
     power = draw(st.sampled_from((2.0, 4.0, -1.0, 1.0, -2.0)))
 
-    def apply(params: Any, charges: Any) -> Any:
+    def apply(params: Params, charges: Inputs) -> Outputs:
         squares = _squares(params["positions"])
         return charges @ (squares + 1 if softened else squares) ** (power / 2)
 
@@ -85,10 +84,10 @@ def neural_odes(draw: st.DrawFn) -> Embedded:
     shapes: dict[str, Shape] = {"w": (width, hidden), "a": (hidden, width), "time": (1,)}
     shapes |= {"b": (hidden,)} if bias else {}
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Array) -> Outputs:
         step = params["time"][0] / steps
 
-        def field(x: Any) -> Any:
+        def field(x: Array) -> Array:
             z = x @ params["w"]
             return jnp.tanh(z + jnp.broadcast_to(params["b"], z.shape) if bias else z) @ params["a"]
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.surroundings import Block, Shape, shifted
 
 CellKind = Literal["lstm", "gru"]
 Readout = Literal["every step", "last step"]
-State = tuple[Any, ...]
+State = tuple[Array, ...]
 
 GATES = {"lstm": ("input", "forget", "output", "candidate"), "gru": ("reset", "update", "candidate")}
 """The gates of a cell, in the order in which they lie along the axis of gates; the candidate is the last."""
@@ -56,7 +58,7 @@ class Recurrent:
     readout: Readout = "every step"
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return asdict(self)
 
@@ -91,7 +93,7 @@ class Recurrent:
         }
         return shapes | {name: shape for name, (present, shape) in optional.items() if present}
 
-    def _apply(self, params: Any, x: Any) -> Any:
+    def _apply(self, params: Params, x: Array) -> Outputs:
         cell = lstm_step if self.kind == "lstm" else (gru_step_reset_behind if self.variant else gru_step)
         written = jnp.tensordot(jnp.moveaxis(x, -2, 0), params["w"], 1)
         if self.biases:
@@ -103,7 +105,7 @@ class Recurrent:
         return (last if self.readout == "last step" else jnp.stack(states, axis=-2)) @ params["w_out"]
 
 
-def lstm_step(params: Any, state: State, written: Any) -> State:
+def lstm_step(params: Params, state: State, written: Array) -> State:
     """(h, c) of the next step: c' = f c + i g, h' = o tanh c' (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
     Where there are peepholes p (3, hidden), i and f look at c, and o at c'.
@@ -126,7 +128,7 @@ def lstm_step(params: Any, state: State, written: Any) -> State:
     return jax.nn.sigmoid(z[..., 2, :] + _seen(c, p[2])) * jnp.tanh(c), c
 
 
-def gru_step(params: Any, state: State, written: Any) -> State:
+def gru_step(params: Params, state: State, written: Array) -> State:
     """(h,) of the next step: h' = z h + (1 − z) n, with n = tanh(x w + (r h) u + b) (Cho et al. 2014)."""
     (h,) = state
     u = params["u"]
@@ -135,7 +137,7 @@ def gru_step(params: Any, state: State, written: Any) -> State:
     return (n + z * (h - n),)
 
 
-def gru_step_reset_behind(params: Any, state: State, written: Any) -> State:
+def gru_step_reset_behind(params: Params, state: State, written: Array) -> State:
     """As ``gru_step``, with n = tanh(x w + r (h u + d) + b): one product with u for all gates."""
     (h,) = state
     recurrent = jnp.tensordot(h, params["u"], 1)
@@ -145,13 +147,13 @@ def gru_step_reset_behind(params: Any, state: State, written: Any) -> State:
     return (n + z * (h - n),)
 
 
-def _seen(c: Any, peephole: Any) -> Any:
+def _seen(c: Array, peephole: Array) -> Array:
     """What a peephole lets a gate see of the cell state."""
     shape = jnp.broadcast_shapes(c.shape, peephole.shape)
     return c * jnp.broadcast_to(peephole, shape)
 
 
-def _along(gates: Any) -> tuple[Any, ...]:
+def _along(gates: Array) -> tuple[Array, ...]:
     """The gates one by one, from (…, gates, hidden)."""
     return tuple(gates[..., i, :] for i in range(gates.shape[-2]))
 
@@ -161,11 +163,11 @@ LONGEST_WRITTEN_OUT = 2
 1.8 s of an LSTM's two steps, 6.1 against 5.1 s of three (with peepholes)."""
 
 
-def _looped(step: Callable[[State, Any], State], start: State, xs: Any) -> tuple[Any, list[Any]]:
+def _looped(step: Callable[[State, Array], State], start: State, xs: Array) -> tuple[Array, list[Array]]:
     """The last hidden state, and the hidden states after each step."""
     if len(xs) > LONGEST_WRITTEN_OUT:
 
-        def carried(state: State, x: Any) -> tuple[State, State]:
+        def carried(state: State, x: Array) -> tuple[State, State]:
             after = step(state, x)
             return after, after
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import GELU, LEAKY_RELU, SIN, SOFTPLUS, TANH, Activation
 from eqprop.strategies.convolution import convolved
 from eqprop.strategies.surroundings import Embedded, Shape, examples, shifted
@@ -30,7 +30,7 @@ def deep_sets(draw: st.DrawFn, *, least_members: int = 2) -> tuple[int, bool, Em
     d_out, batch, each = draw(st.integers(1, 2)), draw(st.integers(1, 2)), draw(st.booleans())
     shapes: dict[str, Shape] = {"w": (d_in, hidden), "m": (d_in, hidden), "b": (hidden,), "v": (hidden, d_out)}
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Array) -> Outputs:
         common = jnp.broadcast_to(jnp.mean(x, axis=-2, keepdims=True) @ params["m"], (*x.shape[:-1], hidden))
         out = activation(shifted(x @ params["w"] + common, params["b"])) @ params["v"]
         return out if each else jnp.sum(out, axis=-2)
@@ -55,7 +55,7 @@ def signal_nets(draw: st.DrawFn, *, stride: int = 1, least_size: int = 1) -> tup
     size, batch, signal = draw(st.integers(least_size, 2)), draw(st.integers(1, 2)), draw(st.booleans())
     shapes: dict[str, Shape] = {"kernel": (size, c_in, hidden), "bias": (hidden,), "head": (1, hidden, c_out)}
 
-    def apply(params: Any, x: Any) -> Any:
+    def apply(params: Params, x: Array) -> Outputs:
         z = activation(shifted(convolved(x, params["kernel"], "circular", stride), params["bias"]))
         out = convolved(z, params["head"])
         return out if signal else jnp.mean(out, axis=-2)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.claims import Outputs, Params
+from eqprop.engine import Array
 from eqprop.strategies.activations import IDENTITY, Activation
 from eqprop.strategies.surroundings import Block, Shape, shifted
 
@@ -40,7 +43,7 @@ class StateSpace:
     activation: Activation = IDENTITY
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -66,19 +69,19 @@ class StateSpace:
         shapes |= ({"b": (width,)} if self.bias else {}) | ({"s0": (width,)} if self.initial else {})
         return Block(self._apply, shapes, self.d_in, self.d_in if self.transition == "selective" else self.d_out)
 
-    def _apply(self, params: Any, x: Any) -> Any:
+    def _apply(self, params: Params, x: Array) -> Outputs:
         if self.transition == "selective":
             return _selective(params, x)
         written = x @ params["w_b"]
         written = shifted(written, params["b"]) if self.bias else written
         state = jnp.broadcast_to(params.get("s0", jnp.zeros((), x.dtype)), (*x.shape[:-2], written.shape[-1]))
-        seen: list[Any] = []
+        seen: list[Array] = []
         for step in range(self.steps):
             state = self.activation(self._carried(params, state) + written[..., step, :])
             seen.append(state @ params["w_c"])
         return jnp.stack(seen, axis=-2)
 
-    def _carried(self, params: Any, state: Any) -> Any:
+    def _carried(self, params: Params, state: Array) -> Array:
         if self.transition == "dense":
             return state @ params["a"]
         if self.transition == "diagonal":
@@ -88,14 +91,14 @@ class StateSpace:
         return jnp.reshape(jnp.stack([a * real - b * imaginary, a * imaginary + b * real], -1), state.shape)
 
 
-def _selective(params: Any, x: Any) -> Any:
+def _selective(params: Params, x: Array) -> Array:
     """One state vector for each feature: s' = e^(−δ softplus(decay)) s + δ B(x) x, y = ⟨C(x), s⟩ (Gu & Dao 2023).
 
     Steps δ, B and C are linear in the input (δ through a softplus).
     """
     delta = jax.nn.softplus(x @ params["w_step"])[..., None]
     b, c = (x @ params[name] for name in ("w_b", "w_c"))
-    state, seen = jnp.zeros((*x.shape[:-2], x.shape[-1], b.shape[-1]), x.dtype), list[Any]()
+    state, seen = jnp.zeros((*x.shape[:-2], x.shape[-1], b.shape[-1]), x.dtype), list[Array]()
     for step in range(x.shape[-2]):
         rate = jnp.broadcast_to(jax.nn.softplus(params["decay"]), state.shape)
         written = x[..., step, :, None] * b[..., step, None, :]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.claims import Inputs, Outputs, Params
+from eqprop.engine import Array, Tree
 from eqprop.strategies.activations import GELU, LEAKY_RELU, SOFTPLUS, TANH, Activation
 from eqprop.strategies.norms import group_norm, rms_norm
 from eqprop.strategies.surroundings import Embedded, Shape, batches, examples, shifted
@@ -61,7 +63,7 @@ class Stream:
     tokens: int = 2
 
     @property
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Hashable]:
         """Every field, for ``Pair.architecture``."""
         return {**asdict(self), "activation": self.activation.name}
 
@@ -87,7 +89,7 @@ class Stream:
         block |= {"gain": (d,)} if self.gains else {}
         if self.heads:
             block |= {f"w{kind}": (self.heads, d, 2) for kind in "qkv"} | {"wo": (self.heads, 2, d)}
-        shapes: dict[str, Any] = {"embed": (self.d_in, d), "blocks": [block] * self.blocks}
+        shapes: dict[str, Tree] = {"embed": (self.d_in, d), "blocks": [block] * self.blocks}
         shapes |= {} if self.ends == "tied" else {"unembed": (d, self.d_out)}
         shapes |= {} if self.ends == "dense" else {"positions": (self.tokens, d)}
         params, inputs = examples(shapes, (self.batch, self.tokens, self.d_in))
@@ -95,7 +97,7 @@ class Stream:
             inputs = np.arange(self.batch * self.tokens).reshape(self.batch, self.tokens) % self.d_in
         return Embedded(self._apply, params, inputs, {})
 
-    def _apply(self, params: Any, inputs: Any) -> Any:
+    def _apply(self, params: Params, inputs: Inputs) -> Outputs:
         if self.ends == "dense":
             x = inputs @ params["embed"]
         else:
@@ -107,8 +109,8 @@ class Stream:
         x = self._normed(x, None) if self.final_norm else x
         return x @ (params["embed"].T if self.ends == "tied" else params["unembed"])
 
-    def _normed(self, x: Any, gain: Any) -> Any:
-        norms: dict[Norm, Callable[[Any], Any]] = {
+    def _normed(self, x: Array, gain: Array | None) -> Array:
+        norms: dict[Norm, Callable[[Array], Array]] = {
             "none": lambda x: x,
             "rms": lambda x: rms_norm(x, self.epsilon),
             "layer": lambda x: group_norm(x, 1, self.epsilon),
@@ -116,12 +118,12 @@ class Stream:
         x = norms[self.norm](x)
         return x if gain is None else x * jnp.broadcast_to(gain, x.shape)
 
-    def _hidden(self, block: Any, x: Any) -> Any:
+    def _hidden(self, block: Params, x: Array) -> Array:
         z = x @ block["w_in"]
         z = self.activation(shifted(z, block["b_in"]) if self.biases else z) @ block["w_out"]
         return shifted(z, block["b_out"]) if self.biases else z
 
-    def _attended(self, block: Any, x: Any) -> Any:
+    def _attended(self, block: Params, x: Array) -> Array:
         q, k, v = (jnp.einsum("...td,hdk->...htk", self._normed(x, None), block[f"w{kind}"]) for kind in "qkv")
         weights = jax.nn.softmax(jnp.einsum("...htk,...hsk->...hts", q, k) / np.sqrt(2), axis=-1)
         return jnp.einsum("...hts,...hsv,hvd->...td", weights, v, block["wo"])

@@ -6,13 +6,14 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.claims import Model, Pair, Transformation
+from eqprop.claims import Inputs, Model, Outputs, Pair, Params, Transformation
+from eqprop.engine import Array, Tree
 from eqprop.errors import InvalidInput
 from eqprop.strategies.activations import GELU, IDENTITY, LEAKY_RELU, SOFTPLUS, TANH, Activation
 
@@ -23,6 +24,7 @@ SURROUNDING_ACTIVATIONS = (IDENTITY, TANH, LEAKY_RELU, GELU, SOFTPLUS)
 EXAMPLE_SEED = 0
 
 Shape = tuple[int, ...]
+Apply = Callable[[Params, Inputs], Outputs]
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,13 @@ class Block:
         d_out: the last axis of what it returns.
     """
 
-    apply: Callable[[Any, Any], Any]
+    apply: Apply
     shapes: Mapping[str, Shape]
     d_in: int
     d_out: int
 
 
-def _alone(apply: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _alone(apply: Apply) -> Apply:
     return apply
 
 
@@ -52,13 +54,13 @@ class Embedded(NamedTuple):
     ``around`` puts another block's function, of the same widths, into the same surroundings.
     """
 
-    apply: Callable[[Any, Any], Any]
-    params: dict[str, Any]
-    inputs: Any
+    apply: Apply
+    params: dict[str, Params]
+    inputs: Inputs
     architecture: Mapping[str, Hashable]
-    around: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]] = _alone
+    around: Callable[[Apply], Apply] = _alone
 
-    def model(self, name: str, *, domain: Callable[[Any], Any] | None = None) -> Model:
+    def model(self, name: str, *, domain: Callable[[Params], Params] | None = None) -> Model:
         """The model; its example numbers carry shapes only (``trained`` is off), but lie in ``domain`` as probes do."""
         params = self.params if domain is None else domain(self.params)
         return Model(self.apply, params, self.inputs, name=name, trained=False, domain=domain)
@@ -69,8 +71,8 @@ class Embedded(NamedTuple):
         transformation: Transformation,
         own: Mapping[str, Hashable],
         *,
-        domain: Callable[[Any], Any] | None = None,
-        loss: Callable[[Any], Any] | None = None,
+        domain: Callable[[Params], Params] | None = None,
+        loss: Callable[[Outputs], Array] | None = None,
     ) -> Pair:
         """The model with a transformation of it.
 
@@ -95,7 +97,7 @@ def batches(least: int = 1) -> st.SearchStrategy[int]:
     return st.integers(least, LARGEST_BATCH)
 
 
-def gaussian_like(shapes: Any, rng: np.random.Generator) -> Any:
+def gaussian_like(shapes: Tree, rng: np.random.Generator) -> Tree:
     """Normal float64 arrays for a tree of dicts and lists of shapes."""
     if isinstance(shapes, dict):
         return {name: gaussian_like(shape, rng) for name, shape in shapes.items()}
@@ -104,18 +106,18 @@ def gaussian_like(shapes: Any, rng: np.random.Generator) -> Any:
     return rng.standard_normal(shapes)
 
 
-def examples(shapes: Any, input_shape: Shape) -> tuple[Any, np.ndarray]:
+def examples(shapes: Tree, input_shape: Shape) -> tuple[Params, np.ndarray]:
     """Example parameters and inputs of these shapes: the same numbers each time, because only the shapes matter."""
     rng = np.random.default_rng(EXAMPLE_SEED)
     return gaussian_like(shapes, rng), rng.standard_normal(input_shape)
 
 
-def shifted(h: Any, bias: Any) -> Any:
+def shifted(h: Array, bias: Array) -> Array:
     """h + b along the last axis, written out for those who forbid NumPy's implicit rank promotion."""
     return h + jnp.broadcast_to(bias, h.shape)
 
 
-def dense(params: Mapping[str, Any], h: Any) -> Any:
+def dense(params: Params, h: Array) -> Array:
     """h w, plus b where there is one."""
     z = h @ params["w"]
     return shifted(z, params["b"]) if "b" in params else z
@@ -189,8 +191,8 @@ def embedded(
     return Embedded(around(block.apply), params, inputs, architecture, around)
 
 
-def _surrounded(block: Callable[[Any, Any], Any], activation: Activation, *, skip: bool) -> Callable[[Any, Any], Any]:
-    def apply(params: Any, inputs: Any) -> Any:
+def _surrounded(block: Apply, activation: Activation, *, skip: bool) -> Apply:
+    def apply(params: Params, inputs: Inputs) -> Outputs:
         h = inputs
         for layer in params["before"]:
             h = activation(dense(layer, h))
