@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import numpy as np
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.actions import low_rank
+from eqprop.actions import half_periods, low_rank
 from eqprop.claims import Pair, Params, Transformation
 from eqprop.engine import Array
 from eqprop.groups import Element
@@ -71,13 +70,6 @@ def quadratic_orthogonal(draw: st.DrawFn) -> Pair:
     return net.pair("quadratic", move, {"d_in": d_in, "hidden": n}, domain=domain(all=balanced))
 
 
-def _half_turned(turns: Element, params: Params) -> Params:
-    """b + π m and (−1)^m a for each hidden unit."""
-    block = params["block"]
-    signs = jnp.broadcast_to((1 - 2 * (turns % 2))[:, None], block["w_out"].shape)
-    return {**params, "block": {**block, "b_in": block["b_in"] + np.pi * turns, "w_out": block["w_out"] * signs}}
-
-
 def _turns_whole(pair: Pair, element: Element, params: Params, path: str) -> Array:
     return leaf_at(pair.transformation.on_params(2 * element, params), path)
 
@@ -101,5 +93,5 @@ def _turns_whole(pair: Pair, element: Element, params: Params, path: str) -> Arr
 def sine_shift(draw: st.DrawFn) -> Pair:
     """Half a period in the bias of a sine unit changes its sign, which its readers can take back."""
     layer = hidden_layer(draw, st.just(SIN), bias=True)
-    shift = Transformation(groups.Integers(layer.hidden), _half_turned, name="half-periods")
+    shift = half_periods(layer.hidden, bias="block/b_in", reads={"block/w_out": 0})
     return layer.net.pair("sine", shift, layer.architecture, domain=domain(all=small))

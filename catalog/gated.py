@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.actions import glu
-from eqprop.claims import Outputs, Pair, Params, Transformation
+from eqprop.actions import factor_swap, glu
+from eqprop.claims import Outputs, Pair, Params
 from eqprop.engine import Array
 from eqprop.groups import Element, Group, Tensor
 from eqprop.mutants import (
@@ -165,17 +164,6 @@ def reglu_rescaling(draw: st.DrawFn) -> Pair:
     return unit.net.pair("reglu", move, unit.own)
 
 
-def _traded(signs: Element, params: Params) -> Params:
-    """Gate and up-projection trade places in the units with the sign −1."""
-    block = params["block"]
-    moved = dict(block)
-    for kind in ("w", "b") if "b_up" in block else ("w",):
-        up, gate = block[f"{kind}_up"], block[f"{kind}_gate"]
-        trade = jnp.broadcast_to(signs < 0, up.shape)
-        moved |= {f"{kind}_up": jnp.where(trade, gate, up), f"{kind}_gate": jnp.where(trade, up, gate)}
-    return {**params, "block": moved}
-
-
 @register(
     name="bilinear-glu-swap",
     reference="own derivation; the bilinear unit: Shazeer 2020 (arXiv 2002.05202)",
@@ -191,5 +179,6 @@ def _traded(signs: Element, params: Params) -> Params:
 def bilinear_glu_swap(draw: st.DrawFn) -> Pair:
     """The two factors of a bilinear unit may trade places."""
     unit = _gated_unit(draw, (IDENTITY,))
-    swap = Transformation(groups.Sign(unit.hidden), _traded, name="swap", isometry=True)
+    trades = {up: (up.replace("_up", "_gate"), axis) for up, axis in unit.up.items()}
+    swap = factor_swap(unit.hidden, trades, name="swap")
     return unit.net.pair("bilinear", swap, unit.own)

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from eqprop.actions import bias_shift as bias_shift
     from eqprop.actions import channels as channels
     from eqprop.actions import combined as combined
+    from eqprop.actions import exchanged as exchanged
     from eqprop.actions import experts as experts
     from eqprop.actions import exponential_shift as exponential_shift
+    from eqprop.actions import factor_swap as factor_swap
     from eqprop.actions import glu as glu
+    from eqprop.actions import half_periods as half_periods
     from eqprop.actions import hidden_units as hidden_units
     from eqprop.actions import inspect as inspect
     from eqprop.actions import low_rank as low_rank
@@ -89,9 +92,12 @@ _HOMES = {
     "conversion": "eqprop.conversions",
     "entry": "eqprop.registry",
     "find": "eqprop.finding",
+    "exchanged": "eqprop.actions",
     "experts": "eqprop.actions",
     "exponential_shift": "eqprop.actions",
+    "factor_swap": "eqprop.actions",
     "glu": "eqprop.actions",
+    "half_periods": "eqprop.actions",
     "hidden_units": "eqprop.actions",
     "inspect": "eqprop.actions",
     "load": "eqprop.runs",
@@ -142,13 +148,16 @@ __all__ = [
     "conversions",
     "entry",
     "equinox",
+    "exchanged",
     "experts",
     "exponential_shift",
+    "factor_swap",
     "find",
     "flax",
     "glu",
     "groups",
     "haiku",
+    "half_periods",
     "hidden_units",
     "inspect",
     "keras",

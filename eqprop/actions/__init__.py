@@ -1,6 +1,7 @@
 """Actions on parameters, declared instead of programmed: which tensors write, and which read, what moves."""
 
 from eqprop.actions.activations import exponential_shift as exponential_shift
+from eqprop.actions.activations import half_periods as half_periods
 from eqprop.actions.activations import sigmoid_mirror as sigmoid_mirror
 from eqprop.actions.activations import skip_mirror as skip_mirror
 from eqprop.actions.axes import Axes as Axes
@@ -20,4 +21,6 @@ from eqprop.actions.norms import residual_stream as residual_stream
 from eqprop.actions.powers import scaled_units as scaled_units
 from eqprop.actions.shifts import softmax_shift as softmax_shift
 from eqprop.actions.shifts import translations as translations
+from eqprop.actions.trades import exchanged as exchanged
+from eqprop.actions.trades import factor_swap as factor_swap
 from eqprop.actions.units import hidden_units as hidden_units

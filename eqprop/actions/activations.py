@@ -1,10 +1,11 @@
-"""What single activations leave: shifts of an exponential's bias, and mirrored units.
+"""What single activations leave: shifts of an exponential's or a sine's bias, and mirrored units.
 
 ``writes`` are the tensors in front of the units with their axis of the units, ``reads`` those behind them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,11 +15,11 @@ import jax.numpy as jnp
 from eqprop.actions.axes import Axes, unfolded
 from eqprop.actions.biases import added_to, one_of_paths
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.arguments import mapping_of, whole_number
+from eqprop.arguments import got, mapping_of, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths
 from eqprop.errors import InvalidInput
-from eqprop.groups import Element, Scaling, Sign, Translation
+from eqprop.groups import Element, Integers, Scaling, Sign, Translation
 
 
 def exponential_shift(hidden: int, *, bias: str, reads: Axes, name: str = "exponential-shift") -> Transformation:
@@ -47,6 +48,41 @@ def exponential_shift(hidden: int, *, bias: str, reads: Axes, name: str = "expon
         return jax.tree.unflatten(treedef, leaves)
 
     return Transformation(Translation(hidden), on_params, name=name)
+
+
+def half_periods(
+    hidden: int, *, bias: str, reads: Axes, half_period: float = math.pi, name: str = "half-periods"
+) -> Transformation:
+    """b ↦ b + P m, a ↦ (−1)^m a with m a whole number for each unit: sin(z + π) = −sin z, and likewise cos.
+
+    Args:
+        hidden: how many units.
+        bias: the path of their bias b.
+        reads: what reads them.
+        half_period: P; π / ω where a frequency ω stands in front of the bias.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: without readers, or for a half period that is no positive number; at the first use on parameters
+            as ``hidden_units``.
+    """
+    where = f"half_periods({name!r})"
+    hidden = whole_number(hidden, f"{where}: hidden is")
+    if not reads:
+        msg = f"{where}: reads= names no tensor; the signs would not be taken back."
+        raise InvalidInput(msg)
+    if not isinstance(half_period, float | int) or isinstance(half_period, bool) or not 0 < half_period < math.inf:
+        msg = f"{where}: half_period is {got(half_period)}; expected a positive number, math.pi for a sine."
+        raise InvalidInput(msg)
+    signed = declared(Sign(hidden), moves(reads, f"{where}: reads"), name=name, where=where)
+
+    def on_params(periods: Element, params: Params) -> Params:
+        leaves, treedef = jax.tree.flatten(signed.on_params(1 - 2 * (jnp.asarray(periods) % 2), params))
+        place = one_of_paths(leaf_paths(params), bias, where)
+        leaves[place] = added_to(leaves[place], half_period * jnp.asarray(periods), f"{where}: {bias!r}")
+        return jax.tree.unflatten(treedef, leaves)
+
+    return Transformation(Integers(hidden), on_params, name=name)
 
 
 def sigmoid_mirror(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -14,16 +15,17 @@ from eqprop.finding.found import Found
 from eqprop.finding.moments import Terms, diagonal
 from eqprop.finding.subject import Subject
 from eqprop.finding.writing import Call
-from eqprop.groups import Sign
+from eqprop.groups import Group, Integers, Sign
 
 MOST_READERS = 2
 """Mirrors are looked for where so few tensors read the units."""
 
 
 def by_activation(subject: Subject, interface: Interface) -> Iterator[Found]:
-    """Shifted exponentials, mirrored sigmoids, mirrored units beside a linear skip."""
+    """Shifted exponentials and sines, mirrored sigmoids, mirrored units beside a linear skip."""
     for writers, readers in _sides(subject, interface):
         yield from _exponential(subject, interface, writers, readers)
+        yield from _sine(subject, interface, writers, readers)
         if len(readers) <= MOST_READERS:
             yield from _sigmoid(subject, interface, writers, readers)
         if len(readers) == 1:
@@ -57,6 +59,18 @@ def _shifts(points: Any, bias: Occurrence, readers: Side) -> bool:
     terms = [diagonal(points, o, o, ()) for o in readers]
     total, size = own - sum(t.total for t in terms), np.abs(own) + sum(t.size for t in terms)
     return bool(np.any(own) and Terms(total, size).vanishes.all())
+
+
+def _sine(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:
+    for bias, period in product((o for o in writers if len(o.block.factors) == 1), subject.half_periods):
+        named = {"bias": subject.paths[bias.block.leaf], "reads": subject.axes(readers)}
+        apart = {} if period == math.pi else {"half_period": period}
+        call = Call("half_periods", (interface.size,), named | apart)
+        if holds_for(subject, call, Integers(interface.size)):
+            blocks = [bias.block, *(o.block for o in readers)]
+            text = f"Z^{interface.size}, half periods"
+            yield subject.found("periodic", text, blocks, interface.size, call, continuous=False)
+            return
 
 
 def _sigmoid(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:
@@ -105,10 +119,18 @@ def _mirrors(subject: Subject, interface: Interface, call: Call) -> Found:
 
 
 def _holds(subject: Subject, call: Call, units: int) -> bool:
-    """Whether no mirrored unit changes an output at the points that were held out."""
+    """Whether mirrored units change no output."""
+    return holds_for(subject, call, Sign(units))
+
+
+def holds_for(subject: Subject, call: Call, group: Group) -> bool:
+    """Whether a discrete claim changes no output at the points that were held out.
+
+    The first of the simple elements and one that moves many units are tried: the others are the property library's.
+    """
     leaves, points = subject.model.param_leaves, subject.held_out
     move = call.made(subject.model.params).on_params
-    for element in list(Sign(units).simple())[:units]:
+    for element in (next(iter(group.simple())), group.sample(np.random.default_rng(0), 1.0)):
         rows = [
             leaves.split(move(element, leaves.join(tuple(leaf[row] for leaf in points.params))))
             for row in range(len(points.params[0]))

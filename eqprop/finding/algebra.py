@@ -26,7 +26,7 @@ RANK = 1e-7
 MOST_NUMBERS = 1 << 25
 """Of all fields together. Beyond it dimensions are added up group by group, and no rank is taken."""
 
-MATRICES = ("linear", "orthogonal")
+MATRICES = ("linear", "orthogonal", "complex")
 
 MOST_CHARGES = 150
 """Beyond so many dimensions charges are not counted: it takes pairs of fields at many points."""

@@ -160,8 +160,9 @@ class Atoms:
         whole, count = self.size(axis), len(range(start, stop, step))
         if count == whole:
             return axis
-        if step > 1:
+        if step > 1 and count > 1:
             return self._every(axis, start, step, count)
+        stop = start + count
         head, *tail = self.of(axis)
         rest = self.size(tuple(tail))
         if start % rest == 0 and stop % rest == 0:
@@ -171,9 +172,11 @@ class Atoms:
         return self.new(count)
 
     def _every(self, axis: Axis, start: int, step: int, count: int) -> Axis:
-        if count * step != self.size(axis):
+        """Every so many entries: one of each group of neighbours, the first group whole or not at all."""
+        first = start - start % step
+        if first + count * step > self.size(axis):
             return self.new(count)
-        outer, inner = self.regrouped((axis,), (count, step))
+        outer, inner = self.regrouped((self.cut(axis, first, first + count * step),), (count, step))
         self.cut(inner, start % step, start % step + 1)
         return outer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from eqprop.finding.blocks import Block, Interface, Occurrence, Span
 from eqprop.finding.found import Found
-from eqprop.finding.moments import Terms, diagonal, null_space
+from eqprop.finding.matrices import FEW
+from eqprop.finding.moments import Terms, diagonal, moment, null_space
 from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject, each_of, powered
 from eqprop.finding.writing import Call, Unwritable
-from eqprop.groups import ComplexScaling
+from eqprop.groups import ComplexLinear, ComplexScaling
 
 Layout = Literal["interleaved", "halves"]
 
@@ -27,22 +28,70 @@ class Couple(NamedTuple):
 
 
 class Pairing(NamedTuple):
-    """Complex factors along an interface, with the powers of their moduli on each couple; without any, phases alone."""
+    """Complex factors along an interface, with the powers of their moduli on each couple; without any, phases alone.
+
+    Or complex matrices, M on what writes and M⁻ᴴ on what reads.
+    """
 
     couples: tuple[Couple, ...]
     shared: tuple[int, ...]
     moduli: tuple[int, ...]
+    matrices: bool = False
 
 
-def pairing_along(subject: Subject, interface: Interface) -> Pairing | None:
-    """Whether each unit may be turned against its partner: J·k = 0 for (a, b) ↦ (−b, a) in every tensor."""
-    couples = _couples(interface)
+def mixed_along(subject: Subject, interface: Interface) -> Pairing | None:
+    """Whether units may be mixed by complex matrices: planes that rotary positions turn by one angle."""
+    couples = _couples(interface) if interface.size > 1 else None
     if couples is None:
         return None
+    moduli = tuple(couple.real.parity for couple in couples)
+    looks = (subject.points.rows(0, FEW), subject.points, subject.held_out)
     for shared in interface.shared:
-        if all(_turns(p, couples, shared) for p in (subject.points, subject.held_out)):
-            return Pairing(couples, shared, _moduli(subject.points, couples, shared))
+        if all(_mixes(points, couples, shared) for points in looks):
+            return Pairing(couples, shared, moduli, matrices=True)
     return None
+
+
+def _mixes(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> bool:
+    """J·k = 0 for (a, b) ↦ (A a − B b, A b + B a) with any real A and B."""
+    by_real: list[Terms] = []
+    by_imaginary: list[Terms] = []
+    for real, imaginary in couples:
+        own = [moment(points, o, o, shared) for o in (real, imaginary)]
+        up, down = moment(points, imaginary, real, shared), moment(points, real, imaginary, shared)
+        side = real.parity
+        by_real += [_turned(Terms(side * mu.total, mu.size), side) for mu in own]
+        by_imaginary += [_turned(up, side), _turned(Terms(-down.total, down.size), side)]
+    return all(_all_vanish(terms) for terms in (by_real, by_imaginary))
+
+
+def _turned(terms: Terms, parity: int) -> Terms:
+    """Transposed where a tensor reads."""
+    return terms if parity > 0 else Terms(*(np.swapaxes(part, -1, -2) for part in terms))
+
+
+def _all_vanish(terms: Sequence[Terms]) -> bool:
+    whole = Terms(np.sum([t.total for t in terms], 0), np.sum([t.size for t in terms], 0))
+    return bool(np.any(whole.size > 0) and whole.vanishes.all())
+
+
+def pairings_along(subject: Subject, interface: Interface) -> Iterator[Pairing]:
+    """Couples whose units may be turned together: J·k = 0 for (a, b) ↦ (−b, a) in each of them."""
+    couples = _couples(interface) or ()
+    for shared in interface.shared if couples else ():
+        pairings = [p for phases in null_space(_turns(subject.points, couples, shared)) for p in _pairings(phases)]
+        for pairing in pairings:
+            turned = tuple(couple for couple, used in zip(couples, pairing, strict=True) if used)
+            if _all_vanish(_turns(subject.held_out, turned, shared)):
+                yield Pairing(turned, shared, _moduli(subject.points, turned, shared))
+        if pairings:
+            return
+
+
+def _pairings(phases: np.ndarray) -> Iterator[np.ndarray]:
+    """Which couples turn with these phases, where all turn alike or stay."""
+    if np.all(np.isin(phases, (0, 1))):
+        yield phases != 0
 
 
 def _couples(interface: Interface) -> tuple[Couple, ...] | None:
@@ -58,13 +107,13 @@ def _couples(interface: Interface) -> tuple[Couple, ...] | None:
     return tuple(Couple(*group) for group in ordered)
 
 
-def _turns(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> bool:
-    total: Any = 0.0
-    size: Any = 0.0
+def _turns(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> list[Terms]:
+    """J·k of (a, b) ↦ (−b, a) in each couple."""
+    terms: list[Terms] = []
     for real, imaginary in couples:
         up, down = diagonal(points, imaginary, real, shared), diagonal(points, real, imaginary, shared)
-        total, size = total + up.total - down.total, size + up.size + down.size
-    return bool(np.any(size > 0) and Terms(total, size).vanishes.all())
+        terms.append(Terms(up.total - down.total, up.size + down.size))
+    return terms
 
 
 def _moduli(points: Points, couples: Sequence[Couple], shared: Sequence[int]) -> tuple[int, ...]:
@@ -93,9 +142,11 @@ def complex_group(subject: Subject, interface: Interface, pairing: Pairing) -> F
     roles = {role: [o for o, p in zip(both, pairing.moduli, strict=True) if p == side] for role, side in sides.items()}
 
     def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
-        return Call("hidden_units", (powered(ComplexScaling(interface.size, layout), copies),), tensors)
+        return Call("hidden_units", (powered(group, copies),), tensors)
 
-    text = f"C*^{interface.size}{each_of(interface, pairing.shared)}"
+    group = (ComplexLinear if pairing.matrices else ComplexScaling)(interface.size, layout)
+    of_one = f"GL({interface.size}, C)" if pairing.matrices else f"C*^{interface.size}"
+    text = f"{of_one}{each_of(interface, pairing.shared)}"
     call = subject.call(roles, pairing.shared, make)
     return subject.found("complex", text, [o.block for o in both], interface.size, call)
 

@@ -47,9 +47,9 @@ def view(leaves: Leaves, occurrence: Occurrence, shared: Sequence[int] = ()) -> 
     return moved.reshape(len(leaf), copies, moved.shape[1 + len(front)], -1)
 
 
-def moment(points: Points, occurrence: Occurrence, shared: Sequence[int]) -> Terms:
-    """μ at each point, in each copy."""
-    g, theta = view(points.gradients, occurrence, shared), view(points.params, occurrence, shared)
+def moment(points: Points, of: Occurrence, by: Occurrence, shared: Sequence[int]) -> Terms:
+    """μ at each point, in each copy: the gradient of one occurrence with the parameters of another, or of itself."""
+    g, theta = view(points.gradients, of, shared), view(points.params, by, shared)
     turned = np.swapaxes(theta, -1, -2)
     return Terms(g @ turned, np.abs(g) @ np.abs(turned))
 
@@ -59,7 +59,7 @@ def matrix_condition(points: Points, interface: Interface, shared: Sequence[int]
     total: np.ndarray | float = 0.0
     size: np.ndarray | float = 0.0
     for occurrence in interface.occurrences:
-        mu = moment(points, occurrence, shared)
+        mu = moment(points, occurrence, occurrence, shared)
         if dual and occurrence.parity < 0:
             mu = Terms(-np.swapaxes(mu.total, -1, -2), np.swapaxes(mu.size, -1, -2))
         total, size = total + mu.total, size + mu.size

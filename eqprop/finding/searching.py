@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from eqprop.finding.activations import by_activation
 from eqprop.finding.blocks import Block, Interface, Occurrence
-from eqprop.finding.complexes import complex_group, pairing_along
+from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
 from eqprop.finding.matrices import matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, shift_group, shifts_along
 from eqprop.finding.subject import Subject
+from eqprop.finding.trades import exchanges, factor_swaps
 from eqprop.finding.whole import whole_scalings
 from eqprop.finding.writing import Unwritable
 
@@ -47,6 +48,7 @@ class Search:
             self.found += self._continuous(interface)
         for interface in subject.active:
             self.found += self._discrete(interface)
+        self.found += exchanges(subject, self.found)
         self.found += free_tensors(subject)
         self.found += bias_shifts(subject)
         self.found += whole_scalings(subject)
@@ -64,12 +66,16 @@ class Search:
 
     def _continuous(self, interface: Interface) -> Iterator[Found]:
         subject = self._subject
-        if matrices := matrices_along(subject, interface):
+        if mixed := mixed_along(subject, interface):
+            self._has_matrices(interface, mixed.shared, interface.root)
+            yield from self._written("complex", interface, lambda: complex_group(subject, interface, mixed))
+        elif matrices := matrices_along(subject, interface):
             self._has_matrices(interface, matrices.shared, interface.root)
             yield from self._written(matrices.kind, interface, lambda: matrix_group(subject, interface, matrices))
-        elif pairing := pairing_along(subject, interface):
-            self._has_matrices(interface, pairing.shared, None)
-            yield from self._written("complex", interface, lambda: complex_group(subject, interface, pairing))
+        else:
+            for pairing in pairings_along(subject, interface):
+                self._has_matrices(interface, pairing.shared, None)
+                yield from self._written("complex", interface, lambda p=pairing: complex_group(subject, interface, p))
         for shared, powers in scalings(subject, interface):
             yield from self._written(
                 "scalings", interface, lambda s=shared, p=powers: scaling_group(subject, interface, s, p)
@@ -86,6 +92,7 @@ class Search:
             yield from self._written("permutations", interface, lambda: permutation_group(subject, interface, shared))
         if shared is not None or interface.size == 1:
             yield from by_activation(subject, interface)
+            yield from factor_swaps(subject, interface)
         for along, some in signs_along(subject, interface):
             if not (self._negates(interface, along, some) or self._known(along, some, interface.size)):
                 yield from self._written(

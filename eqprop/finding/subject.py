@@ -13,6 +13,7 @@ import numpy as np
 from eqprop.claims import Model
 from eqprop.finding.blocks import Block, Interface, Occurrence, blocks_of, interfaces_of
 from eqprop.finding.found import Found
+from eqprop.finding.periods import half_periods_of
 from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler
 from eqprop.finding.tracing import traced_axes
 from eqprop.finding.writing import Call, Place, Unwritable, merged, place_of, spelled
@@ -103,6 +104,11 @@ class Subject:
     def outputs(self) -> np.ndarray:
         """Of the model at the points that were held out."""
         return self.sampler.outputs(self.held_out.params, self.held_out.inputs)
+
+    @cached_property
+    def half_periods(self) -> tuple[float, ...]:
+        """Of the sines in its program."""
+        return half_periods_of(self.model)
 
     def axes(
         self, occurrences: Iterable[Occurrence], shared: Sequence[int] = (), fixed: Mapping[int, int] | None = None

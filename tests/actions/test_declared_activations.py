@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eqprop.actions import exponential_shift, sigmoid_mirror, skip_mirror
+from eqprop.actions import exponential_shift, half_periods, sigmoid_mirror, skip_mirror
 from eqprop.errors import InvalidInput
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -41,6 +41,25 @@ def test_an_exponential_takes_a_shift_for_a_factor():
     assert not np.allclose(layer(moved, sigmoid), layer(PARAMS, sigmoid))
 
 
+@pytest.mark.parametrize("frequency", [1.0, 30.0])
+def test_half_a_period_more_in_front_of_a_sine_is_a_sign_behind_it(frequency):
+    shift = half_periods(3, bias="b", reads={"a": 0}, half_period=np.pi / frequency)
+    moved = shift.on_params(np.array([1, -2, 0]), PARAMS)
+
+    def sine(z):
+        return np.sin(frequency * z)
+
+    # Errors of the argument, some units in the last place of 30 · 5, are those of a sine.
+    np.testing.assert_allclose(layer(moved, sine), layer(PARAMS, sine), rtol=0, atol=1e-12)
+    assert not np.allclose(layer(moved, np.tanh), layer(PARAMS, np.tanh))
+
+
+@pytest.mark.parametrize("given", [0, -1.0, float("inf"), True, "pi"], ids=repr)
+def test_a_half_period_that_is_no_positive_number_is_refused(given):
+    with pytest.raises(InvalidInput, match=r"half_period is .*; expected a positive number, math\.pi for a sine"):
+        half_periods(3, bias="b", reads={"a": 0}, half_period=given)
+
+
 def test_a_mirrored_sigmoid_leaves_a_constant_to_the_next_bias():
     moved = sigmoid_mirror(3, writes={"w": 1, "b": 0}, reads={"a": (0, "c")}).on_params(SIGNS, PARAMS)
     np.testing.assert_allclose(layer(moved, sigmoid), layer(PARAMS, sigmoid), **SAME)
@@ -59,6 +78,7 @@ def test_a_mirrored_softplus_leaves_a_linear_map_to_the_skip():
     ("made", "message"),
     [
         pytest.param(lambda: exponential_shift(3, bias="b", reads={}), "reads= names no tensor", id="no readers"),
+        pytest.param(lambda: half_periods(3, bias="b", reads={}), "reads= names no tensor", id="no readers of a sine"),
         pytest.param(
             lambda: sigmoid_mirror(3, writes={}, reads={"a": (0, "c")}), "writes names no tensor", id="sigmoid"
         ),

@@ -61,7 +61,7 @@ def residual(how: str) -> eqprop.Model:
 HEADS, WIDTH, STREAM, TOKENS = 2, 4, 4, 5
 
 
-def attention(how: str, *, rotary: str = "", bias: bool = False) -> eqprop.Model:
+def attention(how: str, *, rotary: str = "", bias: bool = False, base: float = 1.3) -> eqprop.Model:
     """Two heads: by einsum, by reshapes, fused, or in a loop over heads."""
     draw, shape = numbers(), (HEADS, WIDTH)
     both = HEADS * WIDTH
@@ -85,7 +85,7 @@ def attention(how: str, *, rotary: str = "", bias: bool = False) -> eqprop.Model
                 mixed = [jax.nn.softmax(q[:, s] @ k[:, s].T) @ v[:, s] for s in spans]
                 return jnp.concatenate(mixed, -1) @ params["o"]
             q, k, v = (part.reshape(-1, *shape) for part in (q, k, v))
-        q, k = turned(q, rotary), turned(k, rotary)
+        q, k = turned(q, rotary, base), turned(k, rotary, base)
         weights = jax.nn.softmax(jnp.einsum("the,she->hts", q, k))
         mixed = jnp.einsum("hts,she->the", weights, v)
         if how == "einsum":
@@ -95,11 +95,11 @@ def attention(how: str, *, rotary: str = "", bias: bool = False) -> eqprop.Model
     return eqprop.Model(apply, params, draw(TOKENS, STREAM), name=f"attention-{how}")
 
 
-def turned(x: Any, layout: str) -> Any:
+def turned(x: Any, layout: str, base: float) -> Any:
     """Rotary positions."""
     if not layout:
         return x
-    angles = jnp.arange(TOKENS)[:, None] * 1.3 ** -jnp.arange(WIDTH // 2)
+    angles = jnp.arange(TOKENS)[:, None] * base ** -jnp.arange(WIDTH // 2)
     c, s = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
     if layout == "halves":
         a, b = jnp.split(x, 2, -1)

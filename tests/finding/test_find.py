@@ -55,6 +55,7 @@ def groups_of(symmetries: Symmetries) -> list[str]:
         pytest.param(attention("reshape", bias=True), 64 + 8 + 8, 80, 48, id="attention with biases"),
         pytest.param(attention("fused", rotary="halves"), 32 + 8, 40, 24, id="rotary halves"),
         pytest.param(attention("einsum", rotary="interleaved"), 32 + 8, 40, 24, id="rotary interleaved"),
+        pytest.param(attention("fused", rotary="halves", base=1.0), 32 + 16, 48, 28, id="rotary of one frequency"),
     ],
 )
 def test_the_algebra_has_the_dimension_that_theory_says(model, dimension, rank, charges):
@@ -182,10 +183,43 @@ def test_what_is_there_and_not_declared_is_said():
     [
         pytest.param(jax.nn.sigmoid, ["S_4", "mirrors of 4"], id="sigmoid"),
         pytest.param(jnp.exp, ["R^4, exponential", "S_4"], id="exponential"),
+        pytest.param(jnp.sin, ["S_4", "Z^4, half periods", "signs of 4"], id="sine"),
+        pytest.param(lambda z: jnp.cos(30.0 * z), ["S_4", "Z^4, half periods", "signs of 4"], id="cosine"),
     ],
 )
 def test_single_activations_leave_actions_that_are_not_linear(activation, expected):
     assert groups_of(found(layered((3, 4, 2), activation, bias=True))) == expected
+
+
+def test_the_half_period_is_read_off_the_frequency_in_the_program():
+    (one,) = (
+        one.found
+        for one in found(layered((2, 3, 2), lambda z: jnp.sin(z * 30.0), bias=True)).found
+        if one.found.kind == "periodic"
+    )
+    assert one.call.named["half_period"] == pytest.approx(np.pi / 30)
+
+
+def test_towers_in_a_list_trade_places_and_layers_do_not():
+    draw = numbers()
+    towers = [{"w": draw(2, 3), "u": draw(3, 2)} for _ in range(3)]
+    model = eqprop.Model(lambda p, x: sum(jax.nn.gelu(x @ t["w"]) @ t["u"] for t in p), towers, draw(4, 2))
+    assert "S_3 of parts" in groups_of(found(model))
+    assert not any("parts" in group for group in groups_of(found(layered((3, 3, 3, 3), jax.nn.relu))))
+
+
+def test_planes_that_positions_turn_are_found_in_front_of_units_that_they_do_not():
+    draw = numbers()
+    angles = np.arange(4)[:, None] * 1.3 ** -np.arange(2)
+    params = {"q": draw(4, 6), "k": draw(4, 6)}
+
+    def turned(x):
+        a, b = x[:, 0:4:2], x[:, 1:4:2]
+        pairs = jnp.stack([a * np.cos(angles) - b * np.sin(angles), a * np.sin(angles) + b * np.cos(angles)], -1)
+        return jnp.concatenate([pairs.reshape(4, 4), x[:, 4:]], -1)
+
+    model = eqprop.Model(lambda p, x: jax.nn.softmax(turned(x @ p["q"]) @ turned(x @ p["k"]).T), params, draw(4, 4))
+    assert groups_of(found(model)) == ["C*^2", "GL(2)"]
 
 
 def test_units_beside_a_linear_skip_are_mirrored():
@@ -200,6 +234,11 @@ def test_units_beside_a_linear_skip_are_mirrored():
     [
         pytest.param(gated(jax.nn.silu), ["R₊^3, powers 1, -1", "S_3", "signs of 3"], id="swiglu"),
         pytest.param(gated(jax.nn.relu), ["R₊^3, powers 1, -1", "R₊^3, powers 1, -1", "S_3", "signs of 3"], id="reglu"),
+        pytest.param(
+            gated(lambda z: z),
+            ["R₊^3, powers 1, -1", "R₊^3, powers 1, -1", "S_3", "signs of 3", "signs of 3", "swaps of factors in 3"],
+            id="bilinear",
+        ),
         pytest.param(low_rank(), ["GL(2)"], id="low rank"),
         pytest.param(symmetric(), ["O(3)"], id="symmetric factorisation"),
         pytest.param(recurrent(jnp.tanh), ["S_3", "signs of 3"], id="recurrent tanh"),
