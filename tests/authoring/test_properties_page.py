@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,6 @@ from eqprop.mutants import COVARIANT
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, by_name
 from eqprop.properties.base import PAPER
-
-pytestmark = pytest.mark.installed
 
 PAGE = Path(__file__).parents[2] / "docs" / "properties.md"
 MEASURE = "python -m benchmarks.power --write"
@@ -35,6 +34,11 @@ def premises(name: str, below: tuple[str, ...] = ()) -> set[str]:
     return set(above).union(*(premises(other, (*below, name)) for other in above))
 
 
+@cache
+def page() -> str:
+    return reference()
+
+
 def kill(mutant: str, *falsified: str, entry: str = "e") -> Kill:
     return Kill(entry, mutant, 0, falsified)
 
@@ -47,6 +51,7 @@ def test_the_page_is_what_the_code_says():
     assert PAGE.read_text(encoding="utf-8") == reference(), f"docs/properties.md is out of date; write it: {COMMAND}"
 
 
+@pytest.mark.installed
 def test_the_command_writes_the_page_in_utf_8_whatever_the_terminal_has():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     command = [sys.executable, *COMMAND.split(" > ", maxsplit=1)[0].split()[1:]]
@@ -57,7 +62,7 @@ def test_the_command_writes_the_page_in_utf_8_whatever_the_terminal_has():
 
 @properties
 def test_the_page_has_a_section_with_every_fact_of(prop):
-    section = reference().split(f"\n### {prop.name}\n")[1].split("\n## ")[0].split("\n### ")[0]
+    section = page().split(f"\n### {prop.name}\n")[1].split("\n## ")[0].split("\n### ")[0]
     assert f"Order {prop.order}: {prop.statement}." in section
     assert f"\n{prop.formula}\n" in section
     assert f"\n{prop.derivation}\n" in section
@@ -67,7 +72,7 @@ def test_the_page_has_a_section_with_every_fact_of(prop):
 
 
 def test_the_page_lists_the_properties_in_the_order_of_the_library_within_each_family():
-    found = [line.removeprefix("### ") for line in reference().splitlines() if line.startswith("### ")]
+    found = [line.removeprefix("### ") for line in page().splitlines() if line.startswith("### ")]
     assert sorted(found) == sorted(prop.name for prop in LIBRARY)
     for family in {prop.sides.__module__ for prop in LIBRARY}:
         members = [prop.name for prop in LIBRARY if prop.sides.__module__ == family]
@@ -78,16 +83,16 @@ def test_the_page_lists_the_properties_in_the_order_of_the_library_within_each_f
 def test_the_page_says_on_how_much_properties_are_judged_in(profile):
     architectures = [profile.architectures, profile.first_order, profile.second_order]
     cells = [*architectures, profile.probes, f"at most {profile.costly_batches}", profile.costly_probes]
-    assert f"| `{profile.name}` | {' | '.join(map(str, cells))} |" in reference()
+    assert f"| `{profile.name}` | {' | '.join(map(str, cells))} |" in page()
 
 
 def test_the_page_counts_and_lists_what_is_independent_and_what_is_a_reading():
     apart, implied = independent(), readings()
     assert sorted(prop.name for prop in (*apart, *implied)) == sorted(prop.name for prop in LIBRARY)
-    page = reference().split("## What is independent")[1].split("\n## ")[0]
-    assert f"Of {len(LIBRARY)} statements {len(apart)} are implied by no others" in page
-    assert f"The other {len(implied)} are readings" in page
-    told = page.split("|---|---|\n")[1].strip().splitlines()
+    section = page().split("## What is independent")[1].split("\n## ")[0]
+    assert f"Of {len(LIBRARY)} statements {len(apart)} are implied by no others" in section
+    assert f"The other {len(implied)} are readings" in section
+    told = section.split("|---|---|\n")[1].strip().splitlines()
     assert [row.split("`")[1] for row in told] == [prop.name for prop in implied]
 
 
@@ -104,7 +109,7 @@ def test_every_source_says_what_is_derived_here_and_cites_the_paper_in_one_way()
 
 
 def test_the_page_tells_the_two_meanings_of_eta_apart():
-    (line,) = (line for line in reference().splitlines() if line.startswith("| η | "))
+    (line,) = (line for line in page().splitlines() if line.startswith("| η | "))
     element, step = line.split("; the step size in ")
     assert "(#orbit-curvature)" in element
     assert "(#charge-drift)" in step
