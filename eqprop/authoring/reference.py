@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from eqprop.authoring.kills import Kill, kills
+from eqprop.authoring.theorems import theorems
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, Property
 from eqprop.registry import entries
@@ -111,7 +112,7 @@ def _named(kill: Kill) -> str:
 
 def reference() -> str:
     """The whole of docs/properties.md."""
-    return "\n".join([*_introduction(), *_contents(), *_independence(), *_notation(), *_families()])
+    return "\n".join([*_introduction(), *_contents(), *_independence(), *theorems(), *_notation(), *_families()])
 
 
 def _introduction() -> Iterator[str]:

@@ -76,6 +76,7 @@ AVERAGED_GRADIENT = Property(
     needs=frozenset({"params", "inputs", "element", "targets"}),
     hypotheses=(discrete, one_model, still_inputs, keeps_integers),
     rests_on=("equivariance",),
+    smooth="C¹, or absolutely continuous on the segment",
     source=SOURCE,
     derivation=(
         "The integral is L(K_gθ) − L(θ) by the fundamental theorem; L(K_gθ) = ℓ(T_g f(θ)) by the premise.\n"

@@ -218,6 +218,7 @@ class Property:
         needs: the fields of a probe that the sides read.
         hypotheses: each says why the property does not apply to a pair, or None where it does.
         rests_on: names of properties without which this one is not implied: where one is falsified, this is blocked.
+        smooth: what is asked of f where that is not as many continuous derivatives as the order.
         source: where the statement comes from.
         derivation: why it is implied, in two lines.
         consequence_of: names of the properties that together imply it, where it is no statement of its own: no defect
@@ -239,6 +240,7 @@ class Property:
     needs: frozenset[str]
     hypotheses: tuple[Hypothesis, ...] = ()
     rests_on: tuple[str, ...] = ()
+    smooth: str = ""
     source: str = ""
     derivation: str = ""
     consequence_of: tuple[str, ...] = ()

@@ -158,6 +158,7 @@ DERIVATIVE = Property(
     sides=_derivative,
     needs=frozenset({"params", "inputs", "tangent", "cotangent", "shortness"}),
     hypotheses=(floating_params,),
+    smooth="C¹, or absolutely continuous on the segment",
     source=SOURCE,
     derivation=(
         "The integrand is the derivative of ⟨w, f(θ + tu)⟩ in t; stated where the quadrature converges, off kinks.\n"
@@ -174,6 +175,7 @@ INPUT_DERIVATIVE = Property(
     sides=_input_derivative,
     needs=frozenset({"params", "inputs", "cotangent", "shortness"}),
     hypotheses=(floating_inputs,),
+    smooth="C¹ in x, or absolutely continuous on the segment",
     source=SOURCE,
     derivation=(
         "As derivative, for x in place of θ: what a layer hands to the one below it is the cotangent of its inputs.\n"

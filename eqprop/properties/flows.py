@@ -194,6 +194,7 @@ CHARGE_FLOW = Property(
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
     hypotheses=(*AFFINE, charged),
     rests_on=("equivariance", "noether"),
+    smooth="C², so that the flow is unique",
     source=SOURCE + "; balancedness: Du, Hu & Lee 2018, arXiv 1806.00900",
     derivation=(
         "dQ/dt = ⟨∇Q, θ̇⟩ = −⟨k, ∇L⟩ = −s by noether.\n"
@@ -214,6 +215,7 @@ CHARGE_DECAY = Property(
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
     hypotheses=(*AFFINE, still_loss, linear_or_constant, charged),
     rests_on=("equivariance", "noether"),
+    smooth="C², so that the flow is unique",
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
     derivation=("dQ/dt = −⟨k, ∇L⟩ − λ⟨k, θ⟩ = −λ⟨k, θ⟩ by noether.\nFor k = Aθ, ⟨k, θ⟩ = 2Q; for k = b, ⟨k, θ⟩ = Q."),
     consequence_of=("noether",),
@@ -232,6 +234,7 @@ NORM_GROWTH = Property(
     needs=frozenset({"params", "inputs", "targets"}),
     hypotheses=(continuous, one_model, still_inputs, homogeneous),
     rests_on=("equivariance", "noether"),
+    smooth="C², so that the flow is unique",
     source="Lyu & Li 2020, arXiv 1906.05890; Kunin et al. 2023, arXiv 2210.03820",
     derivation=(
         "½ d‖k‖²/dt = ⟨k, Dk θ̇⟩ = −⟨k, ∇L⟩ = −⟨∇ℓ, Jk⟩, and Jk = p f (Euler, jacobian-generator).\n"
@@ -253,6 +256,7 @@ ANGULAR_MOMENTUM = Property(
     needs=frozenset({"params", "inputs", "algebra", "tangent", "targets", "rates"}),
     hypotheses=(*AFFINE, still_loss, turning),
     rests_on=("equivariance", "noether"),
+    smooth="C², so that the flow is unique",
     source=SOURCE + "; Tanaka & Kunin 2021, arXiv 2105.02716",
     derivation=(
         "d⟨θ̇, k⟩/dt = ⟨θ̇, Dk θ̇⟩ − γ⟨θ̇, k⟩ − ⟨∇L, k⟩; the first vanishes as Dk = −Dkᵀ, the last by noether.\n"

@@ -50,6 +50,7 @@ GAUSS_NEWTON_COVARIANCE = Property(
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
     hypotheses=(symmetry,),
     rests_on=("equivariance", "jacobian-covariance"),
+    smooth="C¹; ℓ is C²",
     source=SOURCE,
     derivation=(
         "jacobian-covariance with T = id: Df(K_gθ) DK u = J u, and DKᵀ Df(K_gθ)ᵀ w = Jᵀ w.\n"
@@ -68,6 +69,7 @@ GAUSS_NEWTON_NULL = Property(
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
     hypotheses=(continuous, one_model, symmetry, still_inputs),
     rests_on=("equivariance", "jacobian-generator"),
+    smooth="C¹; ℓ is C²",
     source=SOURCE,
     derivation=("J k_ξ = 0 by jacobian-generator with T = id.\nSo GGN k_ξ = Jᵀ ∇²ℓ (J k_ξ) = 0, for every loss."),
     consequence_of=("jacobian-generator",),
@@ -84,6 +86,7 @@ TANGENT_KERNEL_COVARIANCE = Property(
     needs=frozenset({"params", "inputs", "element", "tangent", "cotangent"}),
     hypotheses=(coisometric,),
     rests_on=("equivariance", "jacobian-covariance"),
+    smooth="C¹",
     source=SOURCE,
     derivation=(
         "jacobian-covariance times its transpose: Df(K_gθ) DK DKᵀ Df(K_gθ)ᵀ = DT J Jᵀ DTᵀ, and DK DKᵀ = 1.\n"

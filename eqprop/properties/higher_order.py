@@ -82,6 +82,7 @@ BRACKET = Property(
     needs=frozenset({"params", "inputs", "algebra", "algebra2", "targets"}),
     hypotheses=(continuous, one_model, still_inputs, changing_generator),
     rests_on=("equivariance", "group-laws", "noether"),
+    smooth="C¹; K is C²",
     source="Lie's second theorem for the fundamental vector fields of an action; rates of the loss derived here",
     derivation=(
         "K_g K_h K_g⁻¹ = K_ghg⁻¹; differentiate in h and then in g at the identity.\n"

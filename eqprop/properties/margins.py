@@ -98,6 +98,7 @@ MARGIN = Property(
     needs=frozenset({"params", "inputs"}),
     hypotheses=(continuous, one_model, still_inputs, homogeneous),
     rests_on=("equivariance", "jacobian-generator"),
+    smooth="C¹; the flow C²",
     source="Lyu & Li 2020, arXiv 1906.05890, Lemma B.1; in this form derived here",
     derivation=(
         "d log γ/dt = ‖∇L‖²/(L log 1/L) + p⟨k, ∇L⟩/‖k‖²; noether: ⟨k, ∇L⟩ = p⟨∇ℓ, f⟩ = −pν. ∇L_⊥ = ∇L + pνk/‖k‖².\n"

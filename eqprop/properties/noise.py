@@ -205,6 +205,7 @@ NOISE_EQUILIBRIUM = Property(
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
     hypotheses=(*AFFINE, charged, *BY_SAMPLES),
     rests_on=("equivariance", "noether", "hessian-generator"),
+    smooth="C²; f separately for each sample",
     source=SOURCE + "; Ziyin et al. 2024, arXiv 2402.07193",
     derivation=(
         "noether for each sample: ⟨g_i, k⟩ = 0, so C k = 0. hessian-generator for each: H_i k = −A g_i.\n"

@@ -96,6 +96,24 @@ def test_the_page_counts_and_lists_what_is_independent_and_what_is_a_reading():
     assert [row.split("`")[1] for row in told] == [prop.name for prop in implied]
 
 
+def test_the_page_says_of_every_statement_what_it_needs():
+    rows = page().split("## What each statement needs")[1].split("\n## ")[0].splitlines()
+    assert [row.split("`")[1] for row in rows if row.startswith("| [")] == [prop.name for prop in LIBRARY]
+    needed = {row.split("`")[1]: row for row in rows if row.startswith("| [")}
+    assert "C³ | generators: the identity's component | invertible" in needed["third-order"]
+    assert "C¹; ℓ is C² | each element | any" in needed["gauss-newton-covariance"]
+    assert "C² | an involution that fixes θ | orthogonal" in needed["fixed-point"]
+    assert "f alone | – | no" in needed["derivative"]
+
+
+def test_the_drawing_has_every_statement_and_an_arrow_for_each_implication():
+    drawn = page().split("```mermaid\n")[1].split("\n```")[0].splitlines()
+    arrows = [line.strip() for line in drawn if "-->" in line]
+    assert len(drawn) == 1 + len(LIBRARY) + len(arrows)
+    assert len(arrows) == sum(len(prop.consequence_of) for prop in LIBRARY)
+    assert "jacobian_generator_ --> noether_" in arrows
+
+
 def test_every_reading_goes_back_to_independent_statements():
     apart = {prop.name for prop in independent()}
     for prop in readings():
