@@ -120,9 +120,9 @@ def charges(steps: int, rate: float = 0.4, size: int = 32, wrong: float = 0.3) -
     before = 0.5 * (rows(start[0], 0) - rows(start[1], 1))[None]
     law = before + jnp.cumsum(drift, axis=0)
     at = np.arange(1, steps + 1)
-    units = np.argsort(-np.abs(np.asarray(charge[-1] - before[0])))[:3]
-    lines = {f"unit {i}, training": thinned(at, charge[:, i]) for i in units}
-    lines |= {f"unit {i}, law": thinned(at, law[:, i]) for i in units}
+    units = np.argsort(-np.abs(np.asarray(charge[-1] - before[0])))[:2]
+    lines = {f"unit {i}": thinned(at, charge[:, i]) for i in units}
+    told = {f"unit {i} by the law": thinned(at, law[:, i]) for i in units}
     window = max(steps // CHECKPOINTS, 1)
     total = [np.asarray(jnp.sum(x, axis=1)).reshape(-1, window).mean(1) for x in (ins, outs)]
     balance = {"incoming": (at[::window], total[0]), "outgoing": (at[::window], total[1])}
@@ -141,10 +141,8 @@ def charges(steps: int, rate: float = 0.4, size: int = 32, wrong: float = 0.3) -
         "at 1 the charges would rest.",
         _miss(charge, law, before),
         {
-            "charges": line_plot(lines, title="Charges of three units", across="step", up="Q"),
-            "balance": line_plot(
-                balance, title="Squared gradients", across="step", up="mean over a window", logarithmic=True
-            ),
+            "charges": line_plot(lines | told, title="Charges of two units", across="step", up="Q", dashed=told),
+            "balance": line_plot(balance, title="Squared gradients", across="step", up="mean over a window"),
         },
     )
 

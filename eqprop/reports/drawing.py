@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from html import escape
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's, which people tell apart whatever colours they see; lines beyond them begin anew, dashed."""
+"""Okabe and Ito's, which people tell apart whatever colours they see; lines beyond them begin anew."""
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 34, 66
 CELL = 18
 LETTER = 6.4
+DASHES = ' stroke-dasharray="6 6"'
 TICKS = 5
 ZERO = 1e-12
 """A sum of steps that is no larger was meant to be 0."""
@@ -23,7 +24,15 @@ Line = tuple[Sequence[float], Sequence[float]]
 Place = Callable[[float, float], tuple[float, float]]
 
 
-def line_plot(lines: Mapping[str, Line], *, title: str, across: str, up: str = "", logarithmic: bool = False) -> str:
+def line_plot(
+    lines: Mapping[str, Line],
+    *,
+    title: str,
+    across: str,
+    up: str = "",
+    logarithmic: bool = False,
+    dashed: Collection[str] = (),
+) -> str:
     """Lines in one picture, each with its name in a legend.
 
     Args:
@@ -32,6 +41,7 @@ def line_plot(lines: Mapping[str, Line], *, title: str, across: str, up: str = "
         across: what the horizontal axis is, with its unit.
         up: what the vertical axis is.
         logarithmic: whether the vertical axis is.
+        dashed: the names of lines that lie on others, to be seen both.
     """
     drawn = {name: [_finite(x, y, logarithmic) for x, y in zip(*line, strict=True)] for name, line in lines.items()}
     points = [point for line in drawn.values() for point in line if point is not None]
@@ -47,14 +57,15 @@ def line_plot(lines: Mapping[str, Line], *, title: str, across: str, up: str = "
         parts += [_rule(at, TOP, at, HEIGHT - BOTTOM), _text(at, HEIGHT - BOTTOM + 14, _told(x), "middle")]
     for y in _ticks(*ys, least=1 if logarithmic and ys[1] - ys[0] > 1 else 0):
         _, at = place(xs[0], y)
+        told = f"{10**y:.3g}" if logarithmic else _told(y)
         parts += [
             _rule(LEFT, at, WIDTH - RIGHT, at),
-            _text(LEFT - 6, at + 4, _told(10**y if logarithmic else y), "end"),
+            _text(LEFT - 6, at + 4, told, "end"),
         ]
     parts += [_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 34, across, "middle"), _text(LEFT, TOP - 6, up, "start")]
     legend = float(LEFT)
     for i, (name, line) in enumerate(drawn.items()):
-        style = f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="1.6"{_dash(i)}'
+        style = f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="1.6"{DASHES if name in dashed else ""}'
         parts.append(f'<path d="{_path(line, place)}" fill="none" {style}/>')
         parts += [_rule(legend, HEIGHT - 14, legend + 20, HEIGHT - 14, style)]
         parts += [_text(legend + 26, HEIGHT - 10, name, "start")]
@@ -101,7 +112,7 @@ def _ticks(low: float, high: float, least: float = 0) -> Iterator[float]:
 
 
 def _told(value: float) -> str:
-    return f"{value:.4g}" if abs(value) > ZERO else "0"
+    return f"{value:.6g}" if abs(value) > ZERO else "0"
 
 
 def _path(line: Sequence[tuple[float, float] | None], place: Place) -> str:
@@ -114,10 +125,6 @@ def _path(line: Sequence[tuple[float, float] | None], place: Place) -> str:
         commands.append(f"{pen}{x:.1f} {y:.1f}")
         pen = "L"
     return " ".join(commands)
-
-
-def _dash(i: int) -> str:
-    return ' stroke-dasharray="5 3"' if i >= len(COLOURS) else ""
 
 
 def _shade(value: float, size: float) -> str:

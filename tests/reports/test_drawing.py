@@ -29,6 +29,11 @@ def test_a_plot_names_its_axes_and_lines():
     assert {"law <1>", "Q & s", "step", "charge"} <= set(said)
 
 
+def test_a_line_that_lies_on_another_is_dashed():
+    both = drawn(line_plot({"a": ([0], [1]), "b": ([0], [1])}, title="", across="", dashed=["b"])).iter(f"{SVG}path")
+    assert ["stroke-dasharray" in path.attrib for path in both] == [False, True]
+
+
 def test_a_larger_number_is_drawn_higher():
     (path,) = paths(line_plot({"a": ([0, 1], [2.0, 3.0])}, title="", across=""))
     heights = [float(point.split()[1]) for point in path.replace("L", "M").split("M")[1:]]
