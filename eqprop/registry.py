@@ -156,7 +156,7 @@ def _listed(values: object, kind: type[T], expected: str, what: str) -> tuple[T,
     return given
 
 
-def _origin(build: Any) -> str:
+def _origin(build: object) -> str:
     # st.composite names its result "accept.<locals>.function"
     name = getattr(build, "__qualname__", short(build)).removeprefix("accept.<locals>.")
     return f"{getattr(build, '__module__', '?')}:{name}"
@@ -182,7 +182,7 @@ def _pairs(build: Builder, name: str) -> SearchStrategy[Pair]:
         msg = f"{expected}, but it returns {short(strategy)}. Decorate a function of draw with @st.composite."
         raise InvalidInput(msg)
 
-    def named(pair: Any) -> Pair:
+    def named(pair: object) -> Pair:
         if not isinstance(pair, Pair):
             msg = f"{where} drew {got(pair)}; expected an eqprop.Pair."
             raise InvalidInput(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eqprop.claims import Inputs
 from eqprop.engine import unexpected
@@ -12,7 +12,7 @@ from eqprop.errors import EqpropError, InvalidInput
 Result = TypeVar("Result")
 
 
-def arguments_of(inputs: Inputs) -> tuple[Any, ...]:
+def arguments_of(inputs: Inputs) -> tuple[Inputs, ...]:
     """The positional arguments: the entries of a tuple, and anything else as the only one."""
     return inputs if isinstance(inputs, tuple) else (inputs,)
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from eqprop.errors import InvalidInput
 
+Module = Any
+"""A module of another library, or that library: imported once it is asked for, so that none of its types is known."""
 
-def library(module: str, *, extra: str) -> Any:
+
+def library(module: str, *, extra: str) -> Module:
     """A module of a library, which may be called what a room of eqprop is: names are absolute.
 
     Args:

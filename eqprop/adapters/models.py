@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from eqprop.adapters.calling import initialised
 from eqprop.adapters.statistics import kept_positive, spread
+from eqprop.adapters.tensors import Named
 from eqprop.claims import Inputs, Model, Outputs
-from eqprop.engine import is_floating
+from eqprop.engine import Array, is_floating
 from eqprop.errors import InvalidInput
-
-Named = Mapping[str, Any]
-"""Tensors by their paths."""
 
 
 def model_of(
@@ -24,7 +21,7 @@ def model_of(
     state: Named,
     inputs: Inputs,
     *,
-    loss: Callable[[Outputs], Any] | None,
+    loss: Callable[[Outputs], Array] | None,
     name: str,
     differentiate_state: bool,
     remedy: str = "",

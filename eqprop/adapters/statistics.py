@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
+from eqprop.adapters.tensors import Named
 from eqprop.claims import Params
-from eqprop.engine import is_floating
+from eqprop.engine import Array, is_floating
 
 SPREAD = 0.5
 """The deviation of means, and of the logarithms of variances, that are put in the place of a new module's."""
@@ -17,7 +17,7 @@ LEAST = 1e-3
 """The smallest variance that is drawn."""
 
 
-def spread(state: Mapping[str, Any]) -> dict[str, Any]:
+def spread(state: Named) -> dict[str, Array | np.ndarray]:
     """State in which no statistic is as a new module has it: all 0, or all 1.
 
     Where all means are 0 and all variances 1 nobody sees whether they were moved with their units. Such tensors are
@@ -45,11 +45,11 @@ def is_variance(path: str) -> bool:
     return "var" in path.lower()
 
 
-def _is_new(path: str, leaf: Any) -> bool:
+def _is_new(path: str, leaf: Array | np.ndarray) -> bool:
     named = any(word in path.lower() for word in ("mean", "var", "average"))
     return named and is_floating(leaf) and bool(np.all(leaf == 0) or np.all(leaf == 1))
 
 
-def _drawn(path: str, leaf: Any, rng: np.random.Generator) -> np.ndarray:
+def _drawn(path: str, leaf: Array | np.ndarray, rng: np.random.Generator) -> np.ndarray:
     drawn = SPREAD * rng.standard_normal(np.shape(leaf))
     return np.asarray(np.exp(drawn) if is_variance(path) else drawn, dtype=leaf.dtype)

@@ -10,7 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import leaf_paths
+from eqprop.engine import Array, Tree, leaf_paths
+
+Named = Mapping[str, Array | np.ndarray]
+"""Tensors by their paths."""
 
 
 @dataclass(frozen=True)
@@ -24,26 +27,26 @@ class Tensors:
         treedef: of the tree.
     """
 
-    by_path: Mapping[str, Any]
+    by_path: Named
     paths: tuple[str, ...]
-    leaves: tuple[Any, ...]
+    leaves: tuple[Tree, ...]
     treedef: Any
 
     @classmethod
-    def of(cls, tree: Any, named: Callable[[str], str] = lambda path: path) -> Tensors:
+    def of(cls, tree: Tree, named: Callable[[str], str] = lambda path: path) -> Tensors:
         """The tensors of a tree, their paths in the words of ``named``."""
         leaves, treedef = jax.tree.flatten(tree)
         paths = tuple(map(named, leaf_paths(tree)))
         found = {path: leaf for path, leaf in zip(paths, leaves, strict=True) if _is_tensor(leaf)}
         return cls(found, paths, tuple(leaves), treedef)
 
-    def rebuilt(self, tensors: Mapping[str, Any]) -> Any:
+    def rebuilt(self, tensors: Named) -> Tree:
         """The tree with these tensors, of which there may be more than it has, as JAX's arrays."""
         pairs = zip(self.paths, self.leaves, strict=True)
         leaves = [jnp.asarray(tensors[path]) if path in self.by_path else leaf for path, leaf in pairs]
         return jax.tree.unflatten(self.treedef, leaves)
 
 
-def _is_tensor(leaf: Any) -> bool:
+def _is_tensor(leaf: object) -> bool:
     array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
     return array and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

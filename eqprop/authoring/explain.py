@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from textwrap import indent
-from typing import Any
 
 from eqprop.arguments import suggestion
 from eqprop.authoring.reference import facts
@@ -42,12 +41,12 @@ def explanation(name: str) -> str:
 class _Yours:
     """Stands for the optimiser that a property is about: what is claimed does not depend on it."""
 
-    def init(self, params: Params) -> Any:
+    def init(self, params: Params) -> Tree:
         """No state."""
         del params
         return ()
 
-    def update(self, grads: Any, state: Tree, params: Params) -> Any:
+    def update(self, grads: Params, state: Tree, params: Params) -> Tree:
         """The gradients."""
         del params
         return grads, state

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hypothesis import Phase
 from hypothesis import strategies as st
@@ -89,7 +88,7 @@ def check_entry(entry: Entry | str, *, mutants: Sequence[str] | None = None, see
     return Checked(found.name, architectures, parts, tuple(mutant.name for mutant in chosen))
 
 
-def _chosen(entry: Entry, mutants: Any, where: str) -> tuple[Mutant, ...]:
+def _chosen(entry: Entry, mutants: object, where: str) -> tuple[Mutant, ...]:
     """The mutants to judge; a single name is a list of one."""
     if mutants is None:
         return entry.mutants

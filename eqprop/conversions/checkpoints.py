@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
 
-from eqprop.claims import Model
+from eqprop.claims import Model, Params
 from eqprop.conversions.mapping import Conversion
-from eqprop.engine import leaf_paths, numbers, numbers_context
+from eqprop.engine import Array, leaf_paths, numbers, numbers_context
 from eqprop.errors import InvalidInput
 from eqprop.rounding import MARGIN
 
@@ -57,7 +56,7 @@ def _wrong(source: Model, target: Model, convert: Conversion) -> Iterator[str]:
             )
 
 
-def _copies(source: Model) -> Iterator[Any]:
+def _copies(source: Model) -> Iterator[Params]:
     """The source's parameters, and copies moved by a unit in the last place."""
     rng = np.random.default_rng(0)
     leaves = source.param_leaves
@@ -69,7 +68,7 @@ def _copies(source: Model) -> Iterator[Any]:
         yield leaves.join(tuple(leaf * (1 + sign) for leaf, sign in zip(exact, signs, strict=True)), carried)
 
 
-def _unit(leaf: Any) -> float:
+def _unit(leaf: Array | np.ndarray) -> float:
     """The unit roundoff of a tensor's type; of an integer none."""
     dtype = jax.numpy.result_type(leaf)
     return float(jax.numpy.finfo(dtype).eps) if jax.numpy.issubdtype(dtype, np.floating) else 0.0

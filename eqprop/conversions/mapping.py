@@ -9,11 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from eqprop.arguments import got, mapping_of, suggestion
 from eqprop.claims import Model, Params
-from eqprop.engine import is_floating, leaf_paths, unexpected
+from eqprop.engine import Array, Tree, is_floating, leaf_paths, unexpected
 from eqprop.errors import EqpropError, InvalidInput
+from eqprop.groups import Element
 
 Rule = str | tuple[Any, ...]
 """A path of the source, whose tensor is taken as it is; or a function and the paths of what it is given."""
@@ -28,11 +30,11 @@ class Made:
         paths: of these.
     """
 
-    change: Callable[..., Any]
+    change: Callable[..., Tree]
     paths: tuple[str, ...]
 
 
-def rules_of(source: Model, target: Model, mapping: Any, unused: tuple[str, ...], what: str) -> dict[str, Made]:
+def rules_of(source: Model, target: Model, mapping: object, unused: tuple[str, ...], what: str) -> dict[str, Made]:
     """What each tensor of the target is made of, in the order of its leaves.
 
     Args:
@@ -71,7 +73,7 @@ def rules_of(source: Model, target: Model, mapping: Any, unused: tuple[str, ...]
 EXAMPLE = "{'Dense_0/kernel': (transposed, '0.weight'), 'Dense_0/bias': '0.bias'}"
 
 
-def _rule(rule: Any, what: str) -> Made:
+def _rule(rule: object, what: str) -> Made:
     if isinstance(rule, str):
         return Made(lambda leaf: leaf, (rule,))
     if isinstance(rule, tuple) and len(rule) > 1 and callable(rule[0]) and all(isinstance(p, str) for p in rule[1:]):
@@ -101,7 +103,7 @@ class Conversion:
     target: Model
     what: str
 
-    def __call__(self, element: Any, params: Params) -> Params:
+    def __call__(self, element: Element, params: Params) -> Params:
         """The target's parameters.
 
         Raises:
@@ -116,7 +118,7 @@ class Conversion:
         ]
         return jax.tree.unflatten(leaves.treedef, made)
 
-    def _made(self, path: str, shape: tuple[int, ...], dtype: Any, by_path: Mapping[str, Any]) -> Any:
+    def _made(self, path: str, shape: tuple[int, ...], dtype: DTypeLike, by_path: Mapping[str, Tree]) -> Array:
         rule = self.rules[path]
         given = [jnp.asarray(by_path[source]) for source in rule.paths]
         of = ", ".join(f"{p!r} of shape {np.shape(leaf)}" for p, leaf in zip(rule.paths, given, strict=True))
@@ -135,7 +137,7 @@ class Conversion:
         return found if wide else found.astype(dtype)
 
 
-def _fit(found: Any, shape: tuple[int, ...]) -> str:
+def _fit(found: Array, shape: tuple[int, ...]) -> str:
     """What would fit, where it is another order of axes."""
     if found.ndim == 2 and found.shape[::-1] == shape:
         return " Its transpose fits: (transposed, …)."

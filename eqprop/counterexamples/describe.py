@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +17,7 @@ from eqprop.evaluation import Program, fresh_perturbations
 from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.properties.optimizers import OptimizerProperty
-from eqprop.results import Counterexample
+from eqprop.results import Counterexample, Record
 from eqprop.rounding import Judgement
 
 PRINTED_NUMBERS = 120
@@ -123,7 +122,7 @@ def counterexample(
     return replace(found, code=_code(found, prop, arrays))
 
 
-def _disagreement(program: Program, prop: Property, probe: Probe, judged: Judgement) -> dict[str, Any]:
+def _disagreement(program: Program, prop: Property, probe: Probe, judged: Judgement) -> Record:
     """Where the two sides differ most: the leaf, the entry, both values, the residual and its floor."""
     comparison = program.compare(prop.name, probe)
     leaf = int(judged.worst_leaf[0])
@@ -172,7 +171,7 @@ def _shrunk(before: Probe, after: Probe) -> str:
     return f"{numbers} numbers, none to spare"
 
 
-def _plain(array: np.ndarray) -> dict[str, Any]:
+def _plain(array: np.ndarray) -> Record:
     return {"dtype": str(array.dtype), "shape": list(array.shape), "values": np.ravel(array).tolist()}
 
 

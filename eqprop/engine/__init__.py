@@ -33,6 +33,7 @@ from eqprop.engine.foreign import bridged as bridged
 from eqprop.engine.foreign import foreign_functions as foreign_functions
 from eqprop.engine.foreign import opaque_inside as opaque_inside
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
+from eqprop.engine.jaxprs import Typed as Typed
 from eqprop.engine.jaxprs import calls_back as calls_back
 from eqprop.engine.jaxprs import equations as equations
 from eqprop.engine.jaxprs import inner_programs as inner_programs

@@ -17,14 +17,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import jax
 
 LARGEST = 1 << 30
 """Bytes that are kept."""
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: dict[str, object] = {
     "jax_enable_compilation_cache": True,
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": 0,
@@ -85,7 +84,7 @@ def persistent_cache() -> Generator[None]:
         _prune(folder)
 
 
-def _configure(values: dict[str, Any]) -> None:
+def _configure(values: dict[str, object]) -> None:
     for name, value in values.items():
         jax.config.update(name, value)
 

@@ -12,7 +12,6 @@ forward over reverse where the rule allows it and reverse over reverse where it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -220,7 +219,7 @@ def generator(action: Callable[[Tree, Tree], Tree], identity: Tree, tangent: Arr
 
 
 def bracket(
-    compose: Callable[..., Tree], inverse: Callable[..., Tree], identity: Tree, first: Tree, second: Any
+    compose: Callable[..., Tree], inverse: Callable[..., Tree], identity: Tree, first: Tree, second: Tree
 ) -> Tree:
     """[ξ, η] in the coordinates of the group's elements: ∂s ∂t g(s) h(t) g(s)⁻¹ at 0, with tangents ξ of g and η of h.
 

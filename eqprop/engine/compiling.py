@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from eqprop.engine.memory import in_a_scope
+from eqprop.engine.trees import Tree
 
 FAST_COMPILATION = {
     "xla_cpu_use_fusion_emitters": False,
@@ -60,6 +61,6 @@ def accepted(name: str, *, value: bool | int) -> bool:
     return True
 
 
-def jitted(function: Callable[..., Any]) -> Callable[..., Any]:
+def jitted(function: Callable[..., Tree]) -> Callable[..., Tree]:
     """The function, traced once for all of its uses at arguments of the same shapes and types."""
     return jax.jit(in_a_scope(function))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,7 +46,7 @@ def rounded(value: Array | ShapedArray) -> bool:
 
 
 @cache
-def _widens(old: Any, new: Any) -> bool:
+def _widens(old: np.dtype, new: np.dtype) -> bool:
     """Whether every number of the one type is a number of the other."""
     return is_inexact(old) and np.can_cast(old, new)
 

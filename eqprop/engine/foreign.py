@@ -9,18 +9,19 @@ it is one operation with a reverse-only rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 from jax.core import ShapedArray
-from jax.custom_derivatives import SymbolicZero
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.interpreters import batching, mlir
 from jax.typing import DTypeLike
 
-from eqprop.engine.jaxprs import FOREIGN, equations, is_foreign
+from eqprop.engine.jaxprs import FOREIGN, aval_of, equations, is_foreign
 from eqprop.engine.roundoff import Roundoff
 from eqprop.engine.trees import Array, Tree, is_floating
 
@@ -133,23 +134,23 @@ def _reverse_only(function: Foreign, backward: Backward) -> Callable[..., tuple[
     """The function with a rule in which those operands count that move: only of these are cotangents asked for."""
 
     @jax.custom_vjp
-    def call(*operands: Any) -> tuple[Tree, ...]:
+    def call(*operands: Array) -> tuple[Tree, ...]:
         return tuple(foreign_p.bind(*operands, function=function, axes=0, noisy=False))
 
-    def forward(*operands: Any) -> tuple[Tree, Tree]:
+    def forward(*operands: CustomVJPPrimal) -> tuple[Tree, Tree]:
         values = tuple(operand.value for operand in operands)
         return call(*values), (values, tuple(() if operand.perturbed else None for operand in operands))
 
-    def pulled(kept: Any, cotangents: Sequence[Tree]) -> tuple[Tree, ...]:
+    def pulled(kept: Tree, cotangents: Sequence[Tree]) -> tuple[Tree, ...]:
         operands, moved = kept
-        given = [_zeros(c.aval) if isinstance(c, SymbolicZero) else c for c in cotangents]
+        given = [_zeros(aval_of(c)) if isinstance(c, SymbolicZero) else c for c in cotangents]
         return tuple(backward(operands, [m is not None for m in moved], given))
 
     call.defvjp(forward, pulled, symbolic_zeros=True)
     return call
 
 
-def _zeros(aval: Any) -> Tree:
+def _zeros(aval: ShapedArray) -> Tree:
     return jnp.zeros(aval.shape, aval.dtype)
 
 
@@ -159,22 +160,22 @@ def _in_floats(operands: Sequence[Tree], found: Iterable[Tree]) -> Iterator[Tree
     return (next(given) if is_floating(operand) else None for operand in operands)
 
 
-def foreign_functions(program: Any) -> Iterator[Foreign]:
+def foreign_functions(program: Jaxpr | ClosedJaxpr) -> Iterator[Foreign]:
     """Those that a traced program calls."""
     return (equation.params["function"] for equation, _ in equations(program) if is_foreign(equation))
 
 
-def opaque_inside(program: Any) -> str:
+def opaque_inside(program: Jaxpr | ClosedJaxpr) -> str:
     """Why not all rounding inside of a traced program can be shown; empty where it can."""
     return next((why for function in foreign_functions(program) if (why := function.opaque)), "")
 
 
-def noisily(equation: Any, given: Sequence[Tree], signs: Array) -> list[Tree]:
+def noisily(equation: JaxprEqn, given: Sequence[Tree], signs: Array) -> list[Tree]:
     """The operation at these operands, with rounding inside."""
     return foreign_p.bind(*given, signs, **{**equation.params, "noisy": True})
 
 
-def _avals(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[ShapedArray]:
+def _avals(*operands: Array, function: Foreign, axes: int, noisy: bool) -> list[ShapedArray]:
     del noisy
     leading = operands[0].shape[:axes] if operands else ()
     return [ShapedArray((*leading, *result.shape), result.dtype) for result in function.results]
@@ -188,7 +189,7 @@ def _evaluated(function: Foreign, axes: int, noisy: bool, operands: Arrays) -> l
     return [np.reshape(leaf, (*leading, *leaf.shape[1:])) for leaf in found]
 
 
-def _at_once(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
+def _at_once(*operands: Array, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
     return [jnp.asarray(leaf) for leaf in _evaluated(function, axes, noisy, [np.asarray(o) for o in operands])]
 
 
@@ -202,7 +203,7 @@ def _batched(operands: Sequence[Tree], axes_of: Sequence[Tree], **params: Tree) 
     return found, [0] * len(found)
 
 
-def _by_callback(*operands: Any, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
+def _by_callback(*operands: Array, function: Foreign, axes: int, noisy: bool) -> list[Tree]:
     """The operation in a compiled program: Python is called.
 
     XLA does so in threads of its own, where numbers of 64 bits arrive with 32 if float64 was switched on in a scope:
@@ -211,7 +212,7 @@ def _by_callback(*operands: Any, function: Foreign, axes: int, noisy: bool) -> l
     avals = _avals(*operands, function=function, axes=axes, noisy=noisy)
     types = [np.dtype(operand.dtype) for operand in operands]
 
-    def host(*packed: Any) -> tuple[np.ndarray, ...]:
+    def host(*packed: Array) -> tuple[np.ndarray, ...]:
         given = [_unpacked(np.asarray(array), dtype) for array, dtype in zip(packed, types, strict=True)]
         return tuple(map(_packed, _evaluated(function, axes, noisy, given)))
 
@@ -224,15 +225,15 @@ def _is_wide(dtype: DTypeLike) -> bool:
     return np.dtype(dtype).itemsize == 8
 
 
-def _words(operand: Any) -> Tree:
+def _words(operand: Array) -> Tree:
     return jax.lax.bitcast_convert_type(operand, jnp.uint32) if _is_wide(operand.dtype) else operand
 
 
-def _joined(array: Any, dtype: DTypeLike) -> Tree:
+def _joined(array: Array, dtype: DTypeLike) -> Tree:
     return jax.lax.bitcast_convert_type(array, dtype) if _is_wide(dtype) else array
 
 
-def _packed_shape(aval: Any) -> jax.ShapeDtypeStruct:
+def _packed_shape(aval: ShapedArray) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(*((*aval.shape, 2), np.uint32) if _is_wide(aval.dtype) else (aval.shape, aval.dtype))
 
 
@@ -242,8 +243,8 @@ def _packed(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array).view(np.uint32).reshape(*array.shape, 2)
 
 
-def _unpacked(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    return np.ascontiguousarray(array).view(dtype)[..., 0] if _is_wide(dtype) else array
+def _unpacked(array: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    return np.ascontiguousarray(array).view(np.dtype(dtype))[..., 0] if _is_wide(dtype) else array
 
 
 foreign_p.def_abstract_eval(_avals)

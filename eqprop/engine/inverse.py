@@ -6,8 +6,6 @@ cannot be kept between runs (``eqprop.evaluation.traced_programs``).
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
@@ -28,7 +26,7 @@ def inverse_matrix(matrix: Tree) -> Tree:
         return matrix
     place = jnp.arange(len(matrix))
 
-    def eliminate(state: tuple[Tree, Tree], k: Tree) -> tuple[tuple[Tree, Tree], Any]:
+    def eliminate(state: tuple[Tree, Tree], k: Tree) -> tuple[tuple[Tree, Tree], Tree]:
         a, column_of = state  # of which column each row was the pivot; −1 for none yet
         column = a[:, k]
         pivot = jnp.argmax(jnp.where(column_of < 0, jnp.abs(column), -1))

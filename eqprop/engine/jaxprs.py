@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 from jax.core import ShapedArray
@@ -15,7 +15,7 @@ FOREIGN = "foreign"
 """The operation that stands for a function which somebody else evaluates and differentiates (``engine/foreign.py``)."""
 
 
-def is_foreign(equation: Any) -> bool:
+def is_foreign(equation: JaxprEqn) -> bool:
     """Whether an operation of a traced program is such a function."""
     return equation.primitive.name == FOREIGN
 

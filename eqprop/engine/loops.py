@@ -6,13 +6,12 @@ A state keeps the types that it starts with: where tensors differ in type, what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
 from eqprop.engine.calculus import in_types_of
 from eqprop.engine.memory import in_a_scope
-from eqprop.engine.trees import Tree
+from eqprop.engine.trees import Array, Tree
 
 
 def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: Tree) -> tuple[Tree, Tree]:
@@ -36,7 +35,7 @@ def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: 
 def repeated(rounds: range, body: Callable[[Tree, Tree], Tree], start: Tree) -> Tree:
     """``jax.lax.fori_loop``: (round, state) ↦ state, for rounds that follow one another; the last state."""
 
-    def advance(round_: Any, state: Tree) -> Tree:
+    def advance(round_: Array, state: Tree) -> Tree:
         return in_types_of(start, body(round_, state))
 
     return jax.lax.fori_loop(rounds.start, rounds.stop, in_a_scope(advance), start)

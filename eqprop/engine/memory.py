@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from eqprop.engine.trees import Tree
@@ -55,7 +55,7 @@ class Memory:
     """Values by name, each in the scope in which it was worked out."""
 
     def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[Scope, dict[str, Any]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Scope, dict[str, Tree]] = WeakKeyDictionary()
 
     def once(self, name: str, compute: Callable[[], Tree]) -> Tree:
         """What is known by this name here or further out, or else what is computed now."""
@@ -78,7 +78,7 @@ class remembered(Generic[T]):  # noqa: N801 - it is read like property
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, owner: Any, kind: type | None = None) -> T:
+    def __get__(self, owner: object, kind: type | None = None) -> T:
         if owner is None:
             return self  # pyright: ignore[reportReturnType] - of the class, for those who read its documentation
         memory: Memory = owner.__dict__.setdefault("_memory", Memory())

@@ -8,18 +8,18 @@ and row (random rounding, after Parker's Monte Carlo arithmetic, 1997).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
 import jax.extend.core
 import jax.numpy as jnp
-from jax.extend.core import JaxprEqn
-from jax.typing import DTypeLike
+from jax.extend.core import JaxprEqn, Literal, Var
+from jax.typing import ArrayLike, DTypeLike
 
 from eqprop.engine.exact import is_complex, rounded, rounds
 from eqprop.engine.foreign import noisily
-from eqprop.engine.jaxprs import Typed, is_foreign, scan_counts
+from eqprop.engine.jaxprs import is_foreign, scan_counts
 from eqprop.engine.trees import Array, Tree
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
@@ -46,7 +46,7 @@ def with_rounding_noise(function: Callable[[Tree], Tree], example: Tree) -> Call
     closed, shape = jax.make_jaxpr(function, return_shape=True)(example)
     treedef = jax.tree.structure(shape)
 
-    def noisy(argument: Any, signs: Array) -> Tree:
+    def noisy(argument: Tree, signs: Array) -> Tree:
         return jax.tree.unflatten(treedef, _run(closed, jax.tree.leaves(argument), _Noise(signs)))
 
     return noisy
@@ -61,7 +61,7 @@ class _Noise:
     def __init__(self, signs: Array, start: int = 0) -> None:
         self.signs = signs
         self.start = start
-        self._factors: dict[Any, Any] = {}
+        self._factors: dict[Hashable, Array] = {}
 
     def __call__(self, value: jax.Array) -> jax.Array:
         if not rounded(value):
@@ -90,7 +90,7 @@ class _Noise:
         self.start = (self.start + 331) % TABLE
         return jnp.roll(jnp.asarray(self.signs), -self.start)
 
-    def turned(self, round_: Any) -> _Noise:
+    def turned(self, round_: ArrayLike) -> _Noise:
         """For a round of a loop, whose number is traced."""
         return _Noise(jnp.roll(self.signs, TURN * round_))
 
@@ -101,11 +101,11 @@ class _Noise:
 
 def _run(closed: Any, arguments: list[Tree], noise: _Noise) -> list[Tree]:
     jaxpr = closed.jaxpr if hasattr(closed, "consts") else closed
-    known: dict[Any, Any] = dict(zip(jaxpr.constvars, getattr(closed, "consts", ()), strict=True))
+    known: dict[Var, Tree] = dict(zip(jaxpr.constvars, getattr(closed, "consts", ()), strict=True))
     known.update(zip(jaxpr.invars, arguments, strict=True))
 
-    def read(variable: Typed) -> Tree:
-        return variable.val if isinstance(variable, jax.extend.core.Literal) else known[variable]
+    def read(variable: Var | Literal) -> Tree:
+        return variable.val if isinstance(variable, Literal) else known[variable]
 
     for equation in jaxpr.eqns:
         given = [read(v) for v in equation.invars]
@@ -133,7 +133,7 @@ def _scan(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     parameters = equation.params
     consts, first, rows = _cut(given, *scan_counts(equation))
 
-    def advance(state: tuple[Any, list[Tree]], row: list[Tree]) -> Tree:
+    def advance(state: tuple[ArrayLike, list[Tree]], row: list[Tree]) -> Tree:
         round_, carried = state
         results = _run(parameters["jaxpr"], [*consts, *carried, *row], noise.turned(round_))
         carried, seen, _ = _cut(results, len(first), len(results) - len(first))
@@ -149,10 +149,10 @@ def _while(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     parameters = equation.params
     asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
 
-    def goes_on(state: tuple[Any, list[Tree]]) -> Tree:
+    def goes_on(state: tuple[ArrayLike, list[Tree]]) -> Tree:
         return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *state[1])[0]
 
-    def advance(state: tuple[Any, list[Tree]]) -> tuple[Any, list[Tree]]:
+    def advance(state: tuple[ArrayLike, list[Tree]]) -> tuple[ArrayLike, list[Tree]]:
         round_, carried = state
         return round_ + 1, _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
 

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 
@@ -15,7 +15,7 @@ Precision = Literal["float64", "model"]
 _separated: ContextVar[bool] = ContextVar("eqprop_separated", default=False)
 
 
-def numbers_context(precision: Precision) -> AbstractContextManager[Any]:
+def numbers_context(precision: Precision) -> AbstractContextManager[object]:
     """Float64 in a scope of its own; nothing for the model's own precision. The global configuration stays as it is."""
     return jax.enable_x64(True) if precision == "float64" else nullcontext()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 import jax
 import jax.extend.core
@@ -74,7 +73,7 @@ def _lowest(found: Iterable[_Found]) -> _Found:
     return max(found, key=lambda each: (each.unit.eps, each.equation is not None), default=_Found(FINEST))
 
 
-def _inside(equation: Any) -> Iterator[_Found]:
+def _inside(equation: JaxprEqn) -> Iterator[_Found]:
     """The precision of every variable in the programs that an operation holds, and of what is evaluated elsewhere."""
     if is_foreign(equation):
         yield _Found(equation.params["function"].lowest)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.extend.core
 import numpy as np
+from jax.stages import Traced
 
 from eqprop.engine.memory import in_a_scope
 from eqprop.engine.rowwise import one_by_one
@@ -60,7 +60,7 @@ class Each:
         program: what it is at one row.
     """
 
-    def __init__(self, what: str, trace: Any) -> None:
+    def __init__(self, what: str, trace: Traced) -> None:
         self.program = trace.jaxpr
         self._treedef = jax.tree.structure(trace.out_info)
         self._what = what

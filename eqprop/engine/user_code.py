@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import dropwhile, takewhile
-from typing import Any
 
 import jax
 import numpy as np
@@ -141,7 +140,7 @@ def numbers(leaf: ArrayLike) -> np.ndarray:
     return array.astype(np.float64) if is_floating(array) or array.dtype.kind in "biu" else np.abs(array)
 
 
-def equal(a: Any, b: Any) -> bool:
+def equal(a: Tree, b: Tree) -> bool:
     """Whether two trees are equal in structure and in every entry; NaN equals NaN."""
     first, second = jax.tree.leaves(a), jax.tree.leaves(b)
     if jax.tree.structure(a) != jax.tree.structure(b):

@@ -29,7 +29,7 @@ POLL = 0.5
 """Seconds from one look to the next. Those in which the process itself was stopped are not counted."""
 
 
-def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
+def attended(call: Callable[..., Tree], what: str) -> Callable[..., Tree]:
     """The call, with what it raises and with JAX in the caller's precision.
 
     Args:
@@ -40,8 +40,8 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
         Stalled: by the returned function, where the process uses no processor for ``LIMIT`` seconds meanwhile.
     """
 
-    def waited(*arguments: Tree) -> Any:
-        future: Future[Any] = Future()
+    def waited(*arguments: Tree) -> Tree:
+        future: Future[Tree] = Future()
         wide = jax.config.values["jax_enable_x64"]
 
         def work() -> None:
@@ -57,7 +57,7 @@ def attended(call: Callable[..., Any], what: str) -> Callable[..., Any]:
     return waited
 
 
-def prepared(what: str, function: Callable[..., Any], *arguments: Tree) -> Callable[..., Any]:
+def prepared(what: str, function: Callable[..., Tree], *arguments: Tree) -> Callable[..., Tree]:
     """A function compiled with little effort, for what is asked before or beside a search; attended.
 
     Args:
@@ -69,7 +69,7 @@ def prepared(what: str, function: Callable[..., Any], *arguments: Tree) -> Calla
     return attended(lowered.compile(compiler_options=compiler_options()), what)
 
 
-def _result(future: Future[Any], what: str) -> Any:
+def _result(future: Future[Tree], what: str) -> Tree:
     idle, spent = 0.0, time.process_time()
     while True:
         try:

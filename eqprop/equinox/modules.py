@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from eqprop.adapters import Tensors, arguments_of, library, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of
 from eqprop.arguments import flag, got
 from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Array, Tree
 from eqprop.equinox.state import Remembered
 from eqprop.errors import InvalidInput
 
@@ -17,14 +18,14 @@ REMEDY = "A module with state needs state=, one with dropout key=, and one that 
 
 
 def from_module(
-    module: Any,
+    module: Module,
     inputs: Inputs,
-    state: Any = None,
+    state: Tree = None,
     *,
-    key: Any = None,
+    key: Array | None = None,
     per_sample: bool = True,
     axis_name: str = "batch",
-    loss: Callable[[Outputs], Any] | None = None,
+    loss: Callable[[Outputs], Array] | None = None,
     name: str = "",
     differentiate_state: bool = False,
     **options: Any,
@@ -61,11 +62,11 @@ def from_module(
     arrays, rest = eqx.partition(module, eqx.is_array)
     params, remembered = Tensors.of(arrays), Remembered(eqx, module, state)
 
-    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Outputs:
+    def call(tensors: Named, inputs: Inputs) -> Outputs:
         whole = eqx.combine(params.rebuilt(tensors), rest)
         kept = remembered.rebuilt(tensors)
 
-        def one(arguments: tuple[Any, ...], key: Any) -> Outputs:
+        def one(arguments: tuple[Inputs, ...], key: Array | None) -> Outputs:
             keyed = options if key is None else {**options, "key": key}
             return whole(*arguments, *kept, **keyed)[0] if kept else whole(*arguments, **keyed)
 
@@ -84,7 +85,9 @@ def from_module(
     )
 
 
-def _over_samples(one: Callable[..., Outputs], arguments: tuple[Any, ...], key: Any, axis_name: str) -> Outputs:
+def _over_samples(
+    one: Callable[..., Outputs], arguments: tuple[Inputs, ...], key: Array | None, axis_name: str
+) -> Outputs:
     """A function of one sample and its key, at each sample."""
     samples = jax.tree.leaves(arguments)[0].shape[0]
     keys = None if key is None else jax.random.split(key, samples)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 
-from eqprop.adapters import Tensors
-from eqprop.engine import leaf_paths
+from eqprop.adapters import Module, Named, Tensors
+from eqprop.engine import Tree, leaf_paths
 
 STATISTICS = {
     f"{index}_state_index/{position}": word
@@ -27,7 +24,7 @@ class Remembered:
         state: their ``State``; None where the module is called without one.
     """
 
-    def __init__(self, eqx: Any, module: Any, state: Any) -> None:
+    def __init__(self, eqx: Module, module: Module, state: Tree) -> None:
         leaves, self._treedef = jax.tree.flatten(state)
         places = _places(eqx, module, jax.tree.unflatten(self._treedef, range(len(leaves)))) if leaves else {}
         named = {place: path for path, place in places.items()}
@@ -36,11 +33,11 @@ class Remembered:
         self._present = state is not None
 
     @property
-    def by_path(self) -> Mapping[str, Any]:
+    def by_path(self) -> Named:
         """Path → array."""
         return self._tensors.by_path
 
-    def rebuilt(self, tensors: Mapping[str, Any]) -> tuple[Any, ...]:
+    def rebuilt(self, tensors: Named) -> tuple[Tree, ...]:
         """A state of these tensors, which a call may use up, as the argument that it is; none where there is none."""
         if not self._present:
             return ()
@@ -48,10 +45,10 @@ class Remembered:
         return (jax.tree.unflatten(self._treedef, [by_name[name] for name in self._names]),)
 
 
-def _places(eqx: Any, module: Any, numbered: Any) -> dict[str, int]:
+def _places(eqx: Module, module: Module, numbered: Tree) -> dict[str, int]:
     """Path → number of a leaf of the state, where the numbered state has these numbers in place of its leaves."""
 
-    def is_index(leaf: Any) -> bool:
+    def is_index(leaf: object) -> bool:
         return isinstance(leaf, eqx.nn.StateIndex)
 
     found = jax.tree_util.tree_leaves_with_path(module, is_leaf=is_index)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from eqprop.claims import Outputs, Pair
 from eqprop.engine import LARGE, Precision, Roundoff, Tree, coarsest, lowest_precisions
@@ -92,7 +92,7 @@ class Row:
         return next(prop for prop in self.properties if prop.name == name)
 
 
-def units_of(program: Any, outputs: Outputs) -> dict[str, Roundoff]:
+def units_of(program: ClosedJaxpr, outputs: Outputs) -> dict[str, Roundoff]:
     """For each property, the lowest floating precision that its sides depend on.
 
     Args:

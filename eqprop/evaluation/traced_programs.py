@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 from jax import export
+from jax.extend.core import ClosedJaxpr
 
 from eqprop.engine import Tree, active_folder, primitives
 from eqprop.probes import Probe
@@ -73,7 +74,7 @@ class Slot:
             path.unlink(missing_ok=True)
             return None
 
-    def keep(self, jitted: Any, argument: Any, facts: Facts) -> Callable[..., Tree]:
+    def keep(self, jitted: Any, argument: Tree, facts: Facts) -> Callable[..., Tree]:
         """Write a program, and return it as it will be found again.
 
         Nothing is written where the disk refuses.
@@ -95,7 +96,7 @@ class Slot:
         return exported.call
 
 
-def keepable(program: Any) -> bool:
+def keepable(program: ClosedJaxpr) -> bool:
     """Whether a traced program may be loaded by a process that has not lowered it: it calls no LAPACK."""
     return LAPACK.isdisjoint(primitives(program))
 

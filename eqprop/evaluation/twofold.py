@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, final
+from typing import TypeVar, final
 
 import jax
 import numpy as np
 
-from eqprop.engine import Roundoff, Unsupported, attended, numbers_context
+from eqprop.engine import Array, Roundoff, Unsupported, attended, numbers_context
 from eqprop.evaluation.compiled import as_users_run
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.walked import Walked
@@ -129,5 +129,5 @@ def _beside(walked: Measured, compiled: Sequence[np.ndarray]) -> Measured:
     )
 
 
-def _flat(leaves: Sequence[Any]) -> np.ndarray:
+def _flat(leaves: Sequence[Array | np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0), *(np.ravel(np.asarray(leaf, np.float64)) for leaf in leaves)])

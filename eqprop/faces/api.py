@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from os import PathLike
-from typing import Any
 
 from eqprop.arguments import function_of
 from eqprop.engine import Precision
@@ -17,14 +16,14 @@ from eqprop.search import ignore
 
 
 def run(
-    pairs: Any,
+    pairs: object,
     *,
     profile: str = "gate",
     seed: int | None = None,
     precision: Precision = "float64",
     properties: str | Property | Iterable[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
-    optimizer: Any = None,
+    optimizer: object = None,
     unseen: bool = True,
     evaluator: Choice = "auto",
     max_architectures: int | None = None,
@@ -73,13 +72,13 @@ def run(
 
 
 def verify(
-    *pairs: Any,
+    *pairs: object,
     profile: str = "gate",
     seed: int | None = None,
     precision: Precision = "float64",
     properties: str | Property | Iterable[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
-    optimizer: Any = None,
+    optimizer: object = None,
     unseen: bool = True,
     evaluator: Choice = "auto",
     max_architectures: int | None = None,
@@ -92,7 +91,7 @@ def verify(
         Falsified: an AssertionError with every counterexample in its message, and ``report``.
         InvalidInput: for arguments that cannot be used.
     """
-    given: Any = pairs[0] if len(pairs) == 1 else pairs
+    given: object = pairs[0] if len(pairs) == 1 else pairs
     report = run(
         given,
         profile=profile,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from eqprop.results import (
     Applying,
     Outcome,
     PropertyName,
+    Record,
     Report,
     Verdict,
     code_of,
@@ -202,13 +202,13 @@ def _place(target: str, pair: str, name: str) -> tuple[str, str, str]:
 
 
 def parametrize(
-    *pairs: Any,
+    *pairs: object,
     profile: str | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
     properties: str | Property | Sequence[str | Property] | None = None,
     save: str | PathLike[str] | None = None,
-    optimizer: Any = None,
+    optimizer: object = None,
     unseen: bool | None = None,
     evaluator: Choice | None = None,
     max_architectures: int | None = None,
@@ -241,7 +241,7 @@ def parametrize(
         ... def test_symmetries(case):
         ...     case.verify()
     """
-    every: dict[str, Any] = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
+    every: Record = {"profile": profile, "seed": seed, "precision": precision, "properties": properties}
     every |= {"save": save, "optimizer": optimizer, "unseen": unseen, "evaluator": evaluator}
     every |= {"max_architectures": max_architectures, "probes": probes, "max_time": max_time}
     given = {k: v for k, v in every.items() if v is not None}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -39,7 +38,7 @@ class Merged:
         return Report(verdicts, settings.seed, settings.profile, places=self.places)
 
 
-def merged(reports: Iterable[Any]) -> Merged:
+def merged(reports: Iterable[pytest.TestReport]) -> Merged:
     """The verdicts in the reports of tests."""
     records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
     places = {record["verdict"]["pair"]: record["place"] for record in records if record["place"]}

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +19,7 @@ from eqprop.faces.project import DRAWN_DIFFERENTLY, Project, has_table
 from eqprop.kept import KeptLedger, KnownFailure, is_test
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.reports import asked as asked_form
-from eqprop.results import NOTHING_KEPT, Applying
+from eqprop.results import NOTHING_KEPT, Applying, Record
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
@@ -52,8 +52,8 @@ class Settings:
 
     targets: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
-    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    configured: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    asked: Record = field(default_factory=Record)
+    configured: Record = field(default_factory=Record)
     known: Known = field(default_factory=Known)
     drawn_seed: int = GATE_SEED
     whole: bool = False
@@ -75,7 +75,7 @@ class Settings:
         """
         ids = tuple(arg.partition("@")[0] for arg in config.args if arg.startswith(ID_PREFIX))
         config.args = [arg for arg in config.args if not arg.startswith(ID_PREFIX)]
-        sent: dict[str, Any] | None = getattr(config, "workerinput", {}).get(SENT)
+        sent: Record | None = getattr(config, "workerinput", {}).get(SENT)
         if sent is not None:
             table, baseline = sent.pop("known")
             known = Known(table, [KnownFailure(**entry) for entry in baseline])
@@ -117,9 +117,9 @@ class Settings:
             asked_form(text)
         return settings
 
-    def to_worker(self) -> dict[str, Any]:
+    def to_worker(self) -> Record:
         """As what xdist can send: lists, dictionaries, strings and numbers."""
-        plain: dict[str, Any] = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
+        plain: Record = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
         plain["reports"] = list(self.reports)
         plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline]]
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
@@ -145,14 +145,14 @@ class Settings:
         merged = self._merged({})
         return f"seed {merged['seed']}, profile {merged['profile']}, precision {merged['precision']}"
 
-    def _merged(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _merged(self, given: Record) -> Record:
         """``given`` comes from a decorator: behind the command line, before pyproject.toml."""
         merged = {"profile": "gate", "precision": "float64", **self.configured, **given, **self.asked}
         if "seed" not in merged:
             merged["seed"] = GATE_SEED if profile_named(merged["profile"]).fixed_seed else self.drawn_seed
         return merged
 
-    def options(self, **given: Any) -> Options:
+    def options(self, **given: object) -> Options:
         """The options of searches.
 
         Raises:
@@ -160,7 +160,7 @@ class Settings:
         """
         from eqprop.runs import make_options
 
-        arguments: dict[str, Any] = {"save": Path(".eqprop"), **self._merged(given)}
+        arguments: Record = {"save": Path(".eqprop"), **self._merged(given)}
         return make_options(**arguments)
 
     def strays(self, seen: Collection[tuple[str, str]]) -> list[Absent]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """Note whether ``--dist`` was given, before xdist turns ``-n 4`` into ``--dist load``."""
     config.stash[FREE_TO_SCHEDULE] = getattr(config.option, "dist", "") == "no" and Settings.wanted(config)
     return (yield)
@@ -147,7 +148,7 @@ class CaseItem(pytest.Function):
         for mark in _marks(self.config, case):
             self.add_marker(mark)
 
-    def reportinfo(self) -> tuple[Any, int | None, str]:
+    def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.config.rootpath / ROOT, None, self.case.id
 
 

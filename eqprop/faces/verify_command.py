@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,7 @@ from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.kept import is_test
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
-from eqprop.results import NOTHING_KEPT, Applying, Report
+from eqprop.results import NOTHING_KEPT, Applying, Record, Report
 
 if TYPE_CHECKING:
     from eqprop.properties import Property
@@ -97,7 +97,7 @@ def verify(
     output: str,
     save: Path,
     verbose: bool,
-    **asked: Any,
+    **asked: object,
 ) -> int:
     """Verify TARGETs: the built-in catalog (by default), an entry's name, or package.module:attribute.
 
@@ -142,13 +142,13 @@ def _with_strays(report: Report, known: Known, tasks: list[SearchTask], asked: S
     return replace(report, verdicts=(*report.verdicts, *(v for target, v in strays if target or not known.baseline)))
 
 
-def _options(context: click.Context, project: Project | None, save: Path, asked: dict[str, Any]) -> Options:
+def _options(context: click.Context, project: Project | None, save: Path, asked: Record) -> Options:
     """What the command line asks for; where it does not, what the project says."""
     from eqprop.runs import make_options
 
     configured = project.configured if project else {}
     said = {k: value for k, value in configured.items() if context.get_parameter_source(k) is not COMMANDLINE}
-    arguments: dict[str, Any] = {**asked, "properties": asked["properties"] or None, **said}
+    arguments: Record = {**asked, "properties": asked["properties"] or None, **said}
     return make_options(save=writable(save), **arguments)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.discrete import same
 from eqprop.finding.found import Found
 from eqprop.finding.moments import Terms, diagonal
+from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject
 from eqprop.finding.writing import Call
 from eqprop.groups import Group, Integers, Sign
@@ -54,7 +54,7 @@ def _exponential(subject: Subject, interface: Interface, writers: Side, readers:
             yield subject.found("exponential", f"R^{interface.size}, exponential", blocks, interface.size, call)
 
 
-def _shifts(points: Any, bias: Occurrence, readers: Side) -> bool:
+def _shifts(points: Points, bias: Occurrence, readers: Side) -> bool:
     own = points.gradients[bias.block.leaf][:, None, :]
     terms = [diagonal(points, o, o, ()) for o in readers]
     total, size = own - sum(t.total for t in terms), np.abs(own) + sum(t.size for t in terms)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from eqprop.finding.matrices import FEW
 from eqprop.finding.moments import Terms, diagonal, moment, null_space
 from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject, each_of, powered
-from eqprop.finding.writing import Call, Unwritable
+from eqprop.finding.writing import Call, Tensors, Unwritable
 from eqprop.groups import ComplexLinear, ComplexScaling
 
 Layout = Literal["interleaved", "halves"]
@@ -96,7 +96,7 @@ def _pairings(phases: np.ndarray) -> Iterator[np.ndarray]:
 
 def _couples(interface: Interface) -> tuple[Couple, ...] | None:
     """The occurrences two by two, the first of each earlier in its tensor; None where they do not come in twos."""
-    alike: dict[Any, list[Occurrence]] = {}
+    alike: dict[Hashable, list[Occurrence]] = {}
     for o in interface.occurrences:
         sizes = o.block.positions.shape
         others = tuple(r for place, (r, _) in enumerate(o.block.factors) if place != o.place and sizes[place] > 1)
@@ -141,7 +141,7 @@ def complex_group(subject: Subject, interface: Interface, pairing: Pairing) -> F
     sides = {"writes": 1, "reads": -1}
     roles = {role: [o for o, p in zip(both, pairing.moduli, strict=True) if p == side] for role, side in sides.items()}
 
-    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+    def make(tensors: dict[str, Tensors], copies: int | None) -> Call:
         return Call("hidden_units", (powered(group, copies),), tensors)
 
     group = (ComplexLinear if pairing.matrices else ComplexScaling)(interface.size, layout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
 from eqprop.finding.samples import Leaves
 from eqprop.finding.subject import Subject, each_of, powered
-from eqprop.finding.writing import Call
+from eqprop.finding.writing import Call, Tensors
 from eqprop.groups import Permutation, Sign
 
 EQUAL = 1e-9
@@ -62,7 +62,7 @@ def permutation_group(subject: Subject, interface: Interface, shared: tuple[int,
     """
     group = Permutation(interface.size)
 
-    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+    def make(tensors: dict[str, Tensors], copies: int | None) -> Call:
         return Call("hidden_units", (powered(group, copies),), tensors)
 
     call = subject.call({"writes": interface.occurrences}, shared, make)
@@ -151,7 +151,7 @@ def sign_group(subject: Subject, interface: Interface, shared: tuple[int, ...], 
         Unwritable: as ``Subject.call``.
     """
 
-    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+    def make(tensors: dict[str, Tensors], copies: int | None) -> Call:
         return Call("hidden_units", (powered(Sign(interface.size), copies),), tensors)
 
     call = subject.call({"writes": some}, shared, make)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.finding.writing import Call
+from eqprop.results import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Found:
         """The claim that is made of it."""
         return Pair(self.model, self.transformation)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """As JSON has it."""
         return {
             "name": self.name,

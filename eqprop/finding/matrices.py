@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from eqprop.finding.blocks import Interface
+from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
 from eqprop.finding.moments import Terms, matrix_condition
 from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject, each_of, powered
-from eqprop.finding.writing import Call
+from eqprop.finding.writing import Call, Tensors
 from eqprop.groups import GeneralLinear, Orthogonal
 
 LEAST_POINTS = 8
@@ -60,12 +60,12 @@ def matrix_group(subject: Subject, interface: Interface, matrices: Matrices) -> 
         Unwritable: as ``Subject.call``.
     """
     base = (GeneralLinear if matrices.kind == "GL" else Orthogonal)(interface.size)
-    roles: dict[str, list[Any]] = {"writes": [], "reads": []}
+    roles: dict[str, list[Occurrence]] = {"writes": [], "reads": []}
     for occurrence in interface.occurrences:
         reads = matrices.kind == "GL" and occurrence.parity < 0
         roles["reads" if reads else "writes"].append(occurrence)
 
-    def make(tensors: dict[str, dict[str, Any]], copies: int | None) -> Call:
+    def make(tensors: dict[str, Tensors], copies: int | None) -> Call:
         return Call("hidden_units", (powered(base, copies),), tensors)
 
     text = f"{matrices.kind}({interface.size}){each_of(interface, matrices.shared)}"

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
+from eqprop.engine import Typed
 from eqprop.finding.atoms import Atoms, Axes, Axis
 
-Rule = Callable[[Atoms, Any, Sequence[Axes]], Sequence[Axes]]
+Rule = Callable[[Atoms, JaxprEqn, Sequence[Axes]], Sequence[Axes]]
 """Of the atoms, an operation, and the axes of its operands: the axes of its results."""
 
 
-def shape_of(variable: Any) -> tuple[int, ...]:
+def shape_of(variable: Typed) -> tuple[int, ...]:
     """Of a variable or a literal of a traced program."""
     return tuple(variable.aval.shape)
 
 
-def elementwise(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def elementwise(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     """Entry by entry: the operands' axes move together. Scalars have none, and axes of length 1 are repeated."""
     shape = shape_of(equation.outvars[0])
     out: list[Axis] = []
@@ -36,7 +37,7 @@ def _join_all(atoms: Atoms, first: Axes, second: Axes, but: int | None = None) -
             atoms.join(a, b)
 
 
-def _dot_general(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _dot_general(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     (left, right), (left_batch, right_batch) = equation.params["dimension_numbers"]
     first, second = given
     for i, j in zip(left, right, strict=True):
@@ -48,7 +49,7 @@ def _dot_general(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence
     return [(*(first[i] for i in left_batch), *kept)]
 
 
-def _convolution(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _convolution(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     numbers, groups = equation.params["dimension_numbers"], equation.params["feature_group_count"]
     images, kernel = given
     read, written = images[numbers.lhs_spec[1]], kernel[numbers.rhs_spec[0]]
@@ -66,7 +67,7 @@ def _convolution(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence
     return [tuple(out)]
 
 
-def _broadcast(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _broadcast(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     shape = equation.params["shape"]
     out = list(atoms.fresh(shape))
     for axis, place in zip(given[0], equation.params["broadcast_dimensions"], strict=True):
@@ -75,41 +76,41 @@ def _broadcast(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[A
     return [tuple(out)]
 
 
-def _reshape(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _reshape(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     return [atoms.regrouped(given[0], shape_of(equation.outvars[0]))]
 
 
-def _squeeze(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _squeeze(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     del atoms
     return [tuple(axis for place, axis in enumerate(given[0]) if place not in equation.params["dimensions"])]
 
 
-def _transpose(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _transpose(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     del atoms
     return [tuple(given[0][place] for place in equation.params["permutation"])]
 
 
-def _reduce(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _reduce(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     del atoms
     kept = tuple(axis for place, axis in enumerate(given[0]) if place not in equation.params["axes"])
     return [kept for _ in equation.outvars]
 
 
-def _slice(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _slice(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     params = equation.params
     steps = params["strides"] or (1,) * len(given[0])
     bounds = zip(given[0], params["start_indices"], params["limit_indices"], steps, strict=True)
     return [tuple(atoms.cut(axis, *map(int, bound)) for axis, *bound in bounds)]
 
 
-def _split(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _split(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     place = equation.params["axis"]
     ends = np.cumsum(equation.params["sizes"]).tolist()
     parts = [atoms.cut(given[0][place], a, b) for a, b in zip([0, *ends], ends, strict=False)]
     return [(*given[0][:place], part, *given[0][place + 1 :]) for part in parts]
 
 
-def _concatenate(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _concatenate(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     place = equation.params["dimension"]
     for axes in given[1:]:
         _join_all(atoms, given[0], axes, but=place)
@@ -117,14 +118,14 @@ def _concatenate(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence
     return [(*given[0][:place], joined, *given[0][place + 1 :])]
 
 
-def _stack(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _stack(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     for axes in given[1:]:
         _join_all(atoms, given[0], axes)
     place = equation.params["axis"]
     return [(*given[0][:place], atoms.new(len(given)), *given[0][place:])]
 
 
-def _pad(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _pad(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     padded = zip(given[0], equation.params["padding_config"], shape_of(equation.outvars[0]), strict=True)
     return [tuple(_padded(atoms, axis, config, size) for axis, config, size in padded)]
 
@@ -138,7 +139,7 @@ def _padded(atoms: Atoms, axis: Axis, config: tuple[int, int, int], size: int) -
     return atoms.side_by_side([atoms.new(low), axis, atoms.new(high)])
 
 
-def _gather(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _gather(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     """Whole axes of the operand, and the axes of the indices: an embedding keeps its features and takes the tokens'."""
     numbers = equation.params["dimension_numbers"]
     gone = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
@@ -153,7 +154,7 @@ def _gather(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes
     return [tuple(out)]
 
 
-def _whole_axes(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _whole_axes(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     """Axes of the first operand that come out as long as they were."""
     return [
         tuple(
@@ -164,7 +165,7 @@ def _whole_axes(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[
     ]
 
 
-def _dynamic_update_slice(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _dynamic_update_slice(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     del equation
     for whole, part in zip(given[0], given[1], strict=True):
         if atoms.size(whole) == atoms.size(part):
@@ -172,12 +173,12 @@ def _dynamic_update_slice(atoms: Atoms, equation: Any, given: Sequence[Axes]) ->
     return [given[0]]
 
 
-def _reversed(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def _reversed(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     gone = equation.params["dimensions"]
     return [tuple(atoms.new(atoms.size(a)) if place in gone else a for place, a in enumerate(given[0]))]
 
 
-def unknown(atoms: Atoms, equation: Any, given: Sequence[Axes]) -> Sequence[Axes]:
+def unknown(atoms: Atoms, equation: JaxprEqn, given: Sequence[Axes]) -> Sequence[Axes]:
     """Nothing is known of what comes out."""
     del given
     return [atoms.fresh(shape_of(out)) for out in equation.outvars]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from eqprop.claims import Model
-from eqprop.engine import Each, gradient, inner, traced
+from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Array, Each, Tree, gradient, inner, traced
 from eqprop.errors import InvalidInput
 from eqprop.probes import inputs_of, params_of
 
@@ -37,13 +37,13 @@ class Points:
     """
 
     params: Leaves
-    inputs: Any
+    inputs: Inputs
     gradients: Leaves
 
     def rows(self, start: int, stop: int) -> Points:
         """Some of them."""
 
-        def part(leaf: Any) -> Any:
+        def part(leaf: Tree) -> Tree:
             return leaf[start:stop]
 
         return Points(*(jax.tree.map(part, tree) for tree in (self.params, self.inputs, self.gradients)))
@@ -79,23 +79,23 @@ class Sampler:
             raise InvalidInput(msg)
         return Points(tuple(np.asarray(leaf, float) for leaf in params), inputs, gradients)
 
-    def outputs(self, params: Leaves, inputs: Any) -> Float[np.ndarray, "rows outputs"]:
+    def outputs(self, params: Leaves, inputs: Inputs) -> Float[np.ndarray, "rows outputs"]:
         """All outputs of each row, side by side."""
         leaves = jax.tree.leaves(self._apply(params, inputs))
         return np.concatenate([np.asarray(leaf, float).reshape(len(leaf), -1) for leaf in leaves], 1)
 
-    def _of_leaves(self, floats: Sequence[Any], inputs: Any) -> Any:
+    def _of_leaves(self, floats: Sequence[Array], inputs: Inputs) -> Outputs:
         return self.model.apply(self.model.param_leaves.join(tuple(floats)), inputs)
 
     @property
-    def _example(self) -> tuple[Any, Any]:
-        def wide(leaf: Any) -> Any:
+    def _example(self) -> tuple[tuple[Array, ...], Inputs]:
+        def wide(leaf: ArrayLike) -> Array:
             return jnp.asarray(leaf, float if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else None)
 
         return tuple(map(wide, self.model.param_leaves.split(self.model.params))), jax.tree.map(wide, self.model.inputs)
 
     @cached_property
-    def _outputs(self) -> Any:
+    def _outputs(self) -> Outputs:
         return jax.eval_shape(self._of_leaves, *self._example)
 
     @cached_property
@@ -104,7 +104,7 @@ class Sampler:
 
     @cached_property
     def _gradient(self) -> Each:
-        def of(floats: Any, inputs: Any, cotangent: Any) -> Any:
+        def of(floats: Sequence[Array], inputs: Inputs, cotangent: Outputs) -> Tree:
             return gradient(lambda at: inner(cotangent, self._of_leaves(at, inputs)))(floats)
 
         return Each("the gradient", traced(of, *self._example, self._outputs))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
 from eqprop.finding.moments import diagonal, null_space
 from eqprop.finding.subject import Subject, each_of, powered
-from eqprop.finding.writing import Call
+from eqprop.finding.writing import Call, Tensors
 from eqprop.groups import Scaling
 
 
@@ -47,11 +46,11 @@ def scaling_group(subject: Subject, interface: Interface, shared: tuple[int, ...
     powers = sorted({p for _, p in moved}, reverse=True)
     roles: dict[float, list[Occurrence]] = {p: [o for o, q in moved if q == p] for p in powers}
 
-    def make(tensors: dict[float, dict[str, Any]], copies: int | None) -> Call:
+    def make(tensors: dict[float, Tensors], copies: int | None) -> Call:
         group = powered(Scaling(interface.size), copies)
         read = [p for p in powers if p < 0]
         if powers[0] == 1 and len(powers) - len(read) == 1 and len(read) <= 1:
-            named: dict[str, Any] = {"writes": tensors[1], **({"reads": tensors[read[0]]} if read else {})}
+            named: dict[str, object] = {"writes": tensors[1], **({"reads": tensors[read[0]]} if read else {})}
             return Call("hidden_units", (group,), {**named, **({"power": -read[0]} if read and read[0] != -1 else {})})
         more = {} if copies is None else {"copies": copies}
         return Call("scaled_units", (interface.size, tensors), more)

@@ -16,14 +16,14 @@ from eqprop.finding.found import Found
 from eqprop.finding.periods import half_periods_of
 from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler
 from eqprop.finding.tracing import traced_axes
-from eqprop.finding.writing import Call, Place, Unwritable, merged, place_of, spelled
+from eqprop.finding.writing import Call, Place, Spelled, Tensors, Unwritable, merged, place_of, spelled
 from eqprop.groups import Group, Power
 
 ROUNDING = 1e-12
 """Gradients below this part of the largest one are rounding: of a key's bias, say, which a softmax does not see."""
 
 Roles = Mapping[Any, Sequence[Occurrence]]
-Maker = Callable[[dict[Any, dict[str, Any]], int | None], Call]
+Maker = Callable[[dict[Any, Tensors], int | None], Call]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class Subject:
 
     def axes(
         self, occurrences: Iterable[Occurrence], shared: Sequence[int] = (), fixed: Mapping[int, int] | None = None
-    ) -> dict[str, Any]:
+    ) -> Tensors:
         """The tensors of some occurrences with the axis of the units in each, as constructors take them.
 
         Args:
@@ -129,7 +129,7 @@ class Subject:
             labels = {occurrence.place: "units", **{roots.index(root): "copies" for root in shared}}
             at = {roots.index(root): index for root, index in (fixed or {}).items()}
             by_leaf.setdefault(occurrence.block.leaf, []).append(place_of(occurrence.block, labels, at))
-        found: dict[str, Any] = {}
+        found: Tensors = {}
         for leaf, parts in by_leaf.items():
             for place in merged(parts):
                 for path, axis in spelled(self.paths[leaf], self.shapes[leaf], place).items():
@@ -174,7 +174,7 @@ class Subject:
         return Found(self.model, kind, group, tensors, units, call, continuous=continuous)
 
 
-def _unused(path: str, axis: Any, found: Mapping[str, Any], axes: int) -> str:
+def _unused(path: str, axis: Spelled, found: Tensors, axes: int) -> str:
     """The path, with empty slices where it is taken: a recurrent kernel is moved along two of its axes."""
     spellings = [path, *(f"{path}[{', '.join(':' * n)}]" for n in range(1, axes + 1))]
     free = [spelling for spelling in spellings if found.get(spelling, axis) == axis]

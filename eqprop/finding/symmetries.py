@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eqprop.finding.proof import Proven
+from eqprop.results import Record
 
 
 class Row(NamedTuple):
@@ -60,7 +61,7 @@ class Symmetries:
     @property
     def interfaces(self) -> tuple[Row, ...]:
         """The table: what moves the same units of the same tensors is one row."""
-        rows: dict[Any, list[Proven]] = {}
+        rows: dict[tuple[tuple[str, ...], int], list[Proven]] = {}
         for one in self.found:
             rows.setdefault((one.found.tensors, one.found.units), []).append(one)
         return tuple(self._row(tensors, size, tuple(members)) for (tensors, size), members in rows.items())
@@ -79,7 +80,7 @@ class Symmetries:
         """0 where all that was found is proven or was not asked about, else 1."""
         return 0 if all(one.verdict in ("proven", "") for one in self.found) and not self.undeclared else 1
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """As nested dictionaries, lists, strings and numbers."""
         return {
             "model": self.model,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from eqprop.claims import Model
-from eqprop.engine import inner_programs, scan_counts, traced
+from eqprop.engine import Typed, inner_programs, scan_counts, traced
 from eqprop.finding.atoms import Atoms, Axes
 from eqprop.finding.rules import RULES, elementwise, shape_of
 
@@ -35,7 +36,7 @@ def traced_axes(model: Model) -> tuple[Atoms, list[list[Piece]]]:
     program = trace.jaxpr.jaxpr
     leaves = program.invars[: len(params)]
     pieces = [_pieces(atoms, program, leaf) for leaf in leaves]
-    known: dict[Any, Followed] = {}
+    known: dict[Var, Followed] = {}
     for leaf, own in zip(leaves, pieces, strict=True):
         known[leaf] = own[0].axes
         if len(own) > 1:
@@ -45,11 +46,11 @@ def traced_axes(model: Model) -> tuple[Atoms, list[list[Piece]]]:
     return atoms, pieces
 
 
-def _variables(equation: Any) -> list[Any]:
-    return [operand for operand in equation.invars if not hasattr(operand, "val")]
+def _variables(equation: JaxprEqn) -> list[Var]:
+    return [operand for operand in equation.invars if not isinstance(operand, Literal)]
 
 
-def _pieces(atoms: Atoms, program: Any, leaf: Any) -> list[Piece]:
+def _pieces(atoms: Atoms, program: Jaxpr, leaf: Var) -> list[Piece]:
     """The parts of a leaf that is only ever sliced along one axis (the layers of a Python loop), else all of it."""
     shape = shape_of(leaf)
     used = [equation for equation in program.eqns if leaf in _variables(equation)]
@@ -64,7 +65,7 @@ def _pieces(atoms: Atoms, program: Any, leaf: Any) -> list[Piece]:
     return [Piece(a, b, c, atoms.fresh((*shape[:a], c - b, *shape[a + 1 :]))) for a, b, c in cuts]
 
 
-def _cut(equation: Any) -> tuple[int, int, int]:
+def _cut(equation: JaxprEqn) -> tuple[int, int, int]:
     """The one axis that a slice cuts, from where to where; −1 where it cuts several, or in steps."""
     params, shape = equation.params, shape_of(equation.invars[0])
     bounds = list(zip(params["start_indices"], params["limit_indices"], strict=True))
@@ -75,15 +76,15 @@ def _cut(equation: Any) -> tuple[int, int, int]:
 
 
 def _follow(
-    atoms: Atoms, program: Any, given: Sequence[Followed], already: Mapping[Any, Followed] | None = None
+    atoms: Atoms, program: Jaxpr, given: Sequence[Followed], already: Mapping[Var, Followed] | None = None
 ) -> list[Followed]:
     """The axes of what a program returns; of some variables they are known already."""
-    known: dict[Any, Followed] = dict.fromkeys(program.constvars)
+    known: dict[Var, Followed] = dict.fromkeys(program.constvars)
     known.update(zip(program.invars, given, strict=True))
     known.update(already or {})
 
-    def axes(atom: Any) -> Followed:
-        return None if hasattr(atom, "val") else known[atom]
+    def axes(atom: Var | Literal) -> Followed:
+        return None if isinstance(atom, Literal) else known[atom]
 
     for equation in program.eqns:
         if already and equation.outvars[0] in already:
@@ -95,7 +96,7 @@ def _follow(
     return [axes(out) for out in program.outvars]
 
 
-def _step(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> Sequence[Followed]:
+def _step(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Sequence[Followed]:
     name, inner = equation.primitive.name, list(inner_programs(equation))
     if name == "scan":
         return _scan(atoms, equation, given)
@@ -108,13 +109,13 @@ def _step(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> Sequence[Fo
     return RULES.get(name, elementwise)(atoms, equation, _present(atoms, equation.invars, given))
 
 
-def _present(atoms: Atoms, variables: Sequence[Any], given: Sequence[Followed]) -> list[Axes]:
+def _present(atoms: Atoms, variables: Sequence[Typed], given: Sequence[Followed]) -> list[Axes]:
     """Axes of all values, new ones of those that depend on no parameter."""
     pairs = zip(variables, given, strict=True)
     return [atoms.fresh(shape_of(variable)) if axes is None else axes for variable, axes in pairs]
 
 
-def _scan(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Followed]:
+def _scan(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> list[Followed]:
     """A body whose carried values come in as they go out; the axes of the rounds move together."""
     constants, carried = scan_counts(equation)
     state = _present(atoms, equation.invars[constants : constants + carried], given[constants : constants + carried])
@@ -129,7 +130,7 @@ def _scan(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Follow
     return [*state, *(None if axes is None else (rounds, *axes) for axes in out[carried:])]
 
 
-def _while(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Followed]:
+def _while(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> list[Followed]:
     before, constants = equation.params["cond_nconsts"], equation.params["body_nconsts"]
     body = getattr(equation.params["body_jaxpr"], "jaxpr", equation.params["body_jaxpr"])
     state = _present(atoms, equation.invars[before + constants :], given[before + constants :])
@@ -137,7 +138,7 @@ def _while(atoms: Atoms, equation: Any, given: Sequence[Followed]) -> list[Follo
     return list(state)
 
 
-def _cond(atoms: Atoms, branches: Sequence[Any], given: Sequence[Followed]) -> list[Followed]:
+def _cond(atoms: Atoms, branches: Sequence[Jaxpr], given: Sequence[Followed]) -> list[Followed]:
     first, *others = [_follow(atoms, branch, given[1:]) for branch in branches]
     for other in others:
         _join(atoms, first, other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from eqprop.finding.moments import Terms, null_space
 from eqprop.finding.samples import Points
 from eqprop.finding.scalings import HELD, plain
 from eqprop.finding.subject import Subject
-from eqprop.finding.writing import Call
+from eqprop.finding.writing import Call, Tensors
 
 
 def whole_scalings(subject: Subject) -> Iterator[Found]:
@@ -33,7 +32,7 @@ def _whole(points: Points, leaf: int) -> Terms:
 
 
 def _found(subject: Subject, moved: list[tuple[int, float]]) -> Found:
-    powers: dict[float, dict[str, Any]] = {}
+    powers: dict[float, Tensors] = {}
     for leaf, power in sorted(moved, key=lambda item: -item[1]):
         powers.setdefault(power, {})[subject.paths[leaf]] = _one_unit(len(subject.shapes[leaf]))
     text = f"R₊ on whole tensors, powers {', '.join(f'{p:g}' for p in powers)}"

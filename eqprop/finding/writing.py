@@ -27,6 +27,10 @@ class _Example:
 
 EXAMPLE = _Example()
 
+Spelled = int | tuple[int, int] | str
+Tensors = dict[str, Spelled]
+"""Paths, with slices where parts are meant, → axis, two axes or pattern, as constructors take them."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -39,13 +43,13 @@ class Call:
     """
 
     constructor: str
-    positional: tuple[Any, ...]
+    positional: tuple[object, ...]
     named: Mapping[str, Any]
 
     def made(self, params: Params) -> Transformation:
         """The transformation."""
 
-        def value(argument: Any) -> Any:
+        def value(argument: object) -> object:
             if isinstance(argument, Call):
                 return argument.made(params)
             return params if argument is EXAMPLE else argument
@@ -65,7 +69,7 @@ class Call:
         return f"eqprop.{self.constructor}(\n{lines}{' ' * indent})"
 
 
-def _text(value: Any, indent: int) -> str:
+def _text(value: object, indent: int) -> str:
     if value is EXAMPLE:
         return "model.params"
     if isinstance(value, Call):
@@ -175,7 +179,7 @@ def _is_even(line: Line) -> bool:
     return len(steps) == 0 or bool(steps[0] > 0 and np.all(steps == steps[0]))
 
 
-def spelled(path: str, shape: tuple[int, ...], place: Place) -> dict[str, Any]:
+def spelled(path: str, shape: tuple[int, ...], place: Place) -> Tensors:
     """Path, with slices where a part of the tensor is meant, → axis or pattern, as the constructors take them.
 
     Args:
@@ -215,7 +219,7 @@ def _slice(entries: np.ndarray, size: int) -> str:
     return f"{entries[0]}:{entries[-1] + 1}{every}"
 
 
-def _axis(pieces: Sequence[Line]) -> Any:
+def _axis(pieces: Sequence[Line]) -> Spelled:
     """A number, a pair of numbers, or a pattern."""
     if all(len(piece.labels) <= 1 for piece in pieces):
         at = {label: axis for axis, piece in enumerate(pieces) for label in piece.labels}

@@ -7,14 +7,15 @@ from typing import Any
 
 import jax
 
-from eqprop.adapters import Tensors, arguments_of, initialised, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, model_of
 from eqprop.arguments import got
-from eqprop.claims import Inputs, Model
+from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
 
 
 def linen_model(
-    module: Any, inputs: Inputs, variables: Any, rngs: Any, options: Mapping[str, Any], **common: Any
+    module: Module, inputs: Inputs, variables: Tree, rngs: Tree, options: Mapping[str, Any], **common: Any
 ) -> Model:
     """The model of a module; its collections other than ``params`` are state, and what it writes into them is dropped.
 
@@ -34,7 +35,7 @@ def linen_model(
     params = Tensors.of(held["params"])
     state = Tensors.of({collection: held[collection] for collection in held if collection != "params"})
 
-    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Any:
+    def call(tensors: Named, inputs: Inputs) -> Outputs:
         kept = state.rebuilt(tensors)
         all_of_it = {"params": params.rebuilt(tensors), **kept}
         return module.apply(all_of_it, *arguments_of(inputs), rngs=keys, mutable=list(kept), **options)[0]
@@ -42,7 +43,7 @@ def linen_model(
     return model_of(call, params.by_path, state.by_path, inputs, **common)
 
 
-def _checked(variables: Any) -> Mapping[str, Any]:
+def _checked(variables: Tree) -> Mapping[str, Tree]:
     if not isinstance(variables, Mapping) or "params" not in variables:
         msg = (
             f"eqprop.flax.from_module: variables is {got(variables)}; expected what module.init returned, or "

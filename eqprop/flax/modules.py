@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eqprop.adapters import library
+from eqprop.adapters import Module, library
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Array, Tree
 from eqprop.errors import InvalidInput
 from eqprop.flax.linen import linen_model
 from eqprop.flax.nnx import nnx_model
 
 
 def from_module(
-    module: Any,
+    module: Module,
     inputs: Inputs,
-    variables: Mapping[str, Any] | None = None,
+    variables: Mapping[str, Tree] | None = None,
     *,
-    rngs: Any = None,
-    loss: Callable[[Outputs], Any] | None = None,
+    rngs: Tree = None,
+    loss: Callable[[Outputs], Array] | None = None,
     name: str = "",
     differentiate_state: bool = False,
     **options: Any,

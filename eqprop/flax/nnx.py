@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eqprop.adapters import Tensors, arguments_of, library, model_of
-from eqprop.claims import Inputs, Model
+from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of
+from eqprop.claims import Inputs, Model, Outputs
 
 
-def nnx_model(module: Any, inputs: Inputs, options: Mapping[str, Any], **common: Any) -> Model:
+def nnx_model(module: Module, inputs: Inputs, options: Mapping[str, Any], **common: Any) -> Model:
     """The model of a module: a copy for each call, so that what the call writes into it is dropped.
 
     Args:
@@ -22,7 +22,7 @@ def nnx_model(module: Any, inputs: Inputs, options: Mapping[str, Any], **common:
     graph, trained, noise, rest = nnx.split(module, nnx.Param, nnx.RngState, ...)
     params, state = Tensors.of(trained, _short), Tensors.of(rest, _short)
 
-    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Any:
+    def call(tensors: Named, inputs: Inputs) -> Outputs:
         copy = nnx.merge(graph, params.rebuilt(tensors), noise, state.rebuilt(tensors), copy=True)
         return copy(*arguments_of(inputs), **options)
 

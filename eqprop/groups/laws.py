@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ class Draw(NamedTuple):
     t: Tensor
     x: Tensor
     y: Tensor
-    exp: Any = None
+    exp: Element = None
 
 
 class Sides(NamedTuple):

@@ -7,20 +7,21 @@ from typing import Any
 
 import jax
 
-from eqprop.adapters import Tensors, arguments_of, initialised, library, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Array, Tree
 from eqprop.errors import InvalidInput
 
 
 def from_module(
-    module: Any,
+    module: Module,
     inputs: Inputs,
-    params: Mapping[str, Any] | None = None,
-    state: Mapping[str, Any] | None = None,
+    params: Mapping[str, Tree] | None = None,
+    state: Mapping[str, Tree] | None = None,
     *,
-    rng: Any = None,
-    loss: Callable[[Outputs], Any] | None = None,
+    rng: Array | None = None,
+    loss: Callable[[Outputs], Array] | None = None,
     name: str = "",
     differentiate_state: bool = False,
     **options: Any,
@@ -52,7 +53,7 @@ def from_module(
     key = jax.random.key(0) if rng is None else rng
     trained, remembered = map(Tensors.of, _weights(pure, key, inputs, options, params, state))
 
-    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Outputs:
+    def call(tensors: Named, inputs: Inputs) -> Outputs:
         held = trained.rebuilt(tensors), remembered.rebuilt(tensors)
         return pure.apply(*held, key, *arguments_of(inputs), **options)[0]
 
@@ -69,10 +70,10 @@ def from_module(
 
 
 def _weights(
-    pure: Any, key: Any, inputs: Inputs, options: Mapping[str, Any], params: Any, state: Any
-) -> tuple[Any, Any]:
+    pure: Module, key: Array, inputs: Inputs, options: Mapping[str, Any], params: Tree, state: Tree
+) -> tuple[Tree, Tree]:
     """Parameters and state: those that are given, and of the others what init makes."""
-    made: tuple[Any, Any] = (params, state)
+    made: tuple[Tree, Tree] = (params, state)
     if params is None or state is None:
         made = initialised(
             "Haiku's init",
@@ -82,7 +83,7 @@ def _weights(
     return dict(made[0] if params is None else params), dict(made[1] if state is None else state)
 
 
-def _with_state(hk: Any, module: Any) -> Any:
+def _with_state(hk: Module, module: Module) -> Module:
     """A pair of init and apply that has state, perhaps an empty one."""
     if isinstance(module, hk.TransformedWithState):
         return module
@@ -97,6 +98,6 @@ def _with_state(hk: Any, module: Any) -> Any:
     raise InvalidInput(msg)
 
 
-def _name_of(module: Any) -> str:
+def _name_of(module: Module) -> str:
     name = getattr(module, "__name__", "")
     return name if name.isidentifier() else "haiku"

@@ -15,7 +15,7 @@ from typing import Any
 from eqprop.arguments import short
 from eqprop.errors import InvalidInput
 from eqprop.kept.files import record_in, text_of, written_to
-from eqprop.results import Applying, Outcome, Verdict
+from eqprop.results import Applying, Outcome, Record, Verdict
 
 LEDGER = "eqprop-ledger.json"
 """The name of the file, in the folder of pyproject.toml, unless that says otherwise."""
@@ -35,7 +35,7 @@ class KeptLedger:
     """
 
     cells: Cells = field(default_factory=dict[str, dict[str, list[str]]])
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    settings: Record = field(default_factory=Record)
 
     def of(self, targets: Collection[str]) -> KeptLedger:
         """That of some targets."""
@@ -93,7 +93,7 @@ def _well_formed(cells: Any) -> bool:
     return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in rows)  # pyright: ignore[reportUnknownVariableType]
 
 
-def ledger_of(found: Iterable[tuple[str, Verdict]], settings: Mapping[str, Any]) -> KeptLedger:
+def ledger_of(found: Iterable[tuple[str, Verdict]], settings: Record) -> KeptLedger:
     """The ledger of what a run without failures found to apply.
 
     Args:

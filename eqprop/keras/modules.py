@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.adapters import arguments_of, initialised, library, model_of
+from eqprop.adapters import Module, Named, arguments_of, initialised, library, model_of
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
+from eqprop.engine import Array
 from eqprop.errors import InvalidInput
 from eqprop.keras.widened import widened
 
@@ -21,10 +21,10 @@ SEEDS = "seed_generator_state"
 
 
 def from_module(
-    module: Any,
+    module: Module,
     inputs: Inputs,
     *,
-    loss: Callable[[Outputs], Any] | None = None,
+    loss: Callable[[Outputs], Array] | None = None,
     name: str = "",
     differentiate_state: bool = False,
     **options: Any,
@@ -64,7 +64,7 @@ def from_module(
     trained, rest = module.trainable_variables, module.non_trainable_variables
     params, state = _by_path(trained, module), _by_path(rest, module)
 
-    def call(tensors: Mapping[str, Any], inputs: Inputs) -> Outputs:
+    def call(tensors: Named, inputs: Inputs) -> Outputs:
         given = [[jnp.asarray(tensors.get(v.path, v.value)) for v in variables] for variables in (trained, rest)]
         wide = jnp.result_type(float) == np.float64 and any(leaf.dtype == np.float64 for leaf in given[0])
         with widened(module) if wide else nullcontext():
@@ -81,9 +81,9 @@ def from_module(
     )
 
 
-def _by_path(variables: list[Any], module: Any) -> dict[str, jax.Array]:
+def _by_path(variables: list[Module], module: Module) -> dict[str, Array]:
     """The variables by their paths, without the state of random numbers."""
-    found: dict[str, jax.Array] = {}
+    found: dict[str, Array] = {}
     for variable in variables:
         if variable.path in found:
             msg = f"Keras model {module.name!r}: two variables have the path {variable.path!r}; name its layers apart."

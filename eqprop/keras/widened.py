@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from eqprop.adapters import library
+from eqprop.adapters import Module, library
 
 WIDE = "float64"
 
 
 @contextmanager
-def widened(model: Any) -> Generator[None]:
+def widened(model: Module) -> Generator[None]:
     """Everything in a model that has a floating-point type has float64 inside.
 
     A Keras layer casts its inputs and variables to the types of its policy, which would make every verdict one of
@@ -30,7 +29,7 @@ def widened(model: Any) -> Generator[None]:
             setattr(thing, name, value)
 
 
-def _typed(model: Any) -> Iterator[tuple[Any, str]]:
+def _typed(model: Module) -> Iterator[tuple[Module, str]]:
     """What has a type, and where it keeps it."""
     for layer in _layers(model):
         if layer.dtype_policy.quantization_mode is None:
@@ -39,7 +38,7 @@ def _typed(model: Any) -> Iterator[tuple[Any, str]]:
     yield from ((variable, "_dtype") for variable in model.variables if _is_float(variable))
 
 
-def _layers(model: Any) -> Iterator[Any]:
+def _layers(model: Module) -> Iterator[Module]:
     """All layers, inner ones included, and the functional model that a sequential one keeps beside its layers."""
     for layer in model._flatten_layers():  # noqa: SLF001 - Keras lists inner layers nowhere else
         yield layer
@@ -47,5 +46,5 @@ def _layers(model: Any) -> Iterator[Any]:
             yield layer._functional  # noqa: SLF001 - likewise
 
 
-def _is_float(thing: Any) -> bool:
+def _is_float(thing: Module) -> bool:
     return "float" in str(thing.dtype)

@@ -6,13 +6,12 @@ Nothing that differentiates in parameters alone sees it, nor a first derivative 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Inputs, Outputs, Pair, Params
-from eqprop.engine import is_floating, with_derivative
+from eqprop.engine import Array, Tree, is_floating, with_derivative
 from eqprop.mutants.base import Mutant, float_paths, leaf_at, slug
 
 
@@ -32,7 +31,7 @@ def turns_sensitivity(delta: float = 1e-2, *, name: str = "turns-sensitivities")
             leaves = [leaf for leaf in jax.tree.leaves(params) if is_floating(leaf)]
             excess = 0.5 * delta * sum(jnp.sum(leaf**2) for leaf in leaves)
 
-            def entering(tree: Any) -> Any:
+            def entering(tree: Tree) -> Tree:
                 return jax.tree.map(lambda leaf: turned(jnp.asarray(leaf), excess) if is_floating(leaf) else leaf, tree)
 
             return model.apply(params, entering(inputs)) if in_data else model.apply(entering(params), inputs)
@@ -55,7 +54,7 @@ def mixes_logarithm(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant
         name: of the mutant; made of its kind and the path by default.
     """
 
-    def away(leaf: Any) -> Any:
+    def away(leaf: Array) -> Array:
         return jnp.sum(leaf - jax.lax.stop_gradient(leaf))
 
     def change(pair: Pair) -> Pair | None:

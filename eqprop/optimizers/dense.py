@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Tree, scanned
+from eqprop.engine import Array, Tree, scanned
 
 SWEEPS = 8
 """Of Jacobi's method. It converges quadratically: matrices of a few dozen rows are diagonal after five or six."""
@@ -26,7 +24,7 @@ def symmetric_power(matrix: Tree, exponent: float, least: float) -> Tree:
     one = jnp.eye(len(matrix), dtype=matrix.dtype)
     pairs = np.array([(p, q) for p in range(len(matrix)) for q in range(p + 1, len(matrix))], dtype=int)
 
-    def rotate(state: tuple[Tree, Tree], pair: Any) -> tuple[tuple[Tree, Tree], None]:
+    def rotate(state: tuple[Tree, Tree], pair: Array) -> tuple[tuple[Tree, Tree], None]:
         a, vectors = state
         p, q = pair
         off = a[p, q]

@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from eqprop.probes import cast_probe, output_shapes, probes_of, user_loss
 from eqprop.profiles import PROFILES
 from eqprop.properties import Point, Property
 from eqprop.properties.optimizers import CHARGE, charge_drift, optimizer_charge, optimizer_properties
-from eqprop.results import Counterexample, Outcome
+from eqprop.results import Counterexample, Outcome, Record
 from eqprop.runs import as_tasks, found
 from eqprop.search import Failure, Options, Search, SearchTask, outcome_of
 
@@ -102,7 +101,7 @@ class Cell:
         as_said = all(seen != UNKNOWN if said == UNKNOWN else seen == said for said, seen in pairs)
         return as_said and (NO not in (self.step, self.trajectory) or self.counterexample is not None)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """As JSON."""
         return asdict(self) | {"agrees": self.agrees}
 
@@ -219,7 +218,7 @@ def _charge(row: Row, column: Column, found_is: str, drift: float | None, *, sin
     return Charge(_word(row.predicts_charge(column.maps)), found_is, drift, words)
 
 
-def _drift_or_why(optimizer: Any, name: str, pair: Pair) -> tuple[float | None, str]:
+def _drift_or_why(optimizer: object, name: str, pair: Pair) -> tuple[float | None, str]:
     """The drift of the charges, or why it cannot be measured."""
     try:
         return _drift(optimizer, name, pair), ""
@@ -227,7 +226,7 @@ def _drift_or_why(optimizer: Any, name: str, pair: Pair) -> tuple[float | None, 
         return None, Failure.of(error).reason
 
 
-def _drift(optimizer: Any, name: str, pair: Pair) -> float:
+def _drift(optimizer: object, name: str, pair: Pair) -> float:
     """The median relative drift of a charge over a trajectory."""
     assert pair.model.loss is not None, "losses of the table are fixed"
     loss = user_loss(pair.model.loss)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -54,7 +53,7 @@ def run(
 
 
 @contextmanager
-def _progress(total: int) -> Generator[Any]:
+def _progress(total: int) -> Generator[Callable[[Cell], None]]:
     """A line on a terminal's standard error that is gone afterwards; nothing elsewhere."""
     console = Console(file=sys.stderr)
     if not sys.stderr.isatty() or console.is_dumb_terminal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import jax
 
@@ -42,14 +41,14 @@ class Probe:
     algebra: Algebra = None
     algebra2: Algebra = None
     tangent: Tree = None
-    tangent2: Any = None
+    tangent2: Params = None
     cotangent: Outputs = None
     targets: Outputs = None
     involution: Element = None
     rates: Tree = None
-    shortness: Any = None
+    shortness: Tree = None
 
-    def at(self, index: Any) -> Probe:
+    def at(self, index: Tree) -> Probe:
         """One probe of a batch (or, for an array of indices, a smaller batch)."""
         return jax.tree.map(lambda leaf: leaf[index], self)
 

@@ -7,7 +7,6 @@ vanishes at θ with its gradient, whatever θ is. A stationary point under weigh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -104,7 +103,7 @@ def _orthonormal(rows: Tree) -> tuple[Tree, Tree]:
     Rows beyond the rank, whose rest is below ``GAP``, are zeros in the basis. No LAPACK: such programs can be kept.
     """
 
-    def extend(rest: Tree, _: None) -> tuple[Any, tuple[Tree, Tree]]:
+    def extend(rest: Tree, _: None) -> tuple[Tree, tuple[Tree, Tree]]:
         lengths = jnp.sqrt(jnp.sum(rest**2, axis=1))
         pivot = jnp.max(lengths)
         row = rest[jnp.argmax(lengths)] / jnp.where(pivot > 0, pivot, 1)

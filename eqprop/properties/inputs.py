@@ -8,9 +8,8 @@ part of the probe.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, zeros_like
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, zeros_like
 from eqprop.properties.base import (
     Part,
     Property,
@@ -40,7 +39,7 @@ OfBoth = Callable[[Tree, Tree], Tree]
 """A model as a function of the floating-point leaves of parameters and inputs."""
 
 
-def in_inputs(point: Point, lhs: Tree, rhs: Tree, scale: Any = None, *, label: str = "") -> Part:
+def in_inputs(point: Point, lhs: Tree, rhs: Tree, scale: Tree = None, *, label: str = "") -> Part:
     """A comparison of vectors in the space of the floating-point inputs.
 
     Args:
@@ -71,12 +70,12 @@ def _input_covariance(point: Point) -> Sides:
     return _where_inputs_count(point, parts)
 
 
-def _of_params(point: Point, f: OfBoth, loss: Any, theta: Tree, floats: Tree) -> Local:
+def _of_params(point: Point, f: OfBoth, loss: Callable[[Tree], Array], theta: Tree, floats: Tree) -> Local:
     """x ↦ ∇L(θ, x) near x: its ``push`` is ∂²L/∂θ∂x."""
     return point.near(lambda at: point.near(lambda th: f(th, at), theta).gradient_of(loss).value, floats)
 
 
-def _of_inputs(point: Point, f: OfBoth, loss: Any, theta: Tree, floats: Tree) -> Local:
+def _of_inputs(point: Point, f: OfBoth, loss: Callable[[Tree], Array], theta: Tree, floats: Tree) -> Local:
     """θ ↦ ∂L/∂x(θ, x) near θ: its ``push`` is ∂²L/∂x∂θ."""
     return point.near(lambda at: point.near(lambda x: f(at, x), floats).gradient_of(loss).value, theta)
 

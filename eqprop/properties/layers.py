@@ -6,14 +6,14 @@ curvature are counted, and the sharpness at interpolation is bounded from below.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled
-from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled
+from eqprop.properties.base import Part, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.consequences import FIRST_AND_SECOND, form_size, generator_of, rate_of
 from eqprop.properties.critical_points import critical_gradient
 from eqprop.properties.hypotheses import continuous, layered, one_model, still_inputs
@@ -38,13 +38,13 @@ class _Layers:
         self.degrees = np.array([rate_of(block) for block in blocks])
         self.fields: list[Local] = [generator_of(point, block) for block in blocks]
         self.weights: list[Tree] = [field.value for field in self.fields]
-        self.lengths: Any = jnp.stack([inner(w, w) for w in self.weights])
+        self.lengths: Array = jnp.stack([inner(w, w) for w in self.weights])
 
-    def form(self, images: list[Tree]) -> Any:
+    def form(self, images: list[Tree]) -> Array:
         """The matrix ⟨W_i, H W_j⟩, from the H W_j."""
         return jnp.stack([jnp.stack([inner(w, image) for image in images]) for w in self.weights])
 
-    def form_size(self, point: Point, product: Any) -> Any:
+    def form_size(self, point: Point, product: Callable[[Tree], Tree]) -> Array:
         """The size of the terms in its entries."""
         terms = [uncancelled(product, w, point.theta) for w in self.weights]
         return jnp.max(jnp.stack([form_size(w, t) for w in self.weights for t in terms]))
@@ -59,7 +59,7 @@ def _layer_curvature(point: Point) -> Sides:
     product, slope, loss = gradient.push, gradient.value, point.loss_near(y)
     bent = loss.push(y)
     curved, images = point.here.pull(bent), [product(w) for w in layers.weights]
-    parts: list[Any] = []
+    parts: list[Part] = []
     for j, (p, field, image) in enumerate(zip(layers.degrees, layers.fields, images, strict=True)):
         rhs = combined(float(p), add(slope, curved), -1.0, field.push(slope))
         terms = add(
@@ -92,7 +92,7 @@ def _negative_directions(point: Point) -> Sides:
     return only_where(jnp.abs(readout) > CLEAR * size, (part,))
 
 
-def _negative(form: Any) -> Any:
+def _negative(form: Tree) -> Tree:
     """How many pivots of a symmetric matrix that may be definite are negative: elimination, for a handful of rows."""
     count = 0.0
     for i in range(form.shape[0]):
@@ -113,7 +113,7 @@ def _sharpest_direction(point: Point) -> Sides:
     start = scaled(start, 1 / _or_one(norm(start)))
     image = product(start)  # traced here: what it remembers must not come from inside the loop
 
-    def turn(_: Any, v: Tree) -> Tree:
+    def turn(_: Array, v: Tree) -> Tree:
         turned = product(v)
         return scaled(turned, 1 / _or_one(norm(turned)))
 
@@ -127,7 +127,7 @@ def _sharpest_direction(point: Point) -> Sides:
     return only_where(jnp.all(layers.lengths > 0) & (bound > 0), parts)
 
 
-def _or_one(length: Any) -> Any:
+def _or_one(length: Array) -> Array:
     return jnp.where(length > 0, length, 1)
 
 

@@ -8,12 +8,12 @@ distance to targets that T moves like the outputs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Local, Tree, add, repeated, zeros_like
+from eqprop.engine import Array, Local, Tree, add, repeated, zeros_like
 from eqprop.properties.base import (
     Property,
     Sides,
@@ -36,7 +36,7 @@ REACH = 0.2
 MOST_KEPT = 0.8
 """The largest momentum: a heavy ball of more overshoots within so few steps."""
 
-Loss = Callable[[Tree], Any]
+Loss = Callable[[Tree], float | Array]
 
 
 class _Runs(NamedTuple):
@@ -59,9 +59,9 @@ def _distance_to(targets: Tree) -> Loss:
     return lambda y: 0.5 * sum(jnp.sum((a - b) ** 2) for a, b in zip(*map(jax.tree.leaves, (y, targets)), strict=True))
 
 
-def _runs(gradient: Local, step: Any, keeps: Any) -> _Runs:
-    def run(keep: Any) -> _Runs:
-        def train(_: Any, state: Any) -> Any:
+def _runs(gradient: Local, step: Array, keeps: Array) -> _Runs:
+    def run(keep: Array) -> _Runs:
+        def train(_: Array, state: Tree) -> Tree:
             theta, velocity, sizes = state
             velocity = combined(keep, velocity, -step, gradient.function(theta))
             return add(theta, velocity), velocity, add(sizes, add(magnitudes(theta), magnitudes(velocity)))

@@ -7,8 +7,8 @@ g_i g_iᵀ, and Σ = C − g gᵀ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,11 +45,11 @@ def _data(point: Point) -> tuple[Tree, Tree, int]:
     return inputs, targets, jax.tree.leaves(targets)[0].shape[0]
 
 
-def _gradients(point: Point, f: Any, theta: Tree, batches: np.ndarray) -> Tree:
+def _gradients(point: Point, f: Callable[..., Tree], theta: Tree, batches: np.ndarray) -> Tree:
     """∇L_B at θ for each batch of samples (a row of places), stacked."""
     inputs, targets, _ = _data(point)
 
-    def of_batch(places: Any) -> Tree:
+    def of_batch(places: Array) -> Tree:
         x, t = (jax.tree.map(lambda leaf: leaf[places], tree) for tree in (inputs, targets))
         loss = point.loss_for(t)
         return point.near(lambda at: f(at, x), theta).gradient_of(lambda y: loss(y) / batches.shape[1]).value

@@ -7,12 +7,11 @@ the same step size and without decay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, subtract
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, subtract
 from eqprop.properties.base import Property, Sides, in_params, largest_of, magnitudes, of_numbers, only_where
 from eqprop.properties.consequences import generator_of
 from eqprop.properties.flows import curvature_of
@@ -55,14 +54,14 @@ def _rotational_equilibrium(point: Point) -> Sides:
     return only_where((length > 0) & (slope > 0), parts)
 
 
-Rates = Callable[[Any], tuple[Any, Any]]
+Rates = Callable[[Array], tuple[float | Array, float | Array]]
 """Of the number of a step: what it keeps of the block, and its step size for the block."""
 
 
-def _trained(point: Point, start: Tree, step: Any, rates: Rates) -> tuple[Tree, Tree]:
+def _trained(point: Point, start: Tree, step: Array, rates: Rates) -> tuple[Tree, Tree]:
     block, gradient = _block(point), point.gradient.function
 
-    def train(n: Any, state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
+    def train(n: Array, state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
         theta, sizes = state
         kept, own = rates(n)
         slope = gradient(theta)
@@ -80,7 +79,7 @@ def _decay_as_schedule(point: Point) -> Sides:
     kept = 1 - SHRUNK * point.probe.rates[1]
     larger = 1 + point.probe.rates[2]
 
-    def stretched(at: Tree, factor: Any) -> Tree:
+    def stretched(at: Tree, factor: Array) -> Tree:
         """The block times a factor, the rest as it is."""
         return combined(1.0, at, factor - 1, block.push(at))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ SOURCE = f"derived here; second-order constraints after {PAPER}"
 POWER_STEPS = 6
 
 
-def _form(product: Any, basis: Tree) -> tuple[Tree, Tree]:
+def _form(product: Callable[[Tree], Tree], basis: Tree) -> tuple[Tree, Tree]:
     """The matrix ⟨q_i, H q_j⟩ over the rows of a stacked tree, and the size of the terms in its entries."""
     images = jax.vmap(product)(basis)
     size = jnp.max(jax.vmap(norm)(basis)) * jnp.max(jax.vmap(norm)(images))

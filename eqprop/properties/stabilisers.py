@@ -6,13 +6,11 @@ of K_gθ over S. P₁, the mean of the K_g, projects to what S fixes.
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.engine import Local, Tree, inner, inner_magnitude, subtract, zeros_like
+from eqprop.engine import Array, Local, Tree, inner, inner_magnitude, subtract, zeros_like
 from eqprop.properties.base import (
     GOLDEN_ANGLE,
     Property,
@@ -57,7 +55,7 @@ class _Fixed:
         self.f: Local = point.near(point.here.function, self.theta)
         self.gradient: Local = point.near(point.gradient.function, self.theta)
 
-    def weighted(self, u: Tree, weights: Any) -> Tree:
+    def weighted(self, u: Tree, weights: Array) -> Tree:
         """Σ c_g K_g u."""
         return jax.tree.map(lambda leaf: jnp.tensordot(weights.astype(leaf.dtype), leaf, 1), self.action.push(u))
 

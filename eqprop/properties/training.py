@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
-from eqprop.engine import Tree, inner, inner_magnitude, norm, scanned, zeros_like
+from eqprop.engine import Array, Tree, inner, inner_magnitude, norm, scanned, zeros_like
 from eqprop.properties.base import Property, Sides, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, charge_of, masked, minibatches
 from eqprop.properties.flows import curvature_of
@@ -30,7 +28,7 @@ def _training_run(point: Point) -> Sides:
     decay = DECAY * point.probe.rates[1] * curvature
     field = point.output_field(charge.algebra) if point.transformation.moves_outputs else zeros_like
 
-    def advance(state: tuple[Tree, Tree], n: Any) -> tuple[tuple[Tree, Tree], tuple[Tree, Tree, Tree]]:
+    def advance(state: tuple[Tree, Tree], n: Array) -> tuple[tuple[Tree, Tree], tuple[Tree, Tree, Tree]]:
         at, expected = state
         outputs = point.near(f, at)
         seen = masked(point.loss_near(outputs.value).value, batches[n % len(batches)])

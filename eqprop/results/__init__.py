@@ -13,6 +13,7 @@ from eqprop.results.ledger import Applying as Applying
 from eqprop.results.ledger import Ledger as Ledger
 from eqprop.results.ledger import missing as missing
 from eqprop.results.ledger import vanished as vanished
+from eqprop.results.records import Record as Record
 from eqprop.results.report import Report as Report
 from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_line as cell_line

@@ -6,7 +6,8 @@ import builtins
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from eqprop.results.records import Record
 
 WIDTH = 98
 """Of the lines that are wrapped."""
@@ -61,21 +62,21 @@ class Counterexample:
     notes: tuple[str, ...]
     replay: str
     file: str
-    recipe: Mapping[str, Any]
+    recipe: Record
 
     @builtins.property
     def floors(self) -> float:
         """The residual in floors."""
         return self.residual / self.floor if self.floor else float("inf")
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """As JSON."""
         return asdict(self)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Counterexample:
+    def from_record(cls, record: Record) -> Counterexample:
         """The counterexample that ``to_record`` wrote, also after a detour through JSON."""
-        fields: dict[str, Any] = {**record, "index": tuple(record["index"]), "notes": tuple(record["notes"])}
+        fields: Record = {**record, "index": tuple(record["index"]), "notes": tuple(record["notes"])}
         return cls(**fields)
 
     def __str__(self) -> str:

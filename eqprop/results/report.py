@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from eqprop.results.codes import code_of
 from eqprop.results.failures import failure_blocks
+from eqprop.results.records import Record
 from eqprop.results.verdict import Outcome, Verdict
 
 
@@ -83,7 +83,7 @@ class Report:
         """The whole report as JSON text."""
         return json.dumps(self.to_record(), indent=2, ensure_ascii=False)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """The whole report as nested dictionaries, lists, strings and numbers."""
         return {
             "ok": self.ok,
@@ -100,7 +100,7 @@ class Report:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Report:
+    def from_record(cls, record: Record) -> Report:
         """The report that ``to_record`` wrote."""
         return cls(
             verdicts=tuple(Verdict.from_record(v) for v in record["verdicts"]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from eqprop.results.records import Record
 
 MOST_NAMED = 4
 
@@ -44,7 +45,7 @@ class Unseen:
         )
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Unseen:
+    def from_record(cls, record: Record) -> Unseen:
         """What ``dataclasses.asdict`` made of it."""
         return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"], record.get("unknown", ""))
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from eqprop.results.counterexample import Counterexample
+from eqprop.results.records import Record
 from eqprop.results.unseen import Unseen
 
 
@@ -128,7 +127,7 @@ class Verdict:
         """(pair name, property name)."""
         return (self.pair.name, self.property.name)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> Record:
         """As JSON: nested dictionaries, lists, strings and numbers (None for a number that is none)."""
         record = asdict(self) | {"outcome": str(self.outcome), "pair": self.pair.name, "property": self.property.name}
         record |= {"order": self.property.order}
@@ -136,9 +135,9 @@ class Verdict:
         return {key: None if value != value else value for key, value in record.items()}  # noqa: PLR0124 - NaN
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Verdict:
+    def from_record(cls, record: Record) -> Verdict:
         """The verdict that ``to_record`` wrote."""
-        fields: dict[str, Any] = {key: float("nan") if value is None else value for key, value in record.items()}
+        fields: Record = {key: float("nan") if value is None else value for key, value in record.items()}
         order = fields.pop("order")
         fields.pop("code", None)  # a report's: it follows from the rest
         shrunk = record["counterexample"]
@@ -154,7 +153,7 @@ class Verdict:
         return cls(**fields)
 
 
-def _series(record: Mapping[str, Any] | None) -> Series | None:
+def _series(record: Record | None) -> Series | None:
     if record is None:
         return None
     return Series(record["name"], tuple(record["found"]), tuple(record["predicted"]))

@@ -24,7 +24,7 @@ def make_options(
     precision: str = "float64",
     properties: str | Property | Iterable[str | Property] | None = None,
     save: object = None,
-    optimizer: Any = None,
+    optimizer: object = None,
     unseen: bool = True,
     evaluator: str = "auto",
     max_architectures: int | None = None,
@@ -82,7 +82,7 @@ def _evaluator(named: Any) -> Choice:
     return named
 
 
-def _chosen(properties: object, optimizer: Any, usual: tuple[Property, ...]) -> tuple[Property, ...]:
+def _chosen(properties: object, optimizer: object, usual: tuple[Property, ...]) -> tuple[Property, ...]:
     """In the order of the library; properties that are not of the library come last.
 
     Those of the optimiser are added, unless some of them are asked for by name.

@@ -16,7 +16,7 @@ from eqprop.counterexamples import model_source, recipe_in
 from eqprop.engine import separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.properties import Point
-from eqprop.results import Answer, Counterexample
+from eqprop.results import Answer, Counterexample, Record
 from eqprop.runs.replaying import point_of, replay
 
 ALONG = '''
@@ -76,7 +76,7 @@ class Shown:
     """
 
     claim: str
-    numbers: Mapping[str, Any]
+    numbers: Record
     compared: str
 
 
@@ -102,9 +102,7 @@ def script(path: str | Path) -> str:
     return _filled(shown, found.verdict.counterexample, name, source, numbers, recipe)
 
 
-def _filled(
-    shown: Shown, found: Counterexample, name: str, source: str, numbers: str, recipe: Mapping[str, Any]
-) -> str:
+def _filled(shown: Shown, found: Counterexample, name: str, source: str, numbers: str, recipe: Record) -> str:
     return TEMPLATE.substitute(
         name=name,
         compared=shown.compared.replace("MODEL", name),

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import jax
 import numpy as np
 import torch
+from jax.typing import ArrayLike
 
+from eqprop.adapters import Module, Named
 from eqprop.arguments import got
-from eqprop.engine import ARRAYS, bridged, explained
+from eqprop.claims import Inputs, Outputs
+from eqprop.engine import ARRAYS, Array, Tree, bridged, explained
 from eqprop.errors import InvalidInput
 from eqprop.torch.arrays import as_array, as_tensor
 from eqprop.torch.derivatives import Tensors
@@ -20,7 +22,7 @@ from eqprop.torch.functions import TorchFunction
 from eqprop.torch.session import alone
 
 
-def _checked(module: Any) -> torch.nn.Module:
+def _checked(module: Module) -> torch.nn.Module:
     if not isinstance(module, torch.nn.Module):
         msg = f"eqprop.torch.from_module: module is {got(module)}; expected a torch.nn.Module."
         raise InvalidInput(msg)
@@ -31,8 +33,8 @@ def _checked(module: Any) -> torch.nn.Module:
     return module
 
 
-def _arrays(inputs: Any) -> Any:
-    def array(leaf: Any) -> np.ndarray:
+def _arrays(inputs: Inputs) -> Inputs:
+    def array(leaf: object) -> np.ndarray:
         if isinstance(leaf, torch.Tensor):
             return as_array(leaf)
         if not isinstance(leaf, ARRAYS):
@@ -59,7 +61,7 @@ class Bridge:
         inputs: the example inputs.
     """
 
-    def __init__(self, module: Any, inputs: Any, name: str, pick: Callable[[Any], Any] | None) -> None:
+    def __init__(self, module: Module, inputs: Inputs, name: str, pick: Callable[[Tree], Tree] | None) -> None:
         self._module = _checked(module)
         self.name = name or type(module).__name__
         self.inputs = _arrays(inputs)
@@ -75,7 +77,7 @@ class Bridge:
         leaves, self._output_tree = jax.tree.flatten(found)
         self._example_outputs = list(map(as_array, leaves))
 
-    def _tried(self, example: Tensors) -> Any:
+    def _tried(self, example: Tensors) -> Tree:
         """What the module returns at the example, each time."""
         with alone():
             found, again = explained(f"{self.name}: forward", lambda: [self._outputs(example) for _ in range(2)])
@@ -87,12 +89,12 @@ class Bridge:
             raise InvalidInput(msg)
         return found
 
-    def apply(self, tensors: Any, inputs: Any) -> Any:
+    def apply(self, tensors: Named, inputs: Inputs) -> Outputs:
         """f(θ, x), as JAX traces it, of parameters and buffers by their names."""
         operands = [*(tensors[path] for path in self._paths), *jax.tree.leaves(inputs)]
         return jax.tree.unflatten(self._output_tree, self._bridged(operands))
 
-    def bridged_loss(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def bridged_loss(self, loss: Callable[[Tree], torch.Tensor]) -> Callable[[Outputs], Array]:
         """A loss of torch, as JAX traces it."""
 
         def called(operands: Tensors, again: bool) -> Tensors:
@@ -106,7 +108,7 @@ class Bridge:
         del again
         return tuple(jax.tree.leaves(self._outputs(operands)))
 
-    def _outputs(self, operands: Tensors) -> Any:
+    def _outputs(self, operands: Tensors) -> Tree:
         """What the module returns, as a tree that JAX knows."""
         typed = [t if t.is_floating_point() else t.to(kind) for t, kind in zip(operands, self._types, strict=True)]
         count = len(self._paths)
@@ -119,13 +121,13 @@ class Bridge:
         return _plain(self._pick(found) if self._pick else found, self.name)
 
 
-def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _arguments(inputs: Inputs) -> tuple[tuple[Inputs, ...], dict[str, Inputs]]:
     if isinstance(inputs, Mapping):
         return (), dict(inputs)
     return (inputs if isinstance(inputs, tuple) else (inputs,)), {}
 
 
-def _plain(tree: Any, name: str) -> Any:
+def _plain(tree: Tree, name: str) -> Tree:
     """Tuples and dicts of tensors in floating point, without what is None."""
     if isinstance(tree, torch.Tensor):
         if not tree.is_floating_point():
@@ -156,9 +158,9 @@ class _Bridged:
         self._name = name
         self._function = function
         self._example = example
-        self._known: dict[Any, Callable[..., tuple[Any, ...]]] = {}
+        self._known: dict[Hashable, Callable[..., tuple[Array, ...]]] = {}
 
-    def __call__(self, operands: Sequence[Any]) -> tuple[Any, ...]:
+    def __call__(self, operands: Sequence[ArrayLike]) -> tuple[Array, ...]:
         kinds = tuple((tuple(np.shape(operand)), np.dtype(jax.numpy.result_type(operand))) for operand in operands)
         if kinds not in self._known:
             given = [

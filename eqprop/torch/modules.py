@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from eqprop.adapters import library, model_of
-from eqprop.claims import Model
+from eqprop.adapters import Module, library, model_of
+from eqprop.claims import Inputs, Model
+from eqprop.engine import Tree
 
 
 def from_module(
-    module: Any,
-    inputs: Any,
+    module: Module,
+    inputs: Inputs,
     *,
-    outputs: Callable[[Any], Any] | None = None,
-    loss: Callable[[Any], Any] | None = None,
+    outputs: Callable[[Tree], Tree] | None = None,
+    loss: Callable[[Tree], Tree] | None = None,
     name: str = "",
 ) -> Model:
     """The module as a model whose values and derivatives of every order are torch's own.

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Var
 
 from eqprop.claims import Inputs, Pair
 from eqprop.engine import (
@@ -170,7 +169,7 @@ def _first(origin: Origin, theta: tuple[Tree, ...], paths: tuple[str, ...]) -> s
     return said
 
 
-def _walked(closed: Any, arguments: Sequence[Tree]) -> tuple[Origin | None, list[Tree]]:
+def _walked(closed: ClosedJaxpr, arguments: Sequence[Tree]) -> tuple[Origin | None, list[Tree]]:
     """The first operation that makes what is not finite of finite numbers, and what the program gives."""
     walk = _Walk()
     made = [(value, frozenset({i})) for i, value in enumerate(arguments)]
@@ -182,9 +181,9 @@ class _Walk:
     def __init__(self) -> None:
         self.origin: Origin | None = None
 
-    def run(self, jaxpr: Any, consts: Sequence[Tree], given: list[Tree]) -> list[Tree]:
+    def run(self, jaxpr: Jaxpr, consts: Sequence[Tree], given: list[Tree]) -> list[Tree]:
         """The results of a program, each with the arguments that it is made of."""
-        known: dict[Any, Any] = {v: (value, frozenset()) for v, value in zip(jaxpr.constvars, consts, strict=True)}
+        known: dict[Var, Tree] = {v: (value, frozenset()) for v, value in zip(jaxpr.constvars, consts, strict=True)}
         known.update(zip(jaxpr.invars, given, strict=True))
 
         def read(atom: jax.extend.core.Var | jax.extend.core.Literal) -> Tree:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Any
 
 import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk.batch import selected
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Routine, Value, Wanted, alive, outside, unknown
@@ -104,6 +104,6 @@ def _branching(routines: Sequence[Routine]) -> Step:
     return branched
 
 
-def _within(index: Any, count: int) -> Any:
+def _within(index: int | np.ndarray, count: int) -> Tree:
     """An index that is out of range stands for the last branch, as XLA has it."""
     return np.where((index < 0) | (index >= count), count - 1, index)

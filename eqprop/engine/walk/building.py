@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import jax
-import jax.extend.core
 import numpy as np
 from jax.core import ShapedArray
-from jax.extend.core import JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 from eqprop.engine.exact import rounds
-from eqprop.engine.jaxprs import is_foreign
+from eqprop.engine.jaxprs import Typed, aval_of, is_foreign
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk.calls import ALIASES, called, is_the_same
 from eqprop.engine.walk.foreign import inside
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Value, Wanted
 from eqprop.engine.walk.primitives.operand import dtype_of, is_key
 from eqprop.engine.walk.unsupported import Unsupported
 
-Handler = Callable[["Builder", Any, Sequence[Value]], Sequence[Value]]
+Handler = Callable[["Builder", JaxprEqn, Sequence[Value]], Sequence[Value]]
 """Puts an operation with programs of its own into the present block, and gives its results."""
 
 
@@ -71,17 +70,17 @@ class Builder:
         self._literals: dict[Hashable, Value] = {}
         self._done: dict[Hashable, tuple[Value, ...]] = {}
 
-    def inlined(self, program: Any, given: Sequence[Value]) -> list[Value]:
+    def inlined(self, program: Jaxpr | ClosedJaxpr, given: Sequence[Value]) -> list[Value]:
         """Build a program's operations for some arguments, and give its results."""
         jaxpr, constants = getattr(program, "jaxpr", program), getattr(program, "consts", ())
-        known: dict[Any, Value] = {
-            variable: self.constant(constant, variable.aval)
+        known: dict[Var, Value] = {
+            variable: self.constant(constant, aval_of(variable))
             for variable, constant in zip(jaxpr.constvars, constants, strict=True)
         }
         known.update(zip(jaxpr.invars, given, strict=True))
 
-        def read(atom: Any) -> Value:
-            return self._literal(atom) if isinstance(atom, jax.extend.core.Literal) else known[atom]
+        def read(atom: Var | Literal) -> Value:
+            return self._literal(atom) if isinstance(atom, Literal) else known[atom]
 
         for equation in jaxpr.eqns:
             if not equation.outvars:  # it only shows something
@@ -141,22 +140,22 @@ class Builder:
         finally:
             self.block = outer
 
-    def constant(self, constant: Any, aval: ShapedArray) -> Value:
+    def constant(self, constant: Tree, aval: ShapedArray) -> Value:
         """A constant of the program."""
         value = Value(aval, self._root)
         data = jax.random.key_data(constant) if is_key(value) else constant
         value.array = np.asarray(data, dtype_of(value))[..., None]
         return value
 
-    def _literal(self, atom: Any) -> Value:
-        array = np.asarray(atom.val, atom.aval.dtype)
+    def _literal(self, atom: Literal) -> Value:
+        array = np.asarray(atom.val, aval_of(atom).dtype)
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._literals:
-            self._literals[key] = self.constant(array, atom.aval)
+            self._literals[key] = self.constant(array, aval_of(atom))
         return self._literals[key]
 
 
-def value_of(variable: Any, block: Block) -> Value:
+def value_of(variable: Typed, block: Block) -> Value:
     """A value like a variable of a traced program.
 
     Raises:

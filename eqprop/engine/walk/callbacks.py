@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 from jax.extend.core import JaxprEqn
 
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.graph import Emitted, Emitter, Operation, Value, Wanted
@@ -54,12 +55,14 @@ def _calling(equation: JaxprEqn) -> Step:
     return called
 
 
-def _at(array: np.ndarray, row: int) -> Any:
+def _at(array: np.ndarray, row: int) -> jax.Array:
     """A row of an array, as JAX hands it to a callback."""
     return jnp.asarray(np.array(array[..., row if array.shape[-1] > 1 else 0], order="C"))
 
 
-def _row(callback: Any, promised: Sequence[Any], arguments: Sequence[Any]) -> list[np.ndarray]:
+def _row(
+    callback: Callable[..., Tree], promised: Sequence[ShapedArray], arguments: Sequence[jax.Array]
+) -> list[np.ndarray]:
     found = [np.asarray(leaf) for leaf in jax.tree.leaves(callback(*arguments))]
     kinds = [(leaf.shape, leaf.dtype) for leaf in found]
     expected = [(aval.shape, np.dtype(aval.dtype)) for aval in promised]
@@ -69,5 +72,5 @@ def _row(callback: Any, promised: Sequence[Any], arguments: Sequence[Any]) -> li
     return found
 
 
-def _listed(kinds: Sequence[tuple[tuple[int, ...], Any]]) -> str:
+def _listed(kinds: Sequence[tuple[tuple[int, ...], np.dtype]]) -> str:
     return ", ".join(f"{dtype}[{','.join(map(str, shape))}]" for shape, dtype in kinds) or "nothing"

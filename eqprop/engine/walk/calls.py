@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jax.extend.core import JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.graph import Value
 
-Inner = Callable[[Sequence[Value]], tuple[Any, Sequence[Value]]]
+Inner = Callable[[Sequence[Value]], tuple[Jaxpr | ClosedJaxpr, Sequence[Value]]]
 """From the operands of a call to the program that it holds, and the arguments of that."""
 
 CALLS = {
@@ -58,7 +58,7 @@ def called(equation: JaxprEqn) -> Inner | None:
     return None
 
 
-def _solved(params: Any, given: Sequence[Value]) -> tuple[Any, Sequence[Value]]:
+def _solved(params: Mapping[str, Any], given: Sequence[Value]) -> tuple[Jaxpr | ClosedJaxpr, Sequence[Value]]:
     """The solver's own program: what the others say is of use to derivatives only."""
     lengths = params["const_lengths"]
     before = lengths.matvec + lengths.vecmat

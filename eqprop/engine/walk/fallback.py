@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.primitives.operand import Step, is_key
 from eqprop.engine.walk.unsupported import Unsupported
@@ -26,13 +28,13 @@ def by_jax(equation: JaxprEqn) -> Step:
     primitive = equation.primitive
     functions, params = _bound(primitive, equation.params)
 
-    def of_row(*arguments: Any) -> Any:
+    def of_row(*arguments: jax.Array) -> Tree:
         return primitive.bind(*functions, *arguments, **params)
 
-    rows: Any = jax.jit(jax.vmap(of_row, in_axes=-1, out_axes=-1) if equation.invars else _one_row(of_row))
+    rows = jax.jit(jax.vmap(of_row, in_axes=-1, out_axes=-1) if equation.invars else _one_row(of_row))
     _tried(rows, equation)
 
-    def step(*arrays: np.ndarray) -> Any:
+    def step(*arrays: np.ndarray) -> Tree:
         count = widest(arrays)
         whole = [np.broadcast_to(array, (*array.shape[:-1], count)) for array in arrays]
         found = rows(*whole)
@@ -41,7 +43,7 @@ def by_jax(equation: JaxprEqn) -> Step:
     return step
 
 
-def _one_row(function: Any) -> Any:
+def _one_row(function: Callable[[], Tree]) -> Callable[[], Tree]:
     """What takes no operands has the same result in each row."""
     return lambda: jax.tree.map(lambda leaf: leaf[..., None], function())
 
@@ -51,7 +53,7 @@ def _bound(primitive: Any, params: Any) -> tuple[Any, Any]:
     return bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
 
 
-def _tried(rows: Any, equation: JaxprEqn) -> None:
+def _tried(rows: Callable[..., Tree], equation: JaxprEqn) -> None:
     """Trace it for one row."""
     avals = [jax.ShapeDtypeStruct((*aval.shape, 1), aval.dtype) for aval in map(aval_of, equation.invars)]
     try:

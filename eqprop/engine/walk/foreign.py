@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.batch import widest
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives.operand import Step
 
 
-def inside(equation: Any, rounding: Rounding) -> Step:
+def inside(equation: JaxprEqn, rounding: Rounding) -> Step:
     """The step of such a function, whose own operations have the errors."""
     function, axes = equation.params["function"], equation.params["axes"]
     table = rounding.table()

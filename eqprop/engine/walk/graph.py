@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from jax.core import ShapedArray
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives.operand import Step
@@ -78,14 +79,14 @@ class Emitted:
     results: Value | tuple[Value, ...]
 
 
-Routine = Callable[[list[Any]], list[Any]]
+Routine = Callable[[list[np.ndarray]], list[np.ndarray]]
 """A block that can be run: from its arguments, in a list that it uses up, to its results."""
 
 
 class Emitter(Protocol):
     """What operations are emitted with."""
 
-    rule: Callable[[Any], Step]
+    rule: Callable[[JaxprEqn], Step]
     rounding: Rounding
 
     def routine(self, arguments: Sequence[Value], operations: Sequence[Operation], results: Sequence[Value]) -> Routine:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
+from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.walk.agreement import Agreement
 from eqprop.engine.walk.table import FAMILIES
 
 SMALL = 1e-4
@@ -25,21 +27,21 @@ LONG = 64
 way, which no other numbers show."""
 
 
-def one_rounding(equation: Any) -> float:
+def one_rounding(equation: JaxprEqn) -> float:
     """Every operation rounds once."""
     del equation
     return 1.0
 
 
-def error_of(equation: Any) -> float:
+def error_of(equation: JaxprEqn) -> float:
     """The errors that an operation has in XLA, in units in the last place of its result: at least a rounding."""
-    of_function = _size(equation.primitive.name, np.dtype(equation.outvars[0].aval.dtype))
+    of_function = _size(equation.primitive.name, np.dtype(aval_of(equation.outvars[0]).dtype))
     return max(of_function, _terms(equation) / LONG)
 
 
-def _terms(equation: Any) -> float:
+def _terms(equation: JaxprEqn) -> float:
     """How many terms each entry of a result is the sum of, where that is a sum."""
-    name, shapes = equation.primitive.name, [variable.aval.shape for variable in equation.invars]
+    name, shapes = equation.primitive.name, [aval_of(variable).shape for variable in equation.invars]
     if name == "reduce_sum":
         return math.prod(shapes[0][axis] for axis in equation.params["axes"])
     if name == "dot_general":
@@ -52,7 +54,7 @@ def _terms(equation: Any) -> float:
 
 
 @cache
-def _size(name: str, dtype: np.dtype[Any]) -> float:
+def _size(name: str, dtype: np.dtype) -> float:
     agreement = _agreements().get(name)
     if agreement is None or not jnp.issubdtype(dtype, jnp.inexact):
         return 1.0
@@ -62,5 +64,5 @@ def _size(name: str, dtype: np.dtype[Any]) -> float:
 
 
 @cache
-def _agreements() -> dict[str, Any]:
+def _agreements() -> dict[str, Agreement]:
     return {entry.name: entry.agreement for family in FAMILIES for entry in family.entries}

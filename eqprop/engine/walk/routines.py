@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.graph import Emitted, Operation, Value
 from eqprop.engine.walk.noise import Rounding
@@ -32,7 +33,7 @@ class Slotted:
     """
 
     closures: tuple[Closure, ...]
-    template: tuple[Any, ...]
+    template: tuple[object, ...]
     results: tuple[int, ...]
 
     def __call__(self, slots: Slots) -> list[np.ndarray]:
@@ -55,7 +56,7 @@ class Routines:
         rounding: whose errors follow each operation that rounds.
     """
 
-    def __init__(self, rule: Callable[[Any], Step], rounding: Rounding) -> None:
+    def __init__(self, rule: Callable[[JaxprEqn], Step], rounding: Rounding) -> None:
         self.rule = rule
         self.rounding = rounding
         self.steps = 0
@@ -92,7 +93,7 @@ class _Layout:
 
     def __init__(self, arguments: Sequence[Value], results: Sequence[Value]) -> None:
         self.slots = {value: i for i, value in enumerate(arguments)}
-        self.template: list[Any] = []
+        self.template: list[object] = []
         self.first = len(arguments)
         self.results = results
         self.free: list[int] = []
@@ -127,7 +128,7 @@ class _Layout:
             self.slots[value] = self._appended(value.array)
         return self.slots[value]
 
-    def _appended(self, content: Any) -> int:
+    def _appended(self, content: object) -> int:
         self.template.append(content)
         return self.first + len(self.template) - 1
 

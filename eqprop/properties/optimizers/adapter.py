@@ -123,7 +123,7 @@ class Stepper:
 
     def update(self, gradient: Tree, state: Tree, theta: Tree) -> tuple[Tree, Tree]:
         """The displacement u of one step, and the state after it."""
-        extra: dict[str, Any] = {}
+        extra: dict[str, Tree] = {}
         grads, params = self._tree(gradient), self._tree(theta)
         if "value" in self.optimizer.extra:
             extra["value"] = self.value(theta)
@@ -185,7 +185,7 @@ def _called(what: str, call: Callable[[], Tree]) -> Tree:
         return explained(what, lambda error=error: again(error))
 
 
-def _check_updates(what: str, params: Params, updates: Any) -> None:
+def _check_updates(what: str, params: Params, updates: Tree) -> None:
     """The updates are like the parameters, so that they can be added to them."""
     if jax.tree.structure(params) != jax.tree.structure(updates):
         found, expected = (set(leaf_paths(tree)) for tree in (updates, params))

@@ -50,13 +50,13 @@ class OptimizerProperty(Property):
         found_at: ``"package.module:attribute"`` where a replay finds it; empty for a Python object.
     """
 
-    optimizer: Any = None
+    optimizer: object = None
     optimizer_name: str = "optimizer"
     found_at: str = ""
 
 
 def optimizer_properties(
-    optimizer: Any, name: str = "optimizer", *, found_at: str = ""
+    optimizer: object, name: str = "optimizer", *, found_at: str = ""
 ) -> tuple[OptimizerProperty, OptimizerProperty]:
     """``optimizer-step`` and ``optimizer-trajectory`` of one optimiser.
 
@@ -109,7 +109,7 @@ def optimizer_properties(
     return step, trajectory
 
 
-def optimizer_charge(optimizer: Any, name: str = "optimizer") -> OptimizerProperty:
+def optimizer_charge(optimizer: object, name: str = "optimizer") -> OptimizerProperty:
     """``optimizer-charge``: the charges move at second order in the step only. True of few optimisers.
 
     For k_ξ = ∇Q_ξ with Dk_ξ = A = Aᵀ any step changes Q by ⟨u, k_ξ(θ)⟩ + ½⟨u, A u⟩, exactly. The claim is that the
@@ -176,7 +176,7 @@ def _charge(optimizer: Optimizer, point: Point) -> Sides:
     return only_where(_finite((drift, size)), (of_numbers(drift, 0 * drift, size, label="Σ⟨u, k⟩"),))
 
 
-def charge_drift(optimizer: Any, point: Point) -> tuple[Tree, Tree, Tree]:
+def charge_drift(optimizer: object, point: Point) -> tuple[Tree, Tree, Tree]:
     """(Q(θ_T) − Q(θ₀), its first-order part Σ⟨u_t, k_ξ⟩, a size ‖θ₀‖·‖k_ξ(θ₀)‖) of a trajectory, for the probe's ξ."""
     stepper = _stepper(Optimizer.of(optimizer, "optimizer"), point)
     field = point.field(point.traits.symmetric.nearest(point.probe.algebra)).function

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import islice
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
@@ -207,7 +206,7 @@ class GeneratorSurvey(Survey):
         # At two outputs: a single number is a multiple of any other.
         y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
-        def row(algebra: Algebra, theta: Tree, u: Array, y: Array) -> dict[str, Any]:
+        def row(algebra: Algebra, theta: Tree, u: Array, y: Array) -> dict[str, Tree]:
             field = self.field(algebra)
             k, push = linearized(field, theta)
             once = push(u)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 
 from eqprop.claims import Pair
 from eqprop.engine import is_floating, numbers_context
-from eqprop.groups import Group
+from eqprop.groups import Element, Group
 
 MOST = 24
 GENERATORS = 4
@@ -32,7 +31,7 @@ class Stabiliser:
         classes: for each its conjugacy class, by number.
     """
 
-    elements: Any
+    elements: Element
     classes: np.ndarray
 
     @property
@@ -59,7 +58,7 @@ def _generated(group: Group) -> Stabiliser | None:
     elements = [_plain(group.identity())]
     if any(is_floating(leaf) for leaf in jax.tree.leaves(elements[0])):
         return None
-    chosen: list[Any] = []
+    chosen: list[Element] = []
     for candidate in map(_plain, islice(group.simple(), GENERATORS)):
         found = _closed(group, [*chosen, candidate])
         if found is not None:
@@ -69,24 +68,24 @@ def _generated(group: Group) -> Stabiliser | None:
     return Stabiliser(jax.tree.map(lambda *leaves: np.stack(leaves), *elements), _classes(group, elements))
 
 
-def _plain(element: Any) -> Any:
+def _plain(element: Element) -> Element:
     return jax.tree.map(np.asarray, element)
 
 
-def _arrays(element: Any) -> Any:
+def _arrays(element: Element) -> Element:
     """As JAX has them: NumPy makes scalars of what has no axes."""
     return jax.tree.map(jnp.asarray, element)
 
 
-def _product(group: Group, first: Any, second: Any) -> Any:
+def _product(group: Group, first: Element, second: Element) -> Element:
     return _plain(group.compose(_arrays(first), _arrays(second)))
 
 
-def _key(element: Any) -> bytes:
+def _key(element: Element) -> bytes:
     return b"|".join(np.asarray(leaf, np.int64).tobytes() for leaf in jax.tree.leaves(element))
 
 
-def _closed(group: Group, generators: list[Any]) -> list[Any] | None:
+def _closed(group: Group, generators: list[Element]) -> list[Element] | None:
     """All products of the generators, or None where these are more than ``MOST``."""
     found = {_key(_plain(group.identity())): _plain(group.identity())}
     fresh = list(found.values())
@@ -102,7 +101,7 @@ def _closed(group: Group, generators: list[Any]) -> list[Any] | None:
     return list(found.values())
 
 
-def _classes(group: Group, elements: list[Any]) -> np.ndarray:
+def _classes(group: Group, elements: list[Element]) -> np.ndarray:
     number = {_key(element): -1 for element in elements}
     classes = 0
     for element in elements:
