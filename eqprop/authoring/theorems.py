@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eqprop.properties import LIBRARY, Property
-from eqprop.properties.base import PAPER
+from eqprop.properties import LIBRARY, PAPER, Property
 
 ASSUMPTIONS = """\
 What a referee asks of an identity, said once for all of them:
