@@ -34,7 +34,13 @@ def got(value: object) -> str:
 
 
 def suggestion(name: object, known: Iterable[str], *, otherwise: str = "") -> str:
-    """``Did you mean …?`` for a name that is close to known ones; else what is said otherwise."""
+    """``Did you mean …?`` for a name that is close to known ones; else what is said otherwise.
+
+    Args:
+        name: what was given.
+        known: the names that there are.
+        otherwise: said where none is close.
+    """
     names = {text.lower(): text for text in known}
     close = difflib.get_close_matches(str(name).lower(), names, n=3)
     return f"Did you mean {' or '.join(names[text] for text in close)}?" if close else otherwise
@@ -124,6 +130,11 @@ def flag(value: object, what: str) -> bool:
 def one_of(value: object, known: Iterable[str], what: str) -> str:
     """One of a few known texts.
 
+    Args:
+        value: what was given.
+        known: the texts.
+        what: the value, as a message begins.
+
     Raises:
         InvalidInput: otherwise, naming all.
     """
@@ -136,6 +147,11 @@ def one_of(value: object, known: Iterable[str], what: str) -> str:
 
 def function_of(value: object, arguments: tuple[str, ...], what: str) -> Any:
     """A function that can be called with so many arguments, as far as Python knows its signature.
+
+    Args:
+        value: what was given.
+        arguments: the names of what it will be called with.
+        what: the value, as a message begins.
 
     Raises:
         InvalidInput: for what cannot be called, or takes another number of arguments.

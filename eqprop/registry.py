@@ -101,6 +101,18 @@ def register(
     A ``@st.composite`` function is such a function. It is returned as it is; the pairs of the entry carry the entry's
     name.
 
+    Args:
+        name: in kebab-case; reports, files and commands have it.
+        reference: where the statement is taken from.
+        mutants: the defects that a default run must catch.
+        control: why the claim is wrong, of a negative control.
+        action: K, as a formula.
+        generator: k_ξ, likewise.
+        charge: what gradient flow conserves, likewise.
+        hessian: what the symmetry says of H, likewise.
+        hypotheses: what must be true for it to hold, a text each.
+        pitfalls: how it is usually got wrong.
+
     Raises:
         InvalidInput: for a name that is not kebab-case or is taken (naming both places), an entry without mutants that
             is no control, two mutants of one name, what is said of it in anything but texts, or a function that raises

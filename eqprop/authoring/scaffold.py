@@ -58,7 +58,13 @@ def _texts(name: str, module: str, dotted: str, folder: Path, root: Path) -> dic
 
 
 def check_of(name: str, module: Path, root: Path) -> str:
-    """The command that asks of an entry what is asked of all, from the folder that its module is imported from."""
+    """The command that asks of an entry what is asked of all, from the folder that its module is imported from.
+
+    Args:
+        name: of the entry.
+        module: the file that it stands in.
+        root: the folder that the command is typed in.
+    """
     if _is_catalog(module.parent):
         return f"eqprop selfcheck {name}"
     return f"pytest {module.with_name(f'test_{module.name}').absolute().relative_to(root)}"

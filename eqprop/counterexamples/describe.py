@@ -44,7 +44,13 @@ FIELD_WORDS = {
 
 
 def by_path(pair: Pair, field: str, value: object) -> dict[str, np.ndarray]:
-    """A probe's field as arrays by pytree path; fields that are like the parameters by the parameters' paths."""
+    """A probe's field as arrays by pytree path; fields that are like the parameters by the parameters' paths.
+
+    Args:
+        pair: whose parameters have the paths.
+        field: of the probe, by its name.
+        value: of the field: a tree of arrays, of one probe (without an axis of probes).
+    """
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(value)]
     like_params = field in ("params", "tangent", "tangent2")
     paths = pair.model.param_leaves.float_paths if like_params else leaf_paths(value)

@@ -84,12 +84,24 @@ def value_and_gradient(
 
 
 def value_and_derivative(function: Callable[[Tree], Tree], at: Tree, tangent: Tree) -> tuple[Tree, Tree]:
-    """f(at) and Df(at)·u, where they are asked for once."""
+    """f(at) and Df(at)·u, where they are asked for once.
+
+    Args:
+        function: f, from a tree to a tree.
+        at: where: a tree of arrays.
+        tangent: u, of the shapes of ``at``.
+    """
     return jax.jvp(function, (at,), (tangent,))
 
 
 def derivative(function: Callable[[Tree], Tree], at: Tree, tangent: Tree) -> Tree:
-    """Df(at)·u, likewise."""
+    """Df(at)·u, likewise.
+
+    Args:
+        function: f, from a tree to a tree.
+        at: where: a tree of arrays.
+        tangent: u, of the shapes of ``at``.
+    """
     return value_and_derivative(function, at, tangent)[1]
 
 
@@ -213,7 +225,13 @@ def _moving(identity: Tree) -> tuple[tuple[Tree, ...], Callable[[Tree], tuple[Tr
 
 
 def generator(action: Callable[[Tree, Tree], Tree], identity: Tree, tangent: Array) -> Callable[[Tree], Tree]:
-    """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ)."""
+    """k_ξ: the derivative of g ↦ action(g, ·) at the identity along the tangent of exp(tξ).
+
+    Args:
+        action: (g, θ) ↦ K_g θ.
+        identity: e, a tree of arrays.
+        tangent: of exp(tξ) at e, of its shapes.
+    """
     start, floats, joined = _moving(identity)
     return lambda at: jax.jvp(lambda *moving: action(joined(*moving), at), start, floats(tangent))[1]
 
@@ -224,6 +242,13 @@ def bracket(
     """[ξ, η] in the coordinates of the group's elements: ∂s ∂t g(s) h(t) g(s)⁻¹ at 0, with tangents ξ of g and η of h.
 
     Only first derivatives in s and in t enter, so any two curves with these tangents serve and no exp is needed.
+
+    Args:
+        compose: (g, h) ↦ g h, of elements.
+        inverse: g ↦ g⁻¹.
+        identity: e: a tree of arrays, as all elements are.
+        first: ξ, a tangent at e: of the shapes of e's floating-point leaves.
+        second: η, likewise.
     """
     start, floats, joined = _moving(identity)
 

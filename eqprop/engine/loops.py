@@ -33,7 +33,13 @@ def scanned(body: Callable[[Tree, Tree], tuple[Tree, Tree]], start: Tree, rows: 
 
 
 def repeated(rounds: range, body: Callable[[Tree, Tree], Tree], start: Tree) -> Tree:
-    """``jax.lax.fori_loop``: (round, state) ↦ state, for rounds that follow one another; the last state."""
+    """``jax.lax.fori_loop``: (round, state) ↦ state, for rounds that follow one another; the last state.
+
+    Args:
+        rounds: their numbers.
+        body: from the round's number, a scalar, and the state to the next state, of the same shapes and types.
+        start: the state before the first round: a tree of arrays.
+    """
 
     def advance(round_: Array, state: Tree) -> Tree:
         return in_types_of(start, body(round_, state))

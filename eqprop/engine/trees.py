@@ -44,6 +44,11 @@ def is_floating(leaf: object) -> bool:
 def matching(paths: tuple[str, ...], pattern: str, *, role: str) -> tuple[int, ...]:
     """Positions of the paths that a glob pattern matches; ``*`` also crosses ``/``, and every path matches itself.
 
+    Args:
+        paths: of all leaves.
+        pattern: one of them, or a glob.
+        role: what the pattern is for, as a message begins.
+
     Raises:
         InvalidInput: where nothing matches, so that a misspelt path is never a silent no-op; where a path with special
             characters in it matches others, too.

@@ -61,6 +61,13 @@ def repeatable(
     """Trace a function twice: dropout, global counters and global seeds make them differ.
 
     Returns a call of it, which runs it twice: callbacks are in no trace.
+
+    Args:
+        name: of the function, in messages.
+        what: it gives, as in ``"outputs"``.
+        remedy: how to make it repeatable, as a sentence.
+        function: of the arguments.
+        *arguments: trees of arrays, at which it is traced.
     """
     traces = [explained(what, lambda: traced(function, *arguments)) for _ in range(2)]
     if len(traces[0].jaxpr.in_avals) > len(jax.tree.leaves(arguments)):
@@ -102,6 +109,11 @@ def _foreign(what: str) -> str:
 
 def undisturbed(name: str, function: Callable[..., Tree], *arguments: Tree) -> Tree:
     """The function's result, if it leaves its arguments as they are.
+
+    Args:
+        name: of the function, in messages.
+        function: of the arguments.
+        *arguments: trees of arrays; what they hold is compared before and after.
 
     Raises:
         InvalidInput: where it stores into a tree that it was given: whoever passes that tree again passes another one.

@@ -25,17 +25,38 @@ AT_A_TIME = 8
 
 
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors from many more perturbed copies of each probe."""
+    """Floors from many more perturbed copies of each probe.
+
+    Args:
+        program: of the pair.
+        name: of the property.
+        probes: that are suspected: a batch, every field with a leading axis of n.
+        rng: of the perturbations and signs.
+    """
     return program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
 
 
 def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors that see as well what the program absorbs or saturates, which no perturbation of its inputs shows."""
+    """Floors that see as well what the program absorbs or saturates, which no perturbation of its inputs shows.
+
+    Args:
+        program: of the pair.
+        name: of the property.
+        probes: that are suspected: a batch, every field with a leading axis of n.
+        rng: of the perturbations and signs.
+    """
     return program.under_noise(name, probes, rng)
 
 
 def as_compiled(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """The sides as XLA computes them, which is what users run; the larger one of the floors there and of the walk."""
+    """The sides as XLA computes them, which is what users run; the larger one of the floors there and of the walk.
+
+    Args:
+        program: of the pair.
+        name: of the property.
+        probes: that are suspected: a batch, every field with a leading axis of n.
+        rng: of the perturbations and signs.
+    """
     return program.as_compiled(name, probes, rng)
 
 

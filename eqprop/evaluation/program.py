@@ -234,7 +234,14 @@ class Program:
         return self.evaluator.sides(rows)
 
     def measure(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
-        """What each property's sides (or one's) say at every probe of the rows, each followed by its copies."""
+        """What each property's sides (or one's) say at every probe of the rows, each followed by its copies.
+
+        Args:
+            rows: a batch of n · (1 + copies): each probe, and behind it its perturbed copies.
+            copies: of each probe.
+            rng: of the signs, where operations round at random.
+            only: a property's name, where the others are not asked.
+        """
         return self._present().measured(rows, copies, rng, only)
 
     def judge(
@@ -244,6 +251,12 @@ class Program:
 
         Where properties differ in precision, each precision gets copies of its own: a softmax in float32 inside the
         model is no reason to let errors of that size pass in the group laws.
+
+        Args:
+            probes: a batch of n: every field has a leading axis.
+            rng: of the perturbations.
+            copies: of each probe; ``self.copies`` by default.
+            only: a property's name, where the others are not asked.
         """
         copies = self.copies if copies is None else copies
         names = [only] if only else [p.name for p in self.properties]
@@ -286,6 +299,11 @@ class Program:
         """One property judged with floors in which every operation inside the program rounds at random, too.
 
         What the program absorbs or saturates no perturbation of its inputs can show.
+
+        Args:
+            name: of the property.
+            probes: a batch of n: every field has a leading axis.
+            rng: of the perturbations and signs.
         """
         return rounding.judgement(self._measured_under_noise(name, probes, rng), self.eps[name])
 
@@ -299,6 +317,11 @@ class Program:
 
         Its residual is the compiled program's. Its floor is the larger one of the floors that perturbed inputs give it
         there, and that random rounding gives it where it is walked.
+
+        Args:
+            name: of the property.
+            probes: a batch of n: every field has a leading axis.
+            rng: of the perturbations and signs.
         """
         if self.twofold:
             return self.under_noise(name, probes, rng)

@@ -87,6 +87,20 @@ def verify(
 ) -> Report:
     """As ``run``, and raise unless every cell holds, does not apply, or is a known failure.
 
+    Args:
+        *pairs: what ``run`` takes, or several pairs one by one.
+        profile: as in ``run``, and so are all that follow.
+        seed: of the search.
+        precision: of the numbers.
+        properties: that are asked.
+        save: the folder of counterexamples.
+        optimizer: whose steps are verified as well.
+        unseen: whether what holds says what it does not look at.
+        evaluator: of the programs.
+        max_architectures: instead of the profile's.
+        probes: likewise.
+        max_time: in seconds, after which nothing new is begun.
+
     Raises:
         Falsified: an AssertionError with every counterexample in its message, and ``report``.
         InvalidInput: for arguments that cannot be used.

@@ -77,7 +77,13 @@ class Point:
         return jitted(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
 
     def integers(self, element: Element, theta: Tree, carried: Leaves | None = None) -> Leaves:
-        """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were."""
+        """The integer and boolean leaves of K_gθ; those that K does not touch are the objects that they were.
+
+        Args:
+            element: g.
+            theta: the floating-point leaves of θ.
+            carried: the other leaves; those of the example by default.
+        """
         if not self.image.carried:
             return ()
         whole = self.source.join(theta, self._integers if carried is None else carried)

@@ -61,7 +61,13 @@ class Ledger:
 
 
 def missing(pair: str, name: str, order: int) -> Verdict:
-    """The verdict of an expected cell that nothing filled."""
+    """The verdict of an expected cell that nothing filled.
+
+    Args:
+        pair: its name.
+        name: of the property.
+        order: of the derivatives that the property looks at.
+    """
     return Verdict(PairName(pair), PropertyName(name, order), Outcome.MISSING, NOBODY)
 
 

@@ -178,6 +178,11 @@ def _of_the_strategy(error: Exception) -> str:
 def rebuilt(pairs: st.SearchStrategy[Pair], blob: str, profile: Profile) -> Drawn:
     """The structure that a blob stands for.
 
+    Args:
+        pairs: the strategy that it was drawn from.
+        blob: hypothesis's record of the draws, as a counterexample keeps it.
+        profile: whose settings were in force.
+
     Raises:
         hypothesis.errors.DidNotReproduce: where the strategy has changed, or hypothesis's version differs.
     """

@@ -39,7 +39,13 @@ def ignore(progress: Progress) -> None:
 
 
 def search(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """One verdict for each asked property. A model that cannot be verified gives ``Outcome.ERROR`` with the reason."""
+    """One verdict for each asked property. A model that cannot be verified gives ``Outcome.ERROR`` with the reason.
+
+    Args:
+        task: the strategy of pairs, by name.
+        options: what is asked of it, and how long.
+        on_progress: told of each architecture.
+    """
     on_progress(Progress(task.name, "started"))
     start = time.perf_counter()
     try:

@@ -13,6 +13,11 @@ from eqprop.properties.optimizers import CHARGE, STEP, TRAJECTORY
 def check_known_names(known: Mapping[str, str], asked: Iterable[Property], what: str) -> None:
     """Known failures are of properties that there are: a misspelt one would expect nothing of anything.
 
+    Args:
+        known: property → reason.
+        asked: the properties of the run.
+        what: whose known failures they are, as a message begins.
+
     Raises:
         InvalidInput: for a name of no property, with the closest ones.
     """

@@ -61,7 +61,13 @@ class Evidence:
 
 
 def why_empty(properties: Iterable[Property], tallies: Mapping[str, Tally], pair: Pair) -> dict[str, str]:
-    """Why statements are about nothing for a pair, by name, of those of which both sides vanished at every probe."""
+    """Why statements are about nothing for a pair, by name, of those of which both sides vanished at every probe.
+
+    Args:
+        properties: that were judged.
+        tallies: of each, by name.
+        pair: that they were judged of.
+    """
     silent = [prop for prop in properties if prop.empty and tallies[prop.name].all_vacuous]
     return {prop.name: reason for prop in silent if prop.empty and (reason := prop.empty(pair))}
 
@@ -77,7 +83,14 @@ def blocker(prop: Property, violated: Collection[str]) -> str | None:
 
 
 def verdict_of(evidence: Evidence, pair: str, prop: Property, counterexample: Counterexample | None = None) -> Verdict:
-    """The verdict of one cell: its outcome, with the figures of the counterexample or else of all that was settled."""
+    """The verdict of one cell: its outcome, with the figures of the counterexample or else of all that was settled.
+
+    Args:
+        evidence: what was counted of all probes of all architectures.
+        pair: its name.
+        prop: the property.
+        counterexample: the smallest one, where there is one.
+    """
     tally = evidence.tallies[prop.name]
     outcome, reason = outcome_of(evidence, prop)
     median, worst = tally.resolution()

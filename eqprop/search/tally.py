@@ -41,7 +41,13 @@ class Tally:
     why_compiled: str = ""
 
     def add(self, found: Climbed, architecture: Hashable, unit: Roundoff) -> None:
-        """Count a batch by what its last looks said."""
+        """Count a batch by what its last looks said.
+
+        Args:
+            found: the judgements of the batch's probes, each by its last look.
+            architecture: that they were drawn for.
+            unit: the roundoff that they were judged in.
+        """
         judged = found.settled
         self.cleared += int(found.cleared.sum())
         self.probes += len(found.judged.finite)
