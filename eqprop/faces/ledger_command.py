@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import click
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of
 from eqprop.faces.project import Project
+from eqprop.faces.symmetry_cells import cells_of, verdicts_of
 from eqprop.kept import KeptLedger, ledger_of, rewritten
 
 if TYPE_CHECKING:
-    from eqprop.results import Report
+    from eqprop.results import Report, Verdict
     from eqprop.search import Options, SearchTask
 
 
@@ -31,18 +33,20 @@ def update(*, jobs: str) -> int:
     writes these, and all others.
     """
     project = Project.of(Path.cwd())
-    if not project.targets:
+    if not (project.targets or project.models):
         where = project.folder / "pyproject.toml"
         msg = f"there are no targets in [tool.eqprop] of {where}; name there what is to be verified."
         raise InvalidInput(msg)
-    tasks, slow = tasks_of(project.targets)
+    tasks, slow = tasks_of(project.targets) if project.targets else ([], False)
     options = _options(project)
+    symmetries = verdicts_of(cells_of(project.models, None))
     report = run(tasks, options, jobs=jobs_of(jobs) or (1 if slow else cpus()))
+    report = replace(report, verdicts=(*report.verdicts, *(verdict for _, verdict in symmetries)))
     print_report(report)
     if report.exit_code:
         echo(f"{project.ledger_file} is left as it is: mend what fails first.")
         return report.exit_code
-    for line in rewritten(project.ledger_file, _found(report, tasks, options), tests=False):
+    for line in rewritten(project.ledger_file, _found(report, tasks, options, symmetries), tests=False):
         echo(line)
     return 0
 
@@ -53,7 +57,10 @@ def _options(project: Project) -> Options:
     return make_options(save=Path(".eqprop"), **project.configured)
 
 
-def _found(report: Report, tasks: list[SearchTask], options: Options) -> KeptLedger:
+def _found(
+    report: Report, tasks: list[SearchTask], options: Options, symmetries: list[tuple[str, Verdict]]
+) -> KeptLedger:
     settings = {"profile": report.profile, "seed": report.seed, "precision": options.precision}
     addresses = {task.name: task.address for task in tasks}
-    return ledger_of([(addresses[verdict.pair.name], verdict) for verdict in report.verdicts], settings)
+    of_pairs = [v for v in report.verdicts if v.pair.name in addresses]
+    return ledger_of([*((addresses[v.pair.name], v) for v in of_pairs), *symmetries], settings)

@@ -16,13 +16,14 @@ import pytest
 from eqprop.errors import InvalidInput
 from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project, has_table
-from eqprop.kept import KeptLedger, KnownFailure, is_test
+from eqprop.kept import KeptLedger, KnownFailure, is_model, is_test
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Record
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
+    from eqprop.faces.symmetry_cells import SymmetryCase
     from eqprop.search import Options, SearchTask
 
 PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
@@ -39,6 +40,7 @@ class Settings:
 
     Attributes:
         targets: of items to collect; empty where there is nothing to do.
+        models: whose symmetries are cells.
         ids: the ids (or their beginnings) that were given as arguments; empty for all.
         asked: what the command line says of profile, seed, precision, properties, what is unseen, evaluator, limits.
         configured: what pyproject.toml says of them.
@@ -51,6 +53,7 @@ class Settings:
     """
 
     targets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     asked: Record = field(default_factory=Record)
     configured: Record = field(default_factory=Record)
@@ -79,7 +82,8 @@ class Settings:
         if sent is not None:
             table, baseline = sent.pop("known")
             known = Known(table, [KnownFailure(**entry) for entry in baseline])
-            return cls(targets=tuple(sent.pop("targets")), ids=tuple(sent.pop("ids")), known=known, **sent)
+            listed = {key: tuple(sent.pop(key)) for key in ("targets", "models", "ids")}
+            return cls(**listed, known=known, **sent)
         project, option = Project.of(config.rootpath), config.option
         asked = {
             "profile": option.eqprop_profile,
@@ -102,6 +106,7 @@ class Settings:
         kept = None if update else project.ledger()
         settings = cls(
             targets=tuple(option.eqprop or (project.targets if named else ())),
+            models=project.models if whole and not (update or option.eqprop_property) else (),
             ids=ids,
             asked={key: value for key, value in asked.items() if value is not None},
             configured=project.configured,
@@ -120,6 +125,7 @@ class Settings:
     def to_worker(self) -> Record:
         """As what xdist can send: lists, dictionaries, strings and numbers."""
         plain: Record = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
+        plain["models"] = list(self.models)
         plain["reports"] = list(self.reports)
         plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline]]
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
@@ -175,7 +181,7 @@ class Settings:
     @property
     def collects(self) -> bool:
         """Whether there are items without a file."""
-        return bool(self.targets) or (self.whole and any(not is_test(target) for target in self.cells))
+        return bool(self.targets or self.models) or (self.whole and any(not is_test(target) for target in self.cells))
 
     @property
     def differs(self) -> bool:
@@ -196,12 +202,20 @@ class Settings:
         from eqprop.faces.cases import absent
 
         there = self.cells if self.whole else {case.target for case in cases}
-        kept = KeptLedger(self.cells).of([target for target in there if is_test(target) is tests])
+        kept = KeptLedger(self.cells).of([t for t in there if is_test(t) is tests and not is_model(t)])
         some = self.differs or "properties" in self.asked
         asked = {prop.name for prop in self.options().properties} if some else None
         return list(absent(cases, [cell for cell in kept.each() if asked is None or cell[2] in asked]))
 
-    def cases(self) -> list[Case | Absent]:
+    def symmetries(self) -> list[SymmetryCase]:
+        """The cells of the project's models, and those that the ledger has besides."""
+        from eqprop.faces.symmetry_cells import cases_of, cells_of
+
+        kept = KeptLedger(self.cells)
+        gone = self.whole and not self.ledger_file and "properties" not in self.asked
+        return cases_of(cells_of(self.models, kept)) if self.models or gone else []
+
+    def cases(self) -> list[Case | Absent | SymmetryCase]:
         """The cells of all targets, and those that the ledger has besides.
 
         Raises:
@@ -212,7 +226,7 @@ class Settings:
 
         tasks = self.known.given_to(resolve_all(self.targets)) if self.targets else []
         found = list(cases_of(tasks, self.options(), self.applying_to(tasks)))
-        cases = [*found, *self.absent(found, tests=False)]
+        cases = [*found, *self.absent(found, tests=False), *self.symmetries()]
         unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]
         if unknown:
             msg = f"no item is called {', '.join(unknown)}; `pytest --eqprop TARGET --co -q` lists them."

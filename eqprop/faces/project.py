@@ -17,6 +17,7 @@ from eqprop.kept import BASELINE, LEDGER, KeptLedger, KnownFailure, baseline_in,
 
 KEYS: dict[str, type] = {
     "targets": list,
+    "find": list,
     "profile": str,
     "seed": int,
     "precision": str,
@@ -74,6 +75,11 @@ class Project:
     def targets(self) -> tuple[str, ...]:
         """What is to be verified."""
         return tuple(self.table.get("targets", ()))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those whose symmetries are found and held to the ledger."""
+        return tuple(self.table.get("find", ()))
 
     @property
     def configured(self) -> dict[str, Any]:

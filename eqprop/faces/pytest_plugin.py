@@ -18,6 +18,7 @@ from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
+    from eqprop.faces.symmetry_cells import SymmetryCase
     from eqprop.results import Verdict
 
 ROOT = "eqprop"
@@ -106,7 +107,7 @@ class Cases(pytest.Collector):
         self.gone = gone
 
     def collect(self) -> Iterable[PairCases]:
-        from eqprop.faces.cases import Absent
+        from eqprop.faces.cases import Case
 
         settings = self.config.stash[SETTINGS]
         try:
@@ -114,7 +115,7 @@ class Cases(pytest.Collector):
         except InvalidInput as error:
             raise self.CollectError(str(error)) from error
         seen = self.config.stash[SEEN]
-        seen.update((case.search.task.address, case.pair) for case in cases if not isinstance(case, Absent))
+        seen.update((case.search.task.address, case.pair) for case in cases if isinstance(case, Case))
         for pair, cells in groupby(cases, key=lambda case: case.pair):
             yield PairCases.from_parent(self, name=pair, cases=list(cells))
         for (test, pair), cells in groupby(self.gone, key=lambda case: (case.target, case.pair)):
@@ -127,7 +128,7 @@ class Cases(pytest.Collector):
 class PairCases(pytest.Collector):
     """The items of one pair. A level of its own, so that an id read back from a file has the same parts (``--lf``)."""
 
-    def __init__(self, *, cases: list[Case | Absent], **rest: Any) -> None:
+    def __init__(self, *, cases: list[Case | Absent | SymmetryCase], **rest: Any) -> None:
         super().__init__(**rest)
         self.cases = cases
 
@@ -139,7 +140,7 @@ class PairCases(pytest.Collector):
 class CaseItem(pytest.Function):
     """One cell as a test."""
 
-    def __init__(self, *, case: Case | Absent, **rest: Any) -> None:
+    def __init__(self, *, case: Case | Absent | SymmetryCase, **rest: Any) -> None:
         def check() -> None:
             case.verify()
 
@@ -152,7 +153,7 @@ class CaseItem(pytest.Function):
         return self.config.rootpath / ROOT, None, self.case.id
 
 
-def _marks(config: pytest.Config, case: Case | Absent) -> list[pytest.MarkDecorator]:
+def _marks(config: pytest.Config, case: Case | Absent | SymmetryCase) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.eqprop]
     if config.pluginmanager.hasplugin("xdist"):  # else the mark is unknown, an error under --strict-markers
         marks.append(pytest.mark.xdist_group(case.pair))
@@ -212,7 +213,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 # ---- reporting -------------------------------------------------------------------------------------------------------
 
 
-def _case_of(item: pytest.Item) -> Case | Absent | None:
+def _case_of(item: pytest.Item) -> Case | Absent | SymmetryCase | None:
     return item.case if isinstance(item, CaseItem) else _decorated(item)
 
 

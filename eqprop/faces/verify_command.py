@@ -15,7 +15,8 @@ from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of, writable
 from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
-from eqprop.kept import is_test
+from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
+from eqprop.kept import is_model
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Record, Report
@@ -112,8 +113,10 @@ def verify(
         tasks, slow = _tasks(project, targets, match)
         kept = _kept(project, tasks, targets, match) if project else NOTHING_KEPT
         kept = _asked_of(kept, context, tasks, options)
+        symmetries = _symmetries(project, match) if project and not (targets or asked["properties"]) else []
         if part:
-            chosen = part.part({*(task.name for task in tasks), *kept})
+            chosen = part.part({*(task.name for task in tasks), *kept, *(of.model for of in symmetries)})
+            symmetries = [of for of in symmetries if of.model in chosen]
             tasks, kept = [t for t in tasks if t.name in chosen], {p: kept[p] for p in kept if p in chosen}
         known = Project.of(Path.cwd()).known() if ledger or baseline else Known()
         report = run(
@@ -126,6 +129,7 @@ def verify(
         )
         if project and not (targets or match or part):
             report = _with_strays(report, known, tasks, () if asked["properties"] else options.properties)
+        report = replace(report, verdicts=(*report.verdicts, *(verdict for _, verdict in verdicts_of(symmetries))))
     report = replace(report, shard=shard or "")
     if output == "json":
         echo(report.to_json())
@@ -140,6 +144,11 @@ def _with_strays(report: Report, known: Known, tasks: list[SearchTask], asked: S
     seen = {(task.address, task.name) for task in tasks}
     strays = known.strays(seen, [prop.name for prop in asked])
     return replace(report, verdicts=(*report.verdicts, *(v for target, v in strays if target or not known.baseline)))
+
+
+def _symmetries(project: Project, match: str) -> list[ModelCells]:
+    """The models of a whole project whose symmetries are held to its ledger."""
+    return [of for of in cells_of(project.models, project.ledger()) if match.lower() in of.model.lower()]
 
 
 def _options(context: click.Context, project: Project | None, save: Path, asked: Record) -> Options:
@@ -178,10 +187,10 @@ def _kept(project: Project, tasks: list[SearchTask], targets: tuple[str, ...], m
     if kept is None:
         msg = f"--ledger: there is no {project.ledger_file}; `eqprop ledger update` writes it."
         raise InvalidInput(msg)
-    whole = kept.without([target for target in kept.cells if is_test(target)])
+    whole = kept.of_pairs
     part = whole.of({task.address for task in tasks}) if targets else whole
     applying = part.applying()
-    if not tasks and not applying:
+    if not (tasks or applying or project.models or any(map(is_model, kept.cells))):
         msg = f"--ledger: {project.folder / 'pyproject.toml'} has no targets in [tool.eqprop], and the ledger no cells."
         raise InvalidInput(msg)
     return {pair: names for pair, names in applying.items() if match.lower() in pair.lower()}

@@ -45,6 +45,15 @@ class KeptLedger:
         """That of all other targets."""
         return self.of(self.cells.keys() - set(targets))
 
+    @property
+    def of_pairs(self) -> KeptLedger:
+        """That of pairs that targets name: neither of decorated tests nor of models."""
+        return self.without([target for target in self.cells if is_test(target) or is_model(target)])
+
+    def found_in(self, model: str) -> Collection[str]:
+        """The symmetries that a model had, one cell each."""
+        return self.cells.get(f"{FIND}{model}", {}).get(model, ())
+
     def applying(self) -> Applying:
         """Pair → the properties that apply to it."""
         return {pair: names for pairs in self.cells.values() for pair, names in pairs.items()}
@@ -63,9 +72,18 @@ class KeptLedger:
         return text_of({"settings": dict(self.settings), "cells": cells})
 
 
+FIND = "find "
+"""In front of the name of a model whose symmetries are cells: ``find nets:model``."""
+
+
 def is_test(target: str) -> bool:
     """Whether a target of the ledger is a decorated test, which pytest alone can run."""
     return "::" in target
+
+
+def is_model(target: str) -> bool:
+    """Whether a target of the ledger is a model whose symmetries are found, each of them a cell."""
+    return target.startswith(FIND)
 
 
 def ledger_in(path: Path) -> KeptLedger:
@@ -114,13 +132,15 @@ def rewritten(path: Path, found: KeptLedger, *, tests: bool) -> list[str]:
     Args:
         path: of the ledger, there or not.
         found: what applied.
-        tests: whether decorated tests are among what was run; else what the file says of them stays.
+        tests: whether decorated tests are among what was run, and models are not; what the file says of the others
+            stays.
 
     Raises:
         InvalidInput: where the file is there and is no ledger, or cannot be written.
     """
     before = ledger_in(path) if path.is_file() else KeptLedger()
-    stays = {} if tests else before.of([target for target in before.cells if is_test(target)]).cells
+    others = is_model if tests else is_test
+    stays = before.of([target for target in before.cells if others(target)]).cells
     after = KeptLedger({**found.cells, **stays}, found.settings)
     written_to(path, after.text(), "the ledger")
     return [*_changes(before, after), f"{path.name}: {len(list(after.each()))} cells"]

@@ -205,3 +205,62 @@ def test_a_project_without_a_ledger_is_told_how_to_write_one(project, command):
     code, said = command("verify", "--ledger")
     assert code == 2
     assert "eqprop-ledger.json; `eqprop ledger update` writes it." in said
+
+
+FOUND = {"find nets:model": {"nets:model": ["R₊^3, powers 1, -1 on a, b", "S_3 on a, b", "no other symmetry"]}}
+MODEL = """
+    import jax
+    import numpy as np
+    import eqprop
+
+    def activation(z):
+        return jax.nn.relu(z)
+
+    def model():
+        weights = {"a": np.ones((2, 3)), "b": np.ones((3, 2))}
+        return eqprop.Model(lambda p, x: activation(x @ p["a"]) @ p["b"], weights, np.ones((4, 2)))
+"""
+
+
+@pytest.fixture
+def found(project):
+    """A project with a model whose symmetries are found, and a ledger of them."""
+    project.makepyfile(nets=dedent(MODEL))
+    (project.path / "test_nets.py").unlink()
+    change(project, "pyproject.toml", 'targets = ["nets:both"]', 'find = ["nets:model"]')
+    kept = {"format": 1, "settings": {}, "cells": FOUND}
+    (project.path / "eqprop-ledger.json").write_text(json.dumps(kept))
+    return project
+
+
+def test_symmetries_that_are_found_are_cells(found, run, command):
+    run().assert_outcomes(passed=3)
+    code, said = command("verify", "--ledger", "--jobs", "1")
+    assert (code, "3 holds" in said) == (0, True), said
+    (found.path / "eqprop-ledger.json").unlink()
+    assert command("ledger", "update", "--jobs", "1")[0] == 0
+    assert json.loads((found.path / "eqprop-ledger.json").read_text())["cells"] == FOUND
+
+
+def test_a_refactoring_that_loses_a_symmetry_or_gains_one_is_a_failure(found, run, command):
+    change(found, "nets.py", "jax.nn.relu(z)", "jax.numpy.tanh(z)")
+    result = run()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["FAILED eqprop::nets:model::R₊^3, powers 1, -1 on a, b - missing *"])
+    code, said = command("verify", "--ledger", "--jobs", "1")
+    assert code == 1, said
+    assert "found, and not in the ledger: signs of 3 on a, b" in said
+
+
+def test_a_model_that_vanishes_is_a_failure(found, run, command):
+    change(found, "pyproject.toml", '["nets:model"]', "[]")
+    run().assert_outcomes(failed=3)
+    code, said = command("verify", "--ledger", "--jobs", "1")
+    assert (code, "3 missing" in said) == (1, True), said
+
+
+def test_what_pytest_writes_leaves_the_symmetries_of_models_as_they_are(found, run):
+    found.makepyfile(test_nothing="def test_nothing(): pass")
+    change(found, "pyproject.toml", "find =", 'targets = ["neuron-permutation"]\n    find =')
+    run("--eqprop-update-ledger").assert_outcomes(passed=2, skipped=1)
+    assert json.loads((found.path / "eqprop-ledger.json").read_text())["cells"].items() >= FOUND.items()
