@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from eqprop.actions import half_periods as half_periods
     from eqprop.actions import hidden_units as hidden_units
     from eqprop.actions import inspect as inspect
+    from eqprop.actions import joint_shift as joint_shift
     from eqprop.actions import low_rank as low_rank
     from eqprop.actions import norm_gain as norm_gain
     from eqprop.actions import norm_scale as norm_scale
@@ -100,6 +101,7 @@ _HOMES = {
     "half_periods": "eqprop.actions",
     "hidden_units": "eqprop.actions",
     "inspect": "eqprop.actions",
+    "joint_shift": "eqprop.actions",
     "load": "eqprop.runs",
     "low_rank": "eqprop.actions",
     "norm_gain": "eqprop.actions",
@@ -160,6 +162,7 @@ __all__ = [
     "half_periods",
     "hidden_units",
     "inspect",
+    "joint_shift",
     "keras",
     "load",
     "low_rank",

@@ -21,6 +21,7 @@ from eqprop.actions.norms import residual_stream as residual_stream
 from eqprop.actions.powers import scaled_units as scaled_units
 from eqprop.actions.shifts import softmax_shift as softmax_shift
 from eqprop.actions.shifts import translations as translations
+from eqprop.actions.sums import joint_shift as joint_shift
 from eqprop.actions.trades import exchanged as exchanged
 from eqprop.actions.trades import factor_swap as factor_swap
 from eqprop.actions.units import hidden_units as hidden_units

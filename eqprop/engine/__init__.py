@@ -34,9 +34,11 @@ from eqprop.engine.foreign import foreign_functions as foreign_functions
 from eqprop.engine.foreign import opaque_inside as opaque_inside
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
 from eqprop.engine.jaxprs import Typed as Typed
+from eqprop.engine.jaxprs import aval_of as aval_of
 from eqprop.engine.jaxprs import calls_back as calls_back
 from eqprop.engine.jaxprs import equations as equations
 from eqprop.engine.jaxprs import inner_programs as inner_programs
+from eqprop.engine.jaxprs import is_foreign as is_foreign
 from eqprop.engine.jaxprs import primitives as primitives
 from eqprop.engine.jaxprs import scan_counts as scan_counts
 from eqprop.engine.loops import repeated as repeated

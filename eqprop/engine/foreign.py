@@ -74,6 +74,14 @@ class Foreign(Protocol):
         """Why ``rounded`` does not show the rounding errors inside of it; empty where it does."""
         ...
 
+    @property
+    def outline(self) -> Callable[..., Sequence[Tree]] | None:
+        """What JAX can trace in its place, of the same shapes: its axes move together as the function's own do.
+
+        Its numbers do not matter. None where nobody can look inside.
+        """
+        ...
+
     def values(self, *operands: np.ndarray) -> Arrays:
         """What its own users get, row by row: the last word.
 

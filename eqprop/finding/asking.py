@@ -14,6 +14,7 @@ from eqprop.errors import InvalidInput
 from eqprop.finding.algebra import algebra
 from eqprop.finding.covering import covered
 from eqprop.finding.found import Found
+from eqprop.finding.near import near_symmetries
 from eqprop.finding.proof import Proven, proven
 from eqprop.finding.searching import Search
 from eqprop.finding.subject import Subject
@@ -53,6 +54,7 @@ def find(
     with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
         subject = Subject.of(model, seed)
         search = Search(subject)
+        near = tuple(near_symmetries(subject))
         found = search.found
         permuted = {(one.tensors, one.units) for one in found if one.kind == "permutation"}
         spanned = algebra(
@@ -80,6 +82,8 @@ def find(
         charges=spanned.charges,
         untouched=tuple(path for path in subject.paths if path not in touched),
         unwritten=tuple(search.unwritten),
+        hidden=tuple(search.hidden),
+        near=near,
         undeclared=undeclared,
         seconds=seconds,
     )

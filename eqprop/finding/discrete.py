@@ -15,13 +15,10 @@ import numpy as np
 
 from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
-from eqprop.finding.samples import Leaves
+from eqprop.finding.samples import Leaves, same
 from eqprop.finding.subject import Subject, each_of, powered
 from eqprop.finding.writing import Call, Tensors
 from eqprop.groups import Permutation, Sign
-
-EQUAL = 1e-9
-"""Outputs that differ by less, relative to the largest of them, are the same."""
 
 MOST_SUBSETS = 10
 """Signs are tried on every set of occurrences where these are so few, else on all of them."""
@@ -164,11 +161,6 @@ def holds(subject: Subject, elements: Sequence[Moved]) -> bool:
     points = subject.held_out
     before = subject.outputs
     return all(same(before, subject.sampler.outputs(_moved(points.params, e), points.inputs)) for e in elements)
-
-
-def same(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether outputs are equal, row by row, up to rounding."""
-    return bool(np.all(np.abs(after - before) <= EQUAL * np.abs(before).max(1, keepdims=True)))
 
 
 def _moved(params: Leaves, element: Moved) -> Leaves:

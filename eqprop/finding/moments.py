@@ -72,10 +72,14 @@ def diagonal(points: Points, of: Occurrence, by: Occurrence, shared: Sequence[in
     return Terms(np.einsum("pcur,pcur->pcu", g, theta), np.einsum("pcur,pcur->pcu", np.abs(g), np.abs(theta)))
 
 
-def null_space(columns: Sequence[Terms]) -> Float[np.ndarray, "vectors columns"]:
+def null_space(columns: Sequence[Terms], least: float = NULL) -> Float[np.ndarray, "vectors columns"]:
     """The combinations of columns that vanish at every point, reduced to echelon form; none without a clear gap.
 
     A column is measured in the size of its terms, so that one that vanishes by itself is in the null space.
+
+    Args:
+        columns: sums at the same points.
+        least: below this part of its terms a sum is zero. A larger one has no gap: it asks for what nearly vanishes.
     """
     totals = np.stack([c.total.reshape(-1) for c in columns], 1)
     sizes = np.stack([c.size.reshape(-1) for c in columns], 1)
@@ -87,24 +91,29 @@ def null_space(columns: Sequence[Terms]) -> Float[np.ndarray, "vectors columns"]
         return np.zeros((0, len(columns)))
     normed = totals[told][:, used] / rows[told, None] / scale[used]
     _, values, vectors = np.linalg.svd(normed, full_matrices=False)
-    limit = NULL * np.sqrt(len(normed))
+    limit = least * np.sqrt(len(normed))
     null = values <= limit
-    if null.any() and not null.all() and values[~null].min() < GAP * max(values[null].max(), np.finfo(float).eps):
+    if (
+        least == NULL
+        and null.any()
+        and not null.all()
+        and values[~null].min() < GAP * max(values[null].max(), np.finfo(float).eps)
+    ):
         return np.zeros((0, len(columns)))
     found = np.zeros((int(null.sum()), len(columns)))
     found[:, used] = vectors[null] / scale[used]
-    return echelon(found)
+    return echelon(found, max(SMALLEST_PIVOT, least))
 
 
-def echelon(rows: np.ndarray) -> np.ndarray:
-    """Reduced row echelon form by the largest pivots, entries that are simple fractions made exact."""
+def echelon(rows: np.ndarray, pivots: float) -> np.ndarray:
+    """Reduced row echelon form by the largest pivots, none below some part of its row; simple fractions made exact."""
     rows = rows / np.maximum(np.abs(rows).max(1, keepdims=True), np.finfo(float).tiny) if len(rows) else rows.copy()
     free = list(range(len(rows)))
     for column in range(rows.shape[1]):
         if not free:
             break
         pivot = max(free, key=lambda i: abs(rows[i, column]))
-        if abs(rows[pivot, column]) < SMALLEST_PIVOT:
+        if abs(rows[pivot, column]) < pivots:
             continue
         free.remove(pivot)
         rows[pivot] /= rows[pivot, column]

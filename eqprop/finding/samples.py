@@ -12,7 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from eqprop.claims import Inputs, Model, Outputs
+from eqprop.claims import Inputs, Model, Outputs, Params
 from eqprop.engine import Array, Each, Tree, gradient, inner, traced
 from eqprop.errors import InvalidInput
 from eqprop.probes import inputs_of, params_of
@@ -23,7 +23,24 @@ POINTS = 24
 HELD_OUT = 8
 """Further ones, at which what was found must hold as well."""
 
+EQUAL = 1e-9
+"""Outputs that differ by less, relative to the largest of them, are the same."""
+
 Leaves = tuple[Float[np.ndarray, "rows ..."], ...]
+
+
+def with_state(model: Model) -> Model:
+    """The model with its state among the parameters: drawn, and moved with the rest; what is positive stays so."""
+    if not model.state:
+        return model
+    example = zip(jax.tree.leaves(model.params), model.param_leaves.floating, strict=True)
+    positive = {i for i, (leaf, trained) in enumerate(example) if not trained and np.all(np.asarray(leaf) > 0)}
+
+    def domain(params: Params) -> Params:
+        leaves, treedef = jax.tree.flatten(params if model.domain is None else model.domain(params))
+        return jax.tree.unflatten(treedef, [np.abs(leaf) if i in positive else leaf for i, leaf in enumerate(leaves)])
+
+    return replace(model, state=(), domain=domain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,3 +125,8 @@ class Sampler:
             return gradient(lambda at: inner(cotangent, self._of_leaves(at, inputs)))(floats)
 
         return Each("the gradient", traced(of, *self._example, self._outputs))
+
+
+def same(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether outputs are equal, row by row, up to rounding."""
+    return bool(np.all(np.abs(after - before) <= EQUAL * np.abs(before).max(1, keepdims=True)))

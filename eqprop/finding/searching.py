@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from eqprop.finding.activations import by_activation
 from eqprop.finding.blocks import Block, Interface, Occurrence
 from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
-from eqprop.finding.matrices import matrices_along, matrix_group
+from eqprop.finding.matrices import FEW, matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
-from eqprop.finding.shifts import bias_shifts, free_tensors, shift_group, shifts_along
+from eqprop.finding.shifts import bias_shifts, free_tensors, joint_shifts, shift_group, shifts_along
 from eqprop.finding.subject import Subject
 from eqprop.finding.trades import exchanges, factor_swaps
 from eqprop.finding.whole import whole_scalings
 from eqprop.finding.writing import Unwritable
+
+SMALL = 0.2
+"""The reach of the element with which a finding is tried on f."""
 
 
 class _Matrices(NamedTuple):
@@ -36,6 +41,7 @@ class Search:
     Attributes:
         found: every symmetry that a template shows; some may be contained in others.
         unwritten: those that no constructor can declare, in words.
+        hidden: what no gradient sees and changes f nevertheless, in words: a derivative is wrong, missing or stopped.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -52,13 +58,30 @@ class Search:
         self.found += free_tensors(subject)
         self.found += bias_shifts(subject)
         self.found += whole_scalings(subject)
+        self.hidden: list[str] = []
+        self.found = [one for one in self.found if not one.continuous or self._holds(one)]
+
+    def _holds(self, found: Found) -> bool:
+        """Whether a small element of what gradients show leaves f as it is; of state nobody promised a derivative."""
+        element = found.transformation.group.sample(np.random.default_rng(0), SMALL)
+        holds = self._subject.unchanged(found.call, [element], FEW)
+        if not (holds or self._subject.state.intersection(found.tensors)):
+            self.hidden.append(f"{found.group} on {', '.join(found.tensors)}")
+        return holds
 
     def _written(self, what: str, interface: Interface, make: Callable[[], Found]) -> Iterator[Found]:
+        yield from self._all_written(what, interface, lambda: [make()])
+
+    def _all_written(self, what: str, interface: Interface, make: Callable[[], list[Found]]) -> list[Found]:
         try:
-            yield make()
+            return make()
         except Unwritable:
-            where = dict.fromkeys(self._subject.paths[o.block.leaf] for o in interface.occurrences)
-            self.unwritten.append(f"{what} on {', '.join(where)}")
+            self._unwritable(what, interface)
+            return []
+
+    def _unwritable(self, what: str, interface: Interface) -> None:
+        where = dict.fromkeys(self._subject.paths[o.block.leaf] for o in interface.occurrences)
+        self.unwritten.append(f"{what} on {', '.join(where)}")
 
     def _has_matrices(self, interface: Interface, shared: tuple[int, ...], permuted: int | None) -> None:
         blocks = frozenset(o.block for o in interface.occurrences)
@@ -83,6 +106,7 @@ class Search:
         for occurrence in interface.occurrences:
             if shifts_along(subject, occurrence):
                 yield from self._written("shifts", interface, lambda o=occurrence: shift_group(subject, o))
+        yield from self._all_written("joint shifts", interface, lambda: list(joint_shifts(subject, interface)))
 
     def _discrete(self, interface: Interface) -> Iterator[Found]:
         subject = self._subject

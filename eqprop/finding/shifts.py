@@ -7,10 +7,11 @@ from itertools import product
 
 import numpy as np
 
-from eqprop.finding.blocks import Occurrence
+from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
 from eqprop.finding.moments import Terms, null_space, view
 from eqprop.finding.samples import Points
+from eqprop.finding.scalings import HELD, plain
 from eqprop.finding.subject import Subject
 from eqprop.finding.writing import EXAMPLE, Call, Unwritable
 
@@ -65,6 +66,33 @@ def shift_group(subject: Subject, occurrence: Occurrence) -> Found:
     return subject.found(
         "shift", text, [block], block.positions.shape[place], Call("translations", (EXAMPLE, axes), {})
     )
+
+
+def joint_shifts(subject: Subject, interface: Interface) -> Iterator[Found]:
+    """What may be added to several tensors at once, each with a number of its own: Σ c g vanishes for each unit.
+
+    Raises:
+        Unwritable: as ``Subject.call``.
+    """
+    told = [o for o in interface.occurrences if not shifts_along(subject, o)]
+    for numbers in null_space([_sum_for_each(subject.points, o) for o in told]) if len(told) > 1 else ():
+        moved = [(o, plain(c)) for o, c in zip(told, numbers, strict=True) if c]
+        held = [_sum_for_each(subject.held_out, o) for o, _ in moved]
+        total = sum(c * terms.total for (_, c), terms in zip(moved, held, strict=True))
+        size = sum(abs(c) * terms.size for (_, c), terms in zip(moved, held, strict=True))
+        if len(moved) > 1 and np.all(np.abs(total) <= HELD * size):
+            roles: dict[float, list[Occurrence]] = {}
+            for occurrence, c in sorted(moved, key=lambda item: -item[1]):
+                roles.setdefault(c, []).append(occurrence)
+            shifts = {c: subject.axes(given) for c, given in roles.items()}
+            text = f"R^{interface.size}, joint, times {', '.join(f'{c:g}' for c in roles)}"
+            call = Call("joint_shift", (interface.size, shifts), {})
+            yield subject.found("joint", text, [o.block for o, _ in moved], interface.size, call)
+
+
+def _sum_for_each(points: Points, occurrence: Occurrence) -> Terms:
+    gradients = view(points.gradients, occurrence)
+    return Terms(gradients.sum((1, 3)), np.abs(gradients).sum((1, 3)))
 
 
 Reader = tuple[int, tuple[int, ...], int]

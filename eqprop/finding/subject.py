@@ -14,7 +14,7 @@ from eqprop.claims import Model
 from eqprop.finding.blocks import Block, Interface, Occurrence, blocks_of, interfaces_of
 from eqprop.finding.found import Found
 from eqprop.finding.periods import half_periods_of
-from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler
+from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler, same, with_state
 from eqprop.finding.tracing import traced_axes
 from eqprop.finding.writing import Call, Place, Spelled, Tensors, Unwritable, merged, place_of, spelled
 from eqprop.groups import Group, Power
@@ -32,6 +32,7 @@ class Subject:
 
     Attributes:
         model: as it was given.
+        whole: with its state among the parameters; this is what is looked at.
         sampler: evaluates it.
         blocks: of all its floating-point leaves.
         interfaces: of these.
@@ -40,6 +41,7 @@ class Subject:
     """
 
     model: Model
+    whole: Model
     sampler: Sampler
     blocks: tuple[Block, ...]
     interfaces: tuple[Interface, ...]
@@ -54,15 +56,17 @@ class Subject:
             model: the callable with its example.
             seed: of the points.
         """
-        atoms, pieces = traced_axes(model)
-        leaves = model.param_leaves
+        whole = with_state(model)
+        atoms, pieces = traced_axes(whole)
+        leaves = whole.param_leaves
         floats = [pieces[i] for i, floating in enumerate(leaves.floating) if floating]
         shaped = enumerate(zip(leaves.float_shapes, floats, strict=True))
         blocks = tuple(block for i, (shape, own) in shaped for block in blocks_of(atoms, i, shape, own))
-        sampler = Sampler(model, seed)
+        sampler = Sampler(whole, seed)
         points = sampler.points(POINTS + HELD_OUT)
         return cls(
             model,
+            whole,
             sampler,
             blocks,
             tuple(interfaces_of(atoms, blocks)),
@@ -72,18 +76,28 @@ class Subject:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        return self.model.param_leaves.float_paths
+        return self.whole.param_leaves.float_paths
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        return self.model.param_leaves.float_shapes
+        return self.whole.param_leaves.float_shapes
 
     @cached_property
     def idle(self) -> frozenset[Block]:
-        """Blocks of which nothing is seen: every gradient is rounding beside the largest one at its point."""
-        return frozenset(block for block in self.blocks if self._unseen(block))
+        """Blocks of which nothing is seen: every gradient is rounding beside the largest one at its point.
+
+        Nor do outputs change where other numbers stand there: what is only hidden from derivatives is not idle.
+        """
+        return frozenset(block for block in self.blocks if self._without_gradient(block) and self._unseen(block))
 
     def _unseen(self, block: Block) -> bool:
+        params = [leaf.copy() for leaf in self.held_out.params]
+        flat = params[block.leaf].reshape(len(params[block.leaf]), -1)
+        flat[:, block.positions.reshape(-1)] *= -2
+        drawn = tuple(params)
+        return same(self.outputs, self.sampler.outputs(drawn, self.held_out.inputs))
+
+    def _without_gradient(self, block: Block) -> bool:
         for points in (self.points, self.held_out):
             largest = np.max([np.abs(g).reshape(len(g), -1).max(1, initial=0.0) for g in points.gradients], axis=0)
             own = points.gradients[block.leaf].reshape(len(largest), -1)[:, block.positions.reshape(-1)]
@@ -104,6 +118,26 @@ class Subject:
     def outputs(self) -> np.ndarray:
         """Of the model at the points that were held out."""
         return self.sampler.outputs(self.held_out.params, self.held_out.inputs)
+
+    def unchanged(self, call: Call, elements: Iterable[Any], rows: int = HELD_OUT) -> bool:
+        """Whether a claim's elements change no output at held-out points; what is not finite tells nothing."""
+        leaves, points = self.whole.param_leaves, self.held_out.rows(0, rows)
+        move = call.made(self.model.params).on_params
+        for element in elements:
+            moved = [
+                leaves.split(move(element, leaves.join(tuple(leaf[row] for leaf in points.params))))
+                for row in range(rows)
+            ]
+            params = tuple(np.stack([np.asarray(leaf) for leaf in column]) for column in zip(*moved, strict=True))
+            after = self.sampler.outputs(params, points.inputs)
+            if np.isfinite(after).all() and not same(self.outputs[:rows], after):
+                return False
+        return True
+
+    @property
+    def state(self) -> frozenset[str]:
+        """The paths of what is not trained."""
+        return frozenset(self.paths) - frozenset(self.model.param_leaves.float_paths)
 
     @cached_property
     def half_periods(self) -> tuple[float, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from eqprop.finding.near import Near
 from eqprop.finding.proof import Proven
 from eqprop.results import Record
 
@@ -43,6 +44,8 @@ class Symmetries:
             count.
         untouched: the tensors that none of them moves.
         unwritten: what was found and cannot be declared by a constructor, in words.
+        hidden: what gradients take for a symmetry and f does not have, in words: some derivative is wrong, or stopped.
+        near: near-symmetries with their sizes: what misses by little, such as the ε of a norm.
         undeclared: the names of those that the pairs of ``--declared`` do not have; None where there were none.
         seconds: how long it took, without the proof.
     """
@@ -55,6 +58,8 @@ class Symmetries:
     charges: int | None
     untouched: tuple[str, ...]
     unwritten: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    near: tuple[Near, ...] = ()
     undeclared: tuple[str, ...] | None = None
     seconds: float = 0.0
 
@@ -77,8 +82,9 @@ class Symmetries:
 
     @property
     def exit_code(self) -> int:
-        """0 where all that was found is proven or was not asked about, else 1."""
-        return 0 if all(one.verdict in ("proven", "") for one in self.found) and not self.undeclared else 1
+        """0 where all that was found is proven or was not asked about, and nothing is hidden from gradients; else 1."""
+        held = all(one.verdict in ("proven", "") for one in self.found)
+        return 0 if held and not (self.undeclared or self.hidden) else 1
 
     def to_record(self) -> Record:
         """As nested dictionaries, lists, strings and numbers."""
@@ -101,6 +107,8 @@ class Symmetries:
             ],
             "untouched": list(self.untouched),
             "unwritten": list(self.unwritten),
+            "hidden": list(self.hidden),
+            "near": [{**near.found.to_record(), "missed_by": near.size} for near in self.near],
             "undeclared": None if self.undeclared is None else list(self.undeclared),
             "seconds": self.seconds,
         }
@@ -120,6 +128,11 @@ class Symmetries:
         if self.untouched:
             lines.append(f"no symmetry touches: {', '.join(self.untouched)}")
         lines += [f"found, and no constructor can declare it: {what}" for what in self.unwritten]
+        lines += [
+            f"no gradient sees it, and f changes: a derivative is wrong, or stopped: {what}" for what in self.hidden
+        ]
+        for near in self.near:
+            lines.append(f"nearly, up to {near.size:.0e}: {near.found.group} on {', '.join(near.found.tensors)}")
         if self.undeclared is not None:
             lines.append(f"not declared: {', '.join(self.undeclared) or 'nothing, all that was found is declared'}")
         return "\n".join(lines)

@@ -9,9 +9,9 @@ import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from eqprop.claims import Model
-from eqprop.engine import Typed, inner_programs, scan_counts, traced
+from eqprop.engine import Typed, aval_of, inner_programs, is_foreign, scan_counts, traced
 from eqprop.finding.atoms import Atoms, Axes
-from eqprop.finding.rules import RULES, elementwise, shape_of
+from eqprop.finding.rules import RULES, elementwise, shape_of, unknown
 
 Followed = Axes | None
 """The axes of a value; None where it does not depend on the parameters, and so ties nothing together."""
@@ -98,6 +98,8 @@ def _follow(
 
 def _step(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Sequence[Followed]:
     name, inner = equation.primitive.name, list(inner_programs(equation))
+    if is_foreign(equation):
+        return _foreign(atoms, equation, given)
     if name == "scan":
         return _scan(atoms, equation, given)
     if name == "while":
@@ -107,6 +109,16 @@ def _step(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Sequen
     if inner and len(inner[0].invars) == len(given) and len(inner[0].outvars) == len(equation.outvars):
         return _follow(atoms, inner[0], given)
     return RULES.get(name, elementwise)(atoms, equation, _present(atoms, equation.invars, given))
+
+
+def _foreign(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Sequence[Followed]:
+    """What somebody else evaluates, as far as its outline can be followed."""
+    outline = equation.params["function"].outline
+    if outline is None:
+        return unknown(atoms, equation, _present(atoms, equation.invars, given))
+    avals = [aval_of(variable) for variable in equation.invars]
+    shapes = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals]
+    return _follow(atoms, jax.make_jaxpr(outline)(*shapes).jaxpr, given)
 
 
 def _present(atoms: Atoms, variables: Sequence[Typed], given: Sequence[Followed]) -> list[Axes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,22 +16,30 @@ from eqprop.finding.writing import Call, Tensors
 
 def whole_scalings(subject: Subject) -> Iterator[Found]:
     """Exponents for all tensors that are seen, for all independent scalings; others may contain them."""
-    idle = {block.leaf for block in subject.idle}
-    leaves = [i for i, shape in enumerate(subject.shapes) if i not in idle and shape and np.prod(shape)]
-    held = [_whole(subject.held_out, leaf) for leaf in leaves]
-    for powers in null_space([_whole(subject.points, leaf) for leaf in leaves]):
+    leaves = scaled_tensors(subject)
+    held = [whole_terms(subject.held_out, leaf) for leaf in leaves]
+    for powers in null_space([whole_terms(subject.points, leaf) for leaf in leaves]):
         total = sum(p * t.total for p, t in zip(powers, held, strict=True))
         size = sum(abs(p) * t.size for p, t in zip(powers, held, strict=True))
         if np.all(np.abs(total) <= HELD * size):
-            yield _found(subject, [(leaf, plain(p)) for leaf, p in zip(leaves, powers, strict=True) if p])
+            yield whole_group(subject, leaves, powers)
 
 
-def _whole(points: Points, leaf: int) -> Terms:
+def scaled_tensors(subject: Subject) -> list[int]:
+    """Those that are no single number, and that are seen."""
+    idle = {block.leaf for block in subject.idle}
+    return [i for i, shape in enumerate(subject.shapes) if i not in idle and shape and np.prod(shape)]
+
+
+def whole_terms(points: Points, leaf: int) -> Terms:
+    """⟨g, θ⟩ of one tensor at each point."""
     products = (points.gradients[leaf] * points.params[leaf]).reshape(len(points.params[leaf]), -1)
     return Terms(products.sum(1), np.abs(products).sum(1))
 
 
-def _found(subject: Subject, moved: list[tuple[int, float]]) -> Found:
+def whole_group(subject: Subject, leaves: Sequence[int], exponents: np.ndarray) -> Found:
+    """The finding."""
+    moved = [(leaf, plain(p)) for leaf, p in zip(leaves, exponents, strict=True) if p]
     powers: dict[float, Tensors] = {}
     for leaf, power in sorted(moved, key=lambda item: -item[1]):
         powers.setdefault(power, {})[subject.paths[leaf]] = _one_unit(len(subject.shapes[leaf]))

@@ -16,6 +16,7 @@ from eqprop.errors import NotDifferentiable
 from eqprop.torch.arrays import as_array, as_arrays, as_tensor, as_tensors
 from eqprop.torch.derivatives import Function, Tensors, cotangents_of, evaluated, transposed_by_entries, transposed_of
 from eqprop.torch.graphs import Graph, precision_of
+from eqprop.torch.outlines import Outline
 from eqprop.torch.session import alone
 
 POINTS = 3
@@ -112,6 +113,14 @@ class TorchFunction:
             return f"{self.name}: {self._graph}"
         strangers = ", ".join(self._graph.strangers)
         return f"{self.name}: {strangers} is not made of torch's own operations" if strangers else ""
+
+    @cached_property
+    def outline(self) -> Outline | None:
+        with alone():
+            try:
+                return Outline(self._function, self._example)
+            except Exception:  # noqa: BLE001 - whatever stops a trace: nobody can look inside
+                return None
 
     def values(self, *operands: np.ndarray) -> list[np.ndarray]:
         with alone():

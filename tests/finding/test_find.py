@@ -222,6 +222,60 @@ def test_planes_that_positions_turn_are_found_in_front_of_units_that_they_do_not
     assert groups_of(found(model)) == ["C*^2", "GL(2)"]
 
 
+def test_what_a_norm_leaves_up_to_its_epsilon_is_said_with_its_size():
+    draw = numbers()
+
+    def apply(p, x):
+        z = x @ p["w"]
+        return jnp.tanh(z / jnp.sqrt((z**2).mean(-1, keepdims=True) + 1e-5) @ p["u"] + 0.3)
+
+    symmetries = found(eqprop.Model(apply, {"w": draw(3, 4), "u": draw(4, 2)}, draw(5, 3)))
+    (near,) = symmetries.near
+    assert (near.found.group, near.found.tensors) == ("R₊ on whole tensors, powers 1", ("w",))
+    assert 1e-8 < near.size < 1e-3
+    assert f"nearly, up to {near.size:.0e}: R₊ on whole tensors, powers 1 on w" in symmetries.text()
+    assert symmetries.to_record()["near"][0]["missed_by"] == near.size
+    assert not any(one.found.kind == "whole" for one in symmetries.found)
+    assert found(layered((3, 4, 2), jax.nn.relu)).near == ()
+
+
+def test_embeddings_whose_sum_alone_is_seen_are_shifted_against_each_other():
+    draw = numbers()
+    params = {"tokens": draw(4, 3), "positions": draw(5, 3), "w": draw(3, 2)}
+    model = eqprop.Model(
+        lambda p, t: jnp.tanh(p["tokens"][t] + p["positions"]) @ p["w"], params, np.array([0, 1, 2, 3, 0])
+    )
+    (joint,) = (one.found for one in found(model).found if one.found.kind == "joint")
+    assert joint.group == "R^3, joint, times 1, -1"
+    assert joint.tensors == ("positions", "tokens")
+
+
+def test_running_statistics_move_with_the_units_whose_they_are():
+    draw = numbers()
+    params = {"w": draw(2, 3), "mean": draw(3), "var": np.array([0.5, 1.0, 2.0]), "g": draw(3), "a": draw(3, 2)}
+
+    def apply(p, x):
+        return jax.nn.relu((x @ p["w"] - p["mean"]) / jnp.sqrt(p["var"]) * p["g"]) @ p["a"]
+
+    symmetries = found(eqprop.Model(apply, params, draw(4, 2), state=("mean", "var")))
+    (permutation,) = (one.found for one in symmetries.found if one.found.kind == "permutation")
+    assert permutation.tensors == ("a", "g", "mean", "var", "w")
+    assert symmetries.dimension == 9
+
+
+def test_what_is_hidden_from_derivatives_is_not_unseen():
+    model = eqprop.Model(
+        lambda p, x: jnp.tanh(x @ p["w"]) + jax.lax.stop_gradient(p["b"]),
+        {"w": np.eye(2), "b": np.ones(2)},
+        np.ones((3, 2)),
+    )
+    symmetries = found(model)
+    assert symmetries.found == ()
+    assert symmetries.hidden
+    assert "no gradient sees it, and f changes" in symmetries.text()
+    assert symmetries.exit_code == 1
+
+
 def test_units_beside_a_linear_skip_are_mirrored():
     draw = numbers()
     weights = {"w": draw(2, 3), "a": draw(3, 2), "s": draw(2, 2)}

@@ -1,0 +1,67 @@
+"""Tensors whose sum alone is seen: what is added to one is taken off another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.actions.axes import Axes, unfolded
+from eqprop.actions.moves import Move, moves
+from eqprop.actions.parts import parts
+from eqprop.arguments import short, whole_number
+from eqprop.claims import Params, Transformation
+from eqprop.engine import leaf_paths
+from eqprop.errors import InvalidInput
+from eqprop.groups import Element, Sign, Translation, along
+
+
+def joint_shift(width: int, shifts: Mapping[float, Axes], *, name: str = "joint-shift") -> Transformation:
+    """W ↦ W + c u along the axis of each tensor, with a number c of its own: E + u and P − u leave E + P.
+
+    So for embeddings of tokens and of positions, for a bias in front of a batch norm and its running mean.
+
+    Args:
+        width: how many units, the size of u.
+        shifts: the number c → the axis of the units in each tensor that is shifted by c u, as in ``hidden_units``.
+        name: used in reports and test ids.
+
+    Raises:
+        InvalidInput: without any tensor, or for a c that is no finite number; as ``hidden_units`` at the first use.
+    """
+    where = f"joint_shift({name!r})"
+    width = whole_number(width, f"{where}: width is")
+    if not isinstance(shifts, Mapping) or not all(map(_finite, shifts)):
+        msg = f"{where}: shifts is {short(shifts)}; expected numbers → tensors: {{1: {{'b1': 0}}, -1: {{'b2': 0}}}}."
+        raise InvalidInput(msg)
+    declarations = [(c, move) for c, axes in shifts.items() for move in moves(axes, f"{where}: shifts[{c!r}]")]
+    if not declarations:
+        msg = f"{where}: no tensor is named by shifts=; nothing would move."
+        raise InvalidInput(msg)
+    units = Sign(width)  # says how long the axes are
+
+    def on_params(shift: Element, params: Params) -> Params:
+        leaves, treedef = jax.tree.flatten(params)
+        paths = leaf_paths(params)
+        for c, move in declarations:
+            for place, slices in parts(paths, move.pattern, role=where):
+                whole = jnp.asarray(leaves[place])
+                moved = _added(units, whole[slices], move, c * jnp.asarray(shift), f"{where}: tensor {paths[place]!r}")
+                leaves[place] = whole.at[slices].set(moved)
+        return jax.tree.unflatten(treedef, leaves)
+
+    return Transformation(Translation(width), on_params, name=name)
+
+
+def _added(units: Sign, leaf: Any, move: Move, shift: Any, tensor: str) -> Any:
+    """The tensor with the shift added along its axis of the units, in its own dtype."""
+    found = unfolded(units, leaf, move.axis, tensor)
+    return found.folded(found.tensor + along(shift, found.tensor, found.axes[-1]).astype(found.tensor.dtype))
+
+
+def _finite(number: object) -> bool:
+    return isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
