@@ -10,7 +10,8 @@ import inspect
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from math import inf
+from math import inf, isfinite
+from numbers import Real
 from typing import Any
 
 from eqprop.errors import InvalidInput
@@ -104,13 +105,26 @@ def whole_number(value: object, what: str, *, least: int = 0, most: int | None =
 
 
 def positive(value: object, what: str) -> float:
-    """A positive number that was given; infinity is none.
+    """A positive number that was given, NumPy's included; infinity is none.
 
     Raises:
         InvalidInput: for anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < inf:
         msg = f"{what} {got(value)}; expected a positive number."
+        raise InvalidInput(msg)
+    return float(value)
+
+
+def finite(value: object, what: str, *, least: float = -inf) -> float:
+    """A number that was given, NumPy's included; neither infinity nor NaN is one.
+
+    Raises:
+        InvalidInput: for anything else, and for one below the least that is allowed.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or float(value) < least:
+        expected = "" if least == -inf else f", {least:g} or more"
+        msg = f"{what} {got(value)}; expected a number{expected}."
         raise InvalidInput(msg)
     return float(value)
 

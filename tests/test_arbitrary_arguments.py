@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eqprop
-from eqprop import actions, groups
+from eqprop import actions, conversions, groups
 from eqprop.runs import make_options
 
 PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3)}
@@ -38,6 +38,7 @@ WRONG = st.recursive(
     max_leaves=4,
 )
 AXES: Any = {"w": 1}
+NET = eqprop.Model(lambda p, x: x @ p["w"] + p["b"], PARAMS, np.ones((4, 2)), name="net")
 
 MAKERS: dict[str, Callable[[Any], Any]] = {
     "model-apply": lambda x: eqprop.Model(x, PARAMS, np.ones(2)),
@@ -59,6 +60,17 @@ MAKERS: dict[str, Callable[[Any], Any]] = {
     "scaling": lambda x: groups.Scaling(x),  # noqa: PLW0108
     "power-count": lambda x: groups.Power(groups.Sign(2), x),
     "product": lambda x: groups.Product(x),  # noqa: PLW0108
+    "conversion-mapping": lambda x: eqprop.conversion(NET, NET, x),
+    "conversion-rule": lambda x: eqprop.conversion(NET, NET, {"w": x, "b": "b"}),
+    "conversion-unused": lambda x: eqprop.conversion(NET, NET, {"w": "w", "b": "b"}, unused=x),
+    "fused-axis": lambda x: conversions.fused(x),  # noqa: PLW0108
+    "merged-scale": lambda x: conversions.merged(x),  # noqa: PLW0108
+    "permuted-axis": lambda x: conversions.permuted(0, x),
+    "split-heads": lambda x: conversions.split_heads(x),  # noqa: PLW0108
+    "folded-epsilon": lambda x: conversions.folded_bias(x),  # noqa: PLW0108
+    "inspect": lambda x: eqprop.inspect(x),  # noqa: PLW0108
+    "find-model": lambda x: eqprop.find(x),  # noqa: PLW0108
+    "check-property": lambda x: eqprop.check(eqprop.Pair(NET, actions.hidden_units(groups.Scaling(3), writes=AXES)), x),
     "seed": lambda x: make_options(seed=x),
     "profile": lambda x: make_options(profile=x),
     "properties": lambda x: make_options(properties=x),

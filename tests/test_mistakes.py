@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop import actions, groups
+from eqprop import actions, conversions, groups
 from eqprop.mutants import Mutant
 from eqprop.properties.base import part
 
@@ -383,3 +383,29 @@ def test_a_hypothesis_says_why_in_words():
         lambda: own(hypotheses=(lambda pair: True,)).reason_if_not_applicable(pair()),
         "a hypothesis gave True (bool); expected why",
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: conversions.fused("x"), "fused: axis is 'x'; expected a whole number, such as 0, or -1"),
+        (lambda: conversions.permuted(1, 0.5), "permuted: axis is 0.5; expected a whole number"),
+        (lambda: conversions.permuted((1, 0)), "permuted: axis is (1, 0); expected a whole number"),
+        (lambda: conversions.split_heads(0), "split_heads: heads is 0; expected a whole number, 1 or more"),
+        (lambda: conversions.split_heads(2, True), "split_heads: axis is True; expected a whole number"),
+        (lambda: conversions.fused_by_head("2"), "fused_by_head: heads is '2'; expected a whole number"),
+        (lambda: conversions.rotary_halves(None), "rotary_halves: heads is None; expected a whole number"),
+        (lambda: conversions.rotary_interleaved(2, None), "rotary_interleaved: axis is None; expected a whole number"),
+        (lambda: conversions.merged("0.5"), "merged: scale is '0.5' (str); expected a number"),
+        (lambda: conversions.merged(float("nan")), "merged: scale is nan (float); expected a number"),
+        (lambda: conversions.folded_kernel(-1e-5), "folded_kernel: epsilon is -1e-05 (float); expected a number, 0 or"),
+        (lambda: conversions.folded_bias(True), "folded_bias: epsilon is True (bool); expected a number, 0 or more"),
+    ],
+)
+def test_a_layout_says_at_once_what_is_wrong_with_its_arguments(make, message):
+    refused(make, message)
+
+
+def test_numpys_numbers_are_numbers():
+    np.testing.assert_array_equal(conversions.merged(np.float32(0.5))(1.0, np.eye(2), np.eye(2)), 1 + np.eye(2) / 2)
+    np.testing.assert_array_equal(conversions.fused(np.int64(0))(np.ones(1), np.zeros(1)), [1, 0])

@@ -10,6 +10,7 @@ import numpy as np
 from eqprop.adapters.calling import initialised
 from eqprop.adapters.statistics import kept_positive, spread
 from eqprop.adapters.tensors import Named
+from eqprop.arguments import flag
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array, is_floating
 from eqprop.errors import InvalidInput
@@ -40,8 +41,10 @@ def model_of(
         remedy: what else mends a call that raises, as a sentence.
 
     Raises:
-        InvalidInput: where a parameter and a state have one path, or a first call raises.
+        InvalidInput: where a parameter and a state have one path, a first call raises, or whether state is
+            differentiated is neither true nor false.
     """
+    flag(differentiate_state, f"model {name!r}: differentiate_state")
     both = sorted(params.keys() & state.keys())
     if both:
         msg = f"model {name!r}: {both[0]!r} is the path of a parameter and of a state; rename one of the two."

@@ -8,6 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
+from eqprop.arguments import as_index, finite, short, whole_number
+from eqprop.errors import InvalidInput
+
 Tensor = Shaped[Array, "..."]
 Change = Callable[..., Tensor]
 
@@ -19,11 +22,13 @@ def transposed(w: Tensor) -> Tensor:
 
 def permuted(*axes: int) -> Change:
     """The axes in another order: ``permuted(2, 3, 1, 0)`` makes HWIO of the OIHW of a torch convolution."""
-    return lambda w: jnp.transpose(w, axes)
+    order = tuple(_axis(axis, "permuted") for axis in axes)
+    return lambda w: jnp.transpose(w, order)
 
 
 def split_heads(heads: int, axis: int = -1) -> Change:
     """An axis of heads · width as two: the kernel (d, heads · width) as Flax's (d, heads, width)."""
+    heads, axis = _heads(heads, "split_heads"), _axis(axis, "split_heads")
 
     def change(w: Tensor) -> Tensor:
         at = axis % w.ndim
@@ -34,11 +39,13 @@ def split_heads(heads: int, axis: int = -1) -> Change:
 
 def fused(axis: int = 0) -> Change:
     """Tensors one after the other along an axis: queries, keys and values as one projection."""
-    return lambda *parts: jnp.concatenate(parts, axis)
+    along = _axis(axis, "fused")
+    return lambda *parts: jnp.concatenate(parts, along)
 
 
 def fused_by_head(heads: int, axis: int = 0) -> Change:
     """The same with the parts of one head beside each other: q₁ k₁ v₁ q₂ k₂ v₂ …, as GPT-NeoX and Megatron have it."""
+    heads, axis = _heads(heads, "fused_by_head"), _axis(axis, "fused_by_head")
 
     def change(*parts: Tensor) -> Tensor:
         at = axis % parts[0].ndim
@@ -51,12 +58,14 @@ def fused_by_head(heads: int, axis: int = 0) -> Change:
 
 def rotary_interleaved(heads: int, axis: int = 0) -> Change:
     """Rotary pairs (i, i + width/2) as pairs (2i, 2i + 1), in each head: x₀ … x₃ ↦ x₀ x₂ x₁ x₃."""
-    return lambda w: _paired(w, heads, axis, before=(2, -1))
+    given = _heads(heads, "rotary_interleaved"), _axis(axis, "rotary_interleaved")
+    return lambda w: _paired(w, *given, before=(2, -1))
 
 
 def rotary_halves(heads: int, axis: int = 0) -> Change:
     """The way back: pairs (2i, 2i + 1) as pairs (i, i + width/2), as Llama in ``transformers`` has them."""
-    return lambda w: _paired(w, heads, axis, before=(-1, 2))
+    given = _heads(heads, "rotary_halves"), _axis(axis, "rotary_halves")
+    return lambda w: _paired(w, *given, before=(-1, 2))
 
 
 def _paired(w: Tensor, heads: int, axis: int, before: tuple[int, int]) -> Tensor:
@@ -72,11 +81,13 @@ def _filled(shape: tuple[int, int], size: int) -> tuple[int, ...]:
 
 def merged(scale: float) -> Change:
     """(W, A, B) ↦ W + s B A: an update of low rank, s = α / r, A (r, in) and B (out, r) as LoRA has them in PyTorch."""
-    return lambda w, a, b: w + scale * (b @ a)
+    factor = finite(scale, "merged: scale is")
+    return lambda w, a, b: w + factor * (b @ a)
 
 
 def folded_kernel(epsilon: float, axis: int = -1) -> Change:
     """(W, γ, σ²) ↦ W γ / √(σ² + ε) along the axis of what the layer writes: a batch norm behind it, folded."""
+    epsilon, axis = finite(epsilon, "folded_kernel: epsilon is", least=0), _axis(axis, "folded_kernel")
 
     def change(w: Tensor, gain: Tensor, variance: Tensor) -> Tensor:
         factors = gain / jnp.sqrt(variance + epsilon)
@@ -88,9 +99,23 @@ def folded_kernel(epsilon: float, axis: int = -1) -> Change:
 
 def folded_bias(epsilon: float) -> Change:
     """(b, γ, σ², μ, β) ↦ (b − μ) γ / √(σ² + ε) + β; four tensors where the layer has no b."""
+    epsilon = finite(epsilon, "folded_bias: epsilon is", least=0)
 
     def change(*given: Any) -> Tensor:
         bias, gain, variance, mean, shift = given if len(given) == 5 else (0, *given)
         return (bias - mean) * gain / jnp.sqrt(variance + epsilon) + shift
 
     return change
+
+
+def _heads(heads: object, where: str) -> int:
+    return whole_number(heads, f"{where}: heads is", least=1)
+
+
+def _axis(axis: object, where: str) -> int:
+    """An axis of a tensor that is seen later, counted from either end."""
+    index = as_index(axis)
+    if index is None:
+        msg = f"{where}: axis is {short(axis)}; expected a whole number, such as 0, or -1 for the last axis."
+        raise InvalidInput(msg)
+    return index

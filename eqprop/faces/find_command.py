@@ -42,14 +42,24 @@ def find(*, target: str, declared: bool, seed: int, profile: str, proof: bool, o
         model, called = (pairs[0].model, False) if pairs else model_of(target)
         symmetries = found_in(model, declared=pairs, seed=seed, prove=proof, profile=profile)
     code = symmetries.code("" if declared else target, called=called)
+    echo(symmetries.to_json() if output == "json" else symmetries.text())
     if to is not None:
-        to.write_text(code, encoding="utf-8")
-    if output == "json":
-        echo(symmetries.to_json())
-    else:
-        echo(symmetries.text())
+        _write(to, code)
+    if output == "text":
         echo(f"\n{code}" if to is None else f"\nwrote {to}")
     return symmetries.exit_code
+
+
+def _write(to: Path, code: str) -> None:
+    """Write the tests, which took a search to find: where they cannot be written they are printed."""
+    from eqprop.errors import InvalidInput
+    from eqprop.kept import written_to
+
+    try:
+        written_to(to, code, "the file of tests")
+    except InvalidInput:
+        echo(f"\n{code}", sys.stderr)
+        raise
 
 
 def _pairs(target: str) -> list[Pair]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from eqprop.arguments import flag, got, short, whole_number
-from eqprop.claims import Model, Pair
+from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.finding.algebra import algebra
@@ -19,6 +20,7 @@ from eqprop.finding.proof import Proven, proven
 from eqprop.finding.searching import Search
 from eqprop.finding.subject import Subject
 from eqprop.finding.symmetries import Symmetries
+from eqprop.profiles import profile_named
 
 
 def find(
@@ -49,7 +51,8 @@ def find(
     if not isinstance(model, Model):
         msg = f"eqprop.find: got {got(model)}; expected an eqprop.Model."
         raise InvalidInput(msg)
-    seed = whole_number(seed, "the seed is")
+    seed, prove, profile = whole_number(seed, "the seed is"), flag(prove, "prove"), profile_named(profile).name
+    claims = None if declared is None else _claims(model, declared)
     start = time.perf_counter()
     with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
         subject = Subject.of(model, seed)
@@ -67,11 +70,11 @@ def find(
     named = _named([one for one in found if one in kept or not one.continuous])
     added = {named[found_one].name: dimension for found_one, dimension in spanned.kept}
     seconds = time.perf_counter() - start
-    if flag(prove, "prove"):
+    if prove:
         judged, _ = proven(list(named.values()), profile, seed)
     else:
         judged = tuple(map(Proven, named.values()))
-    undeclared = None if declared is None else _undeclared(model, tuple(named.values()), declared)
+    undeclared = None if claims is None else _undeclared(model, tuple(named.values()), claims)
     touched = {path for one in found for path in one.tensors}
     return Symmetries(
         model=model.name,
@@ -89,14 +92,22 @@ def find(
     )
 
 
-def _undeclared(model: Model, found: Sequence[Found], declared: Sequence[Pair]) -> tuple[str, ...]:
-    strangers = [pair for pair in declared if not isinstance(pair, Pair) or pair.model is not model]
+def _claims(model: Model, declared: Any) -> list[Transformation]:
+    """What is declared of the model and leaves inputs and outputs alone, which is all that is searched for."""
+    if not isinstance(declared, Iterable) or isinstance(declared, Mapping | str):
+        msg = f"eqprop.find: declared is {got(declared)}; expected a list of pairs of this very model, {model!r}."
+        raise InvalidInput(msg)
+    pairs: list[Any] = list(declared)
+    strangers = [pair for pair in pairs if not isinstance(pair, Pair) or pair.model is not model]
     if strangers:
         msg = f"eqprop.find: declared has {short(strangers[0])} in it; expected pairs of this very model, {model!r}."
         raise InvalidInput(msg)
-    claims = [pair.transformation for pair in declared]
-    among = [claim for claim in claims if not (claim.moves_outputs or claim.moves_inputs)]
-    there = covered(model, [one.transformation for one in found], among)
+    claims = [pair.transformation for pair in pairs]
+    return [claim for claim in claims if not (claim.moves_outputs or claim.moves_inputs)]
+
+
+def _undeclared(model: Model, found: Sequence[Found], claims: Sequence[Transformation]) -> tuple[str, ...]:
+    there = covered(model, [one.transformation for one in found], claims)
     return tuple(one.name for one, known in zip(found, there, strict=True) if not known)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
 from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of
-from eqprop.arguments import got
+from eqprop.arguments import got, mapping_of
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array, Tree
 from eqprop.errors import InvalidInput
@@ -73,7 +74,7 @@ def _weights(
     pure: Module, key: Array, inputs: Inputs, options: Mapping[str, Any], params: Tree, state: Tree
 ) -> tuple[Tree, Tree]:
     """Parameters and state: those that are given, and of the others what init makes."""
-    made: tuple[Tree, Tree] = (params, state)
+    made: tuple[Tree, Tree] = (_held(params, "params"), _held(state, "state"))
     if params is None or state is None:
         made = initialised(
             "Haiku's init",
@@ -83,19 +84,33 @@ def _weights(
     return dict(made[0] if params is None else params), dict(made[1] if state is None else state)
 
 
+def _held(given: Tree, what: str) -> Tree:
+    """What was given for parameters or state, or None."""
+    return given if given is None else mapping_of(given, "{'linear': {'w': …}}", f"eqprop.haiku.from_module: {what}")
+
+
 def _with_state(hk: Module, module: Module) -> Module:
     """A pair of init and apply that has state, perhaps an empty one."""
     if isinstance(module, hk.TransformedWithState):
         return module
     if isinstance(module, hk.Transformed):
         return hk.with_empty_state(module)
-    if callable(module):
+    if callable(module) and _has_signature(module):
         return hk.transform_with_state(module)
     msg = (
         f"eqprop.haiku.from_module: module is {got(module)}; expected what haiku.transform returned, or the function "
         "that it takes."
     )
     raise InvalidInput(msg)
+
+
+def _has_signature(module: Module) -> bool:
+    """Whether Python knows what it is called with, which Haiku asks; of ``type``, say, it does not."""
+    try:
+        inspect.signature(module)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _name_of(module: Module) -> str:

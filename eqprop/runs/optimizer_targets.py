@@ -48,7 +48,7 @@ def property_named(name: str, optimizer: Any = None) -> Property:
     Raises:
         InvalidInput: for a name that there is not, or a property of an optimiser without one.
     """
-    if name not in (STEP, TRAJECTORY, CHARGE):
+    if not isinstance(name, str) or name not in (STEP, TRAJECTORY, CHARGE):
         return by_name(name)
     if optimizer is None:
         msg = (

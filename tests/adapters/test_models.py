@@ -75,3 +75,8 @@ def test_what_a_library_itself_lacks_is_not_taken_for_the_library(tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="needs_more"):
         library("half_there", extra="flax")
+
+
+def test_whether_state_is_differentiated_is_true_or_false():
+    with pytest.raises(InvalidInput, match=r"model 'm': differentiate_state is 'no' \(str\); expected True or False"):
+        model({"w": np.ones(2)}, {"mean": np.ones(2)}, differentiate_state="no")

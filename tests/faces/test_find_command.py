@@ -57,6 +57,14 @@ def test_the_tests_that_are_written_verify_what_was_found(nets):
     assert eqprop.run(pairs, profile="quick", properties=["equivariance", "noether"]).ok
 
 
+def test_tests_that_cannot_be_written_are_printed_and_the_file_is_named(nets):
+    done = run("found_nets:model", "--no-proof", "--to", "no/such/folder/test_it.py")
+    assert isinstance(done.exception, eqprop.InvalidInput)
+    assert "cannot be written: No such file or directory" in str(done.exception)
+    assert "model = found_nets.model\n" in done.stderr
+    assert "net: algebra of dimension 3" in done.stdout
+
+
 def test_json_has_the_dimension_the_rank_and_the_interfaces(nets):
     record = json.loads(run("found_nets:model", "--no-proof", "--format", "json").output)
     assert (record["dimension"], record["rank"], record["charges"]) == (3, 3, 3)

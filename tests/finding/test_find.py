@@ -165,6 +165,26 @@ def test_what_is_no_model_is_refused():
         find(3)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"declared": 3}, r"eqprop.find: declared is 3 \(int\); expected a list of pairs of this very model"),
+        ({"declared": "ab"}, r"eqprop.find: declared is 'ab' \(str\); expected a list of pairs"),
+        ({"declared": [None]}, "eqprop.find: declared has None in it; expected pairs of this very model"),
+        ({"profile": "fast"}, "no profile is called 'fast'; the profiles are"),
+        ({"prove": "no"}, r"prove is 'no' \(str\); expected True or False"),
+        ({"seed": -1}, "the seed is -1; expected a whole number"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_before_anything_is_traced(wrong, message):
+    def untraced(p, x):
+        pytest.fail("the model was called")
+
+    model = eqprop.Model(untraced, np.ones(2), np.ones(2), name="untraced", trained=False)
+    with pytest.raises(InvalidInput, match=message):
+        find(model, **wrong)
+
+
 def test_what_is_there_and_not_declared_is_said():
     model = layered((2, 3, 2), jax.nn.relu)
     scaling = eqprop.hidden_units(groups.Scaling(3), writes={"0/w": 1}, reads={"1/w": 0})

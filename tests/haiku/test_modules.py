@@ -71,3 +71,16 @@ def test_what_is_no_function_is_refused():
 def test_a_class_is_answered_with_the_function_that_calls_what_it_makes():
     with pytest.raises(InvalidInput, match=r"a first call raised .*A Haiku module is made and called inside"):
         from_module(hk.nets.MLP, X)
+
+
+@pytest.mark.parametrize("what", ["params", "state"])
+def test_weights_that_are_no_mapping_are_refused(what):
+    with pytest.raises(InvalidInput, match=rf"haiku\.from_module: {what} is 3 \(int\); expected a mapping"):
+        from_module(mlp, X, **{what: 3})
+
+
+def test_a_callable_whose_arguments_python_does_not_know_is_refused():
+    with pytest.raises(
+        InvalidInput, match=r"module is <class 'type'> \(type\); expected what haiku.transform returned"
+    ):
+        from_module(type, X)
