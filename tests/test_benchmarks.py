@@ -17,9 +17,12 @@ from eqprop.registry import entries
 from eqprop.results import Outcome, PairName, PropertyName, Verdict
 from eqprop.search import simplest
 
-charges, cost, entry_lines, nets, obvious, planted, power, soak, speed, vacuity = (
+charges, cost, entry_lines, growth, nets, obvious, planted, power, soak, speed, vacuity = (
     import_module(f"benchmarks.{name}")
-    for name in ("charges", "cost", "entry_lines", "nets", "obvious", "planted", "power", "soak", "speed", "vacuity")
+    for name in (
+        *("charges", "cost", "entry_lines", "growth", "nets", "obvious"),
+        *("planted", "power", "soak", "speed", "vacuity"),
+    )
 )
 
 pytestmark = pytest.mark.checkout
@@ -219,3 +222,22 @@ def shared():
     return 2
 """
     assert entry_lines.lines_of_entries(text) == {"one": 5, "two": 3}
+
+
+def test_growth_is_the_exponent_between_the_largest_numbers_of_rows():
+    assert growth.Growth("g", 1, (25, 100, 400), (1.0, 1.0, 16.0)).exponent == 2
+    assert growth.Growth("g", 1, (25, 100, 400), (1.0, 2.0, 8.0)).exponent == 1
+
+
+def test_growth_is_measured_on_the_largest_pair_that_is_drawn(pair):
+    found = growth.grown("net", pair, [by_name("equivariance")], "numpy")
+    assert (found.rows, len(found.seconds)) == ((25, 100, 400), 3)
+    assert min(found.seconds) > 0
+    wide = growth.largest(entries()["conv-rescaling"].pairs).model.param_leaves.size
+    assert wide > simplest(entries()["conv-rescaling"].pairs).model.param_leaves.size
+
+
+def test_the_layers_whose_growth_is_measured_are_those_of_the_tests():
+    name, layer = next(growth.of_layers("linen", "Dense, rescaled"))
+    assert name == "linen: Dense, rescaled"
+    assert layer.model.param_leaves.size == 17

@@ -6,8 +6,8 @@ from eqprop.kept.baseline_file import KnownFailure as KnownFailure
 from eqprop.kept.baseline_file import baseline_in as baseline_in
 from eqprop.kept.baseline_file import day as day
 from eqprop.kept.baseline_file import write_baseline as write_baseline
-from eqprop.kept.ledger_file import FIND as FIND
 from eqprop.kept.files import written_to as written_to
+from eqprop.kept.ledger_file import FIND as FIND
 from eqprop.kept.ledger_file import LEDGER as LEDGER
 from eqprop.kept.ledger_file import KeptLedger as KeptLedger
 from eqprop.kept.ledger_file import is_model as is_model
