@@ -12,10 +12,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Program, applicable, last_word
-from eqprop.probes import SQUARED_ERROR, Probe
-from eqprop.properties import CORE
-from eqprop.rounding import Judgement
+from tests.torch.judging import judged, violated
 
 torch = pytest.importorskip("torch")
 
@@ -24,28 +21,6 @@ from eqprop.torch import from_module  # noqa: E402 - it needs torch
 nn = torch.nn
 
 X = np.random.default_rng(0).standard_normal((4, 3))
-
-
-def judged(
-    pair: eqprop.Pair, probes: int = 32, precision: Any = "float64"
-) -> tuple[Program, Probe, dict[str, Judgement]]:
-    program = Program(pair, applicable(pair, CORE), SQUARED_ERROR, precision)
-    rng = np.random.default_rng(0)
-    drawn = program.draw(rng, probes)
-    return program, drawn, program.judge(drawn, rng)
-
-
-def violated(pair: eqprop.Pair, precision: Any = "float64") -> set[int]:
-    """The orders of the properties that are violated at some probe, after every look but the compiled one."""
-    program, probes, found = judged(pair, precision=precision)
-    orders = {prop.name: prop.order for prop in program.properties}
-    rng = np.random.default_rng(1)
-    return {
-        orders[name]
-        for name, judgement in found.items()
-        if judgement.suspect.any()
-        and last_word(program, name, probes.at(np.flatnonzero(judgement.suspect)[:2]), rng).suspect.any()
-    }
 
 
 # -- the same network in JAX -------------------------------------------------------------------------------------------
@@ -139,13 +114,13 @@ ERRORS = [("float64", np.float64, torch.float64, 1e-6), ("model", np.float32, to
 @pytest.mark.parametrize(("precision", "dtype", "kind", "error"), ERRORS, ids=["float64", "float32"])
 def test_a_wrong_backward_is_caught_at_order_1_and_not_before(precision, dtype, kind, error):
     pair = units_of(Units(rectifier(backward=error), kind), groups.Scaling(4), dtype)
-    assert min(violated(pair, precision)) == 1
+    assert min(violated(pair, precision=precision)) == 1
 
 
 @pytest.mark.parametrize(("precision", "dtype", "kind", "error"), ERRORS, ids=["float64", "float32"])
 def test_a_wrong_double_backward_is_caught_at_order_2_and_not_before(precision, dtype, kind, error):
     pair = units_of(Units(rectifier(double=error), kind), groups.Scaling(4), dtype)
-    assert violated(pair, precision) == {2}
+    assert violated(pair, precision=precision) == {2}
 
 
 def test_the_right_one_violates_nothing():
