@@ -40,7 +40,8 @@ def run(
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         properties: names of those to verify, or a single name; all by default.
         save: a folder for counterexample files; none are written by default.
-        optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``: whether one step and a
+        optimizer: anything with optax's ``init(params)`` and ``update(grads, state, params)``, or a class of
+            ``torch.optim`` (with settings: ``functools.partial(torch.optim.Adam, lr=0.01)``): whether one step and a
             trajectory of it commute with the group is verified, too (``optimizer-step``, ``optimizer-trajectory``).
         unseen: whether what a claim that holds does not look at is found out (a second or so for each pair) and said.
         evaluator: ``"numpy"`` evaluates the traced program operation by operation, ``"xla"`` compiles it; ``"auto"``

@@ -40,7 +40,8 @@ def make_options(
         properties: names (or properties) to verify, or a single one; all of the library by default, or (in ``quick``)
             its cheap part, and what is asked about the compiler.
         save: the folder for counterexample files.
-        optimizer: with optax's ``init`` and ``update``, or ``"package.module:attribute"`` of one; adds its properties.
+        optimizer: with optax's ``init`` and ``update``, a class of ``torch.optim``, or ``"package.module:attribute"``
+            of one; adds its properties.
         unseen: whether what a claim that holds does not look at is found out and said.
         evaluator: ``"auto"``, ``"numpy"`` or ``"xla"``.
         max_architectures: how many distinct ones are probed, instead of the profile's number.

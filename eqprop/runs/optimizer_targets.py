@@ -9,6 +9,7 @@ from eqprop.properties import Property, by_name
 from eqprop.properties.optimizers import CHARGE, STEP, TRAJECTORY, OptimizerProperty, optimizer_charge
 from eqprop.properties.optimizers import optimizer_properties as of_object
 from eqprop.runs.targets import attribute_of
+from eqprop.torch import is_optimizer
 
 
 def found(optimizer: Any) -> tuple[Any, str, str]:
@@ -22,7 +23,7 @@ def found(optimizer: Any) -> tuple[Any, str, str]:
     if not isinstance(optimizer, str):
         return optimizer, "optimizer", ""
     value = attribute_of(optimizer, f"optimizer {optimizer!r}")
-    if not hasattr(value, "update") and callable(value):
+    if not hasattr(value, "update") and callable(value) and not is_optimizer(value):
         try:
             value = value()
         except InvalidInput:

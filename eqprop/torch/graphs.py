@@ -94,9 +94,17 @@ def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.
 
 
 def _compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Without what no result needs, and without views that a row of a batch may have no room for."""
-    for node in module.graph.nodes:
-        if node.target in VIEWS:
+    """Without what no result needs, without marks of a profiler, and with views that a row of a batch has room for.
+
+    Without ``detach`` as well, which gives what it is given: autograd's own rules are in the graph already, and a map
+    is transposed operation by operation, where nothing is to be cut off.
+    """
+    for node in reversed(module.graph.nodes):
+        if node.target is torch.ops.aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+        if node.target is torch.ops.aten.detach.default or name_of(node).startswith("profiler."):
+            module.graph.erase_node(node)
+        elif node.target in VIEWS:
             node.target = torch.ops.aten.reshape.default
     module.graph.eliminate_dead_code()
     module.recompile()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import jax
@@ -145,15 +143,3 @@ def test_outputs_are_picked_where_not_all_of_them_are_verified():
 def test_what_cannot_be_a_model_is_refused_with_how_to_mend_it(given, said):
     with pytest.raises(InvalidInput, match=said):
         given()
-
-
-def test_without_torch_the_error_says_what_to_install():
-    code = "import sys\nsys.modules['torch'] = None\nfrom eqprop.torch import from_module\nfrom_module(None, 0)"
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert "InvalidInput: eqprop.torch adapts modules of torch, which is not installed; pip install" in done.stderr
-
-
-def test_torch_is_imported_by_nobody_who_does_not_ask():
-    code = "import sys, eqprop, eqprop.faces.api, eqprop.search, eqprop.torch\nprint('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["False"]

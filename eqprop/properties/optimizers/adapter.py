@@ -1,5 +1,7 @@
 """An optimiser as it is run here: anything with optax's ``init`` and ``update``. optax itself is not imported.
 
+One of ``torch.optim`` gets these two from ``eqprop.torch``, where torch takes the steps.
+
 ``init(params)`` gives a state, ``update(grads, state, params)`` the pair (updates, state), and the next parameters are
 params + updates. An ``update`` that takes ``value``, ``grad`` or ``value_fn`` (or any keyword, as those of optax's
 ``GradientTransformationExtraArgs`` do) gets L(θ), ∇L(θ) and L.
@@ -33,6 +35,7 @@ from eqprop.engine import (
     zeros_like,
 )
 from eqprop.errors import EqpropError, InvalidInput
+from eqprop.torch import from_optimizer, is_optimizer
 
 EXTRA = ("value", "grad", "value_fn")
 
@@ -60,12 +63,15 @@ class Optimizer:
         Raises:
             InvalidInput: where it lacks a callable ``init`` or ``update``.
         """
+        if is_optimizer(optimizer):
+            optimizer = from_optimizer(optimizer, name)
         missing = [part for part in ("init", "update") if not callable(getattr(optimizer, part, None))]
         if missing:
             msg = (
                 f"optimizer {name!r} is {short(optimizer)} ({type(optimizer).__name__}), which has no callable "
-                f"{' and no callable '.join(missing)}; expected an optax optimiser such as optax.adam(1e-3), or an "
-                "object with init(params) -> state and update(grads, state, params) -> (updates, state)."
+                f"{' and no callable '.join(missing)}; expected an optax optimiser such as optax.adam(1e-3), a "
+                "class of torch.optim, or an object with init(params) -> state and update(grads, state, params) -> "
+                "(updates, state)."
             )
             raise InvalidInput(msg)
         return cls(name, optimizer.init, optimizer.update, _keywords(optimizer.update))
