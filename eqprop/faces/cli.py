@@ -139,11 +139,14 @@ def selfcheck(*, names: tuple[str, ...]) -> int:
 )
 @click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Worker processes.")
 @click.option("--verbose", "-v", is_flag=True, help="Print every counterexample.")
-def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path, jobs: str, verbose: bool) -> int:
+@click.option("--installed", is_flag=True, help="All of optax, optax.contrib and torch.optim as they are installed.")
+def optimizers(
+    *, targets: tuple[str, ...], match: str, output: str, save: Path, jobs: str, verbose: bool, installed: bool
+) -> int:
     """Print the table optimizer × group: which steps commute with which symmetry, and what happens to the charges.
 
-    The rows are fifteen optimizers with predictions, or your own: optax's, or any object with init and update. Exit
-    code 1 where something was found otherwise than predicted, or could not be settled.
+    The rows are fifteen optimizers with predictions, or your own: optax's, torch.optim's, or any object with init and
+    update. Exit code 1 where something was found otherwise than predicted, or could not be settled.
     """
     wanted = jobs_of(jobs)
     from eqprop.optimizers import run as table
@@ -151,7 +154,13 @@ def optimizers(*, targets: tuple[str, ...], match: str, output: str, save: Path,
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         folder = writable(save)
         text, code = table(
-            match=match, targets=targets, output=output, save=folder, jobs=wanted or cpus(), verbose=verbose
+            match=match,
+            targets=targets,
+            output=output,
+            save=folder,
+            jobs=wanted or cpus(),
+            verbose=verbose,
+            every=installed,
         )
     echo(text)
     return code

@@ -14,6 +14,7 @@ import numpy as np
 from eqprop.claims import Pair
 from eqprop.engine import each, numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
+from eqprop.optimizers import installed
 from eqprop.optimizers.pairs import Column, columns
 from eqprop.optimizers.zoo import ROWS, Row
 from eqprop.probes import cast_probe, output_shapes, probes_of, user_loss
@@ -109,6 +110,9 @@ class Cell:
 SINGULAR_HESSIAN = "singular Hessian: a translation leaves the loss as it is, so H b = 0 everywhere"
 
 
+REFUSED = "it refuses such parameters: "
+
+
 def chosen(match: str, targets: Sequence[str] = ()) -> list[tuple[Row, Column]]:
     """The cells whose optimiser or group has a name with this text, row by row.
 
@@ -129,7 +133,8 @@ def chosen(match: str, targets: Sequence[str] = ()) -> list[tuple[Row, Column]]:
 
 def _own(target: str) -> Row:
     _, name, found_at = found(target)
-    return Row(name, lambda: found(target)[0], charge="not predicted", address=found_at)
+    refuses = found_at.startswith(f"{installed.__name__}:")
+    return Row(name, lambda: found(target)[0], charge="not predicted", address=found_at, refuses=refuses)
 
 
 def searched(cells: Sequence[tuple[Row, Column]], save: Path | None, *, jobs: int = 1) -> Iterator[Cell]:
@@ -168,6 +173,8 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
         answers[CHARGE] = UNKNOWN, why
     if singular and all(found == UNKNOWN for found, _ in answers.values()):
         answers = dict.fromkeys(answers, (SINGULAR, SINGULAR_HESSIAN))
+    if row.refuses and step.name in search.askable.errors:
+        answers = dict.fromkeys(answers, (SINGULAR, f"{REFUSED}{search.askable.errors[step.name]}"))
     reasons = [reason for _, reason in answers.values() if reason]
     resolution = search.tallies[step.name].resolution()[0]
     return Cell(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop import groups
-from eqprop.actions import hidden_units
+from eqprop.actions import experts, hidden_units
 from eqprop.claims import Model, Outputs, Pair, Params, Transformation
 from eqprop.engine import Array, Tree
 from eqprop.groups import Element
@@ -142,6 +142,18 @@ def _shift() -> Pair:
     return Pair(model, Transformation(groups.Translation(FEATURES), shift, name=name, isometry=True), name=name)
 
 
+def _stack() -> Pair:
+    """Σ tanh(x A_i) B_i: matrices that are stacked in one tensor of three axes trade places."""
+    name, count = "stacked-matrices", 2
+    shapes = {"a": (count, FEATURES, UNITS), "b": (count, UNITS, OUTPUTS)}
+
+    def apply(params: Params, x: Array) -> Outputs:
+        return jnp.sum(jnp.tanh(x @ params["a"]) @ params["b"], axis=0)
+
+    model = _model(name, apply, shapes=shapes, outputs=OUTPUTS)
+    return Pair(model, experts(count, {"a": 0, "b": 0}, name=name), name=name)
+
+
 @cache
 def columns() -> tuple[Column, ...]:
     """The groups, from those that most optimisers commute with to those that few do."""
@@ -156,6 +168,7 @@ def columns() -> tuple[Column, ...]:
         Column("permutations", "perm", "units of any activation trade places", permutations, Maps.SIGNED),
         Column("signs", "sign", "tanh units change sign", signs, Maps.SIGNED),
         Column("signed-permutations", "±perm", "both", signed, Maps.SIGNED),
+        Column("stacked-matrices", "stack", "matrices stacked in one tensor trade places", _stack(), Maps.SIGNED),
         Column("rotations", "O(n)", "linear units turn: one side of each matrix", rotations, Maps.SIDES),
         Column("both-sides", "O×O", "O(m)×O(n) on the middle one of three linear layers", _both_sides(), Maps.SIDES),
         Column("across-tensors", "mix", "O(2) turns two matrices into each other", _across(), Maps.ORTHOGONAL),

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eqprop.optimizers.grid import NO, SINGULAR, UNKNOWN, YES, Cell, chosen, searched
+from eqprop.optimizers.installed import addresses
 from eqprop.optimizers.pairs import columns
 from eqprop.optimizers.zoo import ROWS, require_optax
 from eqprop.properties.optimizers import STEPS
@@ -23,7 +24,14 @@ STYLES = {YES: "green", NO: "cyan", SINGULAR: "dim"}
 
 
 def run(
-    *, match: str, targets: Sequence[str], output: str, save: Path | None, jobs: int, verbose: bool
+    *,
+    match: str,
+    targets: Sequence[str],
+    output: str,
+    save: Path | None,
+    jobs: int,
+    verbose: bool,
+    every: bool = False,
 ) -> tuple[str, int]:
     """What the command prints after its progress, and its exit code.
 
@@ -34,12 +42,13 @@ def run(
         save: the folder for counterexamples.
         jobs: worker processes.
         verbose: whether counterexamples are printed.
+        every: whether all optimisers of optax, optax.contrib and torch.optim that are installed are targets.
 
     Raises:
         InvalidInput: without optax, for a match that leaves nothing, or a target that is no optimiser.
     """
     require_optax()
-    wanted = chosen(match, targets)
+    wanted = chosen(match, (*targets, *addresses()) if every else targets)
     start = time.perf_counter()
     cells: list[Cell] = []
     with _progress(len(wanted)) as tell:

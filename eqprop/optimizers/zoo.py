@@ -61,6 +61,7 @@ class Row:
         hessian: whether it solves with the Hessian, which is singular where a translation leaves the loss.
         charge: what happens to the charges, in a few words.
         address: where a replay finds it, if not in this file.
+        refuses: whether it may refuse some parameters: nobody chose it for these.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Row:
     hessian: bool = False
     charge: str = "moves at first order: u is not along ∇L"
     address: str = ""
+    refuses: bool = False
 
     @property
     def found_at(self) -> str:

@@ -12,6 +12,7 @@ be.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +27,10 @@ from eqprop.torch.operations import name_of, parts
 
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
 """They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
+
+
+BLOCK = 1024
+"""Rows that are run at once."""
 
 
 class Graph:
@@ -69,8 +74,9 @@ class Graph:
         """
         rowwise = _batched if self._batches else _one_by_one
         if signs is None:
-            return rowwise(self.one, operands)
-        return rowwise(self._with_errors if self._parts is None else self._with_errors_of_parts, (*operands, signs))
+            return _in_blocks(partial(rowwise, self.one), operands)
+        noisy = self._with_errors if self._parts is None else self._with_errors_of_parts
+        return _in_blocks(partial(rowwise, noisy), (*operands, signs))
 
     def _with_errors(self, *row: torch.Tensor) -> Tensors:
         *operands, signs = row
@@ -143,6 +149,16 @@ def _can_be_batched(function: Callable[..., Tensors], example: Tensors) -> bool:
     except Exception:  # noqa: BLE001 - whatever torch says of an operation that it cannot batch: there is another way
         return False
     return True
+
+
+def _in_blocks(rowwise: Callable[[Sequence[torch.Tensor]], Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
+    """So many rows at a time that their tables of signs are a few megabytes."""
+    count = max(map(len, rows), default=1)
+    blocks = [
+        rowwise([leaf if len(leaf) == 1 else leaf[start : start + BLOCK] for leaf in rows])
+        for start in range(0, count, BLOCK)
+    ]
+    return tuple(map(torch.cat, zip(*blocks, strict=True)))
 
 
 def _batched(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:

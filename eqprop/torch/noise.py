@@ -25,7 +25,6 @@ class Erring(torch.fx.Interpreter):
         super().__init__(module)
         self._signs = signs
         self._place = 0
-        self._factors: dict[torch.dtype, torch.Tensor] = {}
 
     def run_node(self, n: torch.fx.Node) -> Any:
         found = super().run_node(n)
@@ -46,20 +45,17 @@ class Erring(torch.fx.Interpreter):
             return torch.complex(self._with_error(value.real), self._with_error(value.imag))
         if not value.is_floating_point():
             return value
-        self._place = (self._place + STRIDE) % len(self._signs)
-        factors = self._of(value.dtype, value.numel())[self._place : self._place + value.numel()].reshape(value.shape)
+        factors = 1 + torch.finfo(value.dtype).eps * self._drawn(value.numel()).to(value.dtype).reshape(value.shape)
         noisy = value * factors
         if value.dtype != torch.float16:
             return noisy
         # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
         return noisy + (factors - 1) * torch.finfo(value.dtype).smallest_normal
 
-    def _of(self, dtype: torch.dtype, size: int) -> torch.Tensor:
-        """The factors of a type, for at least so many numbers from any place on."""
+    def _drawn(self, size: int) -> torch.Tensor:
+        """So many signs, from a new place of the table on, which starts again where it ends."""
         table = len(self._signs)
-        if dtype not in self._factors:
-            self._factors[dtype] = 1 + torch.finfo(dtype).eps * self._signs.to(dtype)
-        if len(self._factors[dtype]) < size + table:
-            one = self._factors[dtype][:table]
-            self._factors[dtype] = torch.cat([one] * (-(-size // table) + 1))
-        return self._factors[dtype]
+        self._place = (self._place + STRIDE) % table
+        if self._place + size <= table:
+            return self._signs[self._place : self._place + size]
+        return torch.cat([self._signs] * (-(-size // table) + 1))[self._place : self._place + size]

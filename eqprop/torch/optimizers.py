@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
-from functools import cached_property, partial
+from functools import partial
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
@@ -226,11 +226,11 @@ class _Steps:
     def transposed(self) -> TorchFunction:
         return self.cotangents
 
-    @cached_property
+    @property
     def lowest(self) -> Roundoff:
         return coarsest(self._next(taken).lowest for taken in range(2))
 
-    @cached_property
+    @property
     def opaque(self) -> str:
         return next((why for taken in range(2) if (why := self._next(taken).opaque)), "")
 

@@ -10,8 +10,8 @@ from eqprop.adapters import library
 
 def is_optimizer(value: Any) -> bool:
     """Whether it is an optimiser of torch, a class of these, or a partial application of one."""
-    made = value.func if isinstance(value, partial) else value
-    kind = made if isinstance(made, type) else type(made)
+    made: Any = value.func if isinstance(value, partial) else value
+    kind: type[Any] = made if isinstance(made, type) else type(made)
     return any((base.__module__, base.__name__) == ("torch.optim.optimizer", "Optimizer") for base in kind.__mro__)
 
 
