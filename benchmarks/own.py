@@ -5,14 +5,21 @@
     python -m benchmarks.own --sizes 1e5 --check-grads
 
 One probe of all core properties that apply, with its perturbed copies, in float64: tracing, building or compiling, and
-evaluating, in CPU seconds. Each network has a process of its own, so that its peak of memory is its own. Beside it, on
-demand, ``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
+evaluating, in CPU seconds. Then what a probe costs in a batch as a search has them, drawn and judged, in gradients of
+the same model (``jax.jit(jax.grad(loss))``, in turns with it); and how many gradients' worth of products of tensors one
+row has: both programs are walked and multiplications counted, loops round by round. Where products run no faster than
+in the gradient, a probe costs at least that, times its rows.
+
+Each network has a process of its own, so that its peak of memory is its own. Beside it, on demand,
+``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
 automatic derivatives agree with differences.
 """
 
 from __future__ import annotations
 
+import math
 import resource
+import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,11 +31,14 @@ import click
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import JaxprEqn
 from jax.test_util import check_grads
 
 from benchmarks import nets
+from benchmarks.cost import SHORTEST, gradient
 from eqprop.claims import Pair
-from eqprop.engine import numbers_context, separated_caches
+from eqprop.engine import Walk, numbers_context, separated_caches
+from eqprop.engine.walk.primitives.operand import Step
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.evaluation.row import Row
 from eqprop.probes import SQUARED_ERROR
@@ -71,13 +81,19 @@ class First:
     worst: float
     stages: dict[str, float]
     peak: int
+    rows: int
+    products: float
+    gradients: list[float]
 
     def __str__(self) -> str:
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in self.stages.items())
         return (
             f"{self.name}, {self.parameters:,} parameters: {self.properties} properties at a first probe in "
             f"{sum(self.stages.values()):.2f} s ({stages}), peak {self.peak / 2**30:.2f} GiB; "
-            f"at most {self.worst:.2g} floors"
+            f"at most {self.worst:.2g} floors\n"
+            f"  a probe of {self.rows} rows in a search's batch costs "
+            f"{statistics.median(self.gradients):.0f} gradients ({min(self.gradients):.0f} to "
+            f"{max(self.gradients):.0f}); a row has the products of {self.products:.1f}"
         )
 
 
@@ -95,9 +111,68 @@ def first_verdict(kind: str, parameters: float, evaluator: Choice) -> First:
         making = "building" if evaluator == "numpy" else "lowering and compiling"
         program = timed(stages, making, lambda: Program(pair, properties, SQUARED_ERROR, evaluator=evaluator, probes=1))
         judged = timed(stages, "evaluating", lambda: program.judge(program.draw(rng, 1), rng))
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        products = products_in_gradients(program.row) if evaluator == "numpy" else float("nan")
+        gradients = cost_in_gradients(program, rng)
     worst = max(float(np.nanmax(found.floors)) for found in judged.values())
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return First(kind, pair.model.param_leaves.size, len(properties), worst, stages, peak)
+    size, rows = pair.model.param_leaves.size, 1 + program.copies
+    return First(kind, size, len(properties), worst, stages, peak, rows, products, gradients)
+
+
+def cost_in_gradients(program: Program, rng: np.random.Generator) -> list[float]:
+    """CPU time of a probe, drawn and judged in a call's batch, divided by that of a gradient: in turns, three times."""
+    probes = max(1, program.evaluator.rows // (1 + program.copies))
+    run = gradient(program.pair, program.draw(rng, 1).at(0))
+    stages: dict[str, float] = {}
+    timed(stages, "a gradient", run)
+    calls = max(3, int(SHORTEST / max(stages["a gradient"], 1e-9)))
+    found: list[float] = []
+    for _ in range(3):
+        timed(stages, "gradients", lambda: [run() for _ in range(calls)])
+        timed(stages, "probes", lambda: program.judge(program.draw(rng, probes), rng))
+        found.append(stages["probes"] / probes / (stages["gradients"] / calls))
+    return found
+
+
+class Counted(Walk):
+    """A walk that counts the multiplications in its products of tensors, those of convolutions included."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.products = 0
+        super().__init__(jax.make_jaxpr(function)(*arguments))
+        self([np.asarray(leaf)[..., None] for leaf in jax.tree.leaves(arguments)])
+
+    def _rule(self, equation: JaxprEqn) -> Step:
+        step, products = super()._rule(equation), multiplications(equation)
+
+        def counting(*operands: np.ndarray) -> object:
+            self.products += products
+            return step(*operands)
+
+        return counting if products else step
+
+
+def multiplications(equation: JaxprEqn) -> int:
+    """How many an operation of one row has, if it is a product of tensors."""
+    name, (out,) = equation.primitive.name, equation.outvars[:1]
+    if name == "dot_general":
+        (contracted, _), _ = equation.params["dimension_numbers"]
+        return out.aval.size * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+    if name == "conv_general_dilated":
+        kernel = equation.invars[1].aval
+        return out.aval.size * kernel.size // kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    return 0
+
+
+def products_in_gradients(row: Row) -> float:
+    """The multiplications of all sides at one row, in those of a gradient of the loss."""
+    probe, pair = row.draw(np.random.default_rng(0), 1).at(0), row.pair
+
+    def loss(params: object, inputs: object, targets: object) -> object:
+        return SQUARED_ERROR(pair.model.apply(pair.model.param_leaves.join(params), inputs), targets)
+
+    one = Counted(jax.grad(loss), probe.params, probe.inputs, probe.targets)
+    return Counted(row.sides, probe).products / one.products
 
 
 def checked_grads(kind: str, parameters: float) -> str:

@@ -69,7 +69,7 @@ class Walked:
             self.units: dict[str, Roundoff] = units_of(self._program, shapes)
             self.opaque = opaque_inside(self._program)
             self.elsewhere = next(foreign_functions(self._program), None) is not None
-            self._reader = _Reader()
+            self._reader = _Reader(ahead=row.large)
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
         self.by_jax: tuple[str, ...] = self._walks[""].by_jax
 
@@ -79,7 +79,7 @@ class Walked:
 
     def _walk(self, names: Sequence[str]) -> Walk:
         readings = [each for name in names for each in self._reader.readings(self._positions[name])]
-        return Walk(self._program, readings, inexact=self._inexact)
+        return Walk(self._program, readings, inexact=self._inexact, ahead=self._row.large)
 
     def measured(
         self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False
@@ -107,7 +107,7 @@ class Walked:
         if which not in self._walks:
             with numbers_context(self._row.precision):
                 self._walks[which] = self._walk([which])
-        found = iter(self._called(self._walks[which], _last(rows.at(members.T.reshape(-1))), signs))
+        found = iter(self._called(self._walks[which], self._laid_out(rows.at(members.T.reshape(-1))), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
         return {name: self._reader.gathered(self._positions[name], found) for name in names}
 
@@ -119,13 +119,18 @@ class Walked:
                 return walk(arguments, signs)
             return attended(walk, ", ".join(prop.name for prop in self._row.properties))(arguments, signs)
 
+    def _laid_out(self, rows: Probe) -> list[np.ndarray]:
+        """The leaves of rows, whose axis is last: in memory side by side or, where they are long, each as a whole."""
+        leaves = [np.moveaxis(np.asarray(leaf), 0, -1) for leaf in jax.tree.leaves(rows)]
+        return leaves if self._row.large else [np.ascontiguousarray(leaf) for leaf in leaves]
+
     @cached_property
     def _whole(self) -> Walk:
         with numbers_context(self._row.precision):
-            return Walk(self._program)
+            return Walk(self._program, ahead=self._row.large)
 
     def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        found = self._called(self._whole, _last(rows), None)
+        found = self._called(self._whole, self._laid_out(rows), None)
         return {
             name: tuple(_rows_first([found[i] for i in side], rows.count) for side in positions)
             for name, positions in self._positions.items()
@@ -135,13 +140,17 @@ class Walked:
 class _Reader:
     """Reads off the leaves of both sides what a judgement needs, as soon as they are there.
 
+    Args:
+        ahead: whether each row lies in memory as a whole.
+
     Attributes:
         groups: how many groups of rows the present walk has; the last axis holds the first row of each, then the second
             of each, and so on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ahead: bool) -> None:
         self.groups = 1
+        self._ahead = ahead
 
     def readings(self, positions: tuple[list[int], ...]) -> list[Reading]:
         """Of one property, given where its sides, scales and errors are among a program's results."""
@@ -161,11 +170,12 @@ class _Reader:
     def _grouped(self, leaf: np.ndarray) -> np.ndarray:
         """A leaf in float64, of shape (entries, rows of a group, groups)."""
         wide = np.asarray(leaf, dtype=np.float64)
-        return (
-            wide.reshape(-1, 1, 1)
-            if leaf.shape[-1] == 1
-            else wide.reshape(-1, leaf.shape[-1] // self.groups, self.groups)
-        )
+        if leaf.shape[-1] == 1:
+            return wide.reshape(-1, 1, 1)
+        rows = leaf.shape[-1] // self.groups
+        if not self._ahead:
+            return wide.reshape(-1, rows, self.groups)
+        return np.moveaxis(np.moveaxis(wide, -1, 0).reshape(rows, self.groups, -1), 2, 0)
 
     def gathered(self, positions: tuple[list[int], ...], found: Tree) -> tuple[np.ndarray, ...]:
         """The fields of ``Measured`` of one property, from what its readings gave, in their order.
@@ -191,11 +201,6 @@ def _stacked(numbers: Sequence[np.ndarray], fields: int, groups: int) -> np.ndar
 
 def _parts(members: np.ndarray, at_once: int) -> list[np.ndarray]:
     return [members[start : start + at_once] for start in range(0, len(members), at_once)]
-
-
-def _last(rows: Probe) -> list[np.ndarray]:
-    """The leaves of rows with the axis of rows as the last one."""
-    return [np.ascontiguousarray(np.moveaxis(np.asarray(leaf), 0, -1)) for leaf in jax.tree.leaves(rows)]
 
 
 def _rows_first(leaves: Sequence[np.ndarray], count: int) -> np.ndarray:

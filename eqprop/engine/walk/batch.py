@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from eqprop.engine.jaxprs import Typed
-from eqprop.engine.walk.primitives.operand import dtype_of, shape_of
+from eqprop.engine.walk.primitives.operand import blank, dtype_of, shape_of
 
 
 def selected(condition: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
@@ -15,15 +15,16 @@ def selected(condition: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndar
     return np.where(condition, new, old)
 
 
-def stacked(rounds: Sequence[np.ndarray], variable: Typed, *, reverse: bool) -> np.ndarray:
+def stacked(rounds: Sequence[np.ndarray], variable: Typed, *, reverse: bool, ahead: bool) -> np.ndarray:
     """The results of a loop's rounds along a new first axis.
 
     Args:
         rounds: in the order in which they came.
         variable: of the shape and type of all of them together, in one row.
         reverse: whether the first round is the last along the axis.
+        ahead: whether each row is to lie in memory as a whole.
     """
-    whole = np.empty((*shape_of(variable), widest(rounds)), dtype_of(variable))
+    whole = blank(shape_of(variable), widest(rounds), dtype_of(variable), ahead=ahead)
     for i, part in enumerate(reversed(rounds) if reverse else rounds):
         whole[i] = part
     return whole

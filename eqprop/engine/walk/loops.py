@@ -141,7 +141,10 @@ def _scanning(
                 parts.append(part)
         return (
             *state,
-            *(stacked(parts, like, reverse=order.step < 0) for parts, like in zip(seen, stacks, strict=True)),
+            *(
+                stacked(parts, like, reverse=order.step < 0, ahead=rounding.ahead)
+                for parts, like in zip(seen, stacks, strict=True)
+            ),
         )
 
     return scanned

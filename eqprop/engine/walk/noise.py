@@ -20,7 +20,7 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, rounded, rounds
 from eqprop.engine.jaxprs import aval_of
-from eqprop.engine.walk.primitives.operand import Step
+from eqprop.engine.walk.primitives.operand import Step, blank, rows_ahead, rows_behind
 
 TABLE = 1021
 """How many signs a row has; results take theirs from it in turn, from a new place each time."""
@@ -34,24 +34,31 @@ TURN = 97
 AT_ONCE = 1 << 16
 """How many entries of a result take their factors as one piece of the table."""
 
+FRESH = frozenset({"add", "add_any", "sub", "mul", "div", "dot_general", "exp", "tanh"})
+"""Operations whose result is an array of their own, which may be changed."""
+
 
 class Rounding:
     """The errors of one program, and the signs that they have in a walk.
 
     Args:
         size: how large an operation's errors are, in units in the last place.
+        ahead: whether each row lies in memory as a whole (``operand``).
 
     Attributes:
+        ahead: likewise.
         shift: by how many places the table is turned in the present round of a loop.
     """
 
-    def __init__(self, size: Callable[[Any], float]) -> None:
+    def __init__(self, size: Callable[[Any], float], *, ahead: bool = False) -> None:
         self._size = size
+        self.ahead = ahead
         self.shift = 0
         self._place = 0
         self._length = 0
         self._signs: np.ndarray | None = None
         self._rows = 1
+        self._exact = 0
         self._factors: dict[Any, np.ndarray] = {}
 
     def signed(self, signs: np.ndarray | None, rows: int) -> None:
@@ -62,16 +69,23 @@ class Rounding:
             rows: how many the walk has.
         """
         self.shift = 0
-        self._signs = signs
+        before, self._signs = self._signs, signs
         self._rows = rows
-        self._factors = {}
+        if signs is None:
+            return
+        self._exact = 0 if signs[:, 0].any() else rows // signs.shape[-1]
+        if before is None or before.shape != signs.shape:
+            self._factors = {}  # a new object: views of the former one are known by it
+        for kind, factors in self._factors.items():
+            factors[...] = self._factors_of(*kind)
 
     def after(self, equation: JaxprEqn, step: Step) -> Step:
         """The step of an operation, followed by its errors."""
         if not rounds(equation):
             return step
         size, results = self._size(equation), [aval_of(variable) for variable in equation.outvars]
-        errors = [self._error(aval, size) if rounded(aval) else None for aval in results]
+        fresh = equation.primitive.name in FRESH
+        errors = [self._error(aval, size, fresh=fresh) if rounded(aval) else None for aval in results]
         if not equation.primitive.multiple_results:
             (only,) = errors
             assert only is not None, "an operation that rounds has a result in floating point"
@@ -91,11 +105,11 @@ class Rounding:
         self._place = place = (self._place + STRIDE) % TABLE
         return lambda: None if self._signs is None else np.roll(self._signs, -(place + self.shift), axis=0)
 
-    def _error(self, aval: Any, ulps: float) -> Callable[[Any], Any]:
-        """What makes errors in an array of this shape and type."""
+    def _error(self, aval: Any, ulps: float, *, fresh: bool) -> Callable[[Any], Any]:
+        """What makes errors in an array of this shape and type, in place where nobody else has it."""
         dtype = np.dtype(aval.dtype)
         if not is_complex(dtype):
-            return self._real_error(aval.shape, dtype, ulps)
+            return self._real_error(aval.shape, dtype, ulps, fresh=fresh)
         part = np.finfo(dtype).dtype
         real, imaginary = (self._real_error(aval.shape, part, ulps) for _ in range(2))
 
@@ -104,68 +118,104 @@ class Rounding:
 
         return error
 
-    def _real_error(self, shape: tuple[int, ...], dtype: np.dtype[Any], ulps: float) -> Callable[[Any], Any]:
+    def _real_error(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ulps: float, *, fresh: bool = False
+    ) -> Callable[[Any], Any]:
         """Likewise in an array of real numbers, beginning at a place of its own."""
         self._place = place = (self._place + STRIDE) % TABLE
         size = math.prod(shape)
         self._length = max(self._length, min(size, AT_ONCE))
+        fresh = fresh and dtype != np.float16
+
+        seen: list[Any] = [None, None]
 
         def error(value: np.ndarray) -> np.ndarray:
             if self._signs is None:
                 return value
-            factors = self._of(dtype, ulps)
-            start = (place + self.shift) % TABLE
             if size > AT_ONCE:
-                return _piece_by_piece(value, factors, start, self._rows)
-            return _multiplied(value, factors[start : start + size].reshape(*shape, -1), self._rows)
+                start = (place + self.shift) % TABLE
+                return _piece_by_piece(value, self._of(dtype, ulps), start, self._rows, ahead=self.ahead)
+            if self.shift:
+                factors = self._piece(dtype, ulps, place, shape)
+            else:
+                if seen[0] is not self._factors:
+                    seen[:] = self._factors, self._piece(dtype, ulps, place, shape)
+                factors = seen[1]
+            if fresh and value.shape[-1] == self._rows and value.flags.writeable:
+                return self._in_place(value, factors)
+            return _with_errors(value, factors, self._rows, ahead=self.ahead)
 
         return error
 
+    def _in_place(self, value: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        """The value itself with errors in all rows but those that have none."""
+        erring, each = value[..., self._exact :], factors[..., min(self._exact, 1) :]
+        if factors.shape[-1] == self._rows:
+            np.multiply(erring, each, out=erring)
+        elif self.ahead:
+            grouped = rows_ahead(erring)
+            grouped = grouped.reshape((each.shape[-1], -1, *grouped.shape[1:]))
+            np.multiply(grouped, rows_ahead(each)[:, None], out=grouped)
+        else:
+            grouped = erring.reshape((*erring.shape[:-1], each.shape[-1], -1))
+            np.multiply(grouped, each[..., None], out=grouped)
+        return value
+
+    def _piece(self, dtype: np.dtype[Any], ulps: float, place: int, shape: tuple[int, ...]) -> np.ndarray:
+        """The factors for a result that takes them from a place on, of its shape, with a last axis n."""
+        start = (place + self.shift) % TABLE
+        these = self._of(dtype, ulps)[start : start + math.prod(shape)]
+        return rows_behind(these.T.reshape((-1, *shape))) if self.ahead else these.reshape((*shape, -1))
+
     def _of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
-        """The factors for results of a type, shape (entries, n)."""
+        """The factors for results of a type, shape (entries, n); in memory as the rows are."""
         if (dtype, ulps) not in self._factors:
-            assert self._signs is not None, "factors are asked for where there are signs"
-            one = dtype.type(1) + dtype.type(ulps * float(jnp.finfo(dtype).eps)) * self._signs.astype(dtype)
-            repeats = -(-(self._length + TABLE) // TABLE)
-            self._factors[dtype, ulps] = np.tile(one, (repeats, 1))
+            factors = self._factors_of(dtype, ulps)
+            self._factors[dtype, ulps] = np.ascontiguousarray(factors.T).T if self.ahead else factors
         return self._factors[dtype, ulps]
+
+    def _factors_of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
+        assert self._signs is not None, "factors are asked for where there are signs"
+        one = dtype.type(1) + dtype.type(ulps * float(jnp.finfo(dtype).eps)) * self._signs.astype(dtype)
+        return np.tile(one, (-(-(self._length + TABLE) // TABLE), 1))
 
 
 def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:
     """Put together by parts: products with the imaginary unit make NaN of what is infinite."""
-    whole = np.empty(real.shape, np.result_type(real, np.complex64))
+    whole = np.empty_like(real, np.result_type(real, np.complex64))
     whole.real, whole.imag = real, imaginary
     return whole
 
 
-def _multiplied(value: np.ndarray, factors: np.ndarray, rows: int) -> np.ndarray:
-    """The value with its errors, in all rows.
-
-    Args:
-        value: with a last axis of rows, or of 1.
-        factors: with a last axis n, each for rows / n rows.
-        rows: how many there are.
-    """
-    each = factors.shape[-1]
-    if each < rows:
-        factors = factors[..., None]
-        value = value[..., None] if value.shape[-1] == 1 else value.reshape(*value.shape[:-1], each, rows // each)
-    noisy = value * factors
+def _erring(value: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """The value with its errors; their last axes are as long, or one of them is of length 1."""
     if value.dtype == np.float16:
         # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
-        noisy = noisy + (factors - np.float16(1)) * np.finfo(np.float16).smallest_normal
+        return value * factors + (factors - np.float16(1)) * np.finfo(np.float16).smallest_normal
+    return value * factors
+
+
+def _with_errors(value: np.ndarray, factors: np.ndarray, rows: int, *, ahead: bool) -> np.ndarray:
+    """Likewise in all rows, where each factor is for as many of them, one after the other."""
+    shape, each = factors.shape[:-1], factors.shape[-1]
     if each == rows:
-        return noisy
-    whole = np.broadcast_to(noisy, (*noisy.shape[:-1], rows // each))
-    return whole.reshape(*whole.shape[:-2], rows)
+        return _erring(value, factors)
+    if value.shape[-1] == 1:
+        noisy = np.broadcast_to(_erring(value, factors)[..., None], (*shape, each, rows // each))
+        return noisy.reshape((*shape, rows))
+    if ahead:
+        grouped = rows_ahead(value).reshape((each, rows // each, *shape))
+        return rows_behind(_erring(grouped, rows_ahead(factors)[:, None]).reshape((rows, *shape)))
+    return _erring(value.reshape((*shape, each, rows // each)), factors[..., None]).reshape((*shape, rows))
 
 
-def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int, rows: int) -> np.ndarray:
+def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int, rows: int, *, ahead: bool) -> np.ndarray:
     """Likewise for a large array: each piece takes the table from the same place on, a whole number of times."""
-    flat = value.reshape(-1, value.shape[-1])
-    noisy = np.empty((len(flat), rows), value.dtype)
+    flat = value.reshape((-1, value.shape[-1]))
+    noisy = blank((len(flat),), rows, value.dtype, ahead=ahead)
     piece = AT_ONCE // TABLE * TABLE
     for first in range(0, len(flat), piece):
         here = flat[first : first + piece]
-        noisy[first : first + piece] = _multiplied(here, factors[start : start + len(here)], rows)
-    return noisy.reshape(*value.shape[:-1], -1)
+        these = factors[start : start + len(here)]
+        noisy[first : first + piece] = _with_errors(here, these, rows, ahead=ahead)
+    return noisy.reshape((*value.shape[:-1], rows))

@@ -18,8 +18,8 @@ from eqprop.engine.walk.graph import Operation, alive
 from eqprop.engine.walk.inexact import error_of, one_rounding
 from eqprop.engine.walk.loops import scan, while_loop
 from eqprop.engine.walk.noise import Rounding
-from eqprop.engine.walk.primitives import RULES
-from eqprop.engine.walk.primitives.operand import Step
+from eqprop.engine.walk.primitives import KEEPING, RULES
+from eqprop.engine.walk.primitives.operand import Step, kept_ahead
 from eqprop.engine.walk.readings import Read, Reading, interleaved
 from eqprop.engine.walk.routines import Routines
 from eqprop.engine.walk.unsupported import Unsupported
@@ -47,6 +47,7 @@ class Walk:
         program: of one row, as ``jax.make_jaxpr`` gives it.
         readings: what is made of its results; None for the results themselves.
         inexact: whether errors are as large as those of XLA's functions (``inexact.py``), and not a rounding each.
+        ahead: whether arguments come with each row in memory as a whole; so are then all arrays (``operand``).
 
     Attributes:
         steps: how many operations it has, each counted once, however often a loop runs it.
@@ -57,13 +58,15 @@ class Walk:
         Unsupported: for a program with effects, or with an operation that nothing here can do.
     """
 
-    def __init__(self, program: Any, readings: Sequence[Reading] | None = None, *, inexact: bool = False) -> None:
+    def __init__(
+        self, program: Any, readings: Sequence[Reading] | None = None, *, inexact: bool = False, ahead: bool = False
+    ) -> None:
         effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
         if effects:
             msg = f"effects ({', '.join(map(str, effects))})"
             raise Unsupported(msg)
         self.by_jax: tuple[str, ...] = ()
-        self._rounding = Rounding(error_of if inexact else one_rounding)
+        self._rounding = Rounding(error_of if inexact else one_rounding, ahead=ahead)
         builder = Builder(HANDLERS)
         block = builder.block
         arguments = [value_of(variable, block) for variable in program.jaxpr.invars]
@@ -92,6 +95,12 @@ class Walk:
             return self._routine(list(arguments))
 
     def _rule(self, equation: JaxprEqn) -> Step:
+        step = self._known(equation)
+        if not self._rounding.ahead or equation.primitive.name in KEEPING:
+            return step
+        return kept_ahead(step, many=equation.primitive.multiple_results)
+
+    def _known(self, equation: JaxprEqn) -> Step:
         name = equation.primitive.name
         try:
             if name in RULES:

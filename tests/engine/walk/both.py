@@ -13,8 +13,8 @@ from eqprop.engine.walk import TABLE, Walk
 ROWS = 6
 
 
-def walk_of(function: Callable[..., Any], *rows: np.ndarray) -> Walk:
-    return Walk(jax.make_jaxpr(function)(*(row[0] for row in rows)))
+def walk_of(function: Callable[..., Any], *rows: np.ndarray, ahead: bool = False) -> Walk:
+    return Walk(jax.make_jaxpr(function)(*(row[0] for row in rows)), ahead=ahead)
 
 
 def walked(walk: Walk, *rows: np.ndarray, signs: np.ndarray | None = None) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from eqprop.engine import compiler_options
 from eqprop.engine.walk.primitives import RULES
+from eqprop.engine.walk.primitives.operand import rows_ahead, rows_behind
 from eqprop.engine.walk.table import AGREEMENT
 
 FLOATS = tuple(np.dtype(t) for t in (np.float64, np.float32, np.float16, jnp.bfloat16))
@@ -125,6 +126,11 @@ def backwards(x: np.ndarray) -> np.ndarray:
     return np.asfortranarray(x[turned])[turned]
 
 
+def whole(x: np.ndarray) -> np.ndarray:
+    """The same numbers, each row of which lies in memory as a whole."""
+    return rows_behind(np.ascontiguousarray(rows_ahead(x)))
+
+
 def conforms(function: Callable[..., Any], *arrays: np.ndarray) -> None:
     """The walk agrees with XLA, whatever the layout, and for each row whatever the others are.
 
@@ -145,6 +151,7 @@ def conforms(function: Callable[..., Any], *arrays: np.ndarray) -> None:
         assert result.shape[:-1] == variable.aval.shape
         agrees(found.primitive.name, result, expected, lambda: sizes(walked, arrays), joint=joint)
     same(results, walked(*map(backwards, arrays)), "laid out backwards")
+    same(results, walked(*map(whole, arrays)), "each row as a whole in memory")
     for row in range(max(x.shape[-1] for x in arrays)):
         alone = walked(*(x[..., row : row + 1] if x.shape[-1] != 1 else x for x in arrays))
         same([x[..., row : row + 1] if x.shape[-1] != 1 else x for x in results], alone, f"row {row} alone")

@@ -260,3 +260,51 @@ def test_a_result_larger_than_the_table_is_moved_throughout():
     x = np.ones((2, 200_000))
     (found,) = walked(walk_of(lambda x: x * 3, x), x, signs=np.ones((TABLE, 2)))
     assert (found == 3 * (1 + np.finfo(np.float64).eps)).all()
+
+
+def layers(w: Any, x: Any) -> Any:
+    """A little of what large models do: products, sums of more than a block, broadcasts, gathers, transposes, loops."""
+    h = jnp.tanh(x @ w) * jnp.sum(w, axis=0, keepdims=True) + jnp.sum(w)
+    h = jax.nn.softmax(h @ w.T) / jnp.max(h) + jnp.mean(h**2, axis=1, keepdims=True)
+    turned = jax.lax.scan(lambda c, row: (c + row, jnp.outer(row, c)), x[0], w.T[:, : x.shape[1]])[1]
+    return h, turned[:, ::2], w[jnp.array([3, 1, 2])] @ w.T, jnp.concatenate([w, w.T.reshape(w.shape) / 3]), h.ravel()
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+def test_rows_as_wholes_in_memory_give_the_same_bits(shared: int):
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((ROWS, 40, 72)), rng.standard_normal((ROWS, 5, 40))
+    table = signs(ROWS // shared)
+    apart = walked(walk_of(layers, w, x), w, x, signs=table)
+    whole = walked(walk_of(layers, w, x, ahead=True), w, x, signs=table)
+    for one, other in zip(apart, whole, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_rows_stay_wholes_in_memory():
+    rng = np.random.default_rng(0)
+    w, x = rng.standard_normal((ROWS, 40, 72)), rng.standard_normal((ROWS, 5, 40))
+    walk = walk_of(layers, w, x, ahead=True)
+    for result in walk([np.moveaxis(w, 0, -1), np.moveaxis(x, 0, -1)]):
+        assert result.strides[-1] == max(result.strides)
+
+
+def test_a_large_result_has_the_same_errors_in_either_layout():
+    x = np.random.default_rng(0).standard_normal((ROWS, 70_000))
+    for table in (signs(ROWS), signs(ROWS // 2)):
+        one, other = (
+            walked(walk_of(lambda x: x * 3, x, ahead=ahead), x, signs=table)[0].tobytes() for ahead in (False, True)
+        )
+        assert one == other
+
+
+def test_walking_once_more_with_other_signs_is_like_walking_first_with_them():
+    x = integers(3) / 7
+    walk = walk_of(rounding, x)
+    walked(walk, x, signs=signs(ROWS))
+    for again, fresh in zip(
+        walked(walk, x, signs=signs(ROWS, seed=1)),
+        walked(walk_of(rounding, x), x, signs=signs(ROWS, seed=1)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(again, fresh)

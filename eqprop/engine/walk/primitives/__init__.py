@@ -80,3 +80,8 @@ RULES: dict[str, Rule] = {
     for name, rule in family.RULES.items()
 }
 """From ``primitive.name`` to the rule; rules raise ``Unsupported`` for what is left to JAX."""
+
+KEEPING = frozenset({
+    *elementwise.RULES, *transcendental.RULES, *special.RULES, "convert_element_type", "transpose", "squeeze", "slice",
+}) - {"complex"}  # fmt: skip
+"""Operations whose results lie in memory as their operands do."""

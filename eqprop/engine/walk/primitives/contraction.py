@@ -18,7 +18,19 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
 from eqprop.engine.walk.primitives.folding import fold
-from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, Rule, Step, dtype_of, require, shape_of
+from eqprop.engine.walk.primitives.operand import (
+    NARROW,
+    TINY,
+    Array,
+    Rule,
+    Step,
+    apart,
+    dtype_of,
+    require,
+    rows_ahead,
+    rows_behind,
+    shape_of,
+)
 
 FEW = 64
 """Up to so many products in a row, multiplying all rows at once takes less time than calling BLAS for each."""
@@ -76,11 +88,11 @@ def contraction(sides: Sides, *, joint: bool = False) -> Step:
 
 def _multiplied(sides: Sides) -> Step:
     """All products of all rows, summed over their first axis."""
-    (first, across), (second, along) = (_laid_out(sides, side) for side in (0, 1))
+    (one, across), (other, along) = (_laid_out(sides, side) for side in (0, 1))
     terms, shape = sides.terms, sides.result
 
     def multiply(x: Array, y: Array) -> Array:
-        products = np.multiply(x.transpose(first)[across], y.transpose(second)[along], order="C")
+        products = np.multiply(x.transpose(one)[across], y.transpose(other)[along], order="C")
         return fold(np.add, products.reshape((terms, *shape, products.shape[-1])))
 
     return multiply
@@ -97,23 +109,39 @@ def _laid_out(sides: Sides, side: int) -> tuple[tuple[int, ...], tuple[slice | N
 
 def _by_matrices(sides: Sides) -> Step:
     """For each row a product of matrices, or of stacks of them."""
-    shared = sides.lengths(0, sides.shared[0])
-    stacks = (math.prod(shared),) if shared else ()
-    high, wide = (math.prod(sides.lengths(side, sides.free(side))) for side in (0, 1))
-    first = (len(sides.shapes[0]), *sides.shared[0], *sides.free(0), *sides.contracted[0])
-    second = (len(sides.shapes[1]), *sides.shared[1], *sides.contracted[1], *sides.free(1))
-    left, right = (-1, *stacks, high, sides.terms), (-1, *stacks, sides.terms, wide)
-    back = (*range(1, len(stacks) + 3), 0)
+    left, right = _as_matrices(sides, 0), _as_matrices(sides, 1)
     shape = sides.result
 
     def multiply(x: Array, y: Array) -> Array:
-        matrices = np.matmul(
-            np.ascontiguousarray(x.transpose(first)).reshape(left),
-            np.ascontiguousarray(y.transpose(second)).reshape(right),
-        )
-        return np.ascontiguousarray(matrices.transpose(back)).reshape((*shape, len(matrices)))
+        matrices = np.matmul(left(x), right(y))
+        product = rows_behind(matrices.reshape((len(matrices), *shape)))
+        return product if apart(x, y) else np.ascontiguousarray(product)
 
     return multiply
+
+
+def _as_matrices(sides: Sides, side: int) -> Step:
+    """One side as a matrix for each row, or a stack of them, whose memory its shape in one row decides.
+
+    It is row-major as it is or, where its axes come in another order, once they are put in order. A matrix that comes
+    transposed is one to BLAS as well.
+    """
+    common, own, over = _axes(sides, side)
+    shared, free, summed = (math.prod(sides.lengths(side, axes)) for axes in (common, own, over))
+    stacks = (shared,) if common else ()
+    order, height, width = (
+        ((*common, *own, *over), free, summed) if side == 0 else ((*common, *over, *own), summed, free)
+    )
+    turned = (*common, *over, *own) if side == 0 else (*common, *own, *over)
+    if turned == tuple(range(len(turned))):
+        return lambda x: np.ascontiguousarray(rows_ahead(x)).reshape((-1, *stacks, width, height)).swapaxes(-1, -2)
+    axes = (len(order), *order)
+    return lambda x: np.ascontiguousarray(x.transpose(axes)).reshape((-1, *stacks, height, width))
+
+
+def _axes(sides: Sides, side: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Its axes that are shared, its own, and those that are summed over."""
+    return sides.shared[side], sides.free(side), sides.contracted[side]
 
 
 def precisely(equation: JaxprEqn, step: Step) -> Step:

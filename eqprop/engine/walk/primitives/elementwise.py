@@ -39,8 +39,9 @@ def rounded(equation: JaxprEqn) -> Step:
 
 def complex_product(x: Array, y: Array) -> Array:
     """Of complex numbers by their parts: how NumPy's own product rounds depends on where in memory numbers lie."""
-    result = np.empty(np.broadcast_shapes(x.shape, y.shape), x.dtype)
-    result.real = x.real * y.real - x.imag * y.imag
+    real = x.real * y.real - x.imag * y.imag
+    result = np.empty_like(real, x.dtype)
+    result.real = real
     result.imag = x.real * y.imag + x.imag * y.real
     return result
 

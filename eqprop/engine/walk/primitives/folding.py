@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import Array, Step
+from eqprop.engine.walk.primitives.operand import Array, Step, apart, rows_behind
 
 BLOCK = 32
 MANY = 8
@@ -32,9 +32,23 @@ def fold_blocks(ufunc: np.ufunc, laid: Array) -> Array:
         lead = (blocks * BLOCK - len(laid)) // 2
         padded = np.full((blocks * BLOCK, *laid.shape[1:]), ufunc.identity, laid.dtype)
         padded[lead : lead + len(laid)] = laid
-        apart = padded.reshape((blocks, BLOCK, *laid.shape[1:])).swapaxes(0, 1)
-        laid = fold(ufunc, np.ascontiguousarray(apart))
+        across = padded.reshape((blocks, BLOCK, *laid.shape[1:])).swapaxes(0, 1)
+        laid = fold(ufunc, np.ascontiguousarray(across))
     return fold(ufunc, laid)
+
+
+def fold_apart(ufunc: np.ufunc, laid: Array, *, blocks: bool) -> Array:
+    """The same sums over the second axis of an array whose first one is that of rows, in row-major order."""
+    while blocks and laid.shape[1] > BLOCK:
+        rows, length, *left = laid.shape
+        count = -(-length // BLOCK)
+        if count * BLOCK != length:
+            lead = (count * BLOCK - length) // 2
+            padded = np.full((rows, count * BLOCK, *left), ufunc.identity, laid.dtype)
+            padded[:, lead : lead + length] = laid
+            laid = padded
+        laid = fold(ufunc, np.ascontiguousarray(np.moveaxis(laid.reshape((rows, count, BLOCK, *left)), 2, 0)))
+    return fold(ufunc, np.ascontiguousarray(laid.swapaxes(0, 1)))
 
 
 def folding(ufunc: np.ufunc, shape: tuple[int, ...], axes: tuple[int, ...]) -> Step:
@@ -43,13 +57,17 @@ def folding(ufunc: np.ufunc, shape: tuple[int, ...], axes: tuple[int, ...]) -> S
     order = (*axes, *kept, len(shape))
     left = tuple(shape[axis] for axis in kept)
     count = math.prod(shape[axis] for axis in axes)
-    whole = fold_blocks if any(shape[axis] > BLOCK for axis in axes) else fold
+    long = any(shape[axis] > BLOCK for axis in axes)
+    whole = fold_blocks if long else fold
     if not axes:
         return lambda x: x
     if count == 0:
         return lambda x: np.full((*left, x.shape[-1]), ufunc.identity, x.dtype)
 
     def lay_out(x: Array) -> Array:
+        if apart(x):
+            laid = np.ascontiguousarray(x.transpose((len(shape), *axes, *kept))).reshape((-1, count, *left))
+            return rows_behind(fold_apart(ufunc, laid, blocks=long))
         if whole is fold and x.shape[-1] >= MANY and x.flags.c_contiguous:
             return ufunc.reduce(x, axis=axes)
         return whole(ufunc, np.ascontiguousarray(x.transpose(order)).reshape((count, *left, x.shape[-1])))

@@ -9,7 +9,20 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_inexact
 from eqprop.engine.walk.primitives.indexing import Slices, signed
-from eqprop.engine.walk.primitives.operand import Array, DType, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
+from eqprop.engine.walk.primitives.operand import (
+    Array,
+    DType,
+    Rule,
+    Step,
+    apart,
+    dtype_of,
+    is_key,
+    require,
+    rows_ahead,
+    rows_behind,
+    rows_of,
+    shape_of,
+)
 from eqprop.engine.walk.primitives.reductions import highest, lowest
 
 
@@ -60,12 +73,17 @@ def looking_up(slices: Slices, fill: Any) -> Step:
         numbers = fixed + slices.begins(clamped)
         entries = x.reshape((size, x.shape[-1]))
         if numbers.shape[-1] == 1:
-            found = entries.take(numbers.reshape(-1), axis=0).reshape((*shape, x.shape[-1]))
+            found = _taken(entries, numbers.reshape(-1)).reshape((*shape, x.shape[-1]))
         else:
             found = entries[numbers, np.arange(numbers.shape[-1]) if x.shape[-1] != 1 else 0]
         return found if fill is None else np.where(slices.inside(starts), found, fill)
 
     return look_up
+
+
+def _taken(entries: Array, numbers: Array) -> Array:
+    """The same entries of each row."""
+    return rows_behind(rows_ahead(entries).take(numbers, axis=1)) if apart(entries) else entries.take(numbers, axis=0)
 
 
 def dynamic_slice(equation: JaxprEqn) -> Step:

@@ -10,7 +10,20 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.jaxprs import aval_of
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, key_shape, require, rows_of, shape_of
+from eqprop.engine.walk.primitives.operand import (
+    Array,
+    Rule,
+    Step,
+    apart,
+    blank,
+    dtype_of,
+    key_shape,
+    require,
+    rows_ahead,
+    rows_behind,
+    rows_of,
+    shape_of,
+)
 
 ALL = slice(None)
 SMALL = 4096
@@ -38,7 +51,13 @@ def reshape(equation: JaxprEqn) -> Step:
     """The same entries, row-major, on other axes."""
     require(equation.params.get("dimensions") is None, "reshape with dimensions")
     shape = shape_of(equation.outvars[0])
-    return lambda x: x.reshape((*shape, x.shape[-1]))
+
+    def reshaped(x: Array) -> Array:
+        if apart(x):
+            return rows_behind(rows_ahead(x).reshape((x.shape[-1], *shape)))
+        return x.reshape((*shape, x.shape[-1]))
+
+    return reshaped
 
 
 def squeeze(equation: JaxprEqn) -> Step:
@@ -62,7 +81,7 @@ def broadcast(equation: JaxprEqn) -> Step:
         rows = x.shape[-1]
         if size * rows > SMALL:
             return np.broadcast_to(x[index], (*shape, rows))
-        result = np.empty((*shape, rows), dtype)
+        result = blank(shape, rows, dtype, ahead=apart(x))
         result[...] = x[index]
         return result
 
@@ -118,7 +137,7 @@ def _assembled(equation: JaxprEqn, places: list[tuple[Any, ...]]) -> Step:
     shape, dtype = shape_of(equation.outvars[0]), dtype_of(equation.outvars[0])
 
     def assemble(*operands: Array) -> Array:
-        result = np.empty((*shape, rows_of(*operands)), dtype)
+        result = blank(shape, rows_of(*operands), dtype, ahead=apart(*operands))
         for place, operand in zip(places, operands, strict=True):
             result[place] = operand
         return result
@@ -162,7 +181,7 @@ def pad(equation: JaxprEqn) -> Step:
     shape, dtype = shape_of(equation.outvars[0]), dtype_of(equation.outvars[0])
 
     def fill(x: Array, number: Array) -> Array:
-        result = np.empty((*shape, rows_of(x, number)), dtype)
+        result = blank(shape, rows_of(x, number), dtype, ahead=apart(x))
         result[...] = number
         result[target] = x[source]
         return result

@@ -2,6 +2,9 @@
 
 A value of shape s is held as an array of shape s + (B,), or s + (1,) where it is the same for all rows. A random key
 is held as its data: its shape is then followed by that of the key data.
+
+In memory the rows lie side by side where they are many and short, or one behind the other where they are long: a view
+whose last axis has the widest step (``apart``). Steps give their results the layout of what they take.
 """
 
 from __future__ import annotations
@@ -70,6 +73,44 @@ def rows_of(*arrays: Array) -> int:
         if array.shape[-1] != 1:
             return array.shape[-1]
     return 1
+
+
+def apart(*arrays: Array) -> bool:
+    """Whether rows lie one behind the other in memory, each as a whole: the first array that has several says so."""
+    for array in arrays:
+        if array.ndim > 1 and array.shape[-1] > 1:
+            widest = max(array.strides[:-1])
+            if widest > 0:
+                return array.strides[-1] >= widest
+    return False
+
+
+def blank(shape: tuple[int, ...], rows: int, dtype: DType, *, ahead: bool) -> Array:
+    """A new array of some rows, each as a whole in memory or side by side."""
+    if ahead:
+        return rows_behind(np.empty((rows, *shape), dtype))
+    return np.empty((*shape, rows), dtype)
+
+
+def rows_ahead(array: Array) -> Array:
+    """The axis of rows in front, as a view."""
+    return array.transpose((array.ndim - 1, *range(array.ndim - 1)))
+
+
+def rows_behind(array: Array) -> Array:
+    """And back behind the others."""
+    return array.transpose((*range(1, array.ndim), 0))
+
+
+def kept_ahead(step: Step, *, many: bool) -> Step:
+    """A step whose results have each row in memory as a whole, whatever it gives them."""
+
+    def one(array: Array) -> Array:
+        if array.ndim == 1 or array.shape[-1] == 1 or apart(array) or not any(array.strides[:-1]):
+            return array
+        return rows_behind(np.ascontiguousarray(rows_ahead(array)))
+
+    return (lambda *operands: tuple(map(one, step(*operands)))) if many else (lambda *operands: one(step(*operands)))
 
 
 def require(condition: bool, what: str) -> None:

@@ -11,7 +11,18 @@ from jax.extend.core import JaxprEqn
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
 from eqprop.engine.walk.primitives.indexing import Slices, signed
-from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, is_key, require, rows_of, shape_of
+from eqprop.engine.walk.primitives.operand import (
+    Array,
+    Rule,
+    Step,
+    apart,
+    blank,
+    dtype_of,
+    is_key,
+    require,
+    rows_of,
+    shape_of,
+)
 
 
 def scatter(ufunc: np.ufunc | None) -> Rule:
@@ -67,7 +78,7 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
 
     def change(x: Array, starts: Array, new: Array) -> Array:
         rows = rows_of(x, starts, new)
-        result = np.empty((*slices.shape, rows), x.dtype)
+        result = blank(slices.shape, rows, x.dtype, ahead=apart(x, new))
         result[...] = x
         entries = result.reshape((size, rows))
         inside = None if clipped else slices.inside(starts)
@@ -115,7 +126,7 @@ def dynamic_update_slice(equation: JaxprEqn) -> Step:
     def replace(x: Array, new: Array, *starts: Array) -> Array:
         if any(start.shape[-1] != 1 for start in starts):
             return change(x, together(starts), new)
-        result = np.empty((*shape, rows_of(x, new)), x.dtype)
+        result = blank(shape, rows_of(x, new), x.dtype, ahead=apart(x, new))
         result[...] = x
         result[box(starts, last, sizes)] = new
         return result

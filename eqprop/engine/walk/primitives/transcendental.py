@@ -10,9 +10,24 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
-from eqprop.engine.walk.primitives.operand import NARROW, Array, Rule, Step, dtype_of, require
+from eqprop.engine.walk.primitives.operand import (
+    NARROW,
+    Array,
+    Rule,
+    Step,
+    apart,
+    dtype_of,
+    require,
+    rows_ahead,
+    rows_behind,
+)
 
 LN2 = np.log(2)
+
+
+def compact(x: Array) -> Array:
+    """The array with its entries one beside the other in memory, forwards."""
+    return rows_behind(np.ascontiguousarray(rows_ahead(x))) if apart(x) else np.ascontiguousarray(x)
 
 
 def forwards(function: Step) -> Rule:
@@ -22,7 +37,7 @@ def forwards(function: Step) -> Rule:
         dtype = dtype_of(equation.outvars[0])
         if dtype in NARROW:
             return lambda x: function(x.astype(np.float32)).astype(dtype)
-        return lambda x: function(np.ascontiguousarray(x))
+        return lambda x: function(compact(x))
 
     return rule
 
@@ -34,7 +49,7 @@ def pairwise(function: Step) -> Rule:
         dtype = dtype_of(equation.outvars[0])
         if dtype in NARROW:
             return lambda x, y: function(x.astype(np.float32), y.astype(np.float32)).astype(dtype)
-        return lambda x, y: function(np.ascontiguousarray(x), np.ascontiguousarray(y, dtype))
+        return lambda x, y: function(compact(x), compact(y.astype(dtype, copy=False)))
 
     return rule
 
