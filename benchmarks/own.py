@@ -21,8 +21,9 @@ import math
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TypeVar
@@ -37,7 +38,7 @@ from jax.test_util import check_grads
 from benchmarks import nets
 from benchmarks.cost import SHORTEST, gradient
 from eqprop.claims import Pair
-from eqprop.engine import Walk, numbers_context, separated_caches
+from eqprop.engine import Walk, separated_caches
 from eqprop.engine.walk.primitives.operand import Step
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.evaluation.row import Row
@@ -104,12 +105,9 @@ def first_verdict(kind: str, parameters: float, evaluator: Choice) -> First:
     rng = np.random.default_rng(0)
     with separated_caches("float64"):
         properties = timed(stages, "hypotheses", lambda: applicable(pair, CORE))
-        with numbers_context("float64"):
-            row = Row(pair, properties, SQUARED_ERROR, "float64", reverse_only=False)
-            timed(stages, "tracing", lambda: jax.make_jaxpr(row.sides)(row.like()))
-        # Traced once more, from what JAX has remembered: a little is counted twice.
         making = "building" if evaluator == "numpy" else "lowering and compiling"
-        program = timed(stages, making, lambda: Program(pair, properties, SQUARED_ERROR, evaluator=evaluator, probes=1))
+        with tracing_apart(stages, making):
+            program = Program(pair, properties, SQUARED_ERROR, evaluator=evaluator, probes=1)
         judged = timed(stages, "evaluating", lambda: program.judge(program.draw(rng, 1), rng))
         peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         products = products_in_gradients(program.row) if evaluator == "numpy" else float("nan")
@@ -117,6 +115,26 @@ def first_verdict(kind: str, parameters: float, evaluator: Choice) -> First:
     worst = max(float(np.nanmax(found.floors)) for found in judged.values())
     size, rows = pair.model.param_leaves.size, 1 + program.copies
     return First(kind, size, len(properties), worst, stages, peak, rows, products, gradients)
+
+
+@contextmanager
+def tracing_apart(stages: dict[str, float], making: str) -> Generator[None]:
+    """Time what is done inside: what JAX traces of the sides, and all else."""
+    sides, start = Row.sides, time.process_time()
+    stages["tracing"] = 0.0
+
+    def traced(*arguments: object) -> object:
+        before = time.process_time()
+        found = sides(*arguments)
+        stages["tracing"] += time.process_time() - before
+        return found
+
+    Row.sides = traced
+    try:
+        yield
+    finally:
+        Row.sides = sides
+    stages[making] = time.process_time() - start - stages["tracing"]
 
 
 def cost_in_gradients(program: Program, rng: np.random.Generator) -> list[float]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-import jax
 from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
@@ -35,9 +34,24 @@ def aval_of(variable: Typed) -> ShapedArray:
 
 def inner_programs(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """The programs that an operation holds (jit, loops, branches), without their constants."""
-    for inner in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_jaxpr):
-        if _is_jaxpr(inner):
-            yield getattr(inner, "jaxpr", inner)
+    return _programs_in(tuple(equation.params.values()))
+
+
+PLAIN = (str, int, float, type(None))
+"""What most parameters are, and nothing else can be in."""
+
+
+def _programs_in(parameter: Any) -> Iterator[Jaxpr]:
+    """Those in a parameter, or in a tuple, list or dictionary of them: each equation is asked several times."""
+    if isinstance(parameter, PLAIN):
+        return
+    if isinstance(parameter, dict):
+        parameter = tuple(parameter.values())
+    if isinstance(parameter, tuple | list):
+        for part in parameter:
+            yield from _programs_in(part)
+    elif _is_jaxpr(parameter):
+        yield getattr(parameter, "jaxpr", parameter)
 
 
 def equations(program: Jaxpr | ClosedJaxpr, rounds: int = 1) -> Iterator[tuple[JaxprEqn, int]]:

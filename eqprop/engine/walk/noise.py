@@ -149,15 +149,15 @@ class Rounding:
 
     def _in_place(self, value: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """The value itself with errors in all rows but those that have none."""
+        shape, n = factors.shape[:-1], factors.shape[-1]
         erring, each = value[..., self._exact :], factors[..., min(self._exact, 1) :]
-        if factors.shape[-1] == self._rows:
+        if n == self._rows:
             np.multiply(erring, each, out=erring)
         elif self.ahead:
-            grouped = rows_ahead(erring)
-            grouped = grouped.reshape((each.shape[-1], -1, *grouped.shape[1:]))
+            grouped = rows_ahead(erring).reshape((each.shape[-1], self._rows // n, *shape))
             np.multiply(grouped, rows_ahead(each)[:, None], out=grouped)
         else:
-            grouped = erring.reshape((*erring.shape[:-1], each.shape[-1], -1))
+            grouped = erring.reshape((*shape, each.shape[-1], self._rows // n))
             np.multiply(grouped, each[..., None], out=grouped)
         return value
 
@@ -165,7 +165,8 @@ class Rounding:
         """The factors for a result that takes them from a place on, of its shape, with a last axis n."""
         start = (place + self.shift) % TABLE
         these = self._of(dtype, ulps)[start : start + math.prod(shape)]
-        return rows_behind(these.T.reshape((-1, *shape))) if self.ahead else these.reshape((*shape, -1))
+        n = these.shape[-1]
+        return rows_behind(these.T.reshape((n, *shape))) if self.ahead else these.reshape((*shape, n))
 
     def _of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
         """The factors for results of a type, shape (entries, n); in memory as the rows are."""
@@ -211,10 +212,11 @@ def _with_errors(value: np.ndarray, factors: np.ndarray, rows: int, *, ahead: bo
 
 def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int, rows: int, *, ahead: bool) -> np.ndarray:
     """Likewise for a large array: each piece takes the table from the same place on, a whole number of times."""
-    flat = value.reshape((-1, value.shape[-1]))
-    noisy = blank((len(flat),), rows, value.dtype, ahead=ahead)
+    size = math.prod(value.shape[:-1])
+    flat = rows_behind(rows_ahead(value).reshape((-1, size))) if ahead else value.reshape((size, -1))
+    noisy = blank((size,), rows, value.dtype, ahead=ahead)
     piece = AT_ONCE // TABLE * TABLE
-    for first in range(0, len(flat), piece):
+    for first in range(0, size, piece):
         here = flat[first : first + piece]
         these = factors[start : start + len(here)]
         noisy[first : first + piece] = _with_errors(here, these, rows, ahead=ahead)

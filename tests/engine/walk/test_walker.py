@@ -298,6 +298,16 @@ def test_a_large_result_has_the_same_errors_in_either_layout():
         assert one == other
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_nothing_and_rows_that_all_are_exact_have_no_errors(ahead: bool):
+    x = integers(3) / 7
+    walk = walk_of(lambda x: (x[:0] * 3, x * 3), x, ahead=ahead)
+    for table in (np.zeros((TABLE, 1)), signs(ROWS), signs(ROWS // 2)):
+        none, some = walked(walk, x, signs=table)
+        assert none.shape == (ROWS, 0)
+        np.testing.assert_array_equal(some[0], 3 * x[0])
+
+
 def test_walking_once_more_with_other_signs_is_like_walking_first_with_them():
     x = integers(3) / 7
     walk = walk_of(rounding, x)

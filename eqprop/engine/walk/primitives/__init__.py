@@ -6,10 +6,14 @@ It never writes into its operands; its result may be a view of them. Loops, bran
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from jax.extend.core import JaxprEqn
+from jax.typing import DTypeLike
 
 from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives import (
@@ -31,7 +35,8 @@ from eqprop.engine.walk.primitives import (
     transcendental,
     windows,
 )
-from eqprop.engine.walk.primitives.operand import TINY, Rule, Step, is_key, require
+from eqprop.engine.walk.primitives.operand import TINY, Rule, Step
+from eqprop.engine.walk.unsupported import Unsupported
 
 FAMILIES = (
     elementwise,
@@ -63,15 +68,21 @@ def _checked(rule: Rule, *, keyed: bool, tiny: bool) -> Rule:
 
     def checked(equation: JaxprEqn) -> Step:
         for variable in (*equation.invars, *equation.outvars):
-            if is_key(variable):
-                require(keyed, f"{equation.primitive} of keys")
-                continue
-            dtype = aval_of(variable).dtype
-            require(dtype != jax.dtypes.float0 and dtype not in UNKNOWN, f"{equation.primitive} of {dtype}")
-            require(tiny or dtype not in TINY, f"{equation.primitive} of {dtype}")
+            unfit = _unfit(aval_of(variable).dtype, keyed=keyed, tiny=tiny)
+            if unfit:
+                msg = f"{equation.primitive} of {unfit}"
+                raise Unsupported(msg)
         return rule(equation)
 
     return checked
+
+
+@cache
+def _unfit(dtype: DTypeLike, *, keyed: bool, tiny: bool) -> str:
+    """What a type is called that a rule is not meant for; empty for others. Once for each type: there are few."""
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return "" if keyed else "keys"
+    return str(dtype) if dtype == jax.dtypes.float0 or dtype in UNKNOWN or (dtype in TINY and not tiny) else ""
 
 
 RULES: dict[str, Rule] = {

@@ -129,10 +129,10 @@ def _as_matrices(sides: Sides, side: int) -> Step:
     common, own, over = _axes(sides, side)
     shared, free, summed = (math.prod(sides.lengths(side, axes)) for axes in (common, own, over))
     stacks = (shared,) if common else ()
-    order, height, width = (
-        ((*common, *own, *over), free, summed) if side == 0 else ((*common, *over, *own), summed, free)
-    )
-    turned = (*common, *over, *own) if side == 0 else (*common, *own, *over)
+    height, width = (free, summed) if side == 0 else (summed, free)
+    order, turned = (*common, *own, *over), (*common, *over, *own)
+    if side == 1:
+        order, turned = turned, order
     if turned == tuple(range(len(turned))):
         return lambda x: np.ascontiguousarray(rows_ahead(x)).reshape((-1, *stacks, width, height)).swapaxes(-1, -2)
     axes = (len(order), *order)
