@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeVar
 
 import jax
@@ -12,14 +11,12 @@ import numpy as np
 
 from eqprop import rounding
 from eqprop.claims import Pair
-from eqprop.engine import Precision, Roundoff, Unsupported, garbage_kept, is_reverse_only, numbers_context
+from eqprop.engine import Precision, Roundoff, garbage_kept, numbers_context
 from eqprop.evaluation.batches import Layout
-from eqprop.evaluation.compiled import Large, Small
 from eqprop.evaluation.evaluator import Choice, Evaluator
+from eqprop.evaluation.evaluators import Evaluators
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.traced_programs import Slot
-from eqprop.evaluation.twofold import Twofold
-from eqprop.evaluation.walked import Walked
 from eqprop.probes import Loss, Probe
 from eqprop.properties import Property
 from eqprop.rounding import Judgement, Measured
@@ -28,10 +25,6 @@ T = TypeVar("T")
 
 PROBES = 64
 """How many probes, with their perturbed copies, one call of a small program evaluates where it is not said."""
-
-WALKS = 150
-"""After so many batches a walked program is compiled: they took about as long as that takes (measured:
-docs/decisions.md). A count and not a time, so that a seed gives the same numbers on every machine."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +80,8 @@ class Program:
     ) -> None:
         with numbers_context(precision), garbage_kept():
             self.row = Row(pair, properties, loss, precision, reverse_only=reverse_only)
-        self.choice: Choice = evaluator
         self.copies = rounding.COPIES_LARGE if self.row.large else rounding.COPIES
-        self.why_compiled = ""
-        self._probes = probes or PROBES
-        self._slot = slot
-        self.evaluator = self._first()
+        self._evaluators = Evaluators(self.row, evaluator, probes or PROBES, slot)
 
     # -- what it is of ------------------------------------------------------------------------------------------------
 
@@ -133,7 +122,15 @@ class Program:
     @property
     def twofold(self) -> bool:
         """Whether both evaluators are asked, and their results are what is compared."""
-        return any(prop.twofold for prop in self.properties)
+        return self._evaluators.twofold
+
+    @property
+    def evaluator(self) -> Evaluator:
+        return self._evaluators.now
+
+    @property
+    def why_compiled(self) -> str:
+        return self._evaluators.why_compiled
 
     @property
     def reverse_only(self) -> bool:
@@ -165,60 +162,6 @@ class Program:
         """Likewise its name."""
         return {name: unit.name for name, unit in self.units.items()}
 
-    # -- evaluators ---------------------------------------------------------------------------------------------------
-
-    def _first(self) -> Evaluator:
-        if self.twofold:
-            self.why_compiled = "it is compared with its own operations"
-            return self._whatever_rules(lambda: Twofold(self.row))
-        if self.choice == "xla":
-            self.why_compiled = "asked for"
-            return self._compiled()
-        try:
-            return self._whatever_rules(lambda: Walked(self.row))
-        except Unsupported as error:
-            if self.choice == "numpy":
-                raise
-            self.why_compiled = f"NumPy has nothing for {error}"
-            return self._compiled()
-
-    def _compiled(self) -> Evaluator:
-        return self._whatever_rules(
-            lambda: Large(self.row, self._probes) if self.row.large else Small(self.row, self._probes, self._slot)
-        )
-
-    def _whatever_rules(self, made: Callable[[], T]) -> T:
-        """What is made of the row, whose model may turn out to be reverse-only."""
-        with garbage_kept():
-            try:
-                return made()
-            except (TypeError, NotImplementedError) as error:
-                if self.row.reverse_only or not is_reverse_only(error):
-                    raise
-                self.row.reverse_only = True
-                return made()
-
-    def _present(self) -> Evaluator:
-        """The evaluator, for a batch: compiled where it was walked often enough.
-
-        What others evaluate XLA calls row by row, which is the last word, and slow: such a program is always walked.
-        """
-        walked = self.evaluator
-        if self.choice == "auto" and isinstance(walked, Walked) and not walked.elsewhere and walked.batches >= WALKS:
-            self.why_compiled = f"it has walked {walked.batches:.0f} batches"
-            self.evaluator = self._compiled()
-        return self.evaluator
-
-    @cached_property
-    def _rounding(self) -> Evaluator:
-        """What evaluates with random rounding: nothing is compiled where it can be walked."""
-        if self.evaluator.rounds or self.choice == "xla":
-            return self.evaluator
-        try:
-            return self._whatever_rules(lambda: Walked(self.row))
-        except Unsupported:
-            return self.evaluator
-
     # -- probes -------------------------------------------------------------------------------------------------------
 
     def draw(self, rng: np.random.Generator, count: int) -> Probe:
@@ -242,7 +185,7 @@ class Program:
             rng: of the signs, where operations round at random.
             only: a property's name, where the others are not asked.
         """
-        return self._present().measured(rows, copies, rng, only)
+        return self._evaluators.for_a_batch().measured(rows, copies, rng, only)
 
     def judge(
         self, probes: Probe, rng: np.random.Generator, copies: int | None = None, only: str = ""
@@ -310,7 +253,7 @@ class Program:
     def _measured_under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Measured:
         copies = rounding.CONFIRMING_COPIES
         rows = rounding.perturbed(probes, copies, self.eps[name], rng)
-        return self._rounding.measured_under_noise(name, rows, copies, rng)
+        return self._evaluators.rounding.measured_under_noise(name, rows, copies, rng)
 
     def as_compiled(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
         """One property judged by what XLA makes of it, which is what users run: compiled alone, for this.

@@ -225,7 +225,8 @@ class Property:
             is caught by it alone. It is verified because it says in one line what those mean for this case.
         costly: whether it is judged on a part of the architectures and probes only (``Profile.costly_*``): families
             that run a trajectory, a quadrature or a Krylov space.
-        nowhere: of a property with a hypothesis on the point itself: why it does not apply where no point met it.
+        reason_if_vacuous: of a property with a hypothesis on the point itself: why it does not apply where no point met
+            it.
         empty: says why the statement is about nothing for a pair (a second derivative that vanishes identically), or
             gives an empty text. Asked where both sides vanished at every probe.
         series: whether its sides are a quantity along a trajectory, which the verdict keeps.

@@ -1,4 +1,4 @@
-"""Drives hypothesis over one task: explores, confirms, shrinks, and settles every cell."""
+"""The state of one task's search: explores, confirms, shrinks, and gathers the evidence of every cell."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from math import isfinite
 from hypothesis import Phase
 
 from eqprop.claims import Pair
-from eqprop.engine import LARGE, separated_caches, unexpected
-from eqprop.errors import EqpropError, InvalidInput
+from eqprop.engine import LARGE, unexpected
+from eqprop.errors import InvalidInput
 from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
 from eqprop.properties import Property
-from eqprop.results import Counterexample, Outcome, PairName, Progress, PropertyName, Series, Unseen, Verdict
+from eqprop.results import Counterexample, Progress, Series, Unseen, Verdict
 from eqprop.search.askable import Askable
 from eqprop.search.budget import Budget, by_order
 from eqprop.search.comparing import why_not_compared
@@ -27,44 +27,8 @@ from eqprop.search.outcomes import DISPUTED, Evidence, blocker, unseen_rounding,
 from eqprop.search.pool import Batch, ProgramPool, Violation
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.tally import Tally
-from eqprop.search.task import Options, SearchTask
+from eqprop.search.task import Listener, Options, SearchTask, ignore
 from eqprop.validation import check_pair
-
-Listener = Callable[[Progress], None]
-
-
-def ignore(progress: Progress) -> None:
-    """The listener that shows nothing."""
-    del progress
-
-
-def search(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
-    """One verdict for each asked property. A model that cannot be verified gives ``Outcome.ERROR`` with the reason.
-
-    Args:
-        task: the strategy of pairs, by name.
-        options: what is asked of it, and how long.
-        on_progress: told of each architecture.
-    """
-    on_progress(Progress(task.name, "started"))
-    start = time.perf_counter()
-    try:
-        with separated_caches(options.precision):
-            verdicts = Search(task, options, on_progress).verdicts()
-    except EqpropError as error:
-        verdicts = _errors(task, options, str(error))
-    except Exception as error:  # noqa: BLE001 - nothing that a user's model raises may lose the other pairs' results
-        verdicts = _errors(task, options, unexpected(error))
-    seconds = time.perf_counter() - start
-    verdicts = tuple(replace(verdict, seconds=seconds) for verdict in verdicts)
-    on_progress(Progress(task.name, "finished", verdicts=verdicts))
-    return verdicts
-
-
-def _errors(task: SearchTask, options: Options, reason: str) -> tuple[Verdict, ...]:
-    return tuple(
-        Verdict(PairName(task.name), PropertyName(p.name, p.order), Outcome.ERROR, reason) for p in options.properties
-    )
 
 
 class Search:

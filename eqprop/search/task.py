@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -15,6 +15,14 @@ from eqprop.evaluation import Choice
 from eqprop.kept import KnownFailure
 from eqprop.profiles import PROFILES, Profile
 from eqprop.properties import LIBRARY, Property
+from eqprop.results import Progress
+
+Listener = Callable[[Progress], None]
+
+
+def ignore(progress: Progress) -> None:
+    """The listener that shows nothing."""
+    del progress
 
 
 @dataclass(frozen=True)

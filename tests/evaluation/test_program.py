@@ -13,7 +13,7 @@ from jax.interpreters import mlir
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Choice, Program, applicable, compiled
+from eqprop.evaluation import Choice, Program, applicable, compiled, evaluators
 from eqprop.evaluation import program as programs
 from eqprop.evaluation.walked import Walked
 from eqprop.probes import SQUARED_ERROR
@@ -61,7 +61,7 @@ def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkey
 
 
 def test_what_is_walked_often_is_compiled_and_says_why(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(programs, "WALKS", 2.0)
+    monkeypatch.setattr(evaluators, "WALKS", 2.0)
     program = Program(scaling_pair(), FEW, SQUARED_ERROR)
     seen = []
     for _ in range(4):

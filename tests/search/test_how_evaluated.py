@@ -10,7 +10,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import program
+from eqprop.evaluation import evaluators
 from eqprop.faces.display import PlainBoard
 from eqprop.results import Progress, Verdict
 
@@ -54,7 +54,7 @@ def test_operations_that_are_left_to_jax_are_named():
 
 def test_why_a_program_was_compiled_is_said(monkeypatch: pytest.MonkeyPatch):
     assert only(pair(), evaluator="xla").why_compiled == "asked for"
-    monkeypatch.setattr(program, "WALKS", 3)
+    monkeypatch.setattr(evaluators, "WALKS", 3)
     verdict = only(pair())
     assert verdict.why_compiled.startswith("it has walked ")
     assert shown(verdict, verbose=True)[-1] == f"  compiled: {verdict.why_compiled} (in equivariance)"

@@ -1,0 +1,100 @@
+"""Which evaluator a program is asked of: walked at first, and compiled once that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TypeVar
+
+from eqprop.engine import Unsupported, garbage_kept, is_reverse_only
+from eqprop.evaluation.compiled import Large, Small
+from eqprop.evaluation.evaluator import Choice, Evaluator
+from eqprop.evaluation.row import Row
+from eqprop.evaluation.traced_programs import Slot
+from eqprop.evaluation.twofold import Twofold
+from eqprop.evaluation.walked import Walked
+
+T = TypeVar("T")
+
+WALKS = 150
+"""After so many batches a walked program is compiled: they took about as long as that takes (measured:
+docs/decisions.md). A count and not a time, so that a seed gives the same numbers on every machine."""
+
+
+class Evaluators:
+    """The evaluators of one row, each made when it is first asked for.
+
+    Args:
+        row: what is evaluated.
+        choice: ``"numpy"``, ``"xla"`` or ``"auto"``, as a program takes it.
+        probes: how many a call of a compiled program holds at most.
+        slot: where a traced program is kept between runs, to be compiled; None keeps none.
+
+    Attributes:
+        now: the one in use.
+        why_compiled: why that does not walk, or not any more; empty where it does.
+
+    Raises:
+        Unsupported: with ``"numpy"``, where an operation can only be compiled.
+    """
+
+    def __init__(self, row: Row, choice: Choice, probes: int, slot: Slot | None) -> None:
+        self._row = row
+        self._choice: Choice = choice
+        self._probes = probes
+        self._slot = slot
+        self.twofold = any(prop.twofold for prop in row.properties)
+        self.why_compiled = ""
+        self.now = self._first()
+
+    def _first(self) -> Evaluator:
+        if self.twofold:
+            self.why_compiled = "it is compared with its own operations"
+            return self._whatever_rules(lambda: Twofold(self._row))
+        if self._choice == "xla":
+            self.why_compiled = "asked for"
+            return self._compiled()
+        try:
+            return self._whatever_rules(lambda: Walked(self._row))
+        except Unsupported as error:
+            if self._choice == "numpy":
+                raise
+            self.why_compiled = f"NumPy has nothing for {error}"
+            return self._compiled()
+
+    def _compiled(self) -> Evaluator:
+        return self._whatever_rules(
+            lambda: Large(self._row, self._probes) if self._row.large else Small(self._row, self._probes, self._slot)
+        )
+
+    def _whatever_rules(self, made: Callable[[], T]) -> T:
+        """What is made of the row, whose model may turn out to be reverse-only."""
+        with garbage_kept():
+            try:
+                return made()
+            except (TypeError, NotImplementedError) as error:
+                if self._row.reverse_only or not is_reverse_only(error):
+                    raise
+                self._row.reverse_only = True
+                return made()
+
+    def for_a_batch(self) -> Evaluator:
+        """The evaluator, for a batch: compiled where it was walked often enough.
+
+        What others evaluate XLA calls row by row, which is the last word, and slow: such a program is always walked.
+        """
+        walked = self.now
+        if self._choice == "auto" and isinstance(walked, Walked) and not walked.elsewhere and walked.batches >= WALKS:
+            self.why_compiled = f"it has walked {walked.batches:.0f} batches"
+            self.now = self._compiled()
+        return self.now
+
+    @cached_property
+    def rounding(self) -> Evaluator:
+        """What evaluates with random rounding: nothing is compiled where it can be walked."""
+        if self.now.rounds or self._choice == "xla":
+            return self.now
+        try:
+            return self._whatever_rules(lambda: Walked(self._row))
+        except Unsupported:
+            return self.now
