@@ -3,6 +3,7 @@
     python -m benchmarks.finding marcotte --count 50
     python -m benchmarks.finding catalog
     python -m benchmarks.finding none --count 300
+    python -m benchmarks.finding large
 
 The families are those of Marcotte, Gribonval & Peyré 2023 (arXiv 2307.00144), whose algorithm counts conservation laws
 by generating a Lie algebra: 41 s a linear and 136 s a ReLU network, on 64 threads.
@@ -10,8 +11,10 @@ by generating a Lie algebra: 41 s a linear and 136 s a ReLU network, on 64 threa
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -22,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import eqprop
+from benchmarks.nets import transformer
 from eqprop.finding import covered, find
 from eqprop.registry import Entry, entries
 from eqprop.search import simplest
@@ -152,6 +156,22 @@ def lopsided(widths: Sequence[int], seed: int) -> eqprop.Model:
         return x
 
     return eqprop.Model(apply, params, rng.standard_normal((6, widths[0])), name="lopsided")
+
+
+@main.command()
+@click.option("--width", default=256, show_default=True)
+@click.option("--layers", default=12, show_default=True)
+def large(*, width: int, layers: int) -> None:
+    """A transformer: what is found, CPU time and the most memory."""
+    start = time.process_time()
+    model = transformer(width, layers).model
+    found = find(model, prove=False)
+    kinds = Counter(f"{one.found.kind} {one.found.group}" for one in found.found)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{model.param_leaves.size} parameters: dimension {found.dimension}, {len(found.found)} symmetries")
+    print(f"{time.process_time() - start:.0f} s of CPU time, {memory:.1f} GB at most")
+    for kind, count in sorted(kinds.items()):
+        print(f"  {count} of {kind}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Atoms:
 
     Attributes:
         self_dual: roots that were joined to themselves with parity −1: only what is its own contragredient moves them.
+        guessed: whether axes were joined for their lengths alone, where no program was to be had.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Atoms:
         self._products: dict[int, Axis] = {}
         self._sums: dict[int, Axes] = {}
         self.self_dual: set[int] = set()
+        self.guessed = False
 
     def new(self, size: int) -> Axis:
         """An axis that nothing is known of."""

@@ -25,7 +25,10 @@ MOST_SUBSETS = 10
 
 FEW = 2
 AT_ONCE = 128
-"""Points at which sets of occurrences are tried, and how many of these in one batch."""
+"""Points at which sets of occurrences are tried, and how many of these in one batch, if that is no more than so many
+numbers."""
+
+MOST_NUMBERS = 1 << 26
 
 
 class Moved(NamedTuple):
@@ -87,8 +90,10 @@ def _plausible(
 ) -> Iterator[np.ndarray]:
     """The sets of occurrences whose first unit may change its sign in all copies, at a few points, many at a time."""
     few = subject.held_out.rows(0, FEW)
-    for start in range(0, len(subsets), AT_ONCE):
-        part = subsets[start : start + AT_ONCE]
+    numbers = sum(leaf.size for leaf in few.params)
+    at_once = max(1, min(AT_ONCE, MOST_NUMBERS // max(1, numbers)))
+    for start in range(0, len(subsets), at_once):
+        part = subsets[start : start + at_once]
         params = [repeated(leaf, len(part)) for leaf in few.params]
         inputs = jax.tree.map(partial(repeated, times=len(part)), few.inputs)
         for place, occurrence in enumerate(occurrences):
@@ -164,7 +169,8 @@ def holds(subject: Subject, elements: Sequence[Moved]) -> bool:
 
 
 def _moved(params: Leaves, element: Moved) -> Leaves:
-    leaves = [leaf.copy() for leaf in params]
+    moved = {occurrence.block.leaf for occurrence in element.occurrences}
+    leaves = [leaf.copy() if i in moved else leaf for i, leaf in enumerate(params)]
     for occurrence in element.occurrences:
         block = occurrence.block
         roots = [root for root, _ in block.factors]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from eqprop.claims import Model, Pair, Transformation
+from eqprop.finding.charges import charge_of
 from eqprop.finding.writing import Call
 from eqprop.results import Record
 
@@ -51,6 +52,11 @@ class Found:
         """The claim that is made of it."""
         return Pair(self.model, self.transformation)
 
+    @property
+    def charge(self) -> str:
+        """What gradient flow conserves because of it, in closed form; empty where that is nothing."""
+        return charge_of(self.call) if self.continuous else ""
+
     def to_record(self) -> Record:
         """As JSON has it."""
         return {
@@ -60,5 +66,6 @@ class Found:
             "tensors": list(self.tensors),
             "size": self.units,
             "continuous": self.continuous,
+            "charge": self.charge,
             "code": self.call.code(),
         }

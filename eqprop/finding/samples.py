@@ -23,10 +23,21 @@ POINTS = 24
 HELD_OUT = 8
 """Further ones, at which what was found must hold as well."""
 
+MOST_NUMBERS = 1 << 26
+"""Of parameters at all points together, and as many again of gradients. Larger models are looked at in fewer points."""
+
+FEWEST = 12
+
 EQUAL = 1e-9
 """Outputs that differ by less, relative to the largest of them, are the same."""
 
 Leaves = tuple[Float[np.ndarray, "rows ..."], ...]
+
+
+def counts_for(numbers: int) -> tuple[int, int]:
+    """How many points a model with so many parameters is looked at, and how many of them are held out."""
+    count = max(FEWEST, min(POINTS + HELD_OUT, MOST_NUMBERS // max(1, numbers)))
+    return count, count // 4
 
 
 def with_state(model: Model) -> Model:

@@ -12,6 +12,7 @@ from eqprop.finding.blocks import Block, Interface, Occurrence
 from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
+from eqprop.finding.lengths import told_apart
 from eqprop.finding.matrices import FEW, matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, joint_shifts, shift_group, shifts_along
@@ -50,9 +51,10 @@ class Search:
         self._signs: set[frozenset[frozenset[tuple[int, int]]]] = set()
         self.unwritten: list[str] = []
         self.found: list[Found] = []
-        for interface in subject.active:
+        interfaces = told_apart(subject) if subject.guessed else subject.active
+        for interface in interfaces:
             self.found += self._continuous(interface)
-        for interface in subject.active:
+        for interface in interfaces:
             self.found += self._discrete(interface)
         self.found += exchanges(subject, self.found)
         self.found += free_tensors(subject)

@@ -14,7 +14,7 @@ from eqprop.claims import Model
 from eqprop.finding.blocks import Block, Interface, Occurrence, blocks_of, interfaces_of
 from eqprop.finding.found import Found
 from eqprop.finding.periods import half_periods_of
-from eqprop.finding.samples import HELD_OUT, POINTS, Points, Sampler, same, with_state
+from eqprop.finding.samples import Points, Sampler, counts_for, same, with_state
 from eqprop.finding.tracing import traced_axes
 from eqprop.finding.writing import Call, Place, Spelled, Tensors, Unwritable, merged, place_of, spelled
 from eqprop.groups import Group, Power
@@ -38,6 +38,7 @@ class Subject:
         interfaces: of these.
         points: at which conditions are read off.
         held_out: at which they must hold as well.
+        guessed: whether interfaces are only axes of one length.
     """
 
     model: Model
@@ -47,6 +48,7 @@ class Subject:
     interfaces: tuple[Interface, ...]
     points: Points
     held_out: Points
+    guessed: bool = False
 
     @classmethod
     def of(cls, model: Model, seed: int) -> Subject:
@@ -63,15 +65,17 @@ class Subject:
         shaped = enumerate(zip(leaves.float_shapes, floats, strict=True))
         blocks = tuple(block for i, (shape, own) in shaped for block in blocks_of(atoms, i, shape, own))
         sampler = Sampler(whole, seed)
-        points = sampler.points(POINTS + HELD_OUT)
+        count, held_out = counts_for(leaves.size)
+        points = sampler.points(count)
         return cls(
             model,
             whole,
             sampler,
             blocks,
             tuple(interfaces_of(atoms, blocks)),
-            points.rows(0, POINTS),
-            points.rows(POINTS, POINTS + HELD_OUT),
+            points.rows(0, count - held_out),
+            points.rows(count - held_out, count),
+            atoms.guessed,
         )
 
     @property
@@ -91,11 +95,10 @@ class Subject:
         return frozenset(block for block in self.blocks if self._without_gradient(block) and self._unseen(block))
 
     def _unseen(self, block: Block) -> bool:
-        params = [leaf.copy() for leaf in self.held_out.params]
-        flat = params[block.leaf].reshape(len(params[block.leaf]), -1)
-        flat[:, block.positions.reshape(-1)] *= -2
-        drawn = tuple(params)
-        return same(self.outputs, self.sampler.outputs(drawn, self.held_out.inputs))
+        params = list(self.held_out.params)
+        params[block.leaf] = params[block.leaf].copy()
+        params[block.leaf].reshape(len(self.outputs), -1)[:, block.positions.reshape(-1)] *= -2
+        return same(self.outputs, self.sampler.outputs(tuple(params), self.held_out.inputs))
 
     def _without_gradient(self, block: Block) -> bool:
         for points in (self.points, self.held_out):
@@ -119,9 +122,10 @@ class Subject:
         """Of the model at the points that were held out."""
         return self.sampler.outputs(self.held_out.params, self.held_out.inputs)
 
-    def unchanged(self, call: Call, elements: Iterable[Any], rows: int = HELD_OUT) -> bool:
+    def unchanged(self, call: Call, elements: Iterable[Any], most: int | None = None) -> bool:
         """Whether a claim's elements change no output at held-out points; what is not finite tells nothing."""
-        leaves, points = self.whole.param_leaves, self.held_out.rows(0, rows)
+        leaves, rows = self.whole.param_leaves, len(self.outputs[:most])
+        points = self.held_out.rows(0, rows)
         move = call.made(self.model.params).on_params
         for element in elements:
             moved = [

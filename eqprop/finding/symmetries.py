@@ -125,6 +125,8 @@ class Symmetries:
         for one in self.found:
             if one.verdict not in ("proven", ""):
                 lines.append(f"{one.found.name} is {VERDICTS[one.verdict]} ({one.why})")
+        charges = dict.fromkeys(one.found.charge for one in self.found if one.found.charge)
+        lines += [f"conserved by gradient flow: {charge}" for charge in charges]
         if self.untouched:
             lines.append(f"no symmetry touches: {', '.join(self.untouched)}")
         lines += [f"found, and no constructor can declare it: {what}" for what in self.unwritten]

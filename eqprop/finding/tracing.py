@@ -10,7 +10,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from eqprop.claims import Model
 from eqprop.engine import Typed, aval_of, inner_programs, is_foreign, scan_counts, traced
-from eqprop.finding.atoms import Atoms, Axes
+from eqprop.finding.atoms import Atoms, Axes, Axis
 from eqprop.finding.rules import RULES, elementwise, shape_of, unknown
 
 Followed = Axes | None
@@ -115,10 +115,19 @@ def _foreign(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Seq
     """What somebody else evaluates, as far as its outline can be followed."""
     outline = equation.params["function"].outline
     if outline is None:
+        _join_by_length(atoms, [axis for axes in given for axis in axes or ()])
         return unknown(atoms, equation, _present(atoms, equation.invars, given))
     avals = [aval_of(variable) for variable in equation.invars]
     shapes = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals]
     return _follow(atoms, jax.make_jaxpr(outline)(*shapes).jaxpr, given)
+
+
+def _join_by_length(atoms: Atoms, axes: Sequence[Axis]) -> None:
+    """All axes that are equally long move together, as far as anybody knows: which of them do is for numbers to say."""
+    atoms.guessed = True
+    first: dict[int, Axis] = {}
+    for axis in axes:
+        atoms.join(first.setdefault(atoms.size(axis), axis), axis)
 
 
 def _present(atoms: Atoms, variables: Sequence[Typed], given: Sequence[Followed]) -> list[Axes]:

@@ -116,6 +116,8 @@ class TorchFunction:
 
     @cached_property
     def outline(self) -> Outline | None:
+        if isinstance(self._graph, str):
+            return None
         with alone():
             try:
                 return Outline(self._function, self._example)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -75,3 +76,36 @@ IDS = torch.tensor([[0, 1, 2, 4], [3, 1, 0, 0]])
 )
 def test_modules_have_the_groups_that_theory_says(module, inputs, expected):
     assert groups_of(module.double(), inputs) == expected
+
+
+class Outside(torch.autograd.Function):
+    """ReLU by NumPy: no graph of torch's operations shows it."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return torch.from_numpy(np.maximum(z.detach().numpy(), 0))
+
+    @staticmethod
+    def backward(ctx, g):
+        (z,) = ctx.saved_tensors
+        return g * (z > 0)
+
+
+class Opaque(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.third = nn.Linear(2, 4), nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.third(torch.tanh(self.second(Outside.apply(self.first(x)))))
+
+
+def test_without_a_graph_lengths_of_axes_say_what_may_move_together():
+    module = Opaque().double()
+    assert groups_of(module, torch.ones(5, 2, dtype=torch.float64)) == [
+        "R₊^4, powers 1, -1",
+        "S_3",
+        "S_4",
+        "signs of 3",
+    ]
