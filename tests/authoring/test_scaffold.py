@@ -29,6 +29,13 @@ def test_nothing_is_left_to_fill_in(tmp_path):
         assert "${" not in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("folder", ["catalog", "elsewhere"])
+def test_no_line_is_longer_than_the_linter_of_the_project_allows(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(scaffold, "_is_catalog", lambda where: where.name == "catalog")
+    for path in write("a-symmetry-with-a-name-of-some-length", tmp_path / folder):
+        assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 120
+
+
 def test_the_command_says_what_to_try_next(tmp_path):
     said = CliRunner().invoke(cli, ["new", "my-symmetry", "--to", str(tmp_path)], standalone_mode=False)
     assert "eqprop verify my_symmetry:my_symmetry\n  pytest test_my_symmetry.py" in said.output
@@ -74,7 +81,7 @@ def test_inside_a_package_the_module_is_imported_by_its_whole_name(tmp_path, mon
         (folder / "__init__.py").touch()
     entry, test = write("my-symmetry", package)
     assert "import nets.symmetries.my_symmetry " in test.read_text(encoding="utf-8")
-    assert "eqprop verify nets.symmetries.my_symmetry:my_symmetry " in entry.read_text(encoding="utf-8")
+    assert "eqprop verify nets.symmetries.my_symmetry:my_symmetry\n" in entry.read_text(encoding="utf-8")
     assert 'my-symmetry = "nets.symmetries.my_symmetry"' in entry.read_text(encoding="utf-8")
     said = CliRunner().invoke(cli, ["new", "my-other", "--to", str(package)], standalone_mode=False).output
     assert f"cd {tmp_path}\n  eqprop verify nets.symmetries.my_other:my_other\n" in said
@@ -92,7 +99,7 @@ def test_in_the_catalog_an_entry_is_written_alone_and_imported_by_the_name_of_th
     said = CliRunner().invoke(cli, ["new", "my-ring", "--to", str(tmp_path / "shelf")], standalone_mode=False).output
     assert sorted(path.name for path in (tmp_path / "shelf").glob("*.py")) == ["__init__.py", "my_ring.py"]
     assert said.endswith("try it:\n  eqprop verify shelf.my_ring:my_ring\n  eqprop selfcheck my-ring\n")
-    assert "eqprop selfcheck my-ring " in (tmp_path / "shelf" / "my_ring.py").read_text(encoding="utf-8")
+    assert "    eqprop selfcheck my-ring\n" in (tmp_path / "shelf" / "my_ring.py").read_text(encoding="utf-8")
 
 
 def test_the_catalog_is_known_by_its_folder(tmp_path):
