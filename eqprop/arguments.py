@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from eqprop.errors import InvalidInput
 
@@ -34,6 +34,11 @@ def got(value: object) -> str:
     return short(value) if value is None else f"{short(value)} ({type(value).__name__})"
 
 
+def words_of(error: BaseException) -> str:
+    """What the system says of a file, or any other error of itself, never nothing."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def suggestion(name: object, known: Iterable[str], *, otherwise: str = "") -> str:
     """``Did you mean …?`` for a name that is close to known ones; else what is said otherwise.
 
@@ -43,7 +48,8 @@ def suggestion(name: object, known: Iterable[str], *, otherwise: str = "") -> st
         otherwise: said where none is close.
     """
     names = {text.lower(): text for text in known}
-    close = difflib.get_close_matches(str(name).lower(), names, n=3)
+    text = name if isinstance(name, str) else short(name)
+    close = difflib.get_close_matches(text.lower(), names, n=3)
     return f"Did you mean {' or '.join(names[text] for text in close)}?" if close else otherwise
 
 
@@ -57,6 +63,37 @@ def name_of(name: object, what: str) -> str:
         msg = f"{what}: name is {got(name)}; expected a text of printable characters such as 'my-mlp'."
         raise InvalidInput(msg)
     return name
+
+
+def call_of(constructor: str, name: object) -> str:
+    """What a user called, with the name that it was given, as messages begin with it.
+
+    Raises:
+        InvalidInput: for a name that is none.
+    """
+    return f"{constructor}({name_of(name, constructor)!r})"
+
+
+def text_of(value: object, what: str, *, example: str) -> str:
+    """A text, which may be empty.
+
+    Args:
+        value: what was given.
+        what: the thing, as in ``"forgets: path"``.
+        example: of one, as Python.
+
+    Raises:
+        InvalidInput: for anything else.
+    """
+    if not isinstance(value, str):
+        msg = f"{what} is {got(value)}; expected a text such as {example}."
+        raise InvalidInput(msg)
+    return value
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number, NumPy's included; booleans are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
 def kebab_case(name: object, *, what: str) -> str:
@@ -122,7 +159,7 @@ def finite(value: object, what: str, *, least: float = -inf) -> float:
     Raises:
         InvalidInput: for anything else, and for one below the least that is allowed.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or float(value) < least:
+    if not is_finite(value) or value < least:
         expected = "" if least == -inf else f", {least:g} or more"
         msg = f"{what} {got(value)}; expected a number{expected}."
         raise InvalidInput(msg)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from hypothesis import strategies as st
 
+from eqprop.arguments import whole_number
 from eqprop.engine import Array
 
 Mirror = Literal["", "odd", "complement", "skip"]
@@ -112,7 +113,11 @@ def homogeneous_activations(degree: int = 1) -> st.SearchStrategy[Activation]:
     """σ(cz) = c^p σ(z) for c > 0, with a kink; degree 1 shrinks to ReLU, degree 2 is ReLU squared.
 
     The identity is left out: a layer with it has a larger group.
+
+    Raises:
+        InvalidInput: for another degree.
     """
+    degree = whole_number(degree, "homogeneous_activations: the degree is", least=1, most=2)
     found = tuple(a for a in ACTIVATIONS if a.degree == degree and a is not IDENTITY)
     return st.sampled_from(found)
 

@@ -9,8 +9,10 @@ import jax
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.arguments import got
 from eqprop.claims import Outputs
-from eqprop.engine import Array, Tree
+from eqprop.engine import Array, Tree, explained
+from eqprop.errors import InvalidInput
 from eqprop.probes import Loss, suitable_losses
 from eqprop.strategies.parameters import SEEDS
 
@@ -33,11 +35,14 @@ def losses(draw: st.DrawFn, output_shapes: Tree) -> Callable[[Outputs], Array]:
 
     Cross-entropy is left out where some output has fewer than two classes on its last axis.
     """
-    shapes = jax.tree.leaves(output_shapes, is_leaf=_is_shape)
+    shapes = explained("losses: flattening output_shapes", lambda: jax.tree.leaves(output_shapes, is_leaf=_is_shape))
+    if not shapes or not all(map(_is_shape, shapes)):
+        msg = f"losses: output_shapes is {got(output_shapes)}; expected a tree of shapes such as (4, 2)."
+        raise InvalidInput(msg)
     loss = draw(st.sampled_from(suitable_losses(tuple(shapes))))
     rng = np.random.default_rng(draw(SEEDS))
     return DrawnLoss(loss, jax.tree.map(lambda shape: loss.draw(rng, shape), output_shapes, is_leaf=_is_shape))
 
 
 def _is_shape(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(length, int) for length in value)
+    return isinstance(value, tuple) and all(isinstance(length, int) and length >= 0 for length in value)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
+from eqprop.arguments import whole_number
 from eqprop.claims import Inputs, Model, Outputs, Pair, Params, Transformation
 from eqprop.engine import Array, Tree
 from eqprop.errors import InvalidInput
@@ -88,12 +89,23 @@ class Embedded(NamedTuple):
 
 
 def widths(least: int = 1, most: int = WIDEST) -> st.SearchStrategy[int]:
-    """Layer widths; shrinks to the least."""
+    """Layer widths; shrinks to the least.
+
+    Raises:
+        InvalidInput: for what is no whole number, or where there is nothing between the two.
+    """
+    least = whole_number(least, "widths: least is")
+    most = whole_number(most, "widths: most is", least=least)
     return st.integers(least, most)
 
 
 def batches(least: int = 1) -> st.SearchStrategy[int]:
-    """Batch sizes; shrinks to the least."""
+    """Batch sizes; shrinks to the least.
+
+    Raises:
+        InvalidInput: for what is no whole number, or more than the largest batch.
+    """
+    least = whole_number(least, "batches: least is", most=LARGEST_BATCH)
     return st.integers(least, LARGEST_BATCH)
 
 

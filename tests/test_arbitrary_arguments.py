@@ -1,90 +1,301 @@
-"""Whatever is put in the place of an argument, a constructor either makes something or says in a line what is wrong."""
+"""Whatever is put in the place of an argument, a public function does what it says or says in a line what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eqprop
-from eqprop import actions, conversions, groups
-from eqprop.runs import make_options
+from eqprop import actions, conversions, groups, mutants, properties, registry, strategies
+from eqprop.properties.base import part
+from eqprop.search import simplest
+from tests.junk import JUNK, said_of
 
-PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3)}
-PLAIN = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 5),
-    st.floats(),
-    st.text(max_size=4),
-    st.binary(max_size=3),
-    st.just(np.int64(1)),
-    st.just(np.ones(2)),
-    st.just(groups.Sign),
-    st.just(groups.Sign(3)),
-    st.just(object()),
-)
-WRONG = st.recursive(
-    PLAIN,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=2),
-        st.tuples(inner, inner),
-        st.dictionaries(st.one_of(st.text(max_size=2), st.integers(0, 2)), inner, max_size=2),
-    ),
-    max_leaves=4,
-)
-AXES: Any = {"w": 1}
-NET = eqprop.Model(lambda p, x: x @ p["w"] + p["b"], PARAMS, np.ones((4, 2)), name="net")
+PARAMS = {"b": np.ones(3), "b2": np.ones(3), "c": np.ones(2), "s": np.ones((2, 2)), "v": np.ones((3, 2))}
+PARAMS |= {"w": np.ones((2, 3))}
+SCALING = groups.Scaling(3)
+WRITES: Any = {"w": 1, "b": 0}
+READS: Any = {"v": 0}
+WEIGHTS = np.ones((2, 2))
 
-MAKERS: dict[str, Callable[[Any], Any]] = {
-    "model-apply": lambda x: eqprop.Model(x, PARAMS, np.ones(2)),
-    "model-name": lambda x: eqprop.Model(lambda p, i: i, PARAMS, np.ones(2), name=x),
-    "transformation-group": lambda x: eqprop.Transformation(x, lambda g, p: p),
-    "transformation-side": lambda x: eqprop.Transformation(groups.Sign(3), lambda g, p: p, side=x),
-    "hidden-units-group": lambda x: actions.hidden_units(x, writes=AXES),
-    "hidden-units-writes": lambda x: actions.hidden_units(groups.Scaling(3), writes=x),
-    "hidden-units-axis": lambda x: actions.hidden_units(groups.Scaling(3), writes={"w": x}),
-    "hidden-units-power": lambda x: actions.hidden_units(groups.Scaling(3), writes=AXES, power=x),
-    "attention-heads": lambda x: actions.attention_heads(x, 2, queries=AXES, keys=AXES),
-    "experts-count": lambda x: actions.experts(x, AXES),
-    "states-recurrent": lambda x: actions.states(groups.Scaling(3), inputs=AXES, recurrent=x),
-    "norm-scale-epsilon": lambda x: actions.norm_scale(3, writes=AXES, epsilon=x),
-    "stream-norm": lambda x: actions.residual_stream(3, writes=AXES, norm=x, params=PARAMS),
-    "shift-classes": lambda x: actions.softmax_shift(PARAMS, x),
-    "shift-axis": lambda x: actions.softmax_shift(PARAMS, {"w": x}),
-    "combined": lambda x: actions.combined(x),  # noqa: PLW0108 - the name of the argument is the same for all
-    "scaling": lambda x: groups.Scaling(x),  # noqa: PLW0108
-    "power-count": lambda x: groups.Power(groups.Sign(2), x),
-    "product": lambda x: groups.Product(x),  # noqa: PLW0108
-    "conversion-mapping": lambda x: eqprop.conversion(NET, NET, x),
-    "conversion-rule": lambda x: eqprop.conversion(NET, NET, {"w": x, "b": "b"}),
-    "conversion-unused": lambda x: eqprop.conversion(NET, NET, {"w": "w", "b": "b"}, unused=x),
-    "fused-axis": lambda x: conversions.fused(x),  # noqa: PLW0108
-    "merged-scale": lambda x: conversions.merged(x),  # noqa: PLW0108
-    "permuted-axis": lambda x: conversions.permuted(0, x),
-    "split-heads": lambda x: conversions.split_heads(x),  # noqa: PLW0108
-    "folded-epsilon": lambda x: conversions.folded_bias(x),  # noqa: PLW0108
-    "inspect": lambda x: eqprop.inspect(x),  # noqa: PLW0108
-    "find-model": lambda x: eqprop.find(x),  # noqa: PLW0108
-    "check-property": lambda x: eqprop.check(eqprop.Pair(NET, actions.hidden_units(groups.Scaling(3), writes=AXES)), x),
-    "seed": lambda x: make_options(seed=x),
-    "profile": lambda x: make_options(profile=x),
-    "properties": lambda x: make_options(properties=x),
-    "save": lambda x: make_options(save=x),
+
+def forward(p: Any, x: Any) -> Any:
+    return (x @ p["w"] + p["b"][None]) @ p["v"]
+
+
+def act(a: Any, p: Any) -> Any:
+    return {**p, "w": p["w"] * a, "b": p["b"] * a, "v": p["v"] / a[:, None]}
+
+
+MODEL = eqprop.Model(forward, PARAMS, np.ones((4, 2)), name="net")
+MOVED = eqprop.Transformation(SCALING, act, name="moved")
+PAIR = eqprop.Pair(MODEL, MOVED)
+
+
+def moved(made: eqprop.Transformation) -> None:
+    made.on_params(made.group.identity(), PARAMS)
+
+
+def changed(change: Any) -> None:
+    change(PARAMS["w"])
+
+
+def broken(made: Any) -> None:
+    for mutant in made if isinstance(made, tuple) else (made,):
+        mutant.broken(PAIR)
+
+
+def drawn(made: Any) -> None:
+    simplest(made)
+
+
+def registered(decorate: Any) -> None:
+    with registry.isolated():
+        decorate(lambda: st.just(PAIR))
+
+
+class Call(NamedTuple):
+    """A public function with arguments that it takes, and what is done with what it gives."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = {}
+    then: Callable[[Any], Any] = id
+
+    @property
+    def places(self) -> list[int | str]:
+        return [*range(len(self.arguments)), *self.named]
+
+    def with_junk(self, place: int | str, junk: Any) -> Callable[[], Any]:
+        arguments = [junk if at == place else value for at, value in enumerate(self.arguments)]
+        named = {name: junk if name == place else value for name, value in self.named.items()}
+        return lambda: self.then(self.function(*arguments, **named))
+
+
+def a(function: Callable[..., Any], *arguments: Any, then: Callable[[Any], Any] = id, **named: Any) -> Call:
+    return Call(function, arguments, named, then)
+
+
+def sides(point: Any) -> Any:
+    return (part(("a",), jnp.ones(2), jnp.ones(2)),)
+
+
+OF_RUNS: dict[str, Any] = {"seed": 0, "precision": "float64", "save": None, "optimizer": None, "max_time": None}
+OF_RUNS |= {"profile": "quick", "evaluator": "auto", "max_architectures": 1, "probes": 1, "unseen": False}
+OF_RUNS |= {"properties": ["equivariance"]}
+ABOUT = dict.fromkeys(("action", "generator", "charge", "hessian", "hypotheses", "pitfalls", "reference"), "")
+NUMBERS = {"params": PARAMS, "inputs": np.ones((4, 2)), "element": np.ones(3)}
+
+CALLS = [
+    a(eqprop.Model, forward, PARAMS, np.ones((4, 2)), loss=None, name="n", trained=True, domain=None, state=()),
+    a(eqprop.Transformation, SCALING, act, on_outputs=None, on_inputs=None, name="t", side="left", isometry=False),
+    a(eqprop.Transformation, SCALING, act, charge=None),
+    a(eqprop.Pair, MODEL, MOVED, target=None, name="p", architecture={}, known_failures={}),
+    a(eqprop.check, PAIR, "equivariance", loss="squared error", precision="float64", optimizer=None, **NUMBERS),
+    a(eqprop.check_entry, "nonesuch", mutants=None, seed=0),
+    a(eqprop.conversion, MODEL, MODEL, {k: k for k in PARAMS}, unused=(), checkpoint=None, name="c"),
+    a(eqprop.entry, "spin-glass-flip"),
+    a(eqprop.find, MODEL, declared=None, seed=0, prove=False, profile="quick"),
+    a(eqprop.inspect, MODEL),
+    a(eqprop.load, "catalog:spin-glass-flip", name="", structure=""),
+    a(eqprop.parametrize, PAIR, **OF_RUNS),
+    a(eqprop.run, PAIR, on_progress=print, **OF_RUNS),
+    a(eqprop.verify, PAIR, **OF_RUNS),
+    a(properties.Property, "own", 1, "s", "f", sides, {"params"}, hypotheses=(), rests_on=(), costly=False),
+    a(properties.by_name, "noether"),
+    a(registry.Entry, "n", st.just(PAIR), statement="", mutants=(), control="", origin="", **ABOUT),
+    a(registry.register, name="n", mutants=(), control="", **ABOUT, then=registered),
+    # actions
+    a(actions.attention_heads, 1, 3, queries=WRITES, keys=READS, rotary=None, group=None, name="a", then=moved),
+    a(actions.attention_heads, 1, 3, values=WRITES, outputs=READS, then=moved),
+    a(actions.bias_shift, 3, bias="b", reads={"v": (0, "c")}, name="a", then=moved),
+    a(actions.channels, 3, writes=WRITES, reads=READS, group=None, power=1, name="a", then=moved),
+    a(actions.combined, MOVED, name="a", then=moved),
+    a(actions.experts, 3, axes=WRITES, name="a", then=moved),
+    a(actions.exponential_shift, 3, bias="b", reads=READS, name="a", then=moved),
+    a(actions.exchanged, ("w",), ("s",), name="a", then=moved),
+    a(actions.factor_swap, 3, {"b": ("b2", 0)}, name="a", then=moved),
+    a(actions.half_periods, 3, bias="b", reads=READS, half_period=1.0, name="a", then=moved),
+    a(actions.glu, 3, up=WRITES, down=READS, gate=None, group=None, name="a", then=moved),
+    a(actions.hidden_units, SCALING, writes=WRITES, reads=READS, power=1, name="a", then=moved),
+    a(actions.low_rank, 3, writes=WRITES, reads=READS, group=None, name="a", then=moved),
+    a(actions.norm_gain, 3, gains={"b": 0}, reads=READS, name="a", then=moved),
+    a(actions.norm_scale, 3, writes=WRITES, epsilon=None, name="a", then=moved),
+    a(actions.residual_stream, 3, writes=WRITES, reads=READS, norm="none", params=PARAMS, name="a", then=moved),
+    a(actions.scaled_units, 3, powers={1: {"w": 1}, -1: {"v": 0}}, copies=None, name="a", then=moved),
+    a(actions.sigmoid_mirror, 3, writes=WRITES, reads={"v": (0, "c")}, name="a", then=moved),
+    a(actions.skip_mirror, 3, writes={"w": (1, "s"), "b": (0, "c")}, reads=("v", 0), name="a", then=moved),
+    a(actions.softmax_shift, PARAMS, {"w": 1}, name="a", then=moved),
+    a(actions.states, SCALING, inputs=WRITES, outputs=READS, recurrent=None, name="a", then=moved),
+    a(actions.translations, PARAMS, {"w": 1}, name="a", then=moved),
+    # layouts
+    a(conversions.folded_bias, 1e-5, then=lambda c: c(*[np.ones(2)] * 5)),
+    a(conversions.folded_kernel, 1e-5, -1, then=lambda c: c(WEIGHTS, np.ones(2), np.ones(2))),
+    a(conversions.fused, 0, then=changed),
+    a(conversions.fused_by_head, 1, 0, then=changed),
+    a(conversions.merged, 1.0, then=lambda c: c(WEIGHTS, WEIGHTS, WEIGHTS)),
+    a(conversions.permuted, 1, 0, then=changed),
+    a(conversions.rotary_halves, 1, 0, then=changed),
+    a(conversions.rotary_interleaved, 1, 0, then=changed),
+    a(conversions.split_heads, 3, -1, then=changed),
+    a(conversions.transposed, WEIGHTS),
+    # groups, without what the tests check of shapes in annotations
+    *(a(getattr(groups, name), 3) for name in ("Cyclic", "GeneralLinear", "Integers", "Monomial", "Orthogonal")),
+    *(a(getattr(groups, name), 3) for name in ("Permutation", "Rotation", "Scaling", "Sign", "SignedPermutation")),
+    a(groups.ComplexLinear, 2, layout="halves"),
+    a(groups.ComplexScaling, 2, layout="halves"),
+    a(groups.DirectSum, SCALING, groups.Scaling(2)),
+    a(groups.DiscretePower, groups.Sign(2), 2),
+    a(groups.DiscreteProduct, (groups.Sign(2),)),
+    a(groups.Power, SCALING, 2),
+    a(groups.Product, SCALING, groups.Scaling(2)),
+    a(groups.Translation, 3),
+    a(inspect.unwrap(groups.along), np.ones(3), np.ones((2, 3)), 1),
+    a(groups.check_form, SCALING),
+    a(groups.check_laws, "Scaling(3)", seed=0, count=2),
+    a(groups.involutions, SCALING),
+    a(inspect.unwrap(groups.multiply_along), np.ones((3, 3)), np.ones((2, 3)), 1),
+    # mutants
+    a(mutants.Mutant, "m", 0, "w", lambda p: p, then=broken),
+    *(a(getattr(mutants, n), "w", name="m", then=broken) for n in ("backward_drops_term", "forgets", "forgets_part")),
+    *(a(getattr(mutants, n), "w", name="m", then=broken) for n in ("stopped", "wrong_axis", "wrong_inverse")),
+    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("backward_bends", "backward_scales")),
+    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("leaks_into", "mixes_logarithm", "slips")),
+    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("scaled_gradient", "wrong_power")),
+    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("backward_straight_through",)),
+    a(mutants.second_derivative, "w", 1e-3, alike=False, name="m", then=broken),
+    a(mutants.straight_through, "w", 1e-3, alike=False, name="m", then=broken),
+    a(mutants.third_derivative, "w", 1e-3, name="m", then=broken),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("bent_outputs", "scaled_outputs", "scales_all")),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_apart", "turns_gradient")),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_cotangent_of_inputs",)),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_second_derivative", "turns_sensitivity")),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("slides_along_orbit",)),
+    *(a(getattr(mutants, n), name="m", then=broken) for n in ("claims_isometry", "masks_small", "misstates_charge")),
+    a(mutants.misapplies, "w", lambda g, e: e, name="m", why="w", then=broken),
+    a(mutants.misapplies_to_outputs, lambda g, e: e, name="m", why="w", then=broken),
+    a(mutants.usual, "w", "v", finite=False, then=broken),
+    a(mutants.usual_of_shifts, "w", then=broken),
+    # strategies
+    a(strategies.algebra_elements, SCALING, then=drawn),
+    a(strategies.batches, 1, then=drawn),
+    a(strategies.elements, SCALING, farthest=1.0, then=drawn),
+    a(strategies.families, MODEL, then=drawn),
+    a(strategies.homogeneous_activations, 1, then=drawn),
+    a(strategies.inputs, MODEL, then=drawn),
+    a(strategies.losses, ((2,),), then=drawn),
+    a(strategies.parameters, MODEL, then=drawn),
+    a(strategies.widths, 1, 3, then=drawn),
+]
+
+WRITTEN_BY_EQPROP = {"Case", "Counterexample", "Probe", "Report", "Verdict", "Outcome", "Point"}
+"""What users get and do not make."""
+
+OF_FUNCTIONS = {
+    "Activation": "a record of functions of one's own",
+    "Block": "likewise",
+    "Embedded": "likewise",
+    "acting_otherwise": "takes a rule of one's own",
+    "conjugate": "takes what the strategies of the catalog draw",
+    "conjugates": "likewise",
+    "dense_net": "likewise",
+    "embedded": "likewise",
+    "entering_through": "takes an operation of one's own",
+    "hidden_layer": "likewise",
+    "isolated": "a context of tests",
+    "leaf_at": "a part of a mutant's rule",
+    "ramp": "likewise",
+    "slug": "likewise",
+    "straight_model": "a part of a property's sides",
+    "with_backward": "takes a derivative of one's own",
+    "with_derivative": "likewise",
+    "with_leaf": "a part of a mutant's rule",
 }
+"""Public names that take code, which is looked at where it is used, and why."""
 
 
-@pytest.mark.parametrize("maker", MAKERS)
-@settings(max_examples=30, deadline=None, database=None, derandomize=True)
-@given(wrong=WRONG)
-def test_a_constructor_makes_something_or_says_what_is_wrong(maker, wrong):
-    said = ""
-    try:
-        MAKERS[maker](wrong)
-    except eqprop.InvalidInput as error:
-        said = str(error) or "nothing\n"
-    assert "\n" not in said
+def called(call: Call) -> str:
+    return call.function.__name__
+
+
+TYPES = {"Algebra", "Element"}
+MODULES = ("", ".actions", ".conversions", ".groups", ".mutants", ".properties", ".registry", ".strategies")
+
+
+def test_every_public_function_with_arguments_is_called_here():
+    listed = tomllib.loads(Path(__file__).with_name("public_names.toml").read_text(encoding="utf-8"))["names"]
+    offered = {name for module in MODULES for name, takes in listed[f"eqprop{module}"].items() if takes}
+    assert offered == {*map(called, CALLS), *WRITTEN_BY_EQPROP, *OF_FUNCTIONS, *TYPES}
+
+
+def answers(call: Call, count: int) -> None:
+    @settings(max_examples=count, deadline=None, database=None, derandomize=True)
+    @given(place=st.sampled_from(call.places), junk=JUNK)
+    def answer(place: int | str, junk: Any) -> None:
+        said_of(call.with_junk(place, junk))
+
+    answer()
+
+
+@pytest.mark.parametrize("call", CALLS, ids=called)
+def test_a_function_does_what_it_says_or_says_what_is_wrong(call):
+    answers(call, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", CALLS, ids=called)
+def test_a_function_says_so_of_much_more(call):
+    answers(call, 100)
+
+
+PLACES: dict[str, Callable[[Any], eqprop.Pair]] = {
+    "apply": lambda junk: eqprop.Pair(eqprop.Model(lambda p, x: junk, PARAMS, np.ones((4, 2)), name="m"), MOVED),
+    "params": lambda junk: eqprop.Pair(eqprop.Model(forward, junk, np.ones((4, 2)), name="m"), MOVED),
+    "inputs": lambda junk: eqprop.Pair(eqprop.Model(forward, PARAMS, junk, name="m"), MOVED),
+    "loss": lambda junk: eqprop.Pair(eqprop.Model(forward, PARAMS, np.ones((4, 2)), lambda y: junk, name="m"), MOVED),
+    "domain": lambda junk: eqprop.Pair(
+        eqprop.Model(forward, PARAMS, np.ones((4, 2)), name="m", domain=lambda p: junk), MOVED
+    ),
+    "on_params": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, lambda g, p: junk, name="m")),
+    "on_outputs": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, lambda g, y: junk, name="m")),
+    "charge": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, charge=lambda k, p: junk)),
+}
+NEVER_RIGHT = {"params", "inputs", "domain", "on_params", "on_outputs"}
+"""Where nothing of what is drawn makes a pair that holds."""
+
+
+def judged(place: str, junk: Any) -> None:
+    """A pair that returns junk is refused, or has a verdict with a reason in a line; it holds nowhere by mistake."""
+    reports: list[eqprop.Report] = []
+
+    def run() -> None:
+        reports.append(eqprop.run(PLACES[place](junk), **{**OF_RUNS, "properties": ["equivariance", "noether"]}))
+
+    said_of(run)
+    for verdict in reports[0].verdicts if reports else ():
+        assert "\n" not in verdict.reason
+        assert verdict.counterexample or verdict.reason or verdict.outcome is eqprop.Outcome.HOLDS
+        assert verdict.outcome is not eqprop.Outcome.HOLDS or place not in NEVER_RIGHT
+
+
+@settings(max_examples=10, deadline=None, database=None, derandomize=True)
+@given(place=st.sampled_from(sorted(PLACES)), junk=JUNK)
+def test_what_a_pair_gives_is_never_taken_for_what_it_is_not(place, junk):
+    judged(place, junk)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(junk=JUNK)
+def test_much_more_of_what_a_pair_gives_is_not_either(place, junk):
+    judged(place, junk)

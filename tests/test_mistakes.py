@@ -66,7 +66,7 @@ NAMES = [
 def test_a_name_is_a_text_that_can_be_shown_in_a_line(name, message):
     refused(lambda: model(name=name), f"Model: {message}")
     refused(lambda: moved(name=name), f"Transformation: {message}")
-    refused(lambda: units(name=name), f"Transformation: {message}")
+    refused(lambda: units(name=name), f"hidden_units: {message}")
     if name:  # without a name a pair is called after its parts
         refused(lambda: pair(name=name), f"Pair: {message}")
 

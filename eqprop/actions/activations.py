@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.actions.axes import Axes, unfolded
+from eqprop.actions.axes import Axes, Axis, axes_of, axis_of, unfolded
 from eqprop.actions.biases import added_to, one_of_paths
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.arguments import got, mapping_of, whole_number
+from eqprop.arguments import call_of, got, mapping_of, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths
 from eqprop.errors import InvalidInput
@@ -34,9 +34,9 @@ def exponential_shift(hidden: int, *, bias: str, reads: Axes, name: str = "expon
     Raises:
         InvalidInput: without readers; at the first use on parameters as ``hidden_units``.
     """
-    where = f"exponential_shift({name!r})"
+    where = call_of("exponential_shift", name)
     hidden = whole_number(hidden, f"{where}: hidden is")
-    if not reads:
+    if not axes_of(reads, f"{where}: reads"):
         msg = f"{where}: reads= names no tensor; what is added would not be divided out."
         raise InvalidInput(msg)
     divided = declared(Scaling(hidden), moves(reads, f"{where}: reads", dual=True), name=name, where=where)
@@ -66,9 +66,9 @@ def half_periods(
         InvalidInput: without readers, or for a half period that is no positive number; at the first use on parameters
             as ``hidden_units``.
     """
-    where = f"half_periods({name!r})"
+    where = call_of("half_periods", name)
     hidden = whole_number(hidden, f"{where}: hidden is")
-    if not reads:
+    if not axes_of(reads, f"{where}: reads"):
         msg = f"{where}: reads= names no tensor; the signs would not be taken back."
         raise InvalidInput(msg)
     if not isinstance(half_period, float | int) or isinstance(half_period, bool) or not 0 < half_period < math.inf:
@@ -100,8 +100,9 @@ def sigmoid_mirror(
         InvalidInput: without writers or readers; at the first use on parameters as ``hidden_units``, and where a bias
             does not fit.
     """
-    where = f"sigmoid_mirror({name!r})"
-    group, readers = Sign(whole_number(hidden, f"{where}: hidden is")), _named(reads, f"{where}: reads")
+    where = call_of("sigmoid_mirror", name)
+    group = Sign(whole_number(hidden, f"{where}: hidden is"))
+    readers = _with_neighbours(reads, f"{where}: reads")
     declarations = [*moves(_named(writes, f"{where}: writes"), f"{where}: writes")]
     declarations += [Move(path, axis) for path, (axis, _) in readers.items()]
 
@@ -136,10 +137,11 @@ def skip_mirror(
         InvalidInput: without writers; at the first use on parameters as ``hidden_units``, and where a skip does not
             fit.
     """
-    where = f"skip_mirror({name!r})"
-    group, writers = Sign(whole_number(hidden, f"{where}: hidden is")), _named(writes, f"{where}: writes")
+    where = call_of("skip_mirror", name)
+    group = Sign(whole_number(hidden, f"{where}: hidden is"))
+    writers = _with_neighbours(writes, f"{where}: writes")
     declarations = [Move(path, axis) for path, (axis, _) in writers.items()]
-    reader, along = reads
+    reader, along = _tensor(reads, f"{where}: reads")
 
     def beside(signs: Element, leaf: Leaf) -> list[tuple[str, Any]]:
         read = units_first(group, leaf(reader), along, reader)
@@ -163,12 +165,33 @@ def _named(given: Any, what: str) -> Mapping[str, Any]:
     return given
 
 
+def _with_neighbours(given: object, what: str) -> dict[str, tuple[Axis, str]]:
+    """Path → the axis of the units, and the path of the tensor that takes up the rest."""
+    found: dict[str, tuple[Axis, str]] = {}
+    for path, pair in _named(given, what).items():
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], str):
+            msg = (
+                f"{what}[{path!r}] is {got(pair)}; expected the axis of the units and the path of a tensor: (1, 'b2')."
+            )
+            raise InvalidInput(msg)
+        found[path] = axis_of(pair[0], f"{what}[{path!r}]: the axis"), pair[1]
+    return found
+
+
+def _tensor(given: Any, what: str) -> tuple[str, Axis]:
+    """The path of a tensor, and the axis of the units."""
+    if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], str):
+        msg = f"{what} is {got(given)}; expected the path of a tensor and its axis of the units: ('w2', 0)."
+        raise InvalidInput(msg)
+    return given[0], axis_of(given[1], f"{what}: the axis")
+
+
 def _flipped(signs: Element) -> Any:
     """1 for a unit that is mirrored, 0 for another."""
     return jnp.where(jnp.asarray(signs) < 0, 1.0, 0.0)
 
 
-def units_first(group: Sign, leaf: Any, axis: int, path: str) -> Any:
+def units_first(group: Sign, leaf: Any, axis: Axis, path: str) -> Any:
     """The tensor with its axis of the units in front."""
     found = unfolded(group, leaf, axis, f"tensor {path!r}")
     return jnp.moveaxis(found.tensor, found.axes[-1], 0)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from eqprop.arguments import as_index, got, mapping_of, whole_number
+from eqprop.arguments import as_index, call_of, got, mapping_of, text_of, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
@@ -37,7 +37,7 @@ def bias_shift(width: int, *, bias: str, reads: Mapping[str, Reader], name: str 
         InvalidInput: without readers, or for one that is no pair; at the first use on parameters, for a path that
             matches no tensor or several, or shapes that do not fit.
     """
-    where = f"bias_shift({name!r})"
+    where = call_of("bias_shift", name)
     width = whole_number(width, f"{where}: width is")
     given = mapping_of(reads, "{'w2': (0, 'b2')}", f"{where}: reads")
     if not given:
@@ -84,6 +84,7 @@ def one_of_paths(paths: tuple[str, ...], path: str, where: str) -> int:
     Raises:
         InvalidInput: for one that matches none, or several.
     """
+    text_of(path, f"{where}: a path", example="'b1'")
     found = matching(paths, path, role=where)
     if len(found) != 1:
         msg = f"{where}: {path!r} matches {len(found)} tensors; name one."

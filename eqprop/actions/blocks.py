@@ -13,7 +13,7 @@ from typing import Literal
 from eqprop.actions.axes import Axes, Axis, axes_of
 from eqprop.actions.moves import Move, declared, moves
 from eqprop.actions.units import units_between
-from eqprop.arguments import got, mapping_of, one_of, whole_number
+from eqprop.arguments import call_of, got, mapping_of, one_of, whole_number
 from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
 from eqprop.groups import ComplexScaling, GeneralLinear, Group, Orthogonal, Permutation, Power, Product, Scaling
@@ -56,15 +56,17 @@ def attention_heads(
     Raises:
         InvalidInput: unless queries and keys are given, or values and outputs, and not both.
     """
-    where = f"attention_heads({name!r})"
-    circuits = [({"queries": queries}, {"keys": keys}), ({"values": values}, {"outputs": outputs})]
+    where = call_of("attention_heads", name)
+    roles = {"queries": queries, "keys": keys, "values": values, "outputs": outputs}
+    named = {role: axes_of(axes, f"{where}: {role}") for role, axes in roles.items()}
+    circuits = [({a: named[a]}, {b: named[b]}) for a, b in (("queries", "keys"), ("values", "outputs"))]
     given = [(writes, reads) for writes, reads in circuits if any((*writes.values(), *reads.values()))]
     if len(given) != 1 or not all((*given[0][0].values(), *given[0][1].values())):
         msg = f"{where}: give queries= and keys=, or values= and outputs=; combined(…) joins them."
         raise InvalidInput(msg)
     heads = whole_number(heads, f"{where}: heads is", least=1)
     width = whole_number(width, f"{where}: width is")
-    if rotary is not None and (values or width % 2):
+    if rotary is not None and (named["values"] or width % 2):
         msg = f"{where}: rotary= turns pairs of units of queries and keys; the width is {width!r}."
         raise InvalidInput(msg)
     if rotary is not None:
@@ -91,8 +93,10 @@ def glu(
     Raises:
         InvalidInput: for tensors that are not named (a factor would not be divided out), or a group beside ``gate``.
     """
-    where = f"glu({name!r})"
-    if not (up and down) or (gate is not None and not gate):
+    where = call_of("glu", name)
+    roles = {"up": up, "down": down, "gate": gate}
+    named = {role: axes_of(axes, f"{where}: {role}") for role, axes in roles.items()}
+    if not (named["up"] and named["down"]) or (gate is not None and not named["gate"]):
         msg = f"{where}: up is {up!r}, down is {down!r}, gate is {gate!r}; name tensors in each that is given."
         raise InvalidInput(msg)
     scaling = Scaling(whole_number(hidden, f"{where}: hidden is"))
@@ -121,8 +125,9 @@ def low_rank(
         group: what acts instead.
         name: used in reports and test ids.
     """
-    rank = whole_number(rank, f"low_rank({name!r}): rank is")
-    acting = group if group is not None else GeneralLinear(rank) if reads else Orthogonal(rank)
+    where = call_of("low_rank", name)
+    rank, read = whole_number(rank, f"{where}: rank is"), axes_of(reads, f"{where}: reads")
+    acting = group if group is not None else GeneralLinear(rank) if read else Orthogonal(rank)
     return units_between({"writes": writes}, {"reads": reads}, acting, name=name, constructor="low_rank")
 
 
@@ -134,7 +139,7 @@ def experts(count: int, axes: Axes, *, name: str = "experts") -> Transformation:
         axes: path or glob pattern → the axis of the experts, the router's included.
         name: used in reports and test ids.
     """
-    acting = Permutation(whole_number(count, f"experts({name!r}): count is"))
+    acting = Permutation(whole_number(count, f"{call_of('experts', name)}: count is"))
     return units_between({"axes": axes}, {}, acting, name=name, constructor="experts")
 
 
@@ -160,7 +165,7 @@ def states(
     Raises:
         InvalidInput: for an A without a pair of axes, or one that is named among the inputs or outputs too.
     """
-    where = f"states({name!r})"
+    where = call_of("states", name)
     both = {} if recurrent is None else mapping_of(recurrent, "{'a': (0, 1)}", f"{where}: recurrent")
     once = {**axes_of(inputs, f"{where}: inputs"), **axes_of(outputs, f"{where}: outputs")}
     for pattern, axes in both.items():
@@ -201,6 +206,6 @@ def channels(
         power: as in ``hidden_units``.
         name: used in reports and test ids.
     """
-    acting = group if group is not None else Scaling(whole_number(count, f"channels({name!r}): count is"))
+    acting = group if group is not None else Scaling(whole_number(count, f"{call_of('channels', name)}: count is"))
     roles = ({"writes": writes}, {"reads": reads})
     return units_between(*roles, acting, power=power, name=name, constructor="channels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eqprop.arguments import got
+from eqprop.arguments import call_of, got
 from eqprop.claims import Action, Transformation, unmoved
 from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
@@ -18,17 +18,15 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
     Raises:
         InvalidInput: without transformations, for something else, or for left and right actions together.
     """
+    where = call_of("combined", name)
     wrong = [t for t in transformations if not isinstance(t, Transformation)]
     if not transformations or wrong:
         given = got(wrong[0]) if wrong else "nothing"
-        msg = (
-            f"combined({name!r}): got {given}; expected one or more eqprop.Transformation, each as an argument of its "
-            "own."
-        )
+        msg = f"{where}: got {given}; expected one or more eqprop.Transformation, each as an argument of its own."
         raise InvalidInput(msg)
     sides = {t.side for t in transformations}
     if len(sides) > 1:
-        msg = f"combined({name!r}): left and right actions cannot be combined; write K with K_g K_h = K_gh in all."
+        msg = f"{where}: left and right actions cannot be combined; write K with K_g K_h = K_gh in all."
         raise InvalidInput(msg)
 
     def acting(field: str) -> Action:

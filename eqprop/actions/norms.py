@@ -13,7 +13,7 @@ import numpy as np
 from eqprop.actions.axes import Axes, axes_of
 from eqprop.actions.moves import declared, moves
 from eqprop.actions.shifts import shifted
-from eqprop.arguments import one_of, whole_number
+from eqprop.arguments import call_of, one_of, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths, matching
 from eqprop.errors import InvalidInput
@@ -32,8 +32,8 @@ def norm_gain(features: int, *, gains: Axes, reads: Axes, name: str = "norm-gain
     Raises:
         InvalidInput: without gains or without readers: a factor that nothing divides out is no symmetry.
     """
-    where = f"norm_gain({name!r})"
-    if not gains or not reads:
+    where = call_of("norm_gain", name)
+    if not axes_of(gains, f"{where}: gains") or not axes_of(reads, f"{where}: reads"):
         msg = f"{where}: give gains= and reads=; a factor that nothing divides out is no symmetry."
         raise InvalidInput(msg)
     scaling = Scaling(whole_number(features, f"{where}: features is"))
@@ -54,8 +54,8 @@ def norm_scale(factors: int, *, writes: Axes, epsilon: Axes | None = None, name:
     Raises:
         InvalidInput: without writers: nothing would be scaled.
     """
-    where = f"norm_scale({name!r})"
-    if not writes:
+    where = call_of("norm_scale", name)
+    if not axes_of(writes, f"{where}: writes"):
         msg = f"{where}: writes= names no tensor; nothing would be scaled."
         raise InvalidInput(msg)
     scaling = Scaling(whole_number(factors, f"{where}: factors is"))
@@ -91,8 +91,8 @@ def residual_stream(
         InvalidInput: without writers, for a norm that is none of these; with ``norm="layer"`` at once for what is wrong
             with a tensor or an axis, otherwise at the first use on parameters.
     """
-    where = f"residual_stream({name!r})"
-    if not writes:
+    where = call_of("residual_stream", name)
+    if not axes_of(writes, f"{where}: writes"):
         msg = f"{where}: writes= names no tensor; nothing would move."
         raise InvalidInput(msg)
     width = whole_number(width, f"{where}: width is")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Real
 
 from eqprop.actions.axes import Axes
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.arguments import short, whole_number
+from eqprop.arguments import call_of, is_finite, short, whole_number
 from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
 from eqprop.groups import Power, Scaling
@@ -31,10 +29,10 @@ def scaled_units(
     Raises:
         InvalidInput: without any tensor, or for a power that is no finite number; as ``hidden_units`` at the first use.
     """
-    where = f"scaled_units({name!r})"
+    where = call_of("scaled_units", name)
     units = Scaling(whole_number(count, f"{where}: count is"))
     declarations: list[Move] = []
-    if not isinstance(powers, Mapping) or not all(map(_finite, powers)):
+    if not isinstance(powers, Mapping) or not all(map(is_finite, powers)):
         msg = f"{where}: powers is {short(powers)}; expected numbers → tensors: {{1: {{'w1': 1}}, -2: {{'w2': 0}}}}."
         raise InvalidInput(msg)
     for power, axes in powers.items():
@@ -44,7 +42,3 @@ def scaled_units(
         raise InvalidInput(msg)
     acting = units if copies is None else Power(units, whole_number(copies, f"{where}: copies is", least=1))
     return declared(acting, declarations, name=name, where=where)
-
-
-def _finite(power: object) -> bool:
-    return isinstance(power, Real) and not isinstance(power, bool) and math.isfinite(power)

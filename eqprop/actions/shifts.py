@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.actions.parts import Part, parts, place_of, size_of
-from eqprop.arguments import as_index, mapping_of, short
+from eqprop.arguments import as_index, call_of, mapping_of, short
 from eqprop.claims import Params, Transformation
-from eqprop.engine import Tree, is_floating, leaf_paths, type_of_leaf
+from eqprop.engine import Tree, explained, is_floating, leaf_paths, type_of_leaf
 from eqprop.errors import InvalidInput
 from eqprop.groups import Element, Translation
 
@@ -36,7 +36,7 @@ def softmax_shift(params: Params, classes: Mapping[str, Along], *, name: str = "
         InvalidInput: for a pattern that matches nothing, a tensor that is not floating point, or an axis that does not
             exist.
     """
-    return shifted(params, classes, name=name, where=f"softmax_shift({name!r})")
+    return shifted(params, classes, name=name, where=call_of("softmax_shift", name))
 
 
 def translations(params: Params, along: Mapping[str, Along], *, name: str = "shift") -> Transformation:
@@ -53,7 +53,7 @@ def translations(params: Params, along: Mapping[str, Along], *, name: str = "shi
     Raises:
         InvalidInput: as ``softmax_shift``.
     """
-    return shifted(params, along, name=name, where=f"translations({name!r})")
+    return shifted(params, along, name=name, where=call_of("translations", name))
 
 
 def shifted(params: Params, along: Mapping[str, Along], *, name: str, where: str) -> Transformation:
@@ -97,7 +97,8 @@ def _text(form: Mapping[str, Shape]) -> str:
 
 def _shapes(params: Params, along: Mapping[str, Along], where: str) -> list[tuple[Part, Shape, Shape]]:
     """For each part that is shifted its shape, 1 along what is shifted alike, and the same shape in full."""
-    leaves, paths = jax.tree.leaves(params), leaf_paths(params)
+    paths = explained(f"{where}: flattening params", lambda: leaf_paths(params))
+    leaves = jax.tree.leaves(params)
     found: dict[tuple[Tree, ...], tuple[Part, Shape, Shape]] = {}
     for pattern, axis in mapping_of(along, "{'w_out': 1, 'b_out': 0}", f"{where}: the tensors").items():
         for part in parts(paths, pattern, role=where):

@@ -11,7 +11,7 @@ import numpy as np
 
 from eqprop.actions.axes import unfolded
 from eqprop.actions.biases import one_of_paths
-from eqprop.arguments import as_index, got, mapping_of, short, whole_number
+from eqprop.arguments import as_index, call_of, got, mapping_of, short, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths
 from eqprop.errors import InvalidInput
@@ -35,7 +35,7 @@ def factor_swap(hidden: int, trades: Mapping[str, Trade], *, name: str = "factor
         InvalidInput: without trades, or for one that is no pair; at the first use on parameters, for a path that
             matches no tensor or several, tensors of different shapes, or an axis without so many units.
     """
-    where = f"factor_swap({name!r})"
+    where = call_of("factor_swap", name)
     group = Sign(whole_number(hidden, f"{where}: hidden is"))
     given = mapping_of(trades, "{'w_gate': ('w_up', 1)}", f"{where}: trades")
     if not given:
@@ -77,8 +77,8 @@ def exchanged(*parts: Sequence[str], name: str = "exchanged") -> Transformation:
         InvalidInput: for fewer than two parts, or parts of different numbers of tensors; at the first use on
             parameters, for a path that matches no tensor or several, or tensors of different shapes.
     """
-    where = f"exchanged({name!r})"
-    listed = [tuple(part) for part in parts if not isinstance(part, str)]
+    where = call_of("exchanged", name)
+    listed = [tuple(part) for part in parts if isinstance(part, list | tuple)]
     if len(listed) < 2 or len(listed) < len(parts) or len(set(map(len, listed))) > 1 or not listed[0]:
         msg = f"{where}: the parts are {short(parts)}; expected two or more, each the paths of equally many tensors."
         raise InvalidInput(msg)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from numbers import Real
 
 import jax
 
 from eqprop.actions.axes import Axes
 from eqprop.actions.moves import Move, declared, moves
-from eqprop.arguments import as_index, got, short
+from eqprop.arguments import as_index, call_of, got, is_finite, short
 from eqprop.claims import Transformation
 from eqprop.errors import InvalidInput
 from eqprop.groups import Group
@@ -69,7 +67,7 @@ def units_between(
         constructor: what the user called.
         power: as in ``hidden_units``.
     """
-    where = f"{constructor}({name!r})"
+    where = call_of(constructor, name)
     power = _degree(power, where)
     declarations = [move for role, axes in writes.items() for move in moves(axes, f"{where}: {role}")]
     declarations += [m for role, axes in reads.items() for m in moves(axes, f"{where}: {role}", dual=True, power=power)]
@@ -80,7 +78,7 @@ def units_between(
 
 def _degree(power: object, where: str) -> float:
     """The degree as Python's own number, NumPy's included; a whole one stays whole."""
-    if isinstance(power, bool) or not isinstance(power, Real) or not math.isfinite(power):
+    if not is_finite(power):
         msg = f"{where}: power is {got(power)}; expected a finite number, the degree p of σ(c z) = c^p σ(z)."
         raise InvalidInput(msg)
     whole = as_index(power)

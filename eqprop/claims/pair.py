@@ -48,7 +48,7 @@ class Pair:
         if self.target is not None and not isinstance(self.target, Model):
             msg = f"Pair: target is {short(self.target)}; expected an eqprop.Model or None."
             raise InvalidInput(msg)
-        if not self.name:
+        if isinstance(self.name, str) and not self.name:
             object.__setattr__(self, "name", f"{self.model.name}/{self.transformation.name}")
         what = f"Pair {name_of(self.name, 'Pair')!r}"
         mapping_of(self.architecture, "{'width': 16}", f"{what}: architecture")

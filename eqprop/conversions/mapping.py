@@ -124,6 +124,9 @@ class Conversion:
         of = ", ".join(f"{p!r} of shape {np.shape(leaf)}" for p, leaf in zip(rule.paths, given, strict=True))
         try:
             found = jnp.asarray(rule.change(*given))
+        except InvalidInput as error:
+            msg = f"{self.what}: what makes {path!r} of {of}: {error}"
+            raise InvalidInput(msg) from error
         except EqpropError:
             raise
         except Exception as error:

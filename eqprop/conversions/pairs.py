@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eqprop.arguments import flag, got, texts_of
+from eqprop.arguments import flag, got, name_of, texts_of
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.conversions.checkpoints import check_checkpoint
 from eqprop.conversions.mapping import Conversion, Rule, rules_of
@@ -45,7 +45,7 @@ def conversion(
         InvalidInput: naming the tensor that nothing makes, that is not used, that has another shape, or whose converted
             weights are not what the mapping makes.
     """
-    what = f"conversion {name!r}"
+    what = f"conversion {name_of(name, 'conversion')!r}"
     for label, model in (("source", source), ("target", target)):
         if not isinstance(model, Model):
             msg = f"{what}: {label} is {got(model)}; expected an eqprop.Model, as eqprop.flax.from_module makes one."

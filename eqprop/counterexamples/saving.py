@@ -10,11 +10,10 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from eqprop.arguments import got
+from eqprop.arguments import got, words_of
 from eqprop.errors import InvalidInput
 
 LONGEST_NAME = 80
@@ -28,9 +27,6 @@ MOST_IN_JSON = 4096
 
 CIRCUMSTANCES = ("seed", "claim", "versions")
 """What a file says besides what it is about: its name does not depend on these."""
-
-RECIPE = ("target", "subject", "pair", "property", "loss", "precision", "structure", "probe")
-"""What every counterexample file holds."""
 
 
 def folder_of(save: Any) -> Path | None:
@@ -55,7 +51,7 @@ def why_unwritable(folder: Path) -> str:
     try:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     except (OSError, ValueError) as error:
-        return _words(error)
+        return words_of(error)
     if not existing.is_dir():
         return f"{existing} is a file"
     return "" if os.access(existing, os.W_OK) else f"{existing} is read-only"
@@ -78,7 +74,7 @@ def saved(recipe: dict[str, Any], folder: Path | None) -> tuple[str, tuple[str, 
         if arrays:
             np.savez_compressed(file.with_suffix(ARRAYS), allow_pickle=False, **arrays)
     except (OSError, ValueError) as error:  # ValueError: a name that the file system has no bytes for
-        return "", (f"not saved: {file} cannot be written ({_words(error)})",)
+        return "", (f"not saved: {file} cannot be written ({words_of(error)})",)
     return str(file), ()
 
 
@@ -96,46 +92,6 @@ def _beside(recipe: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarra
     return {**recipe, "probe": probe}, arrays
 
 
-def _read_beside(recipe: dict[str, Any], file: Path) -> None:
-    """Put the arrays that lie beside a recipe into it."""
-    apart = [leaf for of_field in recipe["probe"].values() for leaf in of_field.values() if "npz" in leaf["values"]]
-    if apart:
-        with np.load(file, allow_pickle=False) as arrays:
-            for leaf in apart:
-                leaf["values"] = arrays[leaf["values"]["npz"]].tolist()
-
-
-def recipe_in(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a counterexample file holds, if it is one and whole.
-
-    Raises:
-        InvalidInput: where it cannot be read, is no such file, or lacks a part.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, TypeError) as error:
-        msg = f"the counterexample file {str(path)!r} cannot be read: {_words(error)}."
-        raise InvalidInput(msg) from error
-    except ValueError as error:
-        msg = f"{str(path)!r} is no counterexample file of eqprop, which are JSON in UTF-8."
-        raise InvalidInput(msg) from error
-    try:
-        recipe = json.loads(text)
-        missing = [key for key in RECIPE if key not in recipe]
-        if not missing:
-            _read_beside(recipe, Path(path).with_suffix(ARRAYS))
-        leaves = [] if missing else [leaf for of_field in recipe["probe"].values() for leaf in of_field.values()]
-        fits = all(np.size(leaf["values"]) == np.prod(leaf["shape"]) for leaf in leaves)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile) as error:
-        msg = f"{str(path)!r} is no counterexample file of eqprop ({type(error).__name__}: {error})."
-        raise InvalidInput(msg) from error
-    if missing or not fits:
-        why = f"it lacks {', '.join(missing)}" if missing else "a shape does not fit its values"
-        msg = f"{str(path)!r} is no counterexample file of eqprop: {why}."
-        raise InvalidInput(msg)
-    return recipe
-
-
 def copied(path: Path, folder: Path) -> Path:
     """Where a copy of a counterexample file, and of what lies beside it, was put.
 
@@ -148,7 +104,7 @@ def copied(path: Path, folder: Path) -> Path:
         for suffix in (".json", ARRAYS) if path.with_suffix(ARRAYS).is_file() else (".json",):
             copy.with_suffix(suffix).write_bytes(path.with_suffix(suffix).read_bytes())
     except OSError as error:
-        msg = f"{str(copy)!r} cannot be written: {_words(error)}."
+        msg = f"{str(copy)!r} cannot be written: {words_of(error)}."
         raise InvalidInput(msg) from error
     return copy
 
@@ -163,7 +119,3 @@ def slug(name: str) -> str:
     """A name as a part of a file's name that every file system takes: letters, digits, dots and hyphens of ASCII."""
     words = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")
     return words[:LONGEST_NAME] or "pair"
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

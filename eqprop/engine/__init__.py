@@ -41,6 +41,8 @@ from eqprop.engine.jaxprs import inner_programs as inner_programs
 from eqprop.engine.jaxprs import is_foreign as is_foreign
 from eqprop.engine.jaxprs import primitives as primitives
 from eqprop.engine.jaxprs import scan_counts as scan_counts
+from eqprop.engine.lengths import axis_in as axis_in
+from eqprop.engine.lengths import shape_of as shape_of
 from eqprop.engine.loops import repeated as repeated
 from eqprop.engine.loops import scanned as scanned
 from eqprop.engine.memory import Memory as Memory

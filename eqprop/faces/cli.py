@@ -8,15 +8,18 @@ JAX and hypothesis are imported by the commands, so that ``eqprop --help`` answe
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stdout, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from eqprop.arguments import short
+from eqprop.errors import EqpropError, InvalidInput
 from eqprop.faces.baseline_command import baseline
 from eqprop.faces.console import cpus, echo, jobs_of, writable
 from eqprop.faces.find_command import find
@@ -38,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A terminal without Unicode shows "?" for θ; it must not lose a counterexample to it.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    from eqprop.errors import EqpropError
-
     try:
+        _check_texts(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
     except NO_ARGUMENTS as error:
         echo(error.format_message())
@@ -55,8 +57,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code or 0)
 
 
+def _check_texts(arguments: Sequence[str]) -> None:
+    """Raise for what no file, no module and no name can be called: what the system has no bytes for.
+
+    Raises:
+        InvalidInput: naming the argument.
+    """
+    for text in arguments:
+        try:
+            usable = b"\0" not in os.fsencode(text)
+        except UnicodeEncodeError:
+            usable = False
+        if not usable:
+            msg = f"the argument {short(text)} has characters that no name can have; leave them out."
+            raise InvalidInput(msg)
+
+
 def _complain(message: str) -> int:
-    echo(f"eqprop: error: {message}", sys.stderr)
+    with suppress(InvalidInput):  # nobody can be told
+        echo(f"eqprop: error: {message}", sys.stderr)
     return 2
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from eqprop.arguments import words_of
+from eqprop.errors import InvalidInput
 from eqprop.results import NOTHING_KEPT, Applying, Report, failure_blocks
 
 if TYPE_CHECKING:
@@ -20,10 +23,33 @@ SLOW_TO_BUILD = 3.0
 
 
 def echo(text: str, stream: TextIO | None = None) -> None:
-    """A line, as it is: click.echo writes UTF-8 to a stream that says it is ASCII."""
-    out = stream or sys.stdout
-    out.write(f"{text}\n")
-    out.flush()
+    """A line, as it is: click.echo writes UTF-8 to a stream that says it is ASCII.
+
+    Whoever closed the output, or reads no more of it, wants no more; the exit code tells the rest.
+
+    Raises:
+        InvalidInput: where the output takes nothing: its disk is full.
+    """
+    out: TextIO | None = stream or sys.stdout
+    if out is None:
+        return
+    try:
+        out.write(f"{text}\n")
+        out.flush()
+    except BrokenPipeError:
+        _silence(out)
+    except OSError as error:
+        _silence(out)
+        msg = f"the output cannot be written: {words_of(error)}."
+        raise InvalidInput(msg) from error
+
+
+def _silence(out: TextIO) -> None:
+    """What could not be written would be tried again when Python ends, whose exit code that would be then."""
+    with suppress(OSError):  # a stream without a file
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, out.fileno())
+        os.close(null)
 
 
 def jobs_of(text: str) -> int | None:
@@ -43,7 +69,6 @@ def cpus() -> int:
 
 def tasks_of(targets: tuple[str, ...], match: str = "") -> tuple[list[SearchTask], bool]:
     """The tasks whose name contains a text, and whether a user's target took long to build."""
-    from eqprop.errors import InvalidInput
     from eqprop.runs import resolve_all
 
     start = time.perf_counter()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eqprop.arguments import got, short, words_of
 from eqprop.errors import InvalidInput
 from eqprop.faces.known import Known
 from eqprop.kept import BASELINE, LEDGER, KeptLedger, KnownFailure, baseline_in, ledger_in
@@ -32,6 +33,9 @@ KEYS: dict[str, type] = {
     "baseline": str,
 }
 """Keys of ``[tool.eqprop]`` and their types."""
+
+FILES = {"ledger": LEDGER, "baseline": BASELINE}
+"""Those that name a file."""
 
 OF_RUNS = (
     "profile",
@@ -124,28 +128,62 @@ class Project:
 
 
 def has_table(folder: Path) -> bool:
-    """Whether a folder's pyproject.toml speaks of eqprop."""
-    path = folder / "pyproject.toml"
-    return path.is_file() and "[tool.eqprop" in path.read_text(encoding="utf-8")
+    """Whether a folder's pyproject.toml speaks of eqprop.
+
+    Raises:
+        InvalidInput: where it cannot be read.
+    """
+    return _said(folder / "pyproject.toml") is not None
+
+
+def _said(path: Path) -> Any:
+    """``[tool.eqprop]`` of a file, however it is written; None where nothing there is called so."""
+    try:
+        text = path.read_bytes() if path.is_file() else b""
+        if b"eqprop" not in text:  # most projects' files are not read
+            return None
+        tool = tomllib.loads(text.decode("utf-8")).get("tool")
+    except OSError as error:
+        msg = f"{path} cannot be read: {words_of(error)}."
+        raise InvalidInput(msg) from error
+    except ValueError as error:  # no TOML, or no UTF-8
+        msg = f"{path} is no TOML in UTF-8: {error}."
+        raise InvalidInput(msg) from error
+    return tool.get("eqprop") if isinstance(tool, dict) else None
 
 
 def _table(path: Path) -> dict[str, Any]:
     """``[tool.eqprop]`` of a file, checked."""
-    if not has_table(path.parent):
+    table = _said(path)
+    if table is None:
         return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("eqprop", {})
-    except tomllib.TOMLDecodeError as error:
-        msg = f"{path}: {error}"
-        raise InvalidInput(msg) from error
-    for key, value in table.items():
-        whole = type(value) is int and KEYS.get(key) is float  # 60 says what 60.0 does
-        if key not in KEYS or not (whole or type(value) is KEYS[key]):
-            expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
-            msg = f"{path}, [tool.eqprop]: {key} = {value!r} is not expected; the keys are: {expected}."
-            raise InvalidInput(msg)
-    for cell, reason in table.get("known_failures", {}).items():
+    what = f"{path}, [tool.eqprop]"
+    if not isinstance(table, dict):
+        msg = f"{what} is {got(table)}; expected a table."
+        raise InvalidInput(msg)
+    checked: dict[str, Any] = {str(key): value for key, value in table.items()}
+    for key, value in checked.items():
+        _check_value(key, value, what)
+    for cell, reason in checked.get("known_failures", {}).items():
         if "::" not in cell or not isinstance(reason, str) or not reason:
             msg = f'{path}, [tool.eqprop.known_failures]: {cell!r} = {reason!r}; expected "pair::property" = "reason".'
             raise InvalidInput(msg)
-    return table
+    return checked
+
+
+def _check_value(key: str, value: Any, what: str) -> None:
+    whole = type(value) is int and KEYS.get(key) is float  # 60 says what 60.0 does
+    if key not in KEYS or not (whole or type(value) is KEYS[key]):
+        expected = ", ".join(f"{name} ({kind.__name__})" for name, kind in KEYS.items())
+        msg = f"{what}: {key} = {short(value)} is not expected; the keys are: {expected}."
+        raise InvalidInput(msg)
+    if isinstance(value, list) and not all(map(_printable, value)):
+        msg = f"{what}: {key} = {short(value)}; expected a list of texts."
+        raise InvalidInput(msg)
+    if key in FILES and not (_printable(value) and value.strip()):
+        msg = f"{what}: {key} = {short(value)}; expected the name of a file, as in {FILES[key]!r}."
+        raise InvalidInput(msg)
+
+
+def _printable(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()

@@ -57,7 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """Note whether ``--dist`` was given, before xdist turns ``-n 4`` into ``--dist load``."""
-    config.stash[FREE_TO_SCHEDULE] = getattr(config.option, "dist", "") == "no" and Settings.wanted(config)
+    try:
+        config.stash[FREE_TO_SCHEDULE] = getattr(config.option, "dist", "") == "no" and Settings.wanted(config)
+    except InvalidInput as error:
+        raise pytest.UsageError(str(error)) from error
     return (yield)
 
 

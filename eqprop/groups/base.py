@@ -12,7 +12,7 @@ import numpy as np
 from jax.dtypes import float0
 from jaxtyping import Array, Float, Int, Shaped
 
-from eqprop.arguments import whole_number
+from eqprop.arguments import short, whole_number
 from eqprop.engine import value_and_derivative
 from eqprop.errors import InvalidInput
 
@@ -185,6 +185,9 @@ def resting(element: Element, velocity: Element = None) -> Element:
 
 def involutions(group: Group) -> list[Element]:
     """The simple elements that are their own inverses: transpositions, signs, mirrors. Simplest first."""
+    if not isinstance(group, Group):
+        msg = f"involutions: got {short(group)}; expected a Group such as groups.Permutation(3)."
+        raise InvalidInput(msg)
     identity = jax.tree.map(np.asarray, group.identity())
 
     def is_identity(element: Element) -> bool:

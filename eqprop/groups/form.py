@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from eqprop.arguments import as_index, got
+from eqprop.arguments import as_index, got, short
 from eqprop.engine import Tree, explained
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Element, Group, LieGroup, resting
@@ -29,6 +29,9 @@ def check_form(group: Group) -> None:
         InvalidInput: naming the group and the method, where it raises, cannot be traced by JAX, gives something else
             than elements (or algebra elements), or draws from elsewhere than its generator.
     """
+    if not isinstance(group, Group):
+        msg = f"check_form: got {short(group)}; expected a Group such as groups.Scaling(3)."
+        raise InvalidInput(msg)
     if group.size is not None and as_index(group.size) is None:
         msg = f"{group!r}: size is {got(group.size)}; expected the length of the axis that act acts on, or None."
         raise InvalidInput(msg)

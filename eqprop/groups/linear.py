@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from eqprop.engine import inverse_matrix, scanned
+from eqprop.engine import axis_in, inverse_matrix, scanned, shape_of
+from eqprop.errors import InvalidInput
 from eqprop.groups.base import Element, LieGroup, Matrix, SizedGroup, Tensor
 
 FARTHEST_CONDITION = 1e6
@@ -26,7 +27,16 @@ def multiply_along(matrix: Shaped[Array | np.ndarray, "rows columns"], array: Te
         matrix: shape (rows, columns).
         array: with ``columns`` entries along the axis.
         axis: which has ``rows`` entries afterwards.
+
+    Raises:
+        InvalidInput: for what is no array, an axis that it has not, or a matrix of other columns.
     """
+    lengths = shape_of(array, "groups.multiply_along: the array")
+    axis = axis_in(lengths, axis, "groups.multiply_along: the axis is")
+    shape = shape_of(matrix, "groups.multiply_along: the matrix")
+    if len(shape) != 2 or shape[1] != lengths[axis]:
+        msg = f"groups.multiply_along: the matrix has the shape {shape}; expected {lengths[axis]} columns."
+        raise InvalidInput(msg)
     return jnp.moveaxis(jnp.tensordot(matrix, array, axes=((1,), (axis,))), 0, axis)
 
 

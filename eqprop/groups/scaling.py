@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from eqprop.arguments import one_of
+from eqprop.engine import axis_in, shape_of
+from eqprop.errors import InvalidInput
 from eqprop.groups.base import Element, LieGroup, SizedGroup, Tensor, Vector
 
 Pairs = Float[Array | np.ndarray, "n 2"]
@@ -27,10 +29,16 @@ def along(vector: Shaped[Array | np.ndarray, " units"], array: Tensor, axis: int
         vector: shape (units,).
         array: with as many entries along the axis.
         axis: of the units.
+
+    Raises:
+        InvalidInput: for what is no array, an axis that it has not, or a vector of another length.
     """
-    shape = [1] * array.ndim
-    shape[axis] = array.shape[axis]
-    return jnp.reshape(vector, shape)
+    lengths = shape_of(array, "groups.along: the array")
+    axis = axis_in(lengths, axis, "groups.along: the axis is")
+    if shape_of(vector, "groups.along: the vector") != (lengths[axis],):
+        msg = f"groups.along: the vector has the shape {np.shape(vector)}; expected {(lengths[axis],)}."
+        raise InvalidInput(msg)
+    return jnp.reshape(vector, [size if at == axis else 1 for at, size in enumerate(lengths)])
 
 
 def unit_vectors(size: int) -> Iterable[Vector]:

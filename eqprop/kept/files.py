@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eqprop.arguments import got, short
+from eqprop.arguments import got, short, words_of
 from eqprop.errors import InvalidInput
 
 FORMAT = 1
@@ -27,9 +27,9 @@ def record_in(path: Path, what: str, remedy: str) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"{what} {str(path)!r} cannot be read: {error.strerror or error}; {remedy}."
+        msg = f"{what} {str(path)!r} cannot be read: {words_of(error)}; {remedy}."
         raise InvalidInput(msg) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{what} {str(path)!r} is no JSON in UTF-8 ({error}); {remedy}."
         raise InvalidInput(msg) from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:  # pyright: ignore[reportUnknownMemberType]
@@ -52,6 +52,6 @@ def written_to(path: Path, text: str, what: str) -> None:
     """
     try:
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        msg = f"{what} {str(path)!r} cannot be written: {error.strerror or error}."
+    except (OSError, ValueError) as error:
+        msg = f"{what} {str(path)!r} cannot be written: {words_of(error)}."
         raise InvalidInput(msg) from error

@@ -14,10 +14,12 @@ from eqprop.claims import Outputs, Pair, Params
 from eqprop.engine import Array, Tree, leaf_paths
 from eqprop.groups import Element
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug, with_leaf
+from eqprop.mutants.checking import checked
 
 LeafRule = Callable[[Pair, Tree, Tree, str], Tree]
 
 
+@checked
 def acting_otherwise(path: str, rule: LeafRule) -> Change:
     """K with another result for the tensors that a glob pattern matches.
 
@@ -44,6 +46,7 @@ def acting_otherwise(path: str, rule: LeafRule) -> Change:
     return change
 
 
+@checked
 def forgets(path: str, *, name: str = "") -> Mutant:
     """K leaves the tensors of this path where they are. The group laws still hold."""
     return Mutant(
@@ -54,6 +57,7 @@ def forgets(path: str, *, name: str = "") -> Mutant:
     )
 
 
+@checked
 def forgets_part(path: str, *, name: str = "") -> Mutant:
     """K leaves the first entries along the first axis of these tensors where they are.
 
@@ -69,6 +73,7 @@ def forgets_part(path: str, *, name: str = "") -> Mutant:
     )
 
 
+@checked
 def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
     """K moves the tensors of this path too far: K θ + relative·(K θ − θ), so that what K leaves alone stays exact.
 
@@ -86,6 +91,7 @@ def slips(path: str, relative: float = 1e-9, *, name: str = "") -> Mutant:
     return Mutant(name or f"slips-in-{slug(path)}", 0, why, acting_otherwise(path, rule))
 
 
+@checked
 def misapplies(path: str, twist: Callable[[Tree, Tree], Tree], *, name: str, why: str) -> Mutant:
     """K moves the tensors of this path by another element: ``twist(group, element)``.
 
@@ -103,6 +109,7 @@ def misapplies(path: str, twist: Callable[[Tree, Tree], Tree], *, name: str, why
     return Mutant(name, 0, why, acting_otherwise(path, rule))
 
 
+@checked
 def wrong_inverse(path: str, *, name: str = "") -> Mutant:
     """K moves the tensors of this path by g⁻¹ in place of g. No defect for groups of involutions (Sign)."""
     return misapplies(
@@ -113,6 +120,7 @@ def wrong_inverse(path: str, *, name: str = "") -> Mutant:
     )
 
 
+@checked
 def wrong_power(path: str, exponent: float = 2.0, *, name: str = "") -> Mutant:
     """K moves the tensors of this path by g^exponent; for groups with real powers (Scaling).
 
@@ -129,6 +137,7 @@ def wrong_power(path: str, exponent: float = 2.0, *, name: str = "") -> Mutant:
     )
 
 
+@checked
 def wrong_axis(path: str, *, name: str = "") -> Mutant:
     """K acts on the other axis of the square matrix of this path; other shapes cannot carry the defect."""
 
@@ -146,6 +155,7 @@ def wrong_axis(path: str, *, name: str = "") -> Mutant:
     return Mutant(name or f"wrong-axis-of-{slug(path)}", 0, f"K acts on the other axis of {path}", change)
 
 
+@checked
 def misapplies_to_outputs(twist: Callable[[Tree, Tree], Tree], *, name: str, why: str) -> Mutant:
     """T moves the outputs by another element: ``twist(group, element)``. Symmetries cannot carry the defect.
 

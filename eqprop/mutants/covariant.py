@@ -16,17 +16,20 @@ import jax.numpy as jnp
 from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import Array, Tree, double_vjp, is_floating, with_backward, with_derivative
 from eqprop.mutants.base import Mutant
+from eqprop.mutants.checking import checked
 from eqprop.mutants.derivatives import entering_through, leaving_through
 from eqprop.mutants.mixed import turns_sensitivity
 from eqprop.properties import straight_model
 
 
+@checked
 def scales_all(delta: float = 1e-3, *, name: str = "scales-all-gradients") -> Mutant:
     """A custom backward rule multiplies all gradients by 1 + δ, as a mean does that is taken twice."""
     operation = with_backward(lambda _, cotangent: cotangent * (1 + delta))
     return Mutant(name, 1, f"a custom backward rule scales every gradient by 1 + {delta:g}", leaving_through(operation))
 
 
+@checked
 def scales_apart(delta: float = 1e-3, *, name: str = "scales-tensors-apart") -> Mutant:
     """The derivative in each tensor is multiplied by a factor of its own, from 1 + δ/n to 1 + δ for the n tensors."""
 
@@ -36,6 +39,7 @@ def scales_apart(delta: float = 1e-3, *, name: str = "scales-tensors-apart") -> 
     return Mutant(name, 1, "the derivative in each tensor is scaled by a factor of its own", in_each_tensor(operation))
 
 
+@checked
 def masks_small(*, name: str = "masks-small-entries") -> Mutant:
     """The derivative is dropped where a number is smaller than its tensor's mean size, and halved in a single number.
 
@@ -50,6 +54,7 @@ def masks_small(*, name: str = "masks-small-entries") -> Mutant:
     return Mutant(name, 1, "the derivative in numbers below the mean size of their tensor is dropped", change)
 
 
+@checked
 def scales_cotangent_of_inputs(delta: float = 1e-3, *, name: str = "scales-cotangent-of-inputs") -> Mutant:
     """A custom backward rule hands a wrong cotangent to what the inputs come from.
 
@@ -71,6 +76,7 @@ def scales_cotangent_of_inputs(delta: float = 1e-3, *, name: str = "scales-cotan
     return Mutant(name, 1, f"a custom backward rule scales the cotangent of the inputs by 1 + {delta:g}", change)
 
 
+@checked
 def turns_gradient(delta: float = 1e-2, *, name: str = "turns-gradient") -> Mutant:
     """Value and gradient exact; the gradient's derivative is H + δ ∇L θᵀ, which is symmetric for a single number only.
 
@@ -96,6 +102,7 @@ def turns_gradient(delta: float = 1e-2, *, name: str = "turns-gradient") -> Muta
 _turned = with_derivative(lambda _, t, excess: t * (1 + excess - jax.lax.stop_gradient(excess)))
 
 
+@checked
 def scales_second_derivative(delta: float = 1e-2, *, name: str = "scales-second-derivatives") -> Mutant:
     """Value and first derivative exact; the second derivative of the outputs is multiplied by 1 + δ.
 

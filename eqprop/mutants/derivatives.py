@@ -13,10 +13,12 @@ import numpy as np
 from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import Array, Tree, leaf_paths, with_backward, with_derivative
 from eqprop.mutants.base import Change, Mutant, float_paths, leaf_at, slug
+from eqprop.mutants.checking import checked
 
 Operation = Callable[[Tree], Tree]
 
 
+@checked
 def entering_through(path: str, operation: Operation) -> Change:
     """The model with an operation on the tensors of this path where they enter its forward pass.
 
@@ -41,6 +43,7 @@ def entering_through(path: str, operation: Operation) -> Change:
     return change
 
 
+@checked
 def leaving_through(operation: Operation) -> Change:
     """The model with an operation on every output, where it leaves the forward pass."""
 
@@ -53,6 +56,7 @@ def leaving_through(operation: Operation) -> Change:
     return change
 
 
+@checked
 def scaled_outputs(delta: float = 1e-3, *, name: str = "scales-gradient-of-outputs") -> Mutant:
     """The derivative of the outputs is multiplied by 1 + δ·r, entry by entry.
 
@@ -63,12 +67,14 @@ def scaled_outputs(delta: float = 1e-3, *, name: str = "scales-gradient-of-outpu
     return Mutant(name, 1, why, leaving_through(operation))
 
 
+@checked
 def bent_outputs(delta: float = 1e-2, *, name: str = "bends-outputs") -> Mutant:
     """Outputs and first derivative exact; the second derivative has δ·r times a product of first ones too much."""
     why = "value and gradient are exact, the second derivative of the outputs is not"
     return Mutant(name, 2, why, leaving_through(with_derivative(_bent(delta))))
 
 
+@checked
 def stopped(path: str, *, name: str = "") -> Mutant:
     """No gradient reaches the tensors of this path.
 
@@ -78,6 +84,7 @@ def stopped(path: str, *, name: str = "") -> Mutant:
     return Mutant(name or f"stops-{slug(path)}", 1, why, entering_through(path, jax.lax.stop_gradient))
 
 
+@checked
 def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
     """The derivative is multiplied by 1 + δ·r, with r from 1/n to 1 over the n entries of the tensor.
 
@@ -96,6 +103,7 @@ def scaled_gradient(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
     )
 
 
+@checked
 def leaks_into(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
     """The outputs have a derivative δ in each number of a tensor that they do not depend on; their values are exact.
 
@@ -122,6 +130,7 @@ def leaks_into(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
     return Mutant(name or f"leaks-into-{slug(path)}", 1, f"a gradient reaches {path}, on which nothing depends", change)
 
 
+@checked
 def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
     """The derivative of w + ½δ·r·w² behind the value w, as a straight-through estimator has; r as before.
 
@@ -143,6 +152,7 @@ def straight_through(path: str, delta: float = 1e-2, *, alike: bool = False, nam
     return Mutant(named, 1, why, entering_through(path, with_derivative(derivative)))
 
 
+@checked
 def second_derivative(path: str, delta: float = 1e-2, *, alike: bool = False, name: str = "") -> Mutant:
     """Value and first derivative exact; the second derivative of each entry is δ·r in place of 0 (``alike``: r = 1).
 
@@ -157,6 +167,7 @@ def second_derivative(path: str, delta: float = 1e-2, *, alike: bool = False, na
     return Mutant(named, 2, why, entering_through(path, with_derivative(_bent(delta, alike=alike))))
 
 
+@checked
 def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutant:
     """Value, first and second derivative exact; the third derivative of each entry is δ·r in place of 0.
 
@@ -173,6 +184,7 @@ def third_derivative(path: str, delta: float = 1e-1, *, name: str = "") -> Mutan
     return Mutant(name or f"twists-{slug(path)}", 3, why, entering_through(path, with_derivative(derivative)))
 
 
+@checked
 def backward_drops_term(path: str, *, name: str = "") -> Mutant:
     """A reverse-only rule (``jax.custom_vjp``) that drops the first entry's term."""
 
@@ -183,6 +195,7 @@ def backward_drops_term(path: str, *, name: str = "") -> Mutant:
     return Mutant(name or f"backward-drops-{slug(path)}", 1, why, entering_through(path, with_backward(derivative)))
 
 
+@checked
 def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant:
     """As ``scaled_gradient``, in a reverse-only rule.
 
@@ -199,6 +212,7 @@ def backward_scales(path: str, delta: float = 1e-3, *, name: str = "") -> Mutant
     return Mutant(name or f"backward-scales-{slug(path)}", 1, why, entering_through(path, with_backward(derivative)))
 
 
+@checked
 def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     """As ``straight_through``, in a reverse-only rule.
 
@@ -216,6 +230,7 @@ def backward_straight_through(path: str, delta: float = 1e-2, *, name: str = "")
     return Mutant(named, 1, why, entering_through(path, with_backward(derivative)))
 
 
+@checked
 def backward_bends(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     """As ``second_derivative``, in a reverse-only rule.
 

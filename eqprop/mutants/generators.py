@@ -12,9 +12,11 @@ from eqprop.claims import Pair, Params
 from eqprop.engine import Array, Tree, is_floating, with_derivative
 from eqprop.groups import Element, LieGroup
 from eqprop.mutants.base import Mutant
+from eqprop.mutants.checking import checked
 from eqprop.properties.traits import action_traits_of, traits_of
 
 
+@checked
 def slides_along_orbit(delta: float = 0.5, *, name: str = "slides-along-orbit") -> Mutant:
     """K is exact, its derivative in the element is k_ξ (1 + δq) with q = ‖θ‖²/(1 + ‖θ‖²).
 
@@ -47,6 +49,7 @@ def _faster(_: Tree, tangent: Array, excess: Array) -> Array:
 _slid = with_derivative(_faster)
 
 
+@checked
 def claims_isometry(*, name: str = "claims-isometry") -> Mutant:
     """The transformation says that DK DKᵀ = 1, and it is not."""
 
@@ -58,6 +61,7 @@ def claims_isometry(*, name: str = "claims-isometry") -> Mutant:
     return Mutant(name, 2, "the transformation declares an isometry that is none", change)
 
 
+@checked
 def misstates_charge(*, name: str = "misstates-charge") -> Mutant:
     """The declared charge lacks its factor ½. Where none is declared, or there is none, there is no such defect."""
 

@@ -13,8 +13,10 @@ import jax.numpy as jnp
 from eqprop.claims import Inputs, Outputs, Pair, Params
 from eqprop.engine import Array, Tree, is_floating, with_derivative
 from eqprop.mutants.base import Mutant, float_paths, leaf_at, slug
+from eqprop.mutants.checking import checked
 
 
+@checked
 def turns_sensitivity(delta: float = 1e-2, *, name: str = "turns-sensitivities") -> Mutant:
     """∂f/∂x is exact, and its derivative in θ has δ ∂f/∂x θᵀ too much; ∂f/∂θ and its derivative in x are right.
 
@@ -42,6 +44,7 @@ def turns_sensitivity(delta: float = 1e-2, *, name: str = "turns-sensitivities")
     return Mutant(name, 2, why, change)
 
 
+@checked
 def mixes_logarithm(path: str, delta: float = 1e-2, *, name: str = "") -> Mutant:
     """The outputs have δ Σ(log|w| − its value)·Σ(x − its value) too much: 0, with derivative 0, in θ and in x.
 

@@ -9,6 +9,7 @@ from eqprop.engine import Array
 from eqprop.groups import Element
 from eqprop.mutants.actions import acting_otherwise, forgets, slips
 from eqprop.mutants.base import Mutant, leaf_at, slug
+from eqprop.mutants.checking import checked
 from eqprop.mutants.derivatives import (
     backward_bends,
     backward_drops_term,
@@ -22,6 +23,7 @@ from eqprop.mutants.derivatives import (
 )
 
 
+@checked
 def usual(first: str, second: str = "", *, finite: bool = False) -> tuple[Mutant, ...]:
     """A forgotten tensor, a slip of 1e-9, and wrong first and second derivatives in forward and in reverse rules.
 
@@ -43,6 +45,7 @@ def usual(first: str, second: str = "", *, finite: bool = False) -> tuple[Mutant
     return (forgets(second), slips(first), *wrong, second_derivative(first), backward_bends(second))
 
 
+@checked
 def usual_of_shifts(path: str) -> tuple[Mutant, ...]:
     """Likewise for W + a 1ᵀ, the same added to all units along the last axis of one tensor.
 

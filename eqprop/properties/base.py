@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import jax
 import jax.numpy as jnp
 
-from eqprop.arguments import function_of, got, kebab_case, whole_number
+from eqprop.arguments import function_of, got, kebab_case, short, whole_number
 from eqprop.claims import Pair
 from eqprop.engine import Array, Leaves, Tree, leaf_paths, norm
 from eqprop.errors import InvalidInput
@@ -205,6 +205,10 @@ def irregular(theta: Tree, unit: float = 0.0) -> Tree:
     return jax.tree.unflatten(treedef, found)
 
 
+def _is_field(name: object) -> bool:
+    return isinstance(name, str) and name in PROBED
+
+
 @dataclass(frozen=True, eq=False)
 class Property:
     """One prediction of the theory.
@@ -259,7 +263,7 @@ class Property:
             if isinstance(values, str) or not isinstance(values, Collection):
                 msg = f"{what}: {field} is {got(values)}; expected several, as in a tuple or a set."
                 raise InvalidInput(msg)
-        unknown = sorted(str(field) for field in self.needs if field not in PROBED)
+        unknown = sorted(name if isinstance(name, str) else short(name) for name in self.needs if not _is_field(name))
         if unknown:
             msg = f"{what}: needs names {', '.join(unknown)}; the fields of a probe are: {', '.join(sorted(PROBED))}."
             raise InvalidInput(msg)

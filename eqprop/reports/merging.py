@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from eqprop.arguments import words_of
 from eqprop.errors import InvalidInput
 from eqprop.reports.sharding import Shard
 from eqprop.results import Applying, Ledger, Report
@@ -24,9 +25,9 @@ def report_in(path: Path) -> Report:
         record: Any = json.loads(path.read_text(encoding="utf-8"))
         return Report.from_record(record)
     except OSError as error:
-        msg = f"the report {str(path)!r} cannot be read: {error.strerror or error}."
+        msg = f"the report {str(path)!r} cannot be read: {words_of(error)}."
         raise InvalidInput(msg) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         msg = f"{str(path)!r} is no report of eqprop, as `eqprop verify --report json=FILE` writes them ({error!r})."
         raise InvalidInput(msg) from error
 

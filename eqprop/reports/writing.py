@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from eqprop.arguments import short
+from eqprop.arguments import short, words_of
 from eqprop.errors import InvalidInput
 from eqprop.reports.annotations import github_annotations
 from eqprop.reports.junit import junit
@@ -53,6 +53,6 @@ def write(report: Report, wanted: Iterable[tuple[str, str]], echo: Callable[[str
         try:
             with Path(file).open("a" if kind == "markdown" else "w", encoding="utf-8") as out:
                 out.write(text if text.endswith("\n") else f"{text}\n")
-        except OSError as error:
-            msg = f"the report {file!r} cannot be written: {error.strerror or error}."
+        except (OSError, ValueError) as error:  # ValueError: a name that the file system has no bytes for
+            msg = f"the report {short(file)} cannot be written: {words_of(error)}."
             raise InvalidInput(msg) from error

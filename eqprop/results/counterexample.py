@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from eqprop.results.records import Record
+from eqprop.results.records import Record, check_fields
 
 WIDTH = 98
 """Of the lines that are wrapped."""
@@ -76,6 +76,7 @@ class Counterexample:
     @classmethod
     def from_record(cls, record: Record) -> Counterexample:
         """The counterexample that ``to_record`` wrote, also after a detour through JSON."""
+        check_fields(cls, record)
         fields: Record = {**record, "index": tuple(record["index"]), "notes": tuple(record["notes"])}
         return cls(**fields)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from eqprop.results.codes import code_of
 from eqprop.results.failures import failure_blocks
-from eqprop.results.records import Record
+from eqprop.results.records import Record, check_fields
 from eqprop.results.verdict import Outcome, Verdict
 
 
@@ -102,6 +102,7 @@ class Report:
     @classmethod
     def from_record(cls, record: Record) -> Report:
         """The report that ``to_record`` wrote."""
+        check_fields(cls, record)
         return cls(
             verdicts=tuple(Verdict.from_record(v) for v in record["verdicts"]),
             seed=record["seed"],

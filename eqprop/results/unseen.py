@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eqprop.results.records import Record
+from eqprop.results.records import Record, check_fields
 
 MOST_NAMED = 4
 
@@ -47,6 +47,7 @@ class Unseen:
     @classmethod
     def from_record(cls, record: Record) -> Unseen:
         """What ``dataclasses.asdict`` made of it."""
+        check_fields(cls, record)
         return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"], record.get("unknown", ""))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from eqprop.results.counterexample import Counterexample
-from eqprop.results.records import Record
+from eqprop.results.records import Record, check_fields
 from eqprop.results.unseen import Unseen
 
 
@@ -138,12 +138,13 @@ class Verdict:
     def from_record(cls, record: Record) -> Verdict:
         """The verdict that ``to_record`` wrote."""
         fields: Record = {key: float("nan") if value is None else value for key, value in record.items()}
+        check_fields(cls, fields)
         order = fields.pop("order")
         fields.pop("code", None)  # a report's: it follows from the rest
         shrunk = record["counterexample"]
         fields |= {
-            "pair": PairName(record["pair"]),
-            "property": PropertyName(record["property"], order),
+            "pair": PairName(str(record["pair"])),
+            "property": PropertyName(str(record["property"]), int(order)),
             "outcome": Outcome(record["outcome"]),
             "by_jax": tuple(record.get("by_jax", ())),
             "counterexample": Counterexample.from_record(shrunk) if shrunk else None,
@@ -156,6 +157,7 @@ class Verdict:
 def _series(record: Record | None) -> Series | None:
     if record is None:
         return None
+    check_fields(Series, record)
     return Series(record["name"], tuple(record["found"]), tuple(record["predicted"]))
 
 

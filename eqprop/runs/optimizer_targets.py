@@ -28,7 +28,7 @@ def found(optimizer: Any) -> tuple[Any, str, str]:
             value = value()
         except InvalidInput:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             msg = (
                 f"optimizer {optimizer!r}: calling it raised {type(error).__name__}: {error}; expected an optimiser, "
                 "or a function without arguments that makes one."

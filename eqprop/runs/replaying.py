@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
-from eqprop.arguments import got, one_of, short, suggestion
+from eqprop.arguments import got, one_of, short, suggestion, text_of
 from eqprop.claims import Pair
 from eqprop.counterexamples import by_path, counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches, unexpected
@@ -84,6 +84,7 @@ def _single(target: str, name: str) -> SearchTask:
     if not isinstance(target, str):
         msg = f"load: target is {got(target)}; expected the name of a catalog entry, or 'package.module:attribute'."
         raise InvalidInput(msg)
+    text_of(name, "load: name", example="'my-mlp'")
     known = {task.name: task for task in targets.resolve(target)}
     if name in known:
         return known[name]

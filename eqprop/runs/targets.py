@@ -211,7 +211,10 @@ def _entry(name: str, target: str) -> SearchTask:
 def _module_of_file(name: str) -> str:
     """The dotted name of a file or a module of the current folder; empty where there is none."""
     path = Path(name if name.endswith(".py") else f"{name.replace('.', os.sep)}.py")
-    return ".".join(path.with_suffix("").parts) if path.is_file() else ""
+    try:
+        return ".".join(path.with_suffix("").parts) if path.is_file() else ""
+    except (OSError, ValueError):  # no file system has such a name
+        return ""
 
 
 def _imported(module: str, what: str, attribute: str) -> Any:

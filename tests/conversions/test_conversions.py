@@ -68,7 +68,10 @@ def test_it_is_said_whether_the_checkpoint_or_the_mapping_is_to_blame():
             r"the source 'torch-linear' has no tensor 'fc.bia'. Did you mean fc.bias",
         ),
         ({**DENSE, "Dense_0/bias": 3}, r"\['Dense_0/bias'\] is 3 \(int\); expected a path of the source"),
-        ({**DENSE, "Dense_0/bias": (fused(1), "fc.bias")}, "what makes 'Dense_0/bias' of 'fc.bias' .* raised"),
+        (
+            {**DENSE, "Dense_0/bias": (fused(1), "fc.bias")},
+            "'Dense_0/bias' of 'fc.bias' .*: fused: the axis is 1;",
+        ),
         ([], "expected a mapping such as"),
     ],
     ids=["missing", "unused", "no such target", "no such source", "no rule", "a function that raises", "no mapping"],

@@ -16,7 +16,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.counterexamples import saving
-from eqprop.counterexamples.saving import RECIPE
+from eqprop.counterexamples.reading import TEXTS
 from eqprop.evaluation import Program
 from eqprop.results import Answer, Outcome
 from eqprop.runs import replay, replaying
@@ -133,7 +133,10 @@ def assert_cannot_run(file: Path, reason: str) -> None:
         ("no json", "is no counterexample file of eqprop"),
         ("{}", "is no counterexample file of eqprop"),
         ('{"target": "", "probe": {}}', "is no counterexample file of eqprop: it lacks subject, pair, property"),
-        (json.dumps({**dict.fromkeys(RECIPE, ""), "probe": {}, "pair": "net"}), "was passed as a Python object"),
+        (
+            json.dumps({**dict.fromkeys((*TEXTS, "probe"), ""), "probe": {}, "pair": "net"}),
+            "was passed as a Python object",
+        ),
     ],
 )
 def test_a_file_that_is_no_counterexample_is_refused(text, message, tmp_path):
