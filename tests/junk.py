@@ -55,10 +55,10 @@ def itself() -> list[Any]:
 
 
 TEXTS = ["a\0b", "\ud800", "θ", "x" * 300, "a\nb", "*", "a (b", ":", "catalog:", "noether", "w", "halves", "0x1", "１"]
-ARRAYS: list[Any] = [np.int64(1), np.float32(2), np.True_, np.ones(2), np.ones(0), np.ones((2, 3)), np.array(3), 1j]
-ARRAYS += [np.array(["a"]), np.array([None, 1], dtype=object), np.ones(2) * 1j, np.datetime64("2020-01-01")]
-OBJECTS: list[Any] = [groups.Sign, groups.Sign(3), groups.Scaling(3), print, len, int, dict, sys, Path("/nowhere"), ...]
-OBJECTS += [lambda: None, lambda *a, **k: a, [[1], [1, 2]], itself(), range(3), st.integers(), frozenset({1}), object()]
+arrays: list[Any] = [np.int64(1), np.float32(2), np.True_, np.ones(2), np.ones(0), np.ones((2, 3)), np.array(3), 1j]
+arrays += [np.array(["a"]), np.array([None, 1], dtype=object), np.ones(2) * 1j, np.datetime64("2020-01-01")]
+objects: list[Any] = [groups.Sign, groups.Sign(3), groups.Scaling(3), print, len, int, dict, sys, Path("/nowhere"), ...]
+objects += [lambda: None, lambda *a, **k: a, [[1], [1, 2]], itself(), range(3), st.integers(), frozenset({1}), object()]
 
 PLAIN = st.one_of(
     st.none(),
@@ -69,11 +69,11 @@ PLAIN = st.one_of(
     st.text(max_size=4),
     st.sampled_from(TEXTS),
     st.binary(max_size=3),
-    st.sampled_from(ARRAYS),
+    st.sampled_from(arrays),
     st.builds(lambda: jnp.ones(2)),
     st.builds(Hostile),
     st.builds(Compliant),
-    st.sampled_from(OBJECTS),
+    st.sampled_from(objects),
 )
 KEYS = st.one_of(st.sampled_from("wbv"), st.text(max_size=2), st.integers(0, 2), st.none())
 JUNK: st.SearchStrategy[Any] = st.recursive(

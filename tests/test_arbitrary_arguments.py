@@ -20,8 +20,8 @@ from eqprop.properties.base import part
 from eqprop.search import simplest
 from tests.junk import JUNK, said_of
 
-PARAMS = {"b": np.ones(3), "b2": np.ones(3), "c": np.ones(2), "s": np.ones((2, 2)), "v": np.ones((3, 2))}
-PARAMS |= {"w": np.ones((2, 3))}
+SHAPES = {"b": 3, "b2": 3, "c": 2, "s": (2, 2), "v": (3, 2), "w": (2, 3)}
+PARAMS = {path: np.ones(shape) for path, shape in SHAPES.items()}
 SCALING = groups.Scaling(3)
 WRITES: Any = {"w": 1, "b": 0}
 READS: Any = {"v": 0}
@@ -89,9 +89,9 @@ def sides(point: Any) -> Any:
     return (part(("a",), jnp.ones(2), jnp.ones(2)),)
 
 
-OF_RUNS: dict[str, Any] = {"seed": 0, "precision": "float64", "save": None, "optimizer": None, "max_time": None}
-OF_RUNS |= {"profile": "quick", "evaluator": "auto", "max_architectures": 1, "probes": 1, "unseen": False}
-OF_RUNS |= {"properties": ["equivariance"]}
+of_runs: dict[str, Any] = {"seed": 0, "precision": "float64", "save": None, "optimizer": None, "max_time": None}
+of_runs |= {"profile": "quick", "evaluator": "auto", "max_architectures": 1, "probes": 1, "unseen": False}
+of_runs |= {"properties": ["equivariance"]}
 ABOUT = dict.fromkeys(("action", "generator", "charge", "hessian", "hypotheses", "pitfalls", "reference"), "")
 NUMBERS = {"params": PARAMS, "inputs": np.ones((4, 2)), "element": np.ones(3)}
 
@@ -107,9 +107,9 @@ CALLS = [
     a(eqprop.find, MODEL, declared=None, seed=0, prove=False, profile="quick"),
     a(eqprop.inspect, MODEL),
     a(eqprop.load, "catalog:spin-glass-flip", name="", structure=""),
-    a(eqprop.parametrize, PAIR, **OF_RUNS),
-    a(eqprop.run, PAIR, on_progress=print, **OF_RUNS),
-    a(eqprop.verify, PAIR, **OF_RUNS),
+    a(eqprop.parametrize, PAIR, **of_runs),
+    a(eqprop.run, PAIR, on_progress=print, **of_runs),
+    a(eqprop.verify, PAIR, **of_runs),
     a(properties.Property, "own", 1, "s", "f", sides, {"params"}, hypotheses=(), rests_on=(), costly=False),
     a(properties.by_name, "noether"),
     a(registry.Entry, "n", st.just(PAIR), statement="", mutants=(), control="", origin="", **ABOUT),
@@ -125,6 +125,7 @@ CALLS = [
     a(actions.exchanged, ("w",), ("s",), name="a", then=moved),
     a(actions.factor_swap, 3, {"b": ("b2", 0)}, name="a", then=moved),
     a(actions.half_periods, 3, bias="b", reads=READS, half_period=1.0, name="a", then=moved),
+    a(actions.joint_shift, 3, {1.0: {"b": 0}, -1.0: {"b2": 0}}, name="a", then=moved),
     a(actions.glu, 3, up=WRITES, down=READS, gate=None, group=None, name="a", then=moved),
     a(actions.hidden_units, SCALING, writes=WRITES, reads=READS, power=1, name="a", then=moved),
     a(actions.low_rank, 3, writes=WRITES, reads=READS, group=None, name="a", then=moved),
@@ -278,7 +279,7 @@ def judged(place: str, junk: Any) -> None:
     reports: list[eqprop.Report] = []
 
     def run() -> None:
-        reports.append(eqprop.run(PLACES[place](junk), **{**OF_RUNS, "properties": ["equivariance", "noether"]}))
+        reports.append(eqprop.run(PLACES[place](junk), **{**of_runs, "properties": ["equivariance", "noether"]}))
 
     said_of(run)
     for verdict in reports[0].verdicts if reports else ():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import jax
@@ -13,7 +11,7 @@ import jax.numpy as jnp
 from eqprop.actions.axes import Axes, unfolded
 from eqprop.actions.moves import Move, moves
 from eqprop.actions.parts import parts
-from eqprop.arguments import short, whole_number
+from eqprop.arguments import call_of, is_finite, short, whole_number
 from eqprop.claims import Params, Transformation
 from eqprop.engine import leaf_paths
 from eqprop.errors import InvalidInput
@@ -33,9 +31,9 @@ def joint_shift(width: int, shifts: Mapping[float, Axes], *, name: str = "joint-
     Raises:
         InvalidInput: without any tensor, or for a c that is no finite number; as ``hidden_units`` at the first use.
     """
-    where = f"joint_shift({name!r})"
+    where = call_of("joint_shift", name)
     width = whole_number(width, f"{where}: width is")
-    if not isinstance(shifts, Mapping) or not all(map(_finite, shifts)):
+    if not isinstance(shifts, Mapping) or not all(map(is_finite, shifts)):
         msg = f"{where}: shifts is {short(shifts)}; expected numbers → tensors: {{1: {{'b1': 0}}, -1: {{'b2': 0}}}}."
         raise InvalidInput(msg)
     declarations = [(c, move) for c, axes in shifts.items() for move in moves(axes, f"{where}: shifts[{c!r}]")]
@@ -61,7 +59,3 @@ def _added(units: Sign, leaf: Any, move: Move, shift: Any, tensor: str) -> Any:
     """The tensor with the shift added along its axis of the units, in its own dtype."""
     found = unfolded(units, leaf, move.axis, tensor)
     return found.folded(found.tensor + along(shift, found.tensor, found.axes[-1]).astype(found.tensor.dtype))
-
-
-def _finite(number: object) -> bool:
-    return isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)

@@ -23,6 +23,9 @@ from eqprop.rounding import Judgement
 PRINTED_NUMBERS = 120
 """Probes with more numbers to write are not printed but loaded from their file."""
 
+PICTURED_NUMBERS = 256
+"""Sides of more numbers are not kept: nobody would see one of them in a picture."""
+
 TURNED_SEED = 1
 """Of the perturbations with which a law is judged on the other side."""
 
@@ -142,7 +145,15 @@ def _disagreement(program: Program, prop: Property, probe: Probe, judged: Judgem
         "index": index,
         "lhs": float(comparison.lhs[leaf][index]),
         "rhs": float(comparison.rhs[leaf][index]),
+        **_shown_whole(comparison.lhs[leaf], comparison.rhs[leaf]),
     }
+
+
+def _shown_whole(left: np.ndarray, right: np.ndarray) -> Record:
+    """Both sides, where a picture can show them."""
+    if left.size > PICTURED_NUMBERS:
+        return {}
+    return {"shape": left.shape, "left": tuple(np.ravel(left).tolist()), "right": tuple(np.ravel(right).tolist())}
 
 
 def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:

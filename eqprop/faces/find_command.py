@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from eqprop.arguments import short
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import echo
 from eqprop.kept import written_to
@@ -40,8 +39,6 @@ def find(*, target: str, declared: bool, seed: int, profile: str, proof: bool, o
     from eqprop.finding import find as found_in
     from eqprop.runs import model_of
 
-    if to is not None:
-        _check_writable(to)
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         pairs = _pairs(target) if declared else None
         model, called = (pairs[0].model, False) if pairs else model_of(target)
@@ -62,18 +59,6 @@ def _write(to: Path, code: str) -> None:
     except InvalidInput:
         echo(f"\n{code}", sys.stderr)
         raise
-
-
-def _check_writable(file: Path) -> None:
-    """Said before the search, which may take minutes.
-
-    Raises:
-        InvalidInput: where the file's folder is none.
-    """
-    if file.is_dir() or not file.parent.is_dir():
-        found = "a folder" if file.is_dir() else f"in {str(file.parent)!r}, which is no folder"
-        msg = f"--to is {short(str(file))}, {found}; expected a file to write the tests to."
-        raise InvalidInput(msg)
 
 
 def _pairs(target: str) -> list[Pair]:

@@ -180,7 +180,7 @@ def _check_value(key: str, value: Any, what: str) -> None:
     if isinstance(value, list) and not all(map(_printable, value)):
         msg = f"{what}: {key} = {short(value)}; expected a list of texts."
         raise InvalidInput(msg)
-    if key in FILES and not (_printable(value) and value.strip()):
+    if key in FILES and not (isinstance(value, str) and value.isprintable() and value.strip()):
         msg = f"{what}: {key} = {short(value)}; expected the name of a file, as in {FILES[key]!r}."
         raise InvalidInput(msg)
 

@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--eqprop-no-unseen", dest="eqprop_unseen", action="store_const", const=False, help=text)
     text = "write what applied to the ledger, where nothing fails"
     group.addoption("--eqprop-update-ledger", action="store_true", help=text)
-    text = "also as json, junit or markdown, or as annotations for github (repeatable)"
+    text = "also as html, json, junit or markdown, or as annotations for github (repeatable)"
     group.addoption("--eqprop-report", action="append", metavar="KIND[=FILE]", help=text)
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")
 

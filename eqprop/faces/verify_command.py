@@ -56,7 +56,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
     "reports",
     multiple=True,
     metavar="KIND[=FILE]",
-    help="Also as json, junit or markdown, or as annotations for github; repeatable.",
+    help="Also as html, json, junit or markdown, or as annotations for github; repeatable.",
 )
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(

@@ -3,6 +3,7 @@
 from eqprop.reports.annotations import github_annotations as github_annotations
 from eqprop.reports.drawing import heat_map as heat_map
 from eqprop.reports.drawing import line_plot as line_plot
+from eqprop.reports.html import html as html
 from eqprop.reports.junit import junit as junit
 from eqprop.reports.markdown import markdown as markdown
 from eqprop.reports.merging import merged as merged

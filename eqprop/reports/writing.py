@@ -8,6 +8,7 @@ from pathlib import Path
 from eqprop.arguments import short, words_of
 from eqprop.errors import InvalidInput
 from eqprop.reports.annotations import github_annotations
+from eqprop.reports.html import html
 from eqprop.reports.junit import junit
 from eqprop.reports.markdown import markdown
 from eqprop.results import Report
@@ -16,6 +17,7 @@ KINDS: Mapping[str, Callable[[Report], str]] = {
     "json": Report.to_json,
     "junit": junit,
     "markdown": markdown,
+    "html": html,
     "github": github_annotations,
 }
 """The forms, and what writes each."""

@@ -41,6 +41,9 @@ class Counterexample:
         replay: the command line that replays it.
         file: where it was saved; empty if nowhere.
         recipe: what a replay needs: target, pair, property, loss, precision, the drawn structure and the numbers.
+        shape: of both sides of the leaf; of no side that is kept, where it has more than a few numbers.
+        left: all of the left side there, row by row.
+        right: likewise.
     """
 
     pair: str
@@ -63,6 +66,9 @@ class Counterexample:
     replay: str
     file: str
     recipe: Record
+    shape: tuple[int, ...] = ()
+    left: tuple[float, ...] = ()
+    right: tuple[float, ...] = ()
 
     @builtins.property
     def floors(self) -> float:
@@ -77,7 +83,8 @@ class Counterexample:
     def from_record(cls, record: Record) -> Counterexample:
         """The counterexample that ``to_record`` wrote, also after a detour through JSON."""
         check_fields(cls, record)
-        fields: Record = {**record, "index": tuple(record["index"]), "notes": tuple(record["notes"])}
+        tuples = ("index", "notes", "shape", "left", "right")
+        fields: Record = {**record, **{name: tuple(record[name]) for name in tuples if name in record}}
         return cls(**fields)
 
     def __str__(self) -> str:

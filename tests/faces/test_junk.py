@@ -33,8 +33,8 @@ NETS = """
     number = 3
 """
 FILES = {"bytes.json": b"\xff\xfe{", "deep.json": b"[" * 9999, "list.json": b"[1]", "empty.json": b"", "one.json": b"1"}
-TEXTS = ["", " ", "-1", "0", "nan", "inf", "1e999", "9" * 40, "a\nb", "\ud800", "\0", "θ→x", "x" * 5000, "../..", "/"]
-TEXTS += [
+texts = ["", " ", "-1", "0", "nan", "inf", "1e999", "9" * 40, "a\nb", "\ud800", "\0", "θ→x", "x" * 5000, "../..", "/"]
+texts += [
     "/dev/null/x",
     "folder",
     *FILES,
@@ -44,9 +44,9 @@ TEXTS += [
     "junk_nets:model",
     "junk:",
 ]
-TEXTS += [":good", "catalog:", "catalog:x[y]", "x[y]", "*", "[", "(", "\\", "--", "-", "-z", "１", "²", "0/0", "1/2"]
-TEXTS += ["json=", "json=/nowhere/x", "markdown=folder", "xml=1", "auto", "noether", "optimizer-step", "EQ1", "EQ999"]
-TEXTS += [
+texts += [":good", "catalog:", "catalog:x[y]", "x[y]", "*", "[", "(", "\\", "--", "-", "-z", "１", "²", "0/0", "1/2"]
+texts += ["json=", "json=/nowhere/x", "markdown=folder", "xml=1", "auto", "noether", "optimizer-step", "EQ1", "EQ999"]
+texts += [
     "2027-13-45",
     "os:system",
     "sys:exit",
@@ -89,7 +89,7 @@ def answered(arguments: list[str]) -> int:
         main(arguments)
     code = left.value.code
     if code == 2:
-        assert re.fullmatch(r"(eqprop: .*\n)*eqprop: error: [^\n]+\n|", err.getvalue()), err.getvalue()
+        assert re.search(r"(^|\n)eqprop: error: [^\n]+\n\Z|\A\Z", err.getvalue()), err.getvalue()
         assert err.getvalue() or "error" in out.getvalue() or arguments[-1].isspace(), out.getvalue()
     return int(code)
 
@@ -122,7 +122,7 @@ def type_junk(count: int) -> None:
     @settings(
         max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
-    @given(place=st.sampled_from(PLACES), text=st.one_of(st.sampled_from(TEXTS), st.text(max_size=5)))
+    @given(place=st.sampled_from(PLACES), text=st.one_of(st.sampled_from(texts), st.text(max_size=5)))
     def type_one(place: tuple[str, click.Parameter], text: str) -> None:
         name, param = place
         if name == "verify" and (param.name, text) in (("targets", ""), ("targets", "catalog")):
@@ -141,9 +141,9 @@ def test_a_thousand_things_that_are_typed_are_answered(folder):
     type_junk(1000)
 
 
-VALUES = ["3", "-1", "1.5", "true", '""', '" "', '"\\u0000"', '"x"', "[]", "[1]", '[""]', '["a:b"]', "{}", "{a = 1}"]
-VALUES += ["2020-01-01", "nan", "inf", '{"good::noether" = 3}', '{"good::noethr" = "r"}', '{"x::noether" = "r"}']
-VALUES += ["99999999999999999999", '"folder"', '"bytes.json"', '"list.json"', '["junk_nets:number"]', "[[]]", "["]
+values = ["3", "-1", "1.5", "true", '""', '" "', '"\\u0000"', '"x"', "[]", "[1]", '[""]', '["a:b"]', "{}", "{a = 1}"]
+values += ["2020-01-01", "nan", "inf", '{"good::noether" = 3}', '{"good::noethr" = "r"}', '{"x::noether" = "r"}']
+values += ["99999999999999999999", '"folder"', '"bytes.json"', '"list.json"', '["junk_nets:number"]', "[[]]", "["]
 WHOLE = [
     "tool = 3",
     "[tool]\neqprop = 3",
@@ -162,7 +162,7 @@ def configured(folder: Path, text: str) -> int:
 def test_what_is_configured_is_answered(folder):
     known = 'targets = ["junk_nets:good"]\n'
     for key in [*KEYS, "nonesuch"]:
-        for value in VALUES[:: 1 if key in ("targets", "ledger") else 3]:
+        for value in values[:: 1 if key in ("targets", "ledger") else 3]:
             before = "" if key == "targets" else known
             configured(folder, f"[tool.eqprop]\n{before}{key} = {value}\n")
     assert {configured(folder, text) for text in WHOLE} == {2}
@@ -185,14 +185,14 @@ ENTRY = {"target": "", "pair": "p", "property": "noether", "reason": "r", "expir
 VERDICT = {"pair": "p", "property": "noether", "order": 1, "outcome": "holds", "counterexample": None}
 REPORT = {"shard": "1/1", "seed": 0, "profile": "gate", "seconds": 1.0, "places": {}, "verdicts": [VERDICT]}
 ARRAY = {"dtype": "float64", "shape": [1], "values": [1.0]}
-RECIPE = {"target": "junk_nets:good", "subject": "good", "pair": "good", "property": "equivariance", "structure": ""}
-RECIPE |= {"loss": "squared error", "precision": "float64", "probe": {n: {".": ARRAY} for n in ("params", "inputs")}}
-RECIPE["probe"] |= {"element": {".": {"dtype": "int64", "shape": [1], "values": [-1]}}}  # pyright: ignore[reportOperatorIssue]
+recipe = {"target": "junk_nets:good", "subject": "good", "pair": "good", "property": "equivariance", "structure": ""}
+recipe |= {"loss": "squared error", "precision": "float64", "probe": {n: {".": ARRAY} for n in ("params", "inputs")}}
+recipe["probe"] |= {"element": {".": {"dtype": "int64", "shape": [1], "values": [-1]}}}  # pyright: ignore[reportOperatorIssue]
 KEPT = {
     "eqprop-ledger.json": (LEDGER, ["verify", "--ledger", "--jobs", "1"]),
     "eqprop-baseline.json": ({"format": 1, "known": [ENTRY]}, ["baseline", "show"]),
     "report.json": (REPORT, ["merge", "report.json"]),
-    "counterexample.json": (RECIPE, ["replay", "counterexample.json"]),
+    "counterexample.json": (recipe, ["replay", "counterexample.json"]),
 }
 
 

@@ -72,7 +72,9 @@ def test_markdown_is_added_to_what_a_file_has_and_others_are_written_anew(tmp_pa
 
 
 def test_a_form_that_there_is_not_is_refused():
-    with pytest.raises(InvalidInput, match=r"the report is 'xml=a'; expected KIND=FILE.*json, junit, markdown, github"):
+    with pytest.raises(
+        InvalidInput, match=r"the report is 'xml=a'; expected KIND=FILE.*json, junit, markdown, html, gi"
+    ):
         asked("xml=a")
 
 
