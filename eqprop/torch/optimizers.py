@@ -11,7 +11,7 @@ tell which is which.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import copy, deepcopy
 from functools import partial
 from inspect import Parameter, signature
@@ -25,7 +25,7 @@ from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 from torch.overrides import TorchFunctionMode
 
 from eqprop.arguments import got
-from eqprop.engine import Roundoff, Tree, bridged, coarsest
+from eqprop.engine import Array, Roundoff, Tree, bridged, coarsest
 from eqprop.errors import InvalidInput, NotDifferentiable
 from eqprop.torch.arrays import as_tensor
 from eqprop.torch.derivatives import Function, Tensors
@@ -57,9 +57,9 @@ def transformed(optimizer: Any, name: str) -> Transformed:
         InvalidInput: for several groups of parameters.
     """
     make = _settings_of(optimizer, name) if isinstance(optimizer, torch.optim.Optimizer) else optimizer
-    known: dict[Any, _Steps] = {}
+    known: dict[Hashable, _Steps] = {}
 
-    def steps_of(leaves: Sequence[Any]) -> _Steps:
+    def steps_of(leaves: Sequence[Array]) -> _Steps:
         kinds = tuple((np.shape(leaf), np.dtype(jnp.result_type(leaf))) for leaf in leaves)
         if kinds not in known:
             known[kinds] = _Steps(make, kinds, name)
@@ -109,7 +109,7 @@ class _Elsewhere:
         seed: of the numbers.
     """
 
-    def __init__(self, make: Make, kinds: Sequence[tuple[tuple[int, ...], Any]], seed: int) -> None:
+    def __init__(self, make: Make, kinds: Sequence[tuple[tuple[int, ...], np.dtype]], seed: int) -> None:
         self._kinds = kinds
         self._rng = np.random.default_rng(seed)
         self._params = [as_tensor(self._numbers(*kind)) for kind in kinds]
@@ -122,7 +122,7 @@ class _Elsewhere:
             )
             raise InvalidInput(msg)
 
-    def _numbers(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    def _numbers(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return np.asarray(self._rng.standard_normal(shape), dtype)
 
     def step(self) -> None:
@@ -158,7 +158,7 @@ class _Steps:
 
     linear = 0
 
-    def __init__(self, make: Make, kinds: Sequence[tuple[tuple[int, ...], Any]], name: str) -> None:
+    def __init__(self, make: Make, kinds: Sequence[tuple[tuple[int, ...], np.dtype]], name: str) -> None:
         self.name = name
         self._kinds = kinds
         self._after: dict[int, TorchFunction] = {}
@@ -284,7 +284,7 @@ class _Numbers(TorchFunctionMode):
     """
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        self, func: Callable[..., Any], types: object, args: Tree = (), kwargs: dict[str, Tree] | None = None
     ) -> Any:
         if func is torch.Tensor.item:
             with disable_proxy_modes_tracing():

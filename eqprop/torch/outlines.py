@@ -19,6 +19,7 @@ import torch.fx
 from torch._decomp import core_aten_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from eqprop.engine import Tree
 from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.operations import name_of, parts
 
@@ -42,7 +43,7 @@ class Outline:
         self._shapes = _Shapes(self._module)
         self._shapes.run(*example)
 
-    def __call__(self, *operands: Any) -> tuple[Any, ...]:
+    def __call__(self, *operands: jax.Array) -> tuple[Tree, ...]:
         """Something of the shapes that the function gives."""
         return tuple(_Drawn(self._module, self._shapes.found).run(*operands))
 
@@ -52,15 +53,15 @@ class _Shapes(torch.fx.Interpreter):
 
     def __init__(self, module: torch.fx.GraphModule) -> None:
         super().__init__(module)
-        self.found: dict[torch.fx.Node, Any] = {}
+        self.found: dict[torch.fx.Node, Tree] = {}
 
-    def run_node(self, n: torch.fx.Node) -> Any:
+    def run_node(self, n: torch.fx.Node) -> Tree:
         result = super().run_node(n)
         self.found[n] = _shapes_of(result)
         return result
 
 
-def _shapes_of(result: Any) -> Any:
+def _shapes_of(result: Any) -> Tree:
     if isinstance(result, torch.Tensor):
         return tuple(result.shape)
     return [_shapes_of(part) for part in result] if isinstance(result, tuple | list) else None
@@ -69,11 +70,11 @@ def _shapes_of(result: Any) -> Any:
 class _Drawn(torch.fx.Interpreter):
     """Runs a graph on arrays that JAX traces."""
 
-    def __init__(self, module: torch.fx.GraphModule, shapes: dict[torch.fx.Node, Any]) -> None:
+    def __init__(self, module: torch.fx.GraphModule, shapes: dict[torch.fx.Node, Tree]) -> None:
         super().__init__(module)
         self._shapes_of = shapes
 
-    def run_node(self, n: torch.fx.Node) -> Any:
+    def run_node(self, n: torch.fx.Node) -> Tree:
         if n.op == "get_attr":  # a constant of the module: it depends on no parameter
             return jnp.zeros(self._shapes_of[n])
         if not name_of(n):
@@ -82,7 +83,7 @@ class _Drawn(torch.fx.Interpreter):
         return _step(name_of(n), (*given, *named.values()), self._shapes_of[n])
 
 
-def _step(name: str, given: Sequence[Any], shape: Any) -> Any:
+def _step(name: str, given: Sequence[Tree], shape: Tree) -> Tree:
     rule = RULES.get(name)
     if rule is not None:
         return rule(*given, shape=shape)
@@ -92,7 +93,7 @@ def _step(name: str, given: Sequence[Any], shape: Any) -> Any:
     return _entrywise(operands, shape)
 
 
-def _entrywise(operands: Sequence[jax.Array], shape: Shape | None) -> Any:
+def _entrywise(operands: Sequence[jax.Array], shape: Shape | None) -> jax.Array | None:
     """The sum of operands, as far as they can be spread over the shape; else nothing is known of the axes."""
     if shape is None:
         return None
@@ -121,7 +122,7 @@ def _unknown(operands: Sequence[jax.Array], shape: Shape) -> jax.Array:
 # ---- what is not entry by entry --------------------------------------------------------------------------------------
 
 
-def _same(array: jax.Array, *_: Any, shape: Shape) -> jax.Array:
+def _same(array: jax.Array, *_: object, shape: Shape) -> jax.Array:
     del shape
     return array
 
@@ -131,7 +132,7 @@ def _product(left: jax.Array, right: jax.Array, *, shape: Shape) -> jax.Array:
     return jnp.matmul(_number(left), _number(right))
 
 
-def _reshaped(array: jax.Array, *_: Any, shape: Shape) -> jax.Array:
+def _reshaped(array: jax.Array, *_: object, shape: Shape) -> jax.Array:
     return array.reshape(shape)
 
 
@@ -145,7 +146,7 @@ def _swapped(array: jax.Array, first: int = 0, second: int = 1, *, shape: Shape)
     return array.swapaxes(first, second) if array.ndim > 1 else array
 
 
-def _spread(array: jax.Array, *_: Any, shape: Shape) -> jax.Array:
+def _spread(array: jax.Array, *_: object, shape: Shape) -> jax.Array:
     return jnp.broadcast_to(array, shape)
 
 
@@ -162,7 +163,7 @@ def _selected(array: jax.Array, axis: int, index: int, *, shape: Shape) -> jax.A
     return jax.lax.slice_in_dim(array, at, at + 1, axis=axis % array.ndim).reshape(shape)
 
 
-def _split(array: jax.Array, _: Any, axis: int = 0, *, shape: Sequence[Shape]) -> list[jax.Array]:
+def _split(array: jax.Array, _: object, axis: int = 0, *, shape: Sequence[Shape]) -> list[jax.Array]:
     ends = [0]
     for part in shape:
         ends.append(ends[-1] + part[axis])
@@ -183,14 +184,14 @@ def _stacked(arrays: Sequence[jax.Array], axis: int = 0, *, shape: Shape) -> jax
     return jnp.stack([_number(array) for array in arrays], axis)
 
 
-def _reduced(array: jax.Array, axes: Any = None, *_: Any, shape: Any) -> Any:
+def _reduced(array: jax.Array, axes: int | Sequence[int] | None = None, *_: object, shape: Tree) -> Tree:
     if isinstance(shape, list):
         return [_reduced(array, axes, shape=part) for part in shape]
     listed = [axes] if isinstance(axes, int) else list(axes or range(array.ndim))
     return _number(array).sum(tuple(axis % array.ndim for axis in listed)).reshape(shape)
 
 
-def _looked_up(table: jax.Array, index: jax.Array, *_: Any, shape: Shape) -> jax.Array:
+def _looked_up(table: jax.Array, index: jax.Array, *_: object, shape: Shape) -> jax.Array:
     del shape
     return jnp.take(table, index.astype(int), axis=0)
 
@@ -211,8 +212,8 @@ def _indexed(array: jax.Array, indices: Sequence[jax.Array | None], *, shape: Sh
 
 
 def _convolved(
-    images: jax.Array, kernel: jax.Array, bias: jax.Array | None, strides: Any, pads: Any, dilations: Any, turned: bool,
-    _: Any, groups: int, *, shape: Shape,
+    images: jax.Array, kernel: jax.Array, bias: jax.Array | None, strides: Sequence[int], pads: object,
+    dilations: Sequence[int], turned: bool, _: object, groups: int, *, shape: Shape,
 ) -> jax.Array:  # fmt: skip
     del pads
     if turned:
@@ -232,7 +233,7 @@ def _convolved(
 VIEWS = ("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "_reshape_alias")
 COPIES = ("clone", "detach", "alias", "lift_fresh_copy", "contiguous", "_to_copy", "copy")
 REDUCTIONS = ("sum", "mean", "amax", "amin", "prod", "any", "all", "var", "std", "var_mean", "logsumexp", "argmax")
-RULES: dict[str, Callable[..., Any]] = {
+RULES: dict[str, Callable[..., Tree]] = {
     "mm": _product,
     "bmm": _product,
     "mv": _product,

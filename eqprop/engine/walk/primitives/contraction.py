@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jax import lax
@@ -167,7 +166,7 @@ def dot(equation: JaxprEqn) -> Step:
     return precisely(equation, contraction(Sides(shapes, _pair(contracted), _pair(shared)), joint=joint))
 
 
-def _pair(axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _pair(axes: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(axes[0]), tuple(axes[1])
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
+from eqprop.engine.trees import Tree
 from eqprop.engine.walk.primitives.operand import Array, DType, Rule, Step, dtype_of, require
 
 
@@ -98,7 +97,7 @@ def chosen(equation: JaxprEqn) -> Step:
     if dtype_of(selector) == np.bool_:
         return lambda which, no, yes: np.where(which, yes, no)
 
-    def choose(which: Any, *options: Any) -> Any:
+    def choose(which: Array, *options: Array) -> Array:
         result = options[-1]
         for number in range(len(options) - 2, -1, -1):
             result = np.where(which <= number, options[number], result)
@@ -130,7 +129,7 @@ def one_minus_square(x: Array) -> Array:
     return (1 + x) * (1 - x)
 
 
-def polynomial(x: Array, *coefficients: Any) -> Array:
+def polynomial(x: Array, *coefficients: Tree) -> Array:
     """By Horner's rule, the constant first."""
     result = coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
@@ -142,7 +141,7 @@ def complex_number(equation: JaxprEqn) -> Step:
     """x + iy from both parts."""
     dtype = dtype_of(equation.outvars[0])
 
-    def join(real: Any, imaginary: Any) -> Any:
+    def join(real: Array, imaginary: Array) -> Array:
         result = np.empty(np.broadcast_shapes(real.shape, imaginary.shape), dtype)
         result.real, result.imag = real, imaginary
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def dynamic_slice(equation: JaxprEqn) -> Step:
     return cut
 
 
-def box(starts: tuple[Array, ...], last: Any, sizes: Any) -> tuple[slice, ...]:
+def box(starts: tuple[Array, ...], last: Sequence[int], sizes: Sequence[int]) -> tuple[slice, ...]:
     """The index of a box that begins at the same place in each row."""
     firsts = (min(max(int(start[0]), 0), most) for start, most in zip(starts, last, strict=True))
     return tuple(slice(first, first + size) for first, size in zip(firsts, sizes, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def reverse(equation: JaxprEqn) -> Step:
     return lambda x: x[index]
 
 
-def _pieces(axis: int, sizes: Any) -> list[tuple[slice, ...]]:
+def _pieces(axis: int, sizes: Sequence[int]) -> list[tuple[slice, ...]]:
     """The index of each of several pieces that follow each other on an axis."""
     ends = list(itertools.accumulate(sizes))
     return [(ALL,) * axis + (slice(end - size, end),) for end, size in zip(ends, sizes, strict=True)]
@@ -157,7 +158,9 @@ def stack(equation: JaxprEqn) -> Step:
     return _assembled(equation, [(ALL,) * axis + (number,) for number in range(len(equation.invars))])
 
 
-def padding(shape: tuple[int, ...], config: Any) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def padding(
+    shape: tuple[int, ...], config: Sequence[tuple[int, int, int]]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Which part of an operand is left by (low, high, interior) for each axis, and where in the result it comes to lie.
 
     Negative low and high cut entries off, those between entries included.

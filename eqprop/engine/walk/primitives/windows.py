@@ -10,13 +10,14 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
+from eqprop.engine.jaxprs import Typed
 from eqprop.engine.walk.primitives.folding import folding
 from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, require, rows_of, shape_of
 from eqprop.engine.walk.primitives.reductions import Start, highest, lowest
 from eqprop.engine.walk.primitives.sliding import Windows
 
 
-def sliding(equation: JaxprEqn, operand: Any) -> Windows:
+def sliding(equation: JaxprEqn, operand: Typed) -> Windows:
     """The windows of an operation over one of its operands."""
     params = equation.params
     shape = shape_of(operand)
