@@ -14,6 +14,7 @@ from jax.extend.core import JaxprEqn
 from jax.typing import DTypeLike
 
 from eqprop.engine.jaxprs import Typed, inner_programs, is_foreign
+from eqprop.engine.products import coarser_product
 from eqprop.engine.sources import described
 
 
@@ -77,11 +78,20 @@ def _inside(equation: JaxprEqn) -> Iterator[_Found]:
     """The precision of every variable in the programs that an operation holds, and of what is evaluated elsewhere."""
     if is_foreign(equation):
         yield _Found(equation.params["function"].lowest)
+    yield from _products(equation)
     for inner in inner_programs(equation):
         yield from (_Found(_unit(variable)) for variable in (*inner.invars, *inner.constvars))
         for nested in inner.eqns:
             yield from _inside(nested)
             yield from (_Found(_unit(variable), nested) for variable in nested.outvars)
+
+
+def _products(equation: JaxprEqn) -> Iterator[_Found]:
+    """The precision of a product whose factors may be rounded before it is taken."""
+    coarser = coarser_product(equation)
+    if coarser is not None:
+        name, eps = coarser
+        yield _Found(Roundoff(eps, name), equation)
 
 
 def _unit(variable: Typed) -> Roundoff:

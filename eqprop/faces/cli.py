@@ -1,4 +1,4 @@
-"""``eqprop verify | merge | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
+"""``eqprop verify | init | merge | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -23,6 +23,7 @@ from eqprop.errors import EqpropError, InvalidInput
 from eqprop.faces.baseline_command import baseline
 from eqprop.faces.console import cpus, echo, jobs_of, writable
 from eqprop.faces.find_command import find
+from eqprop.faces.init_command import init
 from eqprop.faces.ledger_command import ledger
 from eqprop.faces.merge_command import merge
 from eqprop.faces.replay_command import replay
@@ -85,7 +86,7 @@ def cli() -> None:
     """Verify the gradient and Hessian identities that a model's symmetries imply."""
 
 
-for command in (verify, find, merge, ledger, baseline, replay):
+for command in (verify, init, find, merge, ledger, baseline, replay):
     cli.add_command(command)
 
 

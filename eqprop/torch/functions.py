@@ -114,8 +114,12 @@ class TorchFunction:
         strangers = ", ".join(self._graph.strangers)
         return f"{self.name}: {strangers} is not made of torch's own operations" if strangers else ""
 
-    @cached_property
+    @property
     def outline(self) -> Outline | None:
+        return self._outline
+
+    @cached_property
+    def _outline(self) -> Outline | None:
         if isinstance(self._graph, str):
             return None
         with alone():

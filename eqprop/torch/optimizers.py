@@ -227,6 +227,10 @@ class _Steps:
         return self.cotangents
 
     @property
+    def outline(self) -> None:
+        return None
+
+    @property
     def lowest(self) -> Roundoff:
         return coarsest(self._next(taken).lowest for taken in range(2))
 
