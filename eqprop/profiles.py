@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -13,6 +14,7 @@ from eqprop.errors import InvalidInput
 
 if TYPE_CHECKING:
     from hypothesis import Phase, settings
+    from hypothesis.database import ExampleDatabase
 
 GATE_SEED = 0
 
@@ -69,14 +71,12 @@ class Profile:
     def hypothesis_settings(self, *phases: Phase) -> settings:
         """The settings of a search with these phases; the example database serves those that shrink or reuse."""
         from hypothesis import HealthCheck, Phase, Verbosity, settings
-        from hypothesis.database import DirectoryBasedExampleDatabase
 
-        folder = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ".hypothesis")) / "examples"
         remembers = Phase.shrink in phases or Phase.reuse in phases
         return settings(
             max_examples=self.examples,
             derandomize=False,
-            database=DirectoryBasedExampleDatabase(folder) if remembers else None,
+            database=example_database() if remembers else None,
             verbosity=Verbosity.quiet,
             phases=phases,
             stateful_step_count=50,
@@ -86,6 +86,54 @@ class Profile:
             print_blob=True,
             backend="hypothesis",
         )
+
+
+DATABASE = "EQPROP_DATABASE"
+"""The environment variable that says where hypothesis keeps what failed."""
+
+SHARED = re.compile(r"github:(?P<owner>[\w.-]+)/(?P<repository>[\w.-]+)")
+
+
+def example_database() -> ExampleDatabase:
+    """Where hypothesis keeps what failed, for the next search to begin with; ``EQPROP_DATABASE`` names another place.
+
+    ``github:OWNER/REPOSITORY`` reads the artifact that a build of that repository has uploaded, beside the folder,
+    which takes what is new; ``redis://HOST/NUMBER`` is one for many machines; anything else is a folder.
+
+    Raises:
+        InvalidInput: for a text that is none of these, and for Redis where its library is not installed.
+    """
+    from hypothesis.database import DirectoryBasedExampleDatabase, GitHubArtifactDatabase, MultiplexedDatabase
+
+    named = os.environ.get(DATABASE, "")
+    storage = Path(os.environ.get("HYPOTHESIS_STORAGE_DIRECTORY", ".hypothesis")) / "examples"
+    if named.startswith(("redis:", "rediss:")):
+        return _redis(named)
+    if named.startswith("github:"):
+        shared = SHARED.fullmatch(named)
+        if shared is None:
+            msg = f"{DATABASE} is {short(named)}; expected github:OWNER/REPOSITORY."
+            raise InvalidInput(msg)
+        artifact = GitHubArtifactDatabase(shared["owner"], shared["repository"])
+        return MultiplexedDatabase(DirectoryBasedExampleDatabase(storage), artifact)
+    if named and (not named.isprintable() or Path(named).is_file()):
+        msg = f"{DATABASE} is {short(named)}; expected a folder, github:OWNER/REPOSITORY or redis://HOST/NUMBER."
+        raise InvalidInput(msg)
+    return DirectoryBasedExampleDatabase(Path(named) if named else storage)
+
+
+def _redis(address: str) -> ExampleDatabase:
+    try:
+        from hypothesis.extra.redis import RedisExampleDatabase
+        from redis import Redis  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        msg = f"{DATABASE} is {short(address)}, and the library of Redis is not installed: pip install redis."
+        raise InvalidInput(msg) from error
+    try:
+        return RedisExampleDatabase(Redis.from_url(address))
+    except ValueError as error:
+        msg = f"{DATABASE} is {short(address)}: {error}; expected redis://HOST/NUMBER."
+        raise InvalidInput(msg) from error
 
 
 PROFILES = {

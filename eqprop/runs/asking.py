@@ -12,7 +12,7 @@ from eqprop.arguments import flag, got, one_of, positive, short, suggestion, who
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import CHOICES, Choice
-from eqprop.profiles import GATE_SEED, Profile, profile_named
+from eqprop.profiles import GATE_SEED, Profile, example_database, profile_named
 from eqprop.properties import CORE, KNOWN, LIBRARY, TWOFOLD, Property, by_name
 from eqprop.search import LARGEST_SEED, Options
 
@@ -50,8 +50,9 @@ def make_options(
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), a number out of range, a value of the
-            wrong type.
+            wrong type; where ``EQPROP_DATABASE`` names no place for what failed before.
     """
+    example_database()  # what is wrong with it is said before anything is searched
     budget = _budget(profile, max_architectures, probes)
     if seed is None:
         seed = GATE_SEED if budget.fixed_seed else secrets.randbelow(LARGEST_SEED)
