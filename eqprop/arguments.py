@@ -156,6 +156,11 @@ def positive(value: object, what: str) -> float:
 def finite(value: object, what: str, *, least: float = -inf) -> float:
     """A number that was given, NumPy's included; neither infinity nor NaN is one.
 
+    Args:
+        value: what was given.
+        what: it is, as a message begins.
+        least: the smallest that is allowed.
+
     Raises:
         InvalidInput: for anything else, and for one below the least that is allowed.
     """

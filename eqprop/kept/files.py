@@ -47,6 +47,11 @@ def text_of(record: dict[str, Any]) -> str:
 def written_to(path: Path, text: str, what: str) -> None:
     """Write a kept file.
 
+    Args:
+        path: of the file.
+        text: all of it.
+        what: the file, as a message begins: ``"the ledger"``.
+
     Raises:
         InvalidInput: where it cannot be written.
     """
