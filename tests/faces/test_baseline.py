@@ -103,7 +103,8 @@ def test_a_known_failure_is_tried_again_and_not_searched(kept, eqprop, monkeypat
 
 
 def test_what_rests_on_a_known_failure_is_one(kept, eqprop):
-    record = json.loads(eqprop(*VERIFY, "--format", "json")[1])
+    said = eqprop(*VERIFY, "--format", "json")[1]
+    record, _ = json.JSONDecoder().raw_decode(said)  # behind it the standard error, which a slow run writes to
     noether = record["verdicts"][3]
     assert (noether["pair"], noether["property"], noether["outcome"]) == ("bad", "noether", "known failure")
     assert noether["reason"] == "rests on equivariance, a known failure: ticket 7 (until 2030-12-31)"

@@ -66,7 +66,7 @@ def test_tests_that_cannot_be_written_are_printed_and_the_file_is_named(nets):
 
 
 def test_json_has_the_dimension_the_rank_and_the_interfaces(nets):
-    record = json.loads(run("found_nets:model", "--no-proof", "--format", "json").output)
+    record = json.loads(run("found_nets:model", "--no-proof", "--format", "json").stdout)
     assert (record["dimension"], record["rank"], record["charges"]) == (3, 3, 3)
     (interface,) = record["interfaces"]
     assert (interface["tensors"], interface["size"], interface["dimension"]) == (["u", "w"], 3, 3)
