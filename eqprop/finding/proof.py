@@ -9,6 +9,10 @@ from eqprop.finding.found import Found
 from eqprop.results import Outcome, Report, Verdict
 from eqprop.runs import as_tasks as tasks_of
 from eqprop.runs import make_options, run_tasks
+from eqprop.search import Options
+
+INTEGRALS = ("derivative", "hessian-integral")
+"""What adds up derivatives to differences of values and of gradients."""
 
 
 class Proven(NamedTuple):
@@ -37,11 +41,18 @@ def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[tupl
     """
     if not found:
         return (), None
-    report = run_tasks(tasks_of([one.pair for one in found]), make_options(profile=profile, seed=seed, unseen=False))
+    report = run_tasks(tasks_of([one.pair for one in found]), _options(profile, seed))
     by_pair: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         by_pair.setdefault(verdict.pair.name, []).append(verdict)
     return tuple(Proven(one, *_said(by_pair[one.pair.name])) for one in found), report
+
+
+def _options(profile: str, seed: int | None) -> Options:
+    """All that the profile asks for, and both integrals: a derivative that is off by a constant has every symmetry."""
+    usual = make_options(profile=profile, seed=seed, unseen=False)
+    more = [name for name in INTEGRALS if name not in {prop.name for prop in usual.properties}]
+    return make_options(profile=profile, seed=seed, unseen=False, properties=[*usual.properties, *more])
 
 
 def _said(verdicts: Sequence[Verdict]) -> tuple[str, str]:
