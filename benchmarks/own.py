@@ -63,6 +63,9 @@ def transformer(parameters: float) -> Pair:
     return nets.transformer(width, layers, tokens=16 if layers == 3 else 64)
 
 
+LONG = 20.0
+"""CPU seconds: what takes longer is measured once."""
+
 T = TypeVar("T")
 
 KINDS: dict[str, Callable[[float], Pair]] = {
@@ -138,7 +141,10 @@ def tracing_apart(stages: dict[str, float], making: str) -> Generator[None]:
 
 
 def cost_in_gradients(program: Program, rng: np.random.Generator) -> list[float]:
-    """CPU time of a probe, drawn and judged in a call's batch, divided by that of a gradient: in turns, three times."""
+    """CPU time of a probe, drawn and judged in a call's batch, divided by that of a gradient.
+
+    In turns, three times, or once where it takes long.
+    """
     probes = max(1, program.evaluator.rows // (1 + program.copies))
     run = gradient(program.pair, program.draw(rng, 1).at(0))
     stages: dict[str, float] = {}
@@ -149,6 +155,8 @@ def cost_in_gradients(program: Program, rng: np.random.Generator) -> list[float]
         timed(stages, "gradients", lambda: [run() for _ in range(calls)])
         timed(stages, "probes", lambda: program.judge(program.draw(rng, probes), rng))
         found.append(stages["probes"] / probes / (stages["gradients"] / calls))
+        if stages["probes"] > LONG:
+            break
     return found
 
 

@@ -298,6 +298,15 @@ def test_a_large_result_has_the_same_errors_in_either_layout():
         assert one == other
 
 
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+def test_sums_of_zeros_have_the_same_sign_in_either_layout(axes: tuple[int, ...]):
+    x = np.full((ROWS, 70, 3), -0.0)
+    one, other = (
+        walked(walk_of(lambda x: jnp.sum(x, axes), x, ahead=ahead), x)[0].tobytes() for ahead in (False, True)
+    )
+    assert one == other
+
+
 @pytest.mark.parametrize("ahead", [False, True])
 def test_nothing_and_rows_that_all_are_exact_have_no_errors(ahead: bool):
     x = integers(3) / 7
