@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eqprop import haiku as haiku
     from eqprop import keras as keras
     from eqprop import torch as torch
+    from eqprop import transformers as transformers
     from eqprop.actions import attention_heads as attention_heads
     from eqprop.actions import bias_shift as bias_shift
     from eqprop.actions import channels as channels
@@ -120,7 +121,7 @@ _HOMES = {
 }
 """Public name → the room that has it; for type checkers the imports above are the same list."""
 
-_ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras", "torch")
+_ROOMS = ("conversions", "equinox", "flax", "groups", "haiku", "keras", "torch", "transformers")
 """Rooms that are public as they are."""
 
 __all__ = [
@@ -178,6 +179,7 @@ __all__ = [
     "softmax_shift",
     "states",
     "torch",
+    "transformers",
     "translations",
     "verify",
 ]

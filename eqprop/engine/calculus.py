@@ -211,6 +211,8 @@ def _moving(identity: Tree) -> tuple[tuple[Tree, ...], Callable[[Tree], tuple[Tr
 
     Integers (of a discrete factor) stay what they are.
     """
+    # JAX's own arrays: one of NumPy's that a rule of a custom derivative meets is a constant that JAX refuses.
+    identity = jax.tree.map(jnp.asarray, identity)
     kept, treedef = jax.tree.flatten(identity)
     floating = [is_floating(leaf) for leaf in kept]
 

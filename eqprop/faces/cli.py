@@ -1,4 +1,4 @@
-"""``eqprop verify | init | merge | ledger | baseline | find | replay | list | explain | new | selfcheck | optimizers``.
+"""``eqprop verify | init | merge | ledger | baseline | find | replay | list | explain | …``: the command line.
 
 Exit codes: 0 where every expected cell holds (or does not apply, or is a known failure); 1 where something was
 falsified, inconclusive or missing; 2 where it could not run, with the reason in one line on the standard error.
@@ -20,6 +20,7 @@ import click
 
 from eqprop.arguments import short
 from eqprop.errors import EqpropError, InvalidInput
+from eqprop.faces.architectures_command import architectures
 from eqprop.faces.baseline_command import baseline
 from eqprop.faces.console import cpus, echo, jobs_of, writable
 from eqprop.faces.find_command import find
@@ -86,7 +87,7 @@ def cli() -> None:
     """Verify the gradient and Hessian identities that a model's symmetries imply."""
 
 
-for command in (verify, init, find, merge, ledger, baseline, replay):
+for command in (verify, init, find, merge, ledger, baseline, replay, architectures):
     cli.add_command(command)
 
 

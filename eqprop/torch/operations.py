@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -57,7 +58,15 @@ def parts() -> dict[Any, Any]:
     from torch._decomp import get_decompositions
 
     packets = [getattr(torch.ops.aten, name) for name in MADE_OF_SEVERAL if hasattr(torch.ops.aten, name)]
-    return get_decompositions(packets)
+    return {**get_decompositions(packets), torch.ops.prims.broadcast_in_dim.default: _broadcast}
+
+
+def _broadcast(tensor: torch.Tensor, shape: Sequence[int], places: Sequence[int]) -> torch.Tensor:
+    """By which some parts are put in their place, out of views, which torch can batch: its own it cannot."""
+    lengths = [1] * len(shape)
+    for place, length in zip(places, tensor.shape, strict=True):
+        lengths[place] = length
+    return tensor.reshape(lengths).expand(shape)
 
 
 def name_of(node: Any) -> str:

@@ -107,6 +107,15 @@ def test_buffers_move_with_their_units_and_are_not_differentiated():
     assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.HOLDS] * 2
 
 
+def test_a_layer_norm_of_a_batch_of_sequences_gets_a_verdict():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)).double()
+    model = from_module(net, np.random.default_rng(0).standard_normal((2, 5, 3)))
+    units = eqprop.hidden_units(groups.Permutation(4), writes={"0.*": 0, "1.*": 0}, reads={"2.weight": 1})
+    report = eqprop.run(eqprop.Pair(model, units), properties=["equivariance"], probes=4, max_architectures=1)
+    assert report.verdicts[0].outcome is eqprop.Outcome.HOLDS
+
+
 def test_tokens_are_whole_numbers_of_the_type_that_the_module_takes():
     model = from_module(nn.Embedding(7, 2), np.array([[1, 6], [0, 3]]))
     found = model.apply(model.params, np.array([[2, 2], [5, 0]], np.int32))

@@ -581,3 +581,15 @@ def test_integer_and_boolean_parameters_are_carried_along():
     carried = pair_of(apply, {**PARAMS, "n": np.int32(2), "on": np.array(True)})
     report = eqprop.run(carried, properties=["equivariance", "gradient-covariance"])
     assert report.ok
+
+
+def test_each_head_of_a_model_with_state_may_have_a_basis_of_its_own():
+    params = {"v": np.ones((2, 2, 3)), "o": np.ones((2, 2, 3)), "table": np.ones(3)}
+    model = eqprop.Model(
+        lambda p, x: jnp.einsum("hud,hue,d,nd->ne", p["v"], p["o"], p["table"], x),
+        params,
+        np.ones((4, 3)),
+        state=("table",),
+    )
+    heads = eqprop.attention_heads(2, 2, values={"v": (0, 1)}, outputs={"o": (0, 1)})
+    check_pair(eqprop.Pair(model, heads), "float64")
