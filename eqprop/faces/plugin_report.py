@@ -5,19 +5,23 @@ Imports neither JAX nor hypothesis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from eqprop.faces.plugin_settings import Settings
+from eqprop.faces.plugin_settings import ID_PREFIX, Settings
 from eqprop.kept import ledger_of, rewritten
 from eqprop.reports import asked, write
-from eqprop.results import Report, Verdict, header, name_width, pair_summaries
+from eqprop.results import Outcome, PairName, PropertyName, Report, Verdict, header, name_width, pair_summaries
 
 VERDICT = "eqprop_verdict"
 """The attribute of a test's report that has its verdict as a record: xdist sends what of a report is plain data."""
+
+
+CRASHED = "???"
+"""When xdist says that a test was run with which its worker died."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,25 @@ class Merged:
 
 
 def merged(reports: Iterable[pytest.TestReport]) -> Merged:
-    """The verdicts in the reports of tests."""
+    """The verdicts in the reports of tests; where a worker died with a cell, an error of that cell."""
+    reports = list(reports)
     records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
     places = {record["verdict"]["pair"]: record["place"] for record in records if record["place"]}
-    return Merged(tuple((record["target"], Verdict.from_record(record["verdict"])) for record in records), places)
+    found = [(record["target"], Verdict.from_record(record["verdict"])) for record in records]
+    targets = {target for target, _ in found}
+    lost = [cell for report in reports if getattr(report, "when", "") == CRASHED and (cell := _lost(report, targets))]
+    return Merged((*found, *lost), places)
+
+
+def _lost(report: pytest.TestReport, targets: Collection[str]) -> tuple[str, Verdict] | None:
+    """The cell that a worker of xdist was at when it died; None for a test that is none of eqprop's."""
+    test, bracket, decorated = report.nodeid.partition("[")
+    target, cell = (test, decorated.removesuffix("]")) if bracket and test in targets else ("", report.nodeid)
+    if not target and not cell.startswith(ID_PREFIX):
+        return None
+    pair, _, name = cell.removeprefix(ID_PREFIX).rpartition("::")
+    reason = f"the process that searched it died ({' '.join(str(report.longrepr).split())})."
+    return target, Verdict(PairName(pair), PropertyName(name, 0), Outcome.ERROR, reason)
 
 
 def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
