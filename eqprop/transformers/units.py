@@ -95,7 +95,8 @@ def _why_units(anatomy: Anatomy) -> str:
         if isinstance(value := getattr(anatomy.config, name, None), int | float) and value
     ]
     act = next((value for name in ACTIVATIONS if isinstance(value := getattr(anatomy.config, name, None), str)), "")
-    return "; ".join(said) or (f"{act} is not homogeneous, and nothing is gated" if act else "")
+    alone = all(len(writes) == 1 for _, writes, _ in _pieces(anatomy))
+    return "; ".join(said) or (f"{act} is not homogeneous, and nothing is gated" if act and alone else "")
 
 
 CLAMPS = ("swiglu_limit", "swiglu_limits", "limit")
