@@ -1,6 +1,7 @@
 """Transformers of PyTorch, as GPT-2 and as Llama are shaped, small."""
 
-# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# The folder is called as the library: the checker takes one for the other.
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false, reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
