@@ -7,6 +7,7 @@ from which pytest no longer takes the id): the group is read from the id instead
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 
 class ByPair(LoadScopeScheduling):
@@ -14,6 +15,31 @@ class ByPair(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Take what a worker had; what it died with is not tried again, to take the next worker along.
+
+        Returns:
+            The test that it died with, if any.
+        """
+        work = self.assigned_work[node]
+        running = next(((unit, test) for unit in work.values() for test, done in unit.items() if not done), None)
+        if running is None:
+            return super().remove_node(node)
+        unit, died_with = running
+        unit[died_with] = True
+        super().remove_node(node)
+        return died_with
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a worker more, so that it is never left with one test.
+
+        A worker begins a test when it knows the next one, or that there is none: one that took over the last test of
+        another would wait for ever.
+        """
+        super()._reschedule(node)
+        if self._pending_of(self.assigned_work[node]) == 1:
+            super()._reschedule(node)
 
 
 def group_of(nodeid: str) -> str:
