@@ -15,8 +15,6 @@ from eqprop.faces.cli import main
 from eqprop.kept import baseline_file
 from eqprop.runs import single
 
-pytestmark = pytest.mark.installed
-
 NETS = """
     import numpy as np
     import eqprop

@@ -8,8 +8,6 @@ from textwrap import dedent
 
 import pytest
 
-pytestmark = pytest.mark.installed
-
 pytest_plugins = "pytester"
 
 NETS = """
