@@ -23,7 +23,7 @@ def explanation(name: str) -> str:
     """All that is known of a catalog entry, a property or a code.
 
     Raises:
-        InvalidInput: where neither is called so, with the closest names.
+        InvalidInput: where none is called so, with the closest names.
     """
     if name.upper() in KINDS:
         return code_explained(KINDS[name.upper()])
@@ -33,8 +33,10 @@ def explanation(name: str) -> str:
         return "\n".join(_entry_lines(known[name]))
     if name in properties:
         return "\n".join(_property_lines(properties[name]))
-    hint = suggestion(name, (*known, *properties), otherwise="`eqprop list` shows the names.")
-    msg = f"no catalog entry and no property is called {name!r}. {hint}"
+    hint = suggestion(
+        name, (*known, *properties, *KINDS), otherwise="`eqprop list` shows the names, docs/codes.md the codes."
+    )
+    msg = f"no catalog entry, no property and no code is called {name!r}. {hint}"
     raise InvalidInput(msg)
 
 

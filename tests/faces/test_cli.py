@@ -130,6 +130,7 @@ def test_a_folder_that_cannot_be_written_to_loses_only_the_files(eqprop, folder)
         (["verify", "nets:good", "--profile", "fast"], "'fast' is not one of 'quick', 'gate', 'explore', 'deep'"),
         (["verify", "nets:good", "--seed", "-1"], "the seed is -1"),
         (["explain", "noethr"], "Did you mean noether?"),
+        (["explain", "EQ999"], "no code is called 'EQ999'"),
         (["replay", "nets.py"], "is no counterexample file"),
         (["replay", "nowhere.json"], "nowhere.json"),
         (["verifi"], "No such command 'verifi'"),
