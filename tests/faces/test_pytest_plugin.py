@@ -94,7 +94,8 @@ def test_a_pair_is_searched_by_one_worker_and_results_are_merged(run, project):
     workers = re.findall(r"\[(gw\d)\].*eqprop::(\w+)::", result.stdout.str())
     assert len({worker for worker, pair in workers if pair == "good"}) == 1
     assert len({worker for worker, pair in workers if pair == "bad"}) == 1
-    result.stdout.fnmatch_lines(["*inputs = array(*", "*= eqprop =*", "good *holds", "bad *falsified: equivariance"])
+    result.stdout.fnmatch_lines(["*inputs = array(*", "*= eqprop =*"])
+    result.stdout.fnmatch_lines_random(["good *holds", "bad *falsified: equivariance"])  # who is ready first is first
     assert '<property name="eqprop.outcome" value="falsified"' in (project.path / "j.xml").read_text()
 
 
