@@ -22,6 +22,8 @@ WITHIN = 1e-6
 """A field of length 1 that is nearer to a span lies in it."""
 
 SAME = 1e-12
+"""Images of a point under one element, which two declarations reach by other operations, differ by a few units in the
+last place; those under different elements by parts of the point's own size."""
 
 
 def covered(model: Model, some: Sequence[Transformation], among: Sequence[Transformation], seed: int = 0) -> list[bool]:

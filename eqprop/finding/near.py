@@ -15,7 +15,8 @@ from eqprop.finding.whole import scaled_tensors, whole_group, whole_terms
 from eqprop.finding.writing import Unwritable
 
 NEAR = 1e-3
-"""What is off by more, relative to its terms, is no near-symmetry."""
+"""What is off by more, relative to its terms, is no near-symmetry. Powers may be as far from whole numbers, which are
+taken in their place: what is missed is theirs."""
 
 
 class Near(NamedTuple):
@@ -51,11 +52,12 @@ def near_symmetries(subject: Subject) -> Iterator[Near]:
 
 def _near(columns: Sequence[Terms], held: Sequence[Terms], make: Callable[[np.ndarray], Found]) -> Iterator[Near]:
     for powers in null_space(columns, NEAR) if columns else ():
-        total = sum(p * t.total for p, t in zip(powers, held, strict=True))
-        size = np.asarray(sum(abs(p) * t.size for p, t in zip(powers, held, strict=True)))
+        whole = np.round(powers)
+        total = sum(p * t.total for p, t in zip(whole, held, strict=True))
+        size = np.asarray(sum(abs(p) * t.size for p, t in zip(whole, held, strict=True)))
         missed = float(np.max(np.abs(total)[size > 0] / size[size > 0], initial=0.0))
-        if HELD < missed <= NEAR and np.all(np.isclose(powers, np.round(powers), rtol=0, atol=NEAR)):
+        if HELD < missed <= NEAR and np.all(np.abs(powers - whole) <= NEAR):
             try:
-                yield Near(make(np.round(powers)), missed)
+                yield Near(make(whole), missed)
             except Unwritable:
                 continue

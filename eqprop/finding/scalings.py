@@ -34,6 +34,7 @@ def _holds(subject: Subject, interface: Interface, shared: Sequence[int], expone
 
 
 HELD = 1e-8
+"""Of the size of its terms: the square root of the unit roundoff. What holds to less is near, and no symmetry."""
 
 
 def scaling_group(subject: Subject, interface: Interface, shared: tuple[int, ...], exponents: np.ndarray) -> Found:
