@@ -99,7 +99,7 @@ CALLS = [
     a(eqprop.Model, forward, PARAMS, np.ones((4, 2)), loss=None, name="n", trained=True, domain=None, state=()),
     a(eqprop.Transformation, SCALING, act, on_outputs=None, on_inputs=None, name="t", side="left", isometry=False),
     a(eqprop.Transformation, SCALING, act, charge=None),
-    a(eqprop.Pair, MODEL, MOVED, target=None, name="p", architecture={}, known_failures={}),
+    a(eqprop.Pair, MODEL, MOVED, target=None, name="p", architecture={}, known_failures={}, allow_inconclusive={}),
     a(eqprop.check, PAIR, "equivariance", loss="squared error", precision="float64", optimizer=None, **NUMBERS),
     a(eqprop.check_entry, "nonesuch", mutants=None, seed=0),
     a(eqprop.conversion, MODEL, MODEL, {k: k for k in PARAMS}, unused=(), checkpoint=None, name="c"),

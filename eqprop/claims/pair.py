@@ -10,6 +10,7 @@ from eqprop.arguments import got, mapping_of, name_of, short
 from eqprop.claims.model import Model
 from eqprop.claims.transformation import Transformation
 from eqprop.errors import InvalidInput
+from eqprop.kept import allowances_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +26,12 @@ class Pair:
         architecture: what was drawn to build this pair. Two pairs of one catalog entry with equal architectures are
             the same pair: programs compiled for one serve the other. Empty for a pair that was not drawn.
         known_failures: property name → reason, for cells that are expected to be falsified.
+        allow_inconclusive: property name → ``(share, reason)``, for cells of which that share of the probes may settle
+            nothing: ``{"hessian-symmetry": (0.5, "kinks are what it is made of")}``.
 
     Raises:
-        InvalidInput: where a field has the wrong type, a known failure has no reason, or what was drawn has no hash.
+        InvalidInput: where a field has the wrong type, a known failure or an allowance has no reason, a share is no
+            part, or what was drawn has no hash.
     """
 
     model: Model
@@ -36,6 +40,7 @@ class Pair:
     name: str = ""
     architecture: Mapping[str, Hashable] = field(default_factory=dict[str, Hashable])
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    allow_inconclusive: Mapping[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
 
     def __post_init__(self) -> None:
         for label, value, kind in (
@@ -57,6 +62,7 @@ class Pair:
                 msg = f"{what}: architecture[{key!r}] is {got(value)}, which has no hash; write a tuple, or its repr."
                 raise InvalidInput(msg)
         check_known_failures(self.known_failures, f"{what}: known_failures")
+        allowances_in(self.allow_inconclusive, f"{what}: allow_inconclusive")
 
     @property
     def image(self) -> Model:

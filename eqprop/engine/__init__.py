@@ -91,4 +91,7 @@ from eqprop.engine.walk import STRIDE as STRIDE
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported
 from eqprop.engine.walk import Walk as Walk
+from eqprop.engine.walk import Watcher as Watcher
+from eqprop.engine.walk import error_of as error_of
+from eqprop.engine.walk import one_rounding as one_rounding
 from eqprop.engine.watchdog import attended as attended

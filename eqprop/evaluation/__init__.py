@@ -2,6 +2,8 @@
 
 from eqprop.evaluation.evaluator import CHOICES as CHOICES
 from eqprop.evaluation.evaluator import Choice as Choice
+from eqprop.evaluation.fog import Fog as Fog
+from eqprop.evaluation.fog import fog_of as fog_of
 from eqprop.evaluation.ladder import LADDER as LADDER
 from eqprop.evaluation.ladder import REPORTED as REPORTED
 from eqprop.evaluation.ladder import WITHOUT_COMPILING as WITHOUT_COMPILING
@@ -14,5 +16,6 @@ from eqprop.evaluation.ladder import last_word as last_word
 from eqprop.evaluation.ladder import rounding_inside as rounding_inside
 from eqprop.evaluation.program import Program as Program
 from eqprop.evaluation.program import applicable as applicable
+from eqprop.evaluation.row import Row as Row
 from eqprop.evaluation.traced_programs import Slot as Slot
 from eqprop.evaluation.twofold import NotCompared as NotCompared

@@ -52,6 +52,10 @@ class Row:
             traits_of(pair)  # worked out here, and remembered: not inside of the trace
         self._example = self.draw(np.random.default_rng(0), 1)
 
+    def of(self, prop: Property) -> Row:
+        """The row of one of its properties alone."""
+        return Row(self.pair, (prop,), self.loss, self.precision, reverse_only=self.reverse_only)
+
     def draw(self, rng: np.random.Generator, count: int) -> Probe:
         """A batch of probes with the fields that are read, in the precision."""
         generic = all(prop.costly for prop in self.properties)

@@ -13,7 +13,7 @@ from typing import TypeVar, final
 import jax
 import numpy as np
 
-from eqprop.engine import Array, Roundoff, Unsupported, attended, numbers_context
+from eqprop.engine import Array, Roundoff, Unsupported, attended, error_of, numbers_context
 from eqprop.evaluation.compiled import as_users_run
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.walked import Walked
@@ -58,7 +58,7 @@ class Twofold:
             msg = f"NumPy's operations are compared with XLA's on a CPU; this is a {jax.default_backend()}"
             raise NotCompared(msg)
         try:
-            self._walked = Walked(row, inexact=True)
+            self._walked = Walked(row, errors=error_of)
         except Unsupported as error:
             msg = f"NumPy has nothing for {error}"
             raise NotCompared(msg) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, final
 
 import jax
 import numpy as np
+from jax.extend.core import JaxprEqn
 
 from eqprop import rounding
 from eqprop.engine import (
@@ -16,9 +18,11 @@ from eqprop.engine import (
     Roundoff,
     Tree,
     Walk,
+    Watcher,
     attended,
     foreign_functions,
     numbers_context,
+    one_rounding,
     opaque_inside,
 )
 from eqprop.evaluation.batches import joined
@@ -40,7 +44,7 @@ class Walked:
 
     Args:
         row: what is evaluated.
-        inexact: whether an operation's errors are as large as those of XLA's function, where that is no rounding.
+        errors: how large those of an operation are, in units in the last place.
 
     Attributes:
         units: see ``Evaluator``.
@@ -56,9 +60,10 @@ class Walked:
 
     rounds = True
 
-    def __init__(self, row: Row, *, inexact: bool = False) -> None:
+    def __init__(self, row: Row, *, errors: Callable[[JaxprEqn], float] = one_rounding) -> None:
         self._row = row
-        self._inexact = inexact
+        self._errors = errors
+        self._watcher: Watcher | None = None
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
         self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
         self.batches = 0.0
@@ -79,7 +84,20 @@ class Walked:
 
     def _walk(self, names: Sequence[str]) -> Walk:
         readings = [each for name in names for each in self._reader.readings(self._positions[name])]
-        return Walk(self._program, readings, inexact=self._inexact, ahead=self._row.large)
+        return Walk(self._program, readings, errors=self._errors, watcher=self._watcher, ahead=self._row.large)
+
+    def erring(self, errors: Callable[[JaxprEqn], float], watcher: Watcher | None = None) -> Walked:
+        """The same traced program with errors of other sizes.
+
+        Args:
+            errors: how large those of an operation are, in units in the last place; 0 for none.
+            watcher: is shown what every operation gives.
+        """
+        other = copy(self)
+        other._errors, other._watcher = errors, watcher  # noqa: SLF001 - its own kind
+        with numbers_context(self._row.precision):
+            other._walks = {"": other._walk([prop.name for prop in self._row.properties])}  # noqa: SLF001
+        return other
 
     def measured(
         self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "", *, plain: bool = False

@@ -16,7 +16,7 @@ import pytest
 from eqprop.errors import InvalidInput
 from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project, has_table
-from eqprop.kept import KeptLedger, KnownFailure, is_model, is_test
+from eqprop.kept import Allowance, KeptLedger, KnownFailure, is_model, is_test
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Record
@@ -80,8 +80,8 @@ class Settings:
         config.args = [arg for arg in config.args if not arg.startswith(ID_PREFIX)]
         sent: Record | None = getattr(config, "workerinput", {}).get(SENT)
         if sent is not None:
-            table, baseline = sent.pop("known")
-            known = Known(table, [KnownFailure(**entry) for entry in baseline])
+            table, baseline, allowed = sent.pop("known")
+            known = Known(table, [KnownFailure(**k) for k in baseline], {c: Allowance(*a) for c, a in allowed.items()})
             listed = {key: tuple(sent.pop(key)) for key in ("targets", "models", "ids")}
             return cls(**listed, known=known, **sent)
         project, option = Project.of(config.rootpath), config.option
@@ -127,7 +127,8 @@ class Settings:
         plain: Record = {**vars(self), "targets": list(self.targets), "ids": list(self.ids)}
         plain["models"] = list(self.models)
         plain["reports"] = list(self.reports)
-        plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline]]
+        allowed = {cell: list(allowance) for cell, allowance in self.known.allowed.items()}
+        plain["known"] = [dict(self.known.table), [asdict(entry) for entry in self.known.baseline], allowed]
         return {key: dict(value) if isinstance(value, Mapping) else value for key, value in plain.items()}
 
     @property

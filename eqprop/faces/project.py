@@ -13,8 +13,8 @@ from typing import Any
 
 from eqprop.arguments import got, short, words_of
 from eqprop.errors import InvalidInput
-from eqprop.faces.known import Known
-from eqprop.kept import BASELINE, LEDGER, KeptLedger, KnownFailure, baseline_in, ledger_in
+from eqprop.faces.known import ALLOWED, Known
+from eqprop.kept import BASELINE, LEDGER, KeptLedger, KnownFailure, allowances_in, baseline_in, ledger_in
 
 KEYS: dict[str, type] = {
     "targets": list,
@@ -29,6 +29,7 @@ KEYS: dict[str, type] = {
     "probes": int,
     "max_time": float,
     "known_failures": dict,
+    "allow_inconclusive": dict,
     "ledger": str,
     "baseline": str,
 }
@@ -115,7 +116,8 @@ class Project:
         Raises:
             InvalidInput: where its baseline cannot be read.
         """
-        return Known(self.table.get("known_failures", {}), self.baseline())
+        allowed = allowances_in(self.table.get("allow_inconclusive", {}), ALLOWED)
+        return Known(self.table.get("known_failures", {}), self.baseline(), allowed)
 
     def baseline(self) -> tuple[KnownFailure, ...]:
         """The known failures that the project keeps.
@@ -164,6 +166,12 @@ def _table(path: Path) -> dict[str, Any]:
     checked: dict[str, Any] = {str(key): value for key, value in table.items()}
     for key, value in checked.items():
         _check_value(key, value, what)
+    for cell in allowances_in(checked.get("allow_inconclusive", {}), f"{path}, {ALLOWED}"):
+        if "::" not in cell:
+            msg = (
+                f'{path}, {ALLOWED}: {cell!r} names no cell; expected "pair::property" = {{share = 0.5, reason = "…"}}.'
+            )
+            raise InvalidInput(msg)
     for cell, reason in checked.get("known_failures", {}).items():
         if "::" not in cell or not isinstance(reason, str) or not reason:
             msg = f'{path}, [tool.eqprop.known_failures]: {cell!r} = {reason!r}; expected "pair::property" = "reason".'

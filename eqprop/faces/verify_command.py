@@ -16,7 +16,7 @@ from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_o
 from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
-from eqprop.kept import is_model
+from eqprop.kept import KeptLedger, is_model, is_test
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Record, Report
@@ -128,7 +128,7 @@ def verify(
             kept=kept,
         )
         if project and not (targets or match or part):
-            report = _with_strays(report, known, tasks, () if asked["properties"] else options.properties)
+            report = _with_strays(report, project, tasks, () if asked["properties"] else options.properties)
         report = replace(report, verdicts=(*report.verdicts, *(verdict for _, verdict in verdicts_of(symmetries))))
     report = replace(report, shard=shard or "")
     if output == "json":
@@ -139,11 +139,14 @@ def verify(
     return report.exit_code
 
 
-def _with_strays(report: Report, known: Known, tasks: list[SearchTask], asked: Sequence[Property]) -> Report:
-    """The report of a whole project, and its known failures that are about nothing; those of tests are for pytest."""
-    seen = {(task.address, task.name) for task in tasks}
-    strays = known.strays(seen, [prop.name for prop in asked])
-    return replace(report, verdicts=(*report.verdicts, *(v for target, v in strays if target or not known.baseline)))
+def _with_strays(report: Report, project: Project, tasks: list[SearchTask], asked: Sequence[Property]) -> Report:
+    """The report of a whole project, and what it declares about nothing; what is of decorated tests is for pytest."""
+    known, kept = project.known(), project.ledger() or KeptLedger()
+    of_tests = {(target, pair) for target, pairs in kept.cells.items() if is_test(target) for pair in pairs}
+    of_targets = replace(known, baseline=[entry for entry in known.baseline if entry.target])
+    seen = {*of_tests, *((task.address, task.name) for task in tasks)}
+    strays = of_targets.strays(seen, [prop.name for prop in asked])
+    return replace(report, verdicts=(*report.verdicts, *(verdict for _, verdict in strays)))
 
 
 def _symmetries(project: Project, match: str) -> list[ModelCells]:

@@ -1,5 +1,7 @@
 """What a project keeps beside its code: the cells that a run must fill, and those that are known to fail."""
 
+from eqprop.kept.allowance import Allowance as Allowance
+from eqprop.kept.allowance import allowances_in as allowances_in
 from eqprop.kept.baseline_file import BASELINE as BASELINE
 from eqprop.kept.baseline_file import COUNTEREXAMPLES as COUNTEREXAMPLES
 from eqprop.kept.baseline_file import KnownFailure as KnownFailure

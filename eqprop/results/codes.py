@@ -122,21 +122,37 @@ INCONCLUSIVE = (
         "EQ202",
         "results are not finite",
         "An overflow, a negative number under a root, a division by zero, at more than a few probes.",
-        "Guard the operation that is named, or give the model a loss and inputs in its domain.",
+        "Guard the operation that is named, give the model a loss and inputs in its domain, and say with "
+        "Model(domain=...) where its parameters live: a variance, say, that is drawn negative.",
         "not finite",
     ),
     Kind(
         "EQ203",
         "a low precision leaves too few digits",
         "Some operation computes in float32, bfloat16 or float16 in spite of float64 parameters.",
-        "Build the model with dtype=float64 for verification, or verify with precision='model'.",
+        "Build the model with dtype=float64 for verification: the operation that is named, a softmax in float32, say. "
+        "Where that cannot be, verify with precision='model', or allow a share of the probes for that cell "
+        "([tool.eqprop.allow_inconclusive], with a reason).",
         "too few digits",
+    ),
+    Kind(
+        "EQ208",
+        "the probes lie at a kink",
+        "A comparison, a ReLU or a sign, which is named with its line, falls one way at a probe and the other way in a "
+        "copy that differs by a rounding: zero biases, inputs of zeros, rows that are alike, a threshold at a value.",
+        "Another batch or parameters, off the kink; Model(domain=...) keeps drawn parameters off it. Where kinks are "
+        "what the model is made of, allow a share of the probes for that cell ([tool.eqprop.allow_inconclusive]).",
+        "at a kink",
     ),
     Kind(
         "EQ201",
         "no digits are left to compare",
-        "Kinks, overflow or ill-conditioning make the rounding floor as large as the sides at too many probes.",
-        "Another example of inputs and parameters; `--verbose` shows which properties still tell.",
+        "Ill-conditioning makes the rounding floor as large as the sides at too many probes: large terms that cancel, "
+        "what saturates, a function of far too large an argument. The operation, or the input, that makes most of the "
+        "floor is named.",
+        "Write that operation so that nothing cancels there; take another batch or other parameters, better scaled; "
+        "say with Model(domain=...) where parameters live; or allow a share of the probes for that cell "
+        "([tool.eqprop.allow_inconclusive], with a reason). `--verbose` shows which properties still tell.",
     ),
 )
 OTHERS = {
@@ -179,6 +195,13 @@ OTHERS = {
             "Its pair, target or property is misspelt, or gone.",
             "Mend its name, or `eqprop baseline prune`.",
             "known failure of nothing",
+        ),
+        Kind(
+            "EQ307",
+            "an allowance is about nothing",
+            "The cell that may be inconclusive is misspelt, or its pair, target or property is gone.",
+            "Mend its name in [tool.eqprop.allow_inconclusive], or take it away.",
+            "allowance of nothing",
         ),
         Kind(
             "EQ306",

@@ -78,6 +78,7 @@ class Verdict:
         inconclusive: how many of them settled nothing.
         vacuous: at how many both sides and all their terms vanished.
         cleared: at how many the sides seemed to differ, and a closer look found rounding inside the program.
+        set_by: the operation, or the input, that makes most of the floor where too many probes settle nothing.
         architectures: how many distinct ones were probed.
         precision: the lowest floating precision in the traced programs.
         by_jax: the operations that NumPy has nothing for, and that JAX did one by one, in what it was judged by.
@@ -101,6 +102,7 @@ class Verdict:
     inconclusive: int = 0
     vacuous: int = 0
     cleared: int = 0
+    set_by: str = ""
     architectures: int = 0
     precision: str = ""
     by_jax: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from eqprop.errors import InvalidInput
-from eqprop.kept import KnownFailure
+from eqprop.kept import Allowance, KnownFailure
 from eqprop.properties import by_name
 from eqprop.results import Progress, Verdict
 from eqprop.runs.single import Listener, failed, searched
@@ -45,6 +45,7 @@ class Known:
     """What a project says of a task's failures."""
 
     failures: dict[str, str]
+    allowed: dict[str, Allowance]
     baseline: dict[str, KnownFailure]
 
 
@@ -95,7 +96,9 @@ def _hand(worker: Worker, waiting: deque[SearchTask]) -> None:
     if worker.task:
         try:
             task = worker.task
-            worker.pipe.send((task.address, task.name, dict(task.known_failures), dict(task.baseline)))
+            worker.pipe.send(
+                (task.address, task.name, dict(task.known_failures), dict(task.allowed), dict(task.baseline))
+            )
         except OSError:
             return  # it died meanwhile; reading its pipe says so
 
@@ -171,5 +174,7 @@ def _answer(
             f"{target} gave {name!r} in one process and {', '.join(resolved[target])} in another; expected the same."
         )
         return failed(name, options, reason, tell)
-    task = replace(resolved[target][name], known_failures=known.failures, baseline=known.baseline)
+    task = replace(
+        resolved[target][name], known_failures=known.failures, allowed=known.allowed, baseline=known.baseline
+    )
     return searched(task, options, tell)

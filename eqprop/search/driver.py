@@ -13,6 +13,7 @@ from eqprop.claims import Pair
 from eqprop.engine import LARGE, unexpected
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
+from eqprop.kept import allowances_in
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Progress, Series, Unseen, Verdict
 from eqprop.search.askable import Askable
@@ -20,6 +21,7 @@ from eqprop.search.budget import Budget, by_order
 from eqprop.search.comparing import why_not_compared
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Minimal, drive
+from eqprop.search.foggy import Foggy
 from eqprop.search.infinite import Infinite
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
@@ -48,6 +50,7 @@ class Search:
         self.untold: dict[str, str] = {}
         self.disputed: dict[str, str] = {}
         self.known: dict[str, str] = {**task.known_failures, **task.standing}
+        self.allowed = dict(task.allowed)
         self.programs = ProgramPool(task, options)
         self.askable = Askable()
         self.series: dict[str, Series] = {}
@@ -56,6 +59,7 @@ class Search:
         self._first: Drawn | None = None
         self._largest: Drawn | None = None
         self._infinite = Infinite()
+        self._foggy = Foggy()
         self._told: set[str] = set()  # whose first evidence was told
         self._checked = False
         self._until = time.monotonic() + options.max_time
@@ -69,6 +73,7 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
+        self._foggy.diagnose(self.tallies)
         evidence = self.evidence()
         found = tuple(
             verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
@@ -85,6 +90,7 @@ class Search:
             control=self.task.control,
             reason_if_not_applicable=self.askable.reason_if_not_applicable,
             known=self.known,
+            allowed=self.allowed,
             series=self.series,
             errors=self.askable.errors,
             empty=why_empty(self.asked, self.tallies, self._first.pair) if self._first is not None else {},
@@ -236,7 +242,9 @@ class Search:
         if not self._checked:
             check_pair(pair, self.options.precision)
             self.known |= pair.known_failures
-            check_known_names(self.known, self.options.properties, f"pair {pair.name!r}")
+            self.allowed |= allowances_in(pair.allow_inconclusive, f"pair {pair.name!r}: allow_inconclusive")
+            for named, what in ((self.known, "known_failures"), (self.allowed, "allow_inconclusive")):
+                check_known_names(named, self.options.properties, f"pair {pair.name!r}: {what}")
             self._checked = True
             self.askable.look_at_example(pair, self.options.precision)
 
@@ -265,6 +273,7 @@ class Search:
         self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
         self.tallies[prop.name].evaluated_by(batch.program)
         self._infinite.note(batch, found.judged)
+        self._foggy.note(batch, prop, found.judged)
         violation = batch.violation(found)
         opaque = self.programs.opaque(batch, prop) if violation is not None else ""
         if opaque:

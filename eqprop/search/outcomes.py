@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from eqprop.claims import Pair
+from eqprop.kept import Allowance
 from eqprop.properties import LIBRARY, Property
 from eqprop.results import Counterexample, Outcome, PairName, PropertyName, Series, Verdict
 from eqprop.search.tally import Tally
@@ -39,6 +40,7 @@ class Evidence:
         control: for a negative control, why the premise must be falsified; else empty.
         reason_if_not_applicable: property name → why it applied to no pair.
         known: property name → reason, for failures that are expected.
+        allowed: property name → which share of its probes may settle nothing.
         series: property name → what a property about a trajectory was about.
         errors: property name → why it could not be evaluated on some pair.
         empty: property name → why it is about nothing here, where both sides vanished at every probe.
@@ -52,6 +54,7 @@ class Evidence:
     control: str = ""
     reason_if_not_applicable: Mapping[str, str] = field(default_factory=dict[str, str])
     known: Mapping[str, str] = field(default_factory=dict[str, str])
+    allowed: Mapping[str, Allowance] = field(default_factory=dict[str, Allowance])
     series: Mapping[str, Series] = field(default_factory=dict[str, Series])
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
     empty: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -108,6 +111,7 @@ def verdict_of(evidence: Evidence, pair: str, prop: Property, counterexample: Co
         inconclusive=tally.inconclusive,
         vacuous=tally.vacuous,
         cleared=tally.cleared,
+        set_by=tally.set_by,
         architectures=len(tally.architectures),
         precision=tally.precision,
         by_jax=tuple(tally.by_jax),
@@ -155,8 +159,19 @@ def outcome_of(evidence: Evidence, prop: Property) -> tuple[Outcome, str]:
         return Outcome.NOT_APPLICABLE, prop.reason_if_vacuous
     if name in evidence.empty:
         return Outcome.NOT_APPLICABLE, evidence.empty[name]
+    return _judged(tally, evidence.allowed.get(name))
+
+
+def _judged(tally: Tally, allowed: Allowance | None) -> tuple[Outcome, str]:
+    """What the probes of a cell say that nothing else decides."""
     reason = tally.why_inconclusive()
-    return (Outcome.INCONCLUSIVE, reason) if reason else (Outcome.HOLDS, "")
+    if not reason:
+        return Outcome.HOLDS, ""
+    if allowed is None:
+        return Outcome.INCONCLUSIVE, reason
+    if tally.settles(allowed.share):
+        return Outcome.HOLDS, f"{tally.unsettled_text}, and {allowed.share:.0%} of them may: {allowed.reason}"
+    return Outcome.INCONCLUSIVE, f"{reason} ({allowed.share:.0%} are allowed: {allowed.reason})"
 
 
 def _control_outcome(evidence: Evidence, name: str) -> tuple[Outcome, str]:

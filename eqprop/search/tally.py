@@ -22,6 +22,10 @@ class Tally:
 
     Every figure but the number of probes is of those that are settled: a suspect that not all looks were taken at is
     neither a violation nor cleared, and how many floors it seemed to have says nothing.
+
+    Attributes:
+        cause: what leaves no digits to compare and what to do about it, once that was looked into.
+        set_by: the operation, or the input, that the most of them are lost in; likewise.
     """
 
     probes: int = 0
@@ -30,6 +34,7 @@ class Tally:
     vacuous: int = 0
     cleared: int = 0
     cause: str = ""
+    set_by: str = ""
     floors: float = 0.0
     residual: float = 0.0
     floor: float = float("nan")
@@ -106,14 +111,24 @@ class Tally:
         """Why the cell cannot count as a pass, or an empty text."""
         if self.probes == 0:
             return "no probe was evaluated"
-        if self._unsettled():
-            infinite = f", {self.not_finite} of them not finite" if self.not_finite else ""
-            return f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}: {self._why_foggy()}"
+        if self.unsettled:
+            return f"{self.unsettled_text}: {self._why_foggy()}"
         if self.conclusive == 0:
             return f"at all {self.probes} probes both sides vanish: there is nothing to compare"
         return ""
 
-    def _unsettled(self) -> bool:
+    @property
+    def unsettled_text(self) -> str:
+        """How many of the probes settle nothing, in words."""
+        infinite = f", {self.not_finite} of them not finite" if self.not_finite else ""
+        return f"{self.inconclusive} of {self.probes} probes settle nothing{infinite}"
+
+    def settles(self, share: float) -> bool:
+        """Whether at most this share of the probes settles nothing, and some probe settles something."""
+        return self.conclusive > 0 and self.inconclusive <= share * self.probes
+
+    @property
+    def unsettled(self) -> bool:
         """Whether too many probes settle nothing: the median of those that compared something must tell, in any case.
 
         Few probes may be unlucky: of sixteen, where a fifteenth of all lie at kinks, two or three often do. That half
@@ -134,7 +149,8 @@ class Tally:
         if not unit.origin:
             return f"{unit.name} leaves too few digits to compare; verify with precision='float64'"
         finer = "float64" if unit.name == "float32" else "float64 (or float32)"
+        lost = f" (most are lost in {self.set_by})" if self.set_by else ""
         return (
-            f"the model computes in {unit.name} from {unit.origin} on, which leaves too few digits to compare; build "
-            f"it with dtype={finer} for verification"
+            f"the model computes in {unit.name} from {unit.origin} on, which leaves too few digits to compare{lost}; "
+            f"build it with dtype={finer} for verification"
         )

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from eqprop.claims import Pair
 from eqprop.engine import Precision
 from eqprop.evaluation import Choice
-from eqprop.kept import KnownFailure
+from eqprop.kept import Allowance, KnownFailure
 from eqprop.profiles import PROFILES, Profile
 from eqprop.properties import LIBRARY, Property
 from eqprop.results import Progress
@@ -36,6 +36,7 @@ class SearchTask:
             Python objects.
         control: for a negative control, why the premise must be falsified.
         known_failures: property name → reason; those of the drawn pair are added.
+        allowed: property name → which share of its probes may settle nothing; that of the drawn pair is added.
         baseline: property name → the known failure that a project keeps, with its counterexample.
         standing: property name → reason, of known failures that were seen to fail still: they are not searched.
         built_in: whether the source of this package and a pair's key say all that the pair computes.
@@ -46,6 +47,7 @@ class SearchTask:
     address: str = ""
     control: str = ""
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
+    allowed: Mapping[str, Allowance] = field(default_factory=dict[str, Allowance])
     baseline: Mapping[str, KnownFailure] = field(default_factory=dict[str, KnownFailure])
     standing: Mapping[str, str] = field(default_factory=dict[str, str])
     built_in: bool = False

@@ -175,6 +175,17 @@ def test_a_known_failure_of_nothing_is_an_error_of_a_whole_run_and_pruned(kept, 
     assert json.loads(kept.read_text())["known"] == []
 
 
+def test_a_baseline_hides_no_misspelt_known_failure_of_the_table(kept, eqprop, folder):
+    table = '[tool.eqprop.known_failures]\n"bda::noether" = "ticket 8"\n"tested::noether" = "of a decorated test"\n'
+    (folder / "pyproject.toml").write_text(dedent(PROJECT) + table)
+    cells = {"test_nets.py::test_it": {"tested": ["noether"]}}
+    (folder / "eqprop-ledger.json").write_text(json.dumps({"format": 1, "settings": {}, "cells": cells}))
+    code, out = eqprop(*WHOLE)
+    assert code == 2
+    assert "[tool.eqprop.known_failures] has it, and no pair is called 'bda'. Did you mean bad?" in out
+    assert "tested" not in out
+
+
 def test_what_does_not_fail_is_not_added(eqprop, folder):
     eqprop(*VERIFY, "--save", "found")
     (file,) = (folder / "found").iterdir()

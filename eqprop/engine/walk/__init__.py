@@ -1,8 +1,9 @@
 """Traced programs of one row, walked in NumPy for many rows."""
 
+from eqprop.engine.walk.inexact import error_of, one_rounding
 from eqprop.engine.walk.noise import STRIDE, TABLE
 from eqprop.engine.walk.readings import Reading
 from eqprop.engine.walk.unsupported import Unsupported
-from eqprop.engine.walk.walker import Walk
+from eqprop.engine.walk.walker import Walk, Watcher
 
-__all__ = ["STRIDE", "TABLE", "Reading", "Unsupported", "Walk"]
+__all__ = ["STRIDE", "TABLE", "Reading", "Unsupported", "Walk", "Watcher", "error_of", "one_rounding"]

@@ -13,7 +13,7 @@ from eqprop.engine.walk.primitives.operand import Step
 def inside(equation: JaxprEqn, rounding: Rounding) -> Step:
     """The step of such a function, whose own operations have the errors."""
     function, axes = equation.params["function"], equation.params["axes"]
-    table = rounding.table()
+    table = rounding.table(equation)
 
     def step(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         signs = table()

@@ -42,7 +42,7 @@ class Rounding:
     """The errors of one program, and the signs that they have in a walk.
 
     Args:
-        size: how large an operation's errors are, in units in the last place.
+        size: how large an operation's errors are, in units in the last place; 0 for none.
         ahead: whether each row lies in memory as a whole (``operand``).
 
     Attributes:
@@ -81,9 +81,10 @@ class Rounding:
 
     def after(self, equation: JaxprEqn, step: Step) -> Step:
         """The step of an operation, followed by its errors."""
-        if not rounds(equation):
+        size = self._size(equation) if rounds(equation) else 0.0
+        if not size:
             return step
-        size, results = self._size(equation), [aval_of(variable) for variable in equation.outvars]
+        results = [aval_of(variable) for variable in equation.outvars]
         fresh = equation.primitive.name in FRESH
         errors = [self._error(aval, size, fresh=fresh) if rounded(aval) else None for aval in results]
         if not equation.primitive.multiple_results:
@@ -97,13 +98,14 @@ class Rounding:
 
         return erring
 
-    def table(self) -> Callable[[], np.ndarray | None]:
+    def table(self, equation: JaxprEqn) -> Callable[[], np.ndarray | None]:
         """Of what has errors inside: their signs in the present round, shape (``TABLE``, n); None where there are none.
 
         They are taken from a new place on.
         """
         self._place = place = (self._place + STRIDE) % TABLE
-        return lambda: None if self._signs is None else np.roll(self._signs, -(place + self.shift), axis=0)
+        errs = self._size(equation) > 0
+        return lambda: np.roll(self._signs, -(place + self.shift), axis=0) if errs and self._signs is not None else None
 
     def _error(self, aval: Any, ulps: float, *, fresh: bool) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type, in place where nobody else has it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.callbacks import pure_callback
 from eqprop.engine.walk.fallback import by_jax
 from eqprop.engine.walk.graph import Operation, alive
-from eqprop.engine.walk.inexact import error_of, one_rounding
+from eqprop.engine.walk.inexact import one_rounding
 from eqprop.engine.walk.loops import scan, while_loop
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives import KEEPING, RULES
@@ -40,13 +40,18 @@ SHOWN_ONLY = frozenset({"DebugEffect", "OrderedDebugEffect"})
 """Effects without which results are the same: what ``jax.debug.print`` prints is left out."""
 
 
+Watcher = Callable[[JaxprEqn, tuple[Any, ...]], None]
+"""Is shown an operation and the arrays that it gives, without its errors, each time that it runs."""
+
+
 class Walk:
     """A program of one row that NumPy evaluates for many, operation by operation.
 
     Args:
         program: of one row, as ``jax.make_jaxpr`` gives it.
         readings: what is made of its results; None for the results themselves.
-        inexact: whether errors are as large as those of XLA's functions (``inexact.py``), and not a rounding each.
+        errors: how large those of an operation are, in units in the last place: a rounding each by default.
+        watcher: is shown what every operation gives.
         ahead: whether arguments come with each row in memory as a whole; so are then all arrays (``operand``).
 
     Attributes:
@@ -59,14 +64,21 @@ class Walk:
     """
 
     def __init__(
-        self, program: Any, readings: Sequence[Reading] | None = None, *, inexact: bool = False, ahead: bool = False
+        self,
+        program: Any,
+        readings: Sequence[Reading] | None = None,
+        *,
+        errors: Callable[[JaxprEqn], float] = one_rounding,
+        watcher: Watcher | None = None,
+        ahead: bool = False,
     ) -> None:
         effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
         if effects:
             msg = f"effects ({', '.join(map(str, effects))})"
             raise Unsupported(msg)
         self.by_jax: tuple[str, ...] = ()
-        self._rounding = Rounding(error_of if inexact else one_rounding, ahead=ahead)
+        self._rounding = Rounding(errors, ahead=ahead)
+        self._watcher = watcher
         builder = Builder(HANDLERS)
         block = builder.block
         arguments = [value_of(variable, block) for variable in program.jaxpr.invars]
@@ -96,6 +108,8 @@ class Walk:
 
     def _rule(self, equation: JaxprEqn) -> Step:
         step = self._known(equation)
+        if self._watcher is not None:
+            step = _shown(step, equation, self._watcher)
         if not self._rounding.ahead or equation.primitive.name in KEEPING:
             return step
         return kept_ahead(step, many=equation.primitive.multiple_results)
@@ -109,3 +123,12 @@ class Walk:
             pass  # of this case: JAX knows it
         self.by_jax = tuple(dict.fromkeys((*self.by_jax, name)))
         return by_jax(equation)
+
+
+def _shown(step: Step, equation: JaxprEqn, watcher: Watcher) -> Step:
+    def watched(*arrays: Any) -> Any:
+        found = step(*arrays)
+        watcher(equation, tuple(found) if equation.primitive.multiple_results else (found,))
+        return found
+
+    return watched
