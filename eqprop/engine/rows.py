@@ -5,7 +5,7 @@ What runs on a few rows costs more to compile than to run. Operations that the w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import jax
@@ -87,9 +87,8 @@ class Each:
     def _by_walk(self, walk: Walk, rows: Leaves) -> Leaves:
         count = len(rows[0])
         at_once = max(1, AT_ONCE * count // max(1, sum(leaf.size for leaf in rows)))
-        pieces = [[leaf[i : i + at_once] for leaf in rows] for i in range(0, count, at_once)]
-        found = attended(lambda: [_walked(walk, piece) for piece in pieces], self._what)()
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        pieces = ([leaf[i : i + at_once] for leaf in rows] for i in range(0, count, at_once))
+        return attended(lambda: _gathered((_walked(walk, piece) for piece in pieces), count), self._what)()
 
     def _by_xla(self, rows: Leaves) -> Leaves:
         count = len(rows[0])
@@ -97,6 +96,21 @@ class Each:
             one = jax.extend.core.jaxpr_as_fun(self.program)
             self._compiled[count] = prepared(self._what, one_by_one(lambda *leaves: tuple(one(*leaves))), *rows)
         return [np.asarray(leaf) for leaf in self._compiled[count](*rows)]
+
+
+def _gathered(pieces: Iterator[Leaves], count: int) -> Leaves:
+    """The pieces one behind the other, each dropped once it is in its place."""
+    piece = next(pieces)
+    if len(piece[0]) == count:
+        return piece
+    found = [np.empty((count, *leaf.shape[1:]), leaf.dtype) for leaf in piece]
+    start = 0
+    while piece is not None:
+        for whole, leaf in zip(found, piece, strict=True):
+            whole[start : start + len(leaf)] = leaf
+        start += len(piece[0])
+        piece = next(pieces, None)
+    return found
 
 
 def _walked(walk: Walk, rows: Leaves) -> Leaves:

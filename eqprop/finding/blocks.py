@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -38,6 +39,11 @@ class Block:
     spans: tuple[Span, ...]
     positions: np.ndarray
     factors: tuple[Factor, ...]
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether its positions follow one another from the first on: a whole leaf is looked at without a copy."""
+        return np.array_equal(self.positions.reshape(-1), np.arange(self.positions.size))
 
 
 @dataclass(frozen=True, eq=False)

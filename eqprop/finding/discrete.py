@@ -1,20 +1,19 @@
 """Permutations and signs along an interface, tried on the model itself.
 
-A transposition and a cycle generate all permutations; signs are tried unit by unit.
+A transposition and a cycle generate all permutations; signs are tried unit by unit, or where units are many, at random.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
+from eqprop.finding.moving import Moved
 from eqprop.finding.samples import Leaves, same
 from eqprop.finding.subject import Subject, each_of, powered
 from eqprop.finding.writing import Call, Tensors
@@ -28,10 +27,13 @@ AT_ONCE = 128
 """Points at which sets of occurrences are tried, and how many of these in one batch, if that is no more than so many
 numbers."""
 
-MOST_NUMBERS = 1 << 26
+MOST_NUMBERS = 1 << 22
+
+SURE = 24
+"""So many random signs miss each proper subgroup with a chance of one in ten million at most."""
 
 
-class Moved(NamedTuple):
+class Element(NamedTuple):
     """An element of a discrete group: unit i becomes sign × unit order[i] in some places, in the first copy only."""
 
     occurrences: tuple[Occurrence, ...]
@@ -49,7 +51,7 @@ def permutations_along(subject: Subject, interface: Interface) -> tuple[int, ...
     swap = np.array([1, 0, *range(2, n)])
     orders = [swap] if n == 2 else [swap, np.roll(np.arange(n), 1)]
     for shared in interface.shared:
-        if holds(subject, [Moved(interface.occurrences, shared, order, one) for order in orders]):
+        if holds(subject, [Element(interface.occurrences, shared, order, one) for order in orders]):
             return shared
     return None
 
@@ -89,32 +91,42 @@ def _plausible(
     subject: Subject, occurrences: Sequence[Occurrence], subsets: Sequence[np.ndarray]
 ) -> Iterator[np.ndarray]:
     """The sets of occurrences whose first unit may change its sign in all copies, at a few points, many at a time."""
-    few = subject.held_out.rows(0, FEW)
-    numbers = sum(leaf.size for leaf in few.params)
+    few = [leaf[:FEW] for leaf in subject.held_out.params]
+    numbers = sum(leaf.size for leaf in few)
     at_once = max(1, min(AT_ONCE, MOST_NUMBERS // max(1, numbers)))
     for start in range(0, len(subsets), at_once):
         part = subsets[start : start + at_once]
-        params = [repeated(leaf, len(part)) for leaf in few.params]
-        inputs = jax.tree.map(partial(repeated, times=len(part)), few.inputs)
-        for place, occurrence in enumerate(occurrences):
-            flipped = np.repeat([bool(chosen[place]) for chosen in part], FEW)
-            positions = np.take(occurrence.block.positions, 0, occurrence.place).reshape(-1)
-            flat = params[occurrence.block.leaf].reshape(len(flipped), -1)
-            flat[np.ix_(flipped, positions)] *= -1
-        after = subject.sampler.outputs(tuple(params), inputs)
-        for chosen, own in zip(part, after.reshape(len(part), FEW, -1), strict=True):
-            if same(subject.outputs[:FEW], own):
-                yield chosen
+        after = subject.outputs_of(_first_negated(few, occurrences, part), FEW)
+        yield from (chosen for chosen, own in zip(part, after, strict=True) if same(subject.outputs[:FEW], own))
 
 
-def repeated(leaf: np.ndarray, times: int) -> np.ndarray:
-    """All rows, so many times one behind the other."""
-    return np.tile(leaf, (times, *(1 for _ in leaf.shape[1:])))
+def _first_negated(few: Sequence[np.ndarray], occurrences: Sequence[Occurrence], sets: Sequence[np.ndarray]) -> Moved:
+    """The leaves with the first unit's sign changed in each set of occurrences, the sets one behind the other."""
+    moved: Moved = {}
+    for place, occurrence in enumerate(occurrences):
+        leaf = occurrence.block.leaf
+        if leaf not in moved:
+            moved[leaf] = np.tile(few[leaf], (len(sets), *(1 for _ in few[leaf].shape[1:])))
+        flipped = np.repeat([bool(chosen[place]) for chosen in sets], len(few[leaf]))
+        positions = np.take(occurrence.block.positions, 0, occurrence.place).reshape(-1)
+        moved[leaf].reshape(len(flipped), -1)[np.ix_(flipped, positions)] *= -1
+    return moved
 
 
 def _signs_hold(subject: Subject, some: tuple[Occurrence, ...], shared: tuple[int, ...], n: int) -> bool:
     order = np.arange(n)
-    return holds(subject, [Moved(some, shared, order, np.where(order == i, -1.0, 1.0)) for i in range(n)])
+    return holds(subject, [Element(some, shared, order, signs) for signs in _generating(n)])
+
+
+def _generating(n: int) -> Iterator[np.ndarray]:
+    """Signs that generate all of n units: one by one, or so many random ones that no subgroup holds them all.
+
+    What holds is a subgroup, and a proper one has half of the elements at most.
+    """
+    if n <= SURE:
+        yield from np.where(np.eye(n, dtype=bool), -1.0, 1.0)
+    else:
+        yield from np.random.default_rng(0).choice((-1.0, 1.0), (SURE, n))
 
 
 def negated(some: Sequence[Occurrence], shared: Sequence[int], size: int) -> frozenset[frozenset[tuple[int, int]]]:
@@ -161,24 +173,21 @@ def sign_group(subject: Subject, interface: Interface, shared: tuple[int, ...], 
     return subject.found("sign", text, [o.block for o in some], interface.size, call, continuous=False)
 
 
-def holds(subject: Subject, elements: Sequence[Moved]) -> bool:
+def holds(subject: Subject, elements: Sequence[Element]) -> bool:
     """Whether no element changes an output, at the points that were held out. One that does stops the search."""
-    points = subject.held_out
-    before = subject.outputs
-    return all(same(before, subject.sampler.outputs(_moved(points.params, e), points.inputs)) for e in elements)
+    return all(subject.holds(_moved(subject.held_out.params, element)) for element in elements)
 
 
-def _moved(params: Leaves, element: Moved) -> Leaves:
-    moved = {occurrence.block.leaf for occurrence in element.occurrences}
-    leaves = [leaf.copy() if i in moved else leaf for i, leaf in enumerate(params)]
+def _moved(params: Leaves, element: Element) -> Moved:
+    moved: Moved = {o.block.leaf: params[o.block.leaf].copy() for o in element.occurrences}
     for occurrence in element.occurrences:
         block = occurrence.block
         roots = [root for root, _ in block.factors]
-        positions = block.positions
         first = tuple(slice(0, 1) if root in element.shared else slice(None) for root in roots)
-        flat = leaves[block.leaf].reshape(len(leaves[block.leaf]), -1)
-        values = flat[:, positions[first]]
+        positions = block.positions[first]
+        flat = moved[block.leaf].reshape(len(moved[block.leaf]), -1)
+        values = flat[:, positions]
         axis = occurrence.place + 1
         signs = element.signs.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-        flat[:, positions[first]] = np.take(values, element.order, axis) * signs
-    return tuple(leaves)
+        flat[:, positions] = np.take(values, element.order, axis) * signs
+    return moved

@@ -21,6 +21,9 @@ LEAST_POINTS = 8
 FEW = 2
 """Points that rule out most groups, before all are looked at."""
 
+FIRST = 8
+"""Units whose mixtures rule out most groups, before those of all are looked at."""
+
 
 class Matrices(NamedTuple):
     """Which matrices act along an interface, and along which other axes they may differ."""
@@ -33,22 +36,32 @@ def matrices_along(subject: Subject, interface: Interface) -> Matrices | None:
     """The largest group of matrices; None where there is none."""
     if interface.size < 2:
         return None
-    looks = ((subject.points.rows(0, FEW), 0), (subject.points, LEAST_POINTS), (subject.held_out, 1))
+    few = _Look(subject.points.rows(0, FEW), 0, FIRST)
+    looks = (few, few._replace(units=None), _Look(subject.points, LEAST_POINTS), _Look(subject.held_out, 1))
     for shared in interface.shared:
         for kind in ("GL", "O"):
-            if all(_holds(points, interface, shared, kind, least) for points, least in looks):
+            if all(_holds(look, interface, shared, kind) for look in looks):
                 return Matrices(kind, shared)
     return None
 
 
-def _holds(points: Points, interface: Interface, shared: Sequence[int], kind: str, least: int) -> bool:
+class _Look(NamedTuple):
+    """Points, at how many of them a condition must say something, and how many of the units are mixed."""
+
+    points: Points
+    least: int
+    units: int | None = None
+
+
+def _holds(look: _Look, interface: Interface, shared: Sequence[int], kind: str) -> bool:
     if kind == "GL" and interface.self_dual:
         return False
-    condition = matrix_condition(points, interface, shared, dual=kind == "GL")
+    points, least, units = look
+    condition = matrix_condition(points, interface, shared, dual=kind == "GL", units=units)
     if kind == "O":
         total, size = condition
         condition = Terms(total - np.swapaxes(total, -1, -2), size + np.swapaxes(size, -1, -2))
-    off = ~np.eye(interface.size, dtype=bool)
+    off = ~np.eye(condition.size.shape[-1], dtype=bool)
     told = np.any(condition.size[..., off] > 0, axis=(1, 2)).sum()
     return bool(told >= least and condition.vanishes.all())
 

@@ -35,31 +35,44 @@ class Terms(NamedTuple):
         return np.abs(self.total) <= NULL * self.size
 
 
-def view(leaves: Leaves, occurrence: Occurrence, shared: Sequence[int] = ()) -> View:
-    """A block of each row, with its copies along one axis and the units along the next."""
-    block = occurrence.block
-    leaf = leaves[block.leaf]
-    values = leaf.reshape(len(leaf), -1)[:, block.positions]
+def view(leaves: Leaves, occurrence: Occurrence, shared: Sequence[int] = (), units: int | None = None) -> View:
+    """A block of each row, with its copies along one axis and the units, or the first of them, along the next."""
+    block, place = occurrence.block, occurrence.place
+    flat = leaves[block.leaf].reshape(len(leaves[block.leaf]), -1)
+    if units is None and block.in_order:
+        values = flat[:, : block.positions.size].reshape(len(flat), *block.positions.shape)
+    else:
+        values = flat[:, np.take(block.positions, range(block.positions.shape[place])[:units], place)]
     roots = [root for root, _ in block.factors]
     front = [1 + roots.index(root) for root in shared]
-    moved = np.moveaxis(values, [*front, 1 + occurrence.place], range(1, len(front) + 2))
+    moved = np.moveaxis(values, [*front, 1 + place], range(1, len(front) + 2))
     copies = int(np.prod(moved.shape[1 : 1 + len(front)], dtype=int))
-    return moved.reshape(len(leaf), copies, moved.shape[1 + len(front)], -1)
+    return moved.reshape(len(flat), copies, moved.shape[1 + len(front)], -1)
 
 
-def moment(points: Points, of: Occurrence, by: Occurrence, shared: Sequence[int]) -> Terms:
+def moment(points: Points, of: Occurrence, by: Occurrence, shared: Sequence[int], units: int | None = None) -> Terms:
     """μ at each point, in each copy: the gradient of one occurrence with the parameters of another, or of itself."""
-    g, theta = view(points.gradients, of, shared), view(points.params, by, shared)
+    g, theta = view(points.gradients, of, shared, units), view(points.params, by, shared, units)
     turned = np.swapaxes(theta, -1, -2)
     return Terms(g @ turned, np.abs(g) @ np.abs(turned))
 
 
-def matrix_condition(points: Points, interface: Interface, shared: Sequence[int], *, dual: bool) -> Terms:
-    """D, for which J·k_A = ⟨A, D⟩: with ``dual`` of the contragredient on what reads, without it of A on everything."""
+def matrix_condition(
+    points: Points, interface: Interface, shared: Sequence[int], *, dual: bool, units: int | None = None
+) -> Terms:
+    """D, for which J·k_A = ⟨A, D⟩: with ``dual`` of the contragredient on what reads, without it of A on everything.
+
+    Args:
+        points: at which.
+        interface: along which A acts.
+        shared: along which A may differ.
+        dual: whether what reads is moved by A⁻ᵀ.
+        units: only for an A that mixes the first units, so many of them.
+    """
     total: np.ndarray | float = 0.0
     size: np.ndarray | float = 0.0
     for occurrence in interface.occurrences:
-        mu = moment(points, occurrence, occurrence, shared)
+        mu = moment(points, occurrence, occurrence, shared, units)
         if dual and occurrence.parity < 0:
             mu = Terms(-np.swapaxes(mu.total, -1, -2), np.swapaxes(mu.size, -1, -2))
         total, size = total + mu.total, size + mu.size
@@ -69,7 +82,8 @@ def matrix_condition(points: Points, interface: Interface, shared: Sequence[int]
 def diagonal(points: Points, of: Occurrence, by: Occurrence, shared: Sequence[int]) -> Terms:
     """Σ g θ for each unit, the gradient of one occurrence with the parameters of another one of the same shape."""
     g, theta = view(points.gradients, of, shared), view(points.params, by, shared)
-    return Terms(np.einsum("pcur,pcur->pcu", g, theta), np.einsum("pcur,pcur->pcu", np.abs(g), np.abs(theta)))
+    products = g * theta
+    return Terms(products.sum(-1), np.abs(products, out=products).sum(-1))
 
 
 def null_space(columns: Sequence[Terms], least: float = NULL) -> Float[np.ndarray, "vectors columns"]:

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from eqprop.claims import Inputs, Model, Outputs, Params
-from eqprop.engine import Array, Each, Tree, gradient, inner, traced
+from eqprop.engine import Again, Array, Each, Tree, gradient, inner, traced
 from eqprop.errors import InvalidInput
 from eqprop.probes import inputs_of, params_of
 
@@ -107,10 +107,9 @@ class Sampler:
             raise InvalidInput(msg)
         return Points(tuple(np.asarray(leaf, float) for leaf in params), inputs, gradients)
 
-    def outputs(self, params: Leaves, inputs: Inputs) -> Float[np.ndarray, "rows outputs"]:
-        """All outputs of each row, side by side."""
-        leaves = jax.tree.leaves(self._apply(params, inputs))
-        return np.concatenate([np.asarray(leaf, float).reshape(len(leaf), -1) for leaf in leaves], 1)
+    def again(self, points: Points) -> Again:
+        """The outputs at some points, and at others beside them; the parameters are the first of its arguments."""
+        return Again("the model", traced(self._of_leaves, *self._example), points.params, points.inputs)
 
     def _of_leaves(self, floats: Sequence[Array], inputs: Inputs) -> Outputs:
         return self.model.apply(self.model.param_leaves.join(tuple(floats)), inputs)
@@ -127,15 +126,16 @@ class Sampler:
         return jax.eval_shape(self._of_leaves, *self._example)
 
     @cached_property
-    def _apply(self) -> Each:
-        return Each("the model", traced(self._of_leaves, *self._example))
-
-    @cached_property
     def _gradient(self) -> Each:
         def of(floats: Sequence[Array], inputs: Inputs, cotangent: Outputs) -> Tree:
             return gradient(lambda at: inner(cotangent, self._of_leaves(at, inputs)))(floats)
 
         return Each("the gradient", traced(of, *self._example, self._outputs))
+
+
+def side_by_side(outputs: Sequence[np.ndarray]) -> Float[np.ndarray, "rows outputs"]:
+    """All outputs of each row in one axis."""
+    return np.concatenate([np.asarray(leaf, float).reshape(len(leaf), -1) for leaf in outputs], 1)
 
 
 def same(before: np.ndarray, after: np.ndarray) -> bool:

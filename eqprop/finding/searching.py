@@ -13,7 +13,7 @@ from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
 from eqprop.finding.lengths import told_apart
-from eqprop.finding.matrices import FEW, matrices_along, matrix_group
+from eqprop.finding.matrices import matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, joint_shifts, shift_group, shifts_along
 from eqprop.finding.subject import Subject
@@ -66,7 +66,7 @@ class Search:
     def _holds(self, found: Found) -> bool:
         """Whether a small element of what gradients show leaves f as it is; of state nobody promised a derivative."""
         element = found.transformation.group.sample(np.random.default_rng(0), SMALL)
-        holds = self._subject.unchanged(found.call, [element], FEW)
+        holds = self._subject.unchanged(found.call, [element])
         if not (holds or self._subject.state.intersection(found.tensors)):
             self.hidden.append(f"{found.group} on {', '.join(found.tensors)}")
         return holds

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import numpy as np
 
 from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
+from eqprop.finding.matrices import FEW
 from eqprop.finding.moments import Terms, null_space, view
 from eqprop.finding.samples import Points
 from eqprop.finding.scalings import HELD, plain
@@ -36,7 +36,8 @@ def shifts_along(subject: Subject, occurrence: Occurrence) -> bool:
     block = occurrence.block
     if block.positions.shape[occurrence.place] < 2:
         return False
-    return all(_sums_vanish(points, occurrence) for points in (subject.points, subject.held_out))
+    looks = (subject.points.rows(0, FEW), subject.points, subject.held_out)
+    return all(_sums_vanish(points, occurrence) for points in looks)
 
 
 def _sums_vanish(points: Points, occurrence: Occurrence) -> bool:
@@ -125,15 +126,17 @@ def _idle(subject: Subject, leaf: int) -> bool:
 
 def _readers(subject: Subject, bias: int) -> Iterator[Reader]:
     """Tensors with axes as a bias has them, and biases of the shape that is left."""
-    units = subject.shapes[bias]
-    for reader, after in product(range(len(subject.shapes)), repeat=2):
-        shape = subject.shapes[reader]
-        if len({reader, after, bias}) < 3 or len(shape) <= len(units):
+    units, places = subject.shapes[bias], subject.by_shape
+    for reader, shape in enumerate(subject.shapes):
+        if reader == bias or len(shape) <= len(units):
             continue
         for first in range(len(shape) - len(units) + 1):
             last = first + len(units)
-            if shape[first:last] == units and (*shape[:first], *shape[last:]) == subject.shapes[after]:
-                yield reader, tuple(range(first, last)), after
+            if shape[first:last] == units:
+                behind = places.get((*shape[:first], *shape[last:]), ())
+                yield from (
+                    (reader, tuple(range(first, last)), after) for after in behind if after not in (reader, bias)
+                )
 
 
 def _column(points: Points, bias: int, reader: Reader | None) -> Terms:

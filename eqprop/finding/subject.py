@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from eqprop.claims import Model
+from eqprop.engine import Again
 from eqprop.finding.blocks import Block, Interface, Occurrence, blocks_of, interfaces_of
 from eqprop.finding.found import Found
+from eqprop.finding.moving import Moved, moved
 from eqprop.finding.periods import half_periods_of
-from eqprop.finding.samples import Points, Sampler, counts_for, same, with_state
+from eqprop.finding.samples import Leaves, Points, Sampler, counts_for, same, side_by_side, with_state
 from eqprop.finding.tracing import traced_axes
 from eqprop.finding.writing import Call, Place, Spelled, Tensors, Unwritable, merged, place_of, spelled
 from eqprop.groups import Group, Power
@@ -78,13 +80,21 @@ class Subject:
             atoms.guessed,
         )
 
-    @property
+    @cached_property
     def paths(self) -> tuple[str, ...]:
         return self.whole.param_leaves.float_paths
 
-    @property
+    @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.whole.param_leaves.float_shapes
+
+    @cached_property
+    def by_shape(self) -> Mapping[tuple[int, ...], Sequence[int]]:
+        """The leaves of each shape."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for leaf, shape in enumerate(self.shapes):
+            found.setdefault(shape, []).append(leaf)
+        return found
 
     @cached_property
     def idle(self) -> frozenset[Block]:
@@ -95,18 +105,23 @@ class Subject:
         return frozenset(block for block in self.blocks if self._without_gradient(block) and self._unseen(block))
 
     def _unseen(self, block: Block) -> bool:
-        params = list(self.held_out.params)
-        params[block.leaf] = params[block.leaf].copy()
-        params[block.leaf].reshape(len(self.outputs), -1)[:, block.positions.reshape(-1)] *= -2
-        return same(self.outputs, self.sampler.outputs(tuple(params), self.held_out.inputs))
+        leaf = self.held_out.params[block.leaf].copy()
+        leaf.reshape(len(leaf), -1)[:, block.positions.reshape(-1)] *= -2
+        return self.holds({block.leaf: leaf})
 
     def _without_gradient(self, block: Block) -> bool:
-        for points in (self.points, self.held_out):
-            largest = np.max([np.abs(g).reshape(len(g), -1).max(1, initial=0.0) for g in points.gradients], axis=0)
-            own = points.gradients[block.leaf].reshape(len(largest), -1)[:, block.positions.reshape(-1)]
-            if np.any(np.abs(own) > ROUNDING * largest[:, None]):
+        for gradients, largest in self._largest:
+            own = gradients[block.leaf].reshape(len(largest), -1)
+            own = own if block.positions.size == own.shape[1] else own[:, block.positions.reshape(-1)]
+            if np.any(_magnitudes(own) > ROUNDING * largest):
                 return False
         return True
+
+    @cached_property
+    def _largest(self) -> tuple[tuple[Leaves, np.ndarray], ...]:
+        """Gradients, and the largest number among them at each point."""
+        both = (self.points.gradients, self.held_out.gradients)
+        return tuple((leaves, np.max([_magnitudes(leaf) for leaf in leaves], axis=0)) for leaves in both)
 
     @cached_property
     def active(self) -> tuple[Interface, ...]:
@@ -118,23 +133,34 @@ class Subject:
         return tuple(o for o in interface.occurrences if o.block not in self.idle)
 
     @cached_property
+    def _again(self) -> Again:
+        return self.sampler.again(self.held_out)
+
+    @cached_property
     def outputs(self) -> np.ndarray:
         """Of the model at the points that were held out."""
-        return self.sampler.outputs(self.held_out.params, self.held_out.inputs)
+        return side_by_side(self._again.results)
 
-    def unchanged(self, call: Call, elements: Iterable[Any], most: int | None = None) -> bool:
-        """Whether a claim's elements change no output at held-out points; what is not finite tells nothing."""
-        leaves, rows = self.whole.param_leaves, len(self.outputs[:most])
-        points = self.held_out.rows(0, rows)
-        move = call.made(self.model.params).on_params
-        for element in elements:
-            moved = [
-                leaves.split(move(element, leaves.join(tuple(leaf[row] for leaf in points.params))))
-                for row in range(rows)
-            ]
-            params = tuple(np.stack([np.asarray(leaf) for leaf in column]) for column in zip(*moved, strict=True))
-            after = self.sampler.outputs(params, points.inputs)
-            if np.isfinite(after).all() and not same(self.outputs[:rows], after):
+    def outputs_of(self, moved: Moved, rows: int | None = None) -> np.ndarray:
+        """The outputs where these leaves stand in the place of the model's, shape (times, rows, outputs).
+
+        Args:
+            moved: at the first points that were held out, once or several times.
+            rows: how many points; all of them by default.
+        """
+        before = self.outputs[:rows]
+        return side_by_side(self._again.changed(moved, len(before))).reshape(-1, *before.shape)
+
+    def holds(self, moved: Moved) -> bool:
+        """Whether no output changes at any point that was held out."""
+        return same(self.outputs, self.outputs_of(moved)[0])
+
+    def unchanged(self, call: Call, elements: Iterable[Any]) -> bool:
+        """Whether a claim's elements change no output; what is not finite tells nothing."""
+        leaves = self.whole.param_leaves
+        for there in moved(call.made(self.model.params), elements, leaves, self.held_out.params):
+            after = self.outputs_of(there)[0]
+            if np.isfinite(after).all() and not same(self.outputs, after):
                 return False
         return True
 
@@ -210,6 +236,12 @@ class Subject:
         """A symmetry of this model."""
         tensors = tuple(dict.fromkeys(self.paths[block.leaf] for block in blocks))
         return Found(self.model, kind, group, tensors, units, call, continuous=continuous)
+
+
+def _magnitudes(leaf: np.ndarray) -> np.ndarray:
+    """The largest one in each row."""
+    flat = leaf.reshape(len(leaf), -1)
+    return np.maximum(flat.max(1, initial=0.0), -flat.min(1, initial=0.0))
 
 
 def _unused(path: str, axis: Spelled, found: Tensors, axes: int) -> str:

@@ -3,7 +3,8 @@
 from eqprop.engine.walk.inexact import error_of, one_rounding
 from eqprop.engine.walk.noise import STRIDE, TABLE
 from eqprop.engine.walk.readings import Reading
+from eqprop.engine.walk.rerun import Rerun
 from eqprop.engine.walk.unsupported import Unsupported
 from eqprop.engine.walk.walker import Walk, Watcher
 
-__all__ = ["STRIDE", "TABLE", "Reading", "Unsupported", "Walk", "Watcher", "error_of", "one_rounding"]
+__all__ = ["STRIDE", "TABLE", "Reading", "Rerun", "Unsupported", "Walk", "Watcher", "error_of", "one_rounding"]

@@ -69,9 +69,18 @@ class Routines:
             operations: those that are needed.
             results: what it returns.
         """
+        return slotted(arguments, self.emitted(operations), results)
+
+    def emitted(self, operations: Sequence[Operation]) -> list[Emitted]:
+        """The operations as they are run, without those that are done already."""
         emitted = [each for operation in operations if not _folded(operation, each := operation.emitted(self))]
         self.steps += len(emitted)
-        return _Layout(arguments, results).routine(emitted)
+        return emitted
+
+
+def slotted(arguments: Sequence[Value], emitted: Sequence[Emitted], results: Sequence[Value]) -> Slotted:
+    """Operations laid out in slots."""
+    return _Layout(arguments, results).routine(emitted)
 
 
 def _folded(operation: Operation, emitted: Emitted) -> bool:

@@ -14,14 +14,14 @@ from eqprop.engine.walk.branches import cond, platform_index
 from eqprop.engine.walk.building import Builder, value_of
 from eqprop.engine.walk.callbacks import pure_callback
 from eqprop.engine.walk.fallback import by_jax
-from eqprop.engine.walk.graph import Operation, alive
+from eqprop.engine.walk.graph import Emitted, Operation, Routine, Value, alive
 from eqprop.engine.walk.inexact import one_rounding
 from eqprop.engine.walk.loops import scan, while_loop
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives import KEEPING, RULES
 from eqprop.engine.walk.primitives.operand import Step, kept_ahead
 from eqprop.engine.walk.readings import Read, Reading, interleaved
-from eqprop.engine.walk.routines import Routines
+from eqprop.engine.walk.routines import Routines, slotted
 from eqprop.engine.walk.unsupported import Unsupported
 
 HANDLERS = {
@@ -89,7 +89,8 @@ class Walk:
             operations, results = interleaved(operations, reads), [read.results[0] for read in reads]
         emitter = Routines(self._rule, self._rounding)
         with np.errstate(all="ignore"):
-            self._routine = emitter.routine(arguments, alive(operations, dict.fromkeys(results)), results)
+            emitted = emitter.emitted(alive(operations, dict.fromkeys(results)))
+        self._routine = self._laid_out(arguments, emitted, results)
         self.steps = emitter.steps
         self.foreign = bool(self.by_jax) or not ELSEWHERE.isdisjoint(primitives(program))
 
@@ -105,6 +106,9 @@ class Walk:
         self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
         with np.errstate(all="ignore"):
             return self._routine(list(arguments))
+
+    def _laid_out(self, arguments: Sequence[Value], emitted: Sequence[Emitted], results: Sequence[Value]) -> Routine:
+        return slotted(arguments, emitted, results)
 
     def _rule(self, equation: JaxprEqn) -> Step:
         step = self._known(equation)
