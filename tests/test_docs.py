@@ -40,8 +40,8 @@ def broken_links(page: Path, text: str) -> list[str]:
 
 
 def unknown_files(text: str) -> list[str]:
-    """Python files that a text names in backticks, with or without folders, and nobody has."""
-    known = [f"/{name(path)}" for path in FILES]
+    """Python files that a text names in backticks, with or without folders, and nobody has, nor does the text show."""
+    known = [f"/{file}" for file in (*map(name, FILES), *re.findall(r'title="([^"]+)"', text))]
     named = re.findall(r"`([\w./-]+\.py)`", text)
     return [file for file in named if not any(path.endswith(f"/{file}") for path in known)]
 
@@ -61,6 +61,7 @@ def test_what_is_not_there_is_seen():
         "docs/nothing.md"
     ]
     assert unknown_files("`rounding/floors.py`, `floors.py`, `store.py`") == ["store.py"]
+    assert unknown_files('`mine.py`, `yours.py`\n```python title="mine.py"\n```') == ["yours.py"]
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=names(ROOMS))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 Shapes = Mapping[str, tuple[int, ...]]
 """Path → shape."""
 
+FLAT = re.compile(r"(?:w|b|weight|kernel|bias)_?(?=\d|in|out)", re.IGNORECASE)
+"""How the tensors of several layers begin that lie at one path: w1 and b1, w_in and b_in."""
+
 ROWS = ("weight",)
 """Names of matrices whose rows are what the layer writes, as PyTorch and Equinox have them; elsewhere columns are."""
 
@@ -56,7 +59,7 @@ def layers_of(shapes: Shapes) -> list[Layer]:
     """
     below: dict[str, dict[str, tuple[int, ...]]] = {}
     for path, shape in shapes.items():
-        below.setdefault(parent_of(path), {})[path] = shape
+        below.setdefault(_layer_path(path), {})[path] = shape
     found = [_layer(parent, below[parent]) for parent in sorted(below, key=natural)]
     return [layer for layer in found if layer is not None]
 
@@ -64,6 +67,13 @@ def layers_of(shapes: Shapes) -> list[Layer]:
 def natural(path: str) -> list[tuple[int, str]]:
     """A key that sorts numbers in names by what they count."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path)]
+
+
+def _layer_path(path: str) -> str:
+    """Where a tensor's layer lies: the path above it, and with it the number of w1 and b1, which have no other."""
+    parent = parent_of(path)
+    name = path.removeprefix(parent).lstrip("/.")
+    return f"{parent}/{FLAT.sub('', name, count=1)}".lstrip("/") if FLAT.match(name) else parent
 
 
 def parent_of(path: str) -> str:

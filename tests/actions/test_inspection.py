@@ -49,8 +49,14 @@ def heads() -> eqprop.Model:
     return eqprop.equinox.from_module(attention, (jnp.ones((2, 3, 6)),) * 3)
 
 
+def flat() -> eqprop.Model:
+    params = {"w1": jnp.ones((3, 4)), "b1": jnp.zeros(4), "w2": jnp.ones((4, 2)), "b2": jnp.zeros(2)}
+    return eqprop.Model(lambda p, x: jnp.tanh(x @ p["w1"] + p["b1"][None]) @ p["w2"] + p["b2"][None], params, X)
+
+
 MODELS = {
     "mlp": mlp,
+    "flat": flat,
     "net": lambda: eqprop.flax.from_module(Net(), X),
     "transformer": lambda: eqprop.flax.from_module(Transformer(), jnp.ones((2, 4, 3))),
     "heads": heads,
@@ -76,7 +82,7 @@ def test_what_is_suggested_can_be_typed_and_fits_the_tensors(name):
         assert jax.tree.map(np.shape, moved) == jax.tree.map(np.shape, model.params)
 
 
-@pytest.mark.parametrize(("name", "count"), [("mlp", 2), ("net", 1)])
+@pytest.mark.parametrize(("name", "count"), [("mlp", 2), ("flat", 1), ("net", 1)])
 def test_the_hidden_units_that_are_suggested_hold_running_statistics_included(name, count):
     model = MODELS[name]()
     units = [call for call in calls_for(model) if "hidden_units" in call]
