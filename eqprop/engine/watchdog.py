@@ -1,7 +1,8 @@
 """Calls of compiled programs that end, whatever the program does: one that stands still is an error of its own.
 
 A compiled program cannot be interrupted, so each call has a thread of its own, and whoever waits for it watches the
-time that the process has spent on its processors. The thread of a call that stands still is left behind.
+time that the process has spent on its processors, or in the queue for one. The thread of a call that stands still is
+left behind.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import copy_context
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -24,6 +27,10 @@ LIMIT = 60.0
 
 IDLE = 0.03
 """A live table that is drawn meanwhile takes up to two hundredths of a processor; a process among many gets more."""
+
+QUEUED = 0.5
+"""Threads that had work and no processor for that part of the time were kept from it by other processes. A live table
+on a machine that is as busy waits for less."""
 
 POLL = 0.5
 """Seconds from one look to the next. Those in which the process itself was stopped are not counted."""
@@ -70,7 +77,7 @@ def prepared(what: str, function: Callable[..., Tree], *arguments: Tree) -> Call
 
 
 def _result(future: Future[Tree], what: str) -> Tree:
-    idle, spent = 0.0, time.process_time()
+    idle, spent, queued = 0.0, time.process_time(), in_queue()
     while True:
         try:
             return future.result(POLL)
@@ -78,8 +85,8 @@ def _result(future: Future[Tree], what: str) -> Tree:
             if future.done():  # it was the call that raised this
                 raise
         idle += POLL
-        if time.process_time() - spent > IDLE * LIMIT:
-            idle, spent = 0.0, time.process_time()
+        if time.process_time() - spent > IDLE * LIMIT or in_queue() - queued > QUEUED * LIMIT:
+            idle, spent, queued = 0.0, time.process_time(), in_queue()
         if idle >= LIMIT:
             msg = (
                 f"the program of {what} stood still: this process has used no processor for {LIMIT:g} s. A callback "
@@ -87,3 +94,15 @@ def _result(future: Future[Tree], what: str) -> Tree:
                 "release of jaxlib, or one processor (taskset -c 0 eqprop verify ...)."
             )
             raise Stalled(msg)
+
+
+def in_queue() -> float:
+    """Seconds that the threads of this process have waited for a processor while they had work; 0 but on Linux."""
+    return sum(map(_waited, Path("/proc/self/task").glob("*/schedstat"))) / 1e9
+
+
+def _waited(account: Path) -> int:
+    """Of one thread, in nanoseconds: the second of three numbers, which the kernel keeps."""
+    with suppress(OSError):  # the thread has ended meanwhile
+        return int(account.read_text().split()[1])
+    return 0

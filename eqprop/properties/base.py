@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from eqprop.arguments import function_of, got, kebab_case, short, whole_number
 from eqprop.claims import Pair
-from eqprop.engine import Array, Leaves, Tree, leaf_paths, norm
+from eqprop.engine import Array, Leaves, Local, Tree, add, leaf_paths, norm, subtract
 from eqprop.errors import InvalidInput
 from eqprop.probes import Probe
 from eqprop.properties.point import Point
@@ -74,6 +74,30 @@ def only_where(met: Array, parts: Sides) -> Sides:
         return tuple(jnp.where(met, leaf, 0) for leaf in leaves)
 
     return tuple(Part(p.names, kept(p.lhs), kept(p.rhs), kept(p.scales), kept(p.errors)) for p in parts)
+
+
+def affine_until(action: Local, theta: Tree, unit: float) -> Array:
+    """Whether K is at θ the affine map that it is near the probe: K(θ) = K(θ₀) + DK (θ − θ₀), to half of the digits.
+
+    For walks, as a condition of ``only_where``. Steps may leave the domain on which K was seen to be affine (a number
+    that has to be positive becomes negative); what K makes of other points is not claimed.
+
+    Args:
+        action: K near the probe.
+        theta: where a walk came to.
+        unit: the unit roundoff of the precision.
+    """
+    expected = add(action.value, action.push(subtract(theta, action.at)))
+    return _close(action.function(theta), expected, unit)
+
+
+def acted_on(point: Point, theta: Tree) -> Array:
+    """Whether K is an action at θ, K_e θ = θ, to half of the digits; likewise for walks, of generators that bend."""
+    return _close(point.act(point.transformation.group.identity(), theta), theta, point.unit)
+
+
+def _close(found: Tree, expected: Tree, unit: float) -> Array:
+    return norm(subtract(found, expected)) <= jnp.sqrt(unit) * norm(expected)
 
 
 def in_params(point: Point, lhs: Tree, rhs: Tree, scale: Tree = None, *, error: Tree = None, label: str = "") -> Part:

@@ -19,6 +19,7 @@ from eqprop.properties.base import (
     PAPER,
     Property,
     Sides,
+    acted_on,
     in_params,
     irregular,
     magnitudes,
@@ -151,7 +152,8 @@ def _weight_decay(point: Point) -> Sides:
         of_numbers(decay * inner(k, theta), inner(rest, k), charge, label="λ⟨k, θ⟩ = ⟨r, k⟩"),
     )
     stable = step * norm(slope.push(k)) < norm(k)
-    return only_where((curvature > 0) & stable & (norm(rest) < CLOSER * before), parts)
+    closer = (curvature > 0) & stable & (norm(rest) < CLOSER * before)
+    return only_where(closer & acted_on(point, theta), parts)
 
 
 CRITICAL_NULL_SPACE = Property(

@@ -13,6 +13,7 @@ from eqprop.properties.base import (
     PAPER,
     Property,
     Sides,
+    affine_until,
     in_params,
     irregular,
     largest_of,
@@ -84,7 +85,8 @@ def _fixed_set(point: Point) -> Sides:
         return combined(1.0, theta, -step, slope), add(size, add(magnitudes(theta), scaled(magnitudes(slope), step)))
 
     theta, size = repeated(range(TRAINING_STEPS), train, (m.theta, magnitudes(m.theta)))
-    return only_where(curvature > 0, (in_params(point, m.moved(theta), theta, largest_of(size)),))
+    claimed = (curvature > 0) & affine_until(m.action, theta, point.unit)
+    return only_where(claimed, (in_params(point, m.moved(theta), theta, largest_of(size)),))
 
 
 def _identical_units(point: Point) -> Sides:
@@ -162,7 +164,7 @@ FIXED_SET = Property(
     ),
     consequence_of=("gradient-covariance",),
     costly=True,
-    reason_if_vacuous="H vanishes at every point that was drawn",
+    reason_if_vacuous="H vanishes, or the steps left the model's domain, at every point that was drawn",
 )
 
 IDENTICAL_UNITS = Property(

@@ -17,6 +17,7 @@ from eqprop.engine import Array, Local, Tree, add, repeated, zeros_like
 from eqprop.properties.base import (
     Property,
     Sides,
+    affine_until,
     in_image,
     in_outputs,
     irregular,
@@ -94,7 +95,8 @@ def _learning(point: Point) -> Sides:
         ),
         in_outputs(jax.vmap(f_there)(learned_there.theta), outputs, label="what is then predicted"),
     )
-    return only_where((curvature > 0) & jnp.all(lower), parts)
+    inside = jax.vmap(lambda theta: affine_until(point.action, theta, point.unit))(learned.theta)
+    return only_where((curvature > 0) & jnp.all(lower & inside), parts)
 
 
 LEARNING_EQUIVARIANCE = Property(
@@ -114,5 +116,6 @@ LEARNING_EQUIVARIANCE = Property(
     ),
     consequence_of=("equivariance", "jacobian-covariance"),
     costly=True,
-    reason_if_vacuous="H vanishes, or training did not come to a smaller loss, at every point that was drawn",
+    reason_if_vacuous="H vanishes, or training did not come to a smaller loss or left the model's domain, at every "
+    "point that was drawn",
 )

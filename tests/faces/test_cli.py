@@ -259,5 +259,6 @@ def test_a_terminal_without_unicode_still_gets_the_counterexample_and_its_file(f
     done = python(code, PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", LC_ALL="C")
     (file,) = (folder / ".eqprop").iterdir()
     assert f"eqprop replay .eqprop/{file.name}".encode() in done.stdout
-    assert (done.returncode, done.stderr) == (1, b"")
+    # A search that takes long says so on the standard error; what cannot be written would be a traceback there.
+    assert done.returncode == 1 and b"Error" not in done.stderr
     assert b"f(K_g ?, X_g x) = T_g f(?, x)" in done.stdout

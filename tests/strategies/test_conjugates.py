@@ -14,8 +14,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
+from eqprop import groups
 from eqprop.engine import Partition
 from eqprop.errors import InvalidInput
+from eqprop.evaluation import Program, climbed
+from eqprop.probes import SQUARED_ERROR
+from eqprop.properties import LIBRARY
 from eqprop.properties.traits import action_traits_of, traits_of
 from eqprop.registry import entries
 from eqprop.strategies.conjugates import CHARTS, chart, conjugate, conjugates
@@ -97,6 +101,24 @@ def test_special_cases_are_seen_in_other_coordinates_for_what_they_are_there():
     assert not traits_of(conjugate(made(translation), ["asinh"])).constant.dimension
     assert action_traits_of(conjugate(made(rotation), ["mirror", "θ + c"])).orthogonal_action
     assert not action_traits_of(conjugate(made(rotation), ["mirror", "factors"])).orthogonal_action
+
+
+@pytest.mark.parametrize("names", [["exp asinh"], ["1 + θ", "exp asinh"]], ids=" then ".join)
+def test_steps_that_leave_the_domain_falsify_nothing(names: list[str]):
+    """Coordinates that are positive numbers: steps lead below 0, where K is no permutation any more."""
+    tried = tuple(prop for prop in LIBRARY if prop.name in {"fixed-set", "learning-equivariance"})
+    program = Program(conjugate(permuted(), names), tried, SQUARED_ERROR, probes=64)
+    rng = np.random.default_rng(0)
+    probes = program.draw(rng, 256)
+    for name, judged in program.judge(probes, rng).items():
+        assert not climbed(program, name, probes, judged, rng).violations.size
+        assert 0 < judged.vacuous.sum() < 32
+
+
+def permuted() -> eqprop.Pair:
+    params = {"w": np.array([[1.0, 0.5], [2.0, 1.0]]), "o": np.array([1.0, 2.0])}
+    model = eqprop.Model(lambda p, x: jnp.tanh(x @ p["w"]) @ p["o"], params, np.ones((3, 2)), name="net")
+    return eqprop.Pair(model, eqprop.hidden_units(groups.Permutation(2), writes={"w": 1}, reads={"o": 0}))
 
 
 def test_a_strategy_of_conjugates_shrinks_to_one_chart_the_first_that_is_named():

@@ -24,8 +24,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Array, Tree, derivative, inner, inner_magnitude
-from eqprop.properties.base import Property, Sides, in_params, magnitudes, of_numbers, only_where
+from eqprop.engine import Array, Tree, add, derivative, inner, inner_magnitude
+from eqprop.properties.base import Property, Sides, affine_until, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, still_loss
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
 from eqprop.properties.optimizers.check import OptimizerCheck
@@ -160,7 +160,8 @@ def _trajectory(optimizer: Optimizer, point: Point) -> Sides:
     (here, _), (there, terms) = both(run, point.theta, point.action.value)
     expected = point.action.push(here)
     # Not a number or infinite on a side: a trajectory that diverged, of which nothing is claimed.
-    return only_where(_finite((there, expected, terms)), (in_params(point, there, expected, terms),))
+    claimed = _finite((there, expected, terms)) & affine_until(point.action, add(point.theta, here), point.unit)
+    return only_where(claimed, (in_params(point, there, expected, terms),))
 
 
 def _charge(optimizer: Optimizer, point: Point) -> Sides:
