@@ -3,6 +3,7 @@
     python -m benchmarks.finding marcotte --count 50
     python -m benchmarks.finding catalog
     python -m benchmarks.finding none --count 300
+    python -m benchmarks.finding emitted
     python -m benchmarks.finding large
 
 The families are those of Marcotte, Gribonval & Peyré 2023 (arXiv 2307.00144), whose algorithm counts conservation laws
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import resource
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import click
@@ -26,7 +29,7 @@ import numpy as np
 
 import eqprop
 from benchmarks.nets import transformer
-from eqprop.finding import covered, find
+from eqprop.finding import Symmetries, covered, find
 from eqprop.registry import Entry, entries
 from eqprop.search import simplest
 
@@ -118,13 +121,66 @@ def _recovered(entry: Entry) -> tuple[str, Any]:
     model, claim = pair.model, pair.transformation
     if pair.target is not None or claim.moves_outputs or claim.moves_inputs:
         return SCOPE, None
-    # Only what a callable says: neither the transformation nor a point of interest.
-    bare = eqprop.Model(model.apply, model.params, model.inputs, name=entry.name, domain=model.domain)
+    bare = _bare(model, entry.name)
     found = find(bare, prove=False)
     (there,) = covered(bare, [claim], [one.found.transformation for one in found.found])
     if entry.control:
         return ("false: a negative control's claim is found" if there else "control, not found"), found
     return ("recovered" if there else "missed"), found
+
+
+def _bare(model: eqprop.Model, name: str) -> eqprop.Model:
+    """Only what a callable says: neither the transformation nor a point of interest."""
+    return eqprop.Model(model.apply, model.params, model.inputs, name=name, domain=model.domain)
+
+
+@main.command()
+@click.option("--match", default="", metavar="TEXT", help="Only entries whose name contains this.")
+@click.option("--part", default="1/1", metavar="I/N", help="Only the I-th of N parts of these.")
+@click.option("--property", "properties", multiple=True, metavar="NAME", help="Only by these properties.")
+def emitted(*, match: str, part: str, properties: Sequence[str]) -> None:
+    """Whether the tests that are written for the catalog's models hold, line by line, by all properties."""
+    counts: Counter[str] = Counter()
+    number, parts = map(int, part.split("/"))
+    names = [n for n, e in entries().items() if match in n and e.origin.startswith("eqprop.catalog.")]
+    for name in names[number - 1 :: parts]:
+        model = _bare(simplest(entries()[name].pairs).model, name)
+        found = find(model, prove=False)
+        judged = judged_lines(found, model, properties)
+        own = Counter({"not written": len(found.unwritten), **Counter(judged.values())})
+        counts += own
+        print(f"{name}: {_counted(own)}", flush=True)
+        for what in (*found.unwritten, *(f"{line}: {said}" for line, said in judged.items() if said != "hold")):
+            print(f"  {what}", flush=True)
+    print(f"in all: {_counted(counts)}")
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {said}" for said, count in counts.items() if count) or "nothing"
+
+
+def judged_lines(found: Symmetries, model: eqprop.Model, properties: Sequence[str] = ()) -> dict[str, str]:
+    """What becomes of each pair of the tests that are written: its name, with ``hold``, or what is falsified."""
+    asked = {"properties": properties} if properties else {}
+    pairs = written_pairs(found, model)
+    said = dict.fromkeys([pair.name for pair in pairs], "hold")
+    for verdict in eqprop.run(pairs, profile="quick", **asked).verdicts if pairs else ():
+        if verdict.outcome.value in ("falsified", "error"):
+            said[verdict.pair.name] = f"{verdict.outcome.value} at {verdict.property.name}"
+    return said
+
+
+def written_pairs(found: Symmetries, model: eqprop.Model) -> list[eqprop.Pair]:
+    """The pairs of the file of tests that ``--to`` writes, run as it stands with the model in a module of its own."""
+    module = ModuleType("emitted_nets")
+    module.__dict__["model"] = model
+    sys.modules[module.__name__] = module
+    try:
+        space: dict[str, Any] = {}
+        exec(compile(found.code("emitted_nets:model"), "test_symmetries.py", "exec"), space)
+    finally:
+        del sys.modules[module.__name__]
+    return space["pairs"]
 
 
 @main.command()

@@ -10,6 +10,7 @@ import numpy as np
 from eqprop.finding.activations import by_activation
 from eqprop.finding.blocks import Block, Interface, Occurrence
 from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
+from eqprop.finding.copies import copies
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
 from eqprop.finding.lengths import told_apart
@@ -59,6 +60,9 @@ class Search:
         self.found += exchanges(subject, self.found)
         self.found += free_tensors(subject)
         self.found += bias_shifts(subject)
+        shifted = list(copies(subject))
+        known = {frozenset(one.tensors) for one in shifted}
+        self.found = [one for one in self.found if one.kind != "joint" or frozenset(one.tensors) not in known] + shifted
         self.found += whole_scalings(subject)
         self.hidden: list[str] = []
         self.found = [one for one in self.found if not one.continuous or self._holds(one)]

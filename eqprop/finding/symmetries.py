@@ -157,6 +157,10 @@ class Symmetries:
         imported = f"\nimport {module}\n" if root else ""
         model = f"{module}.{attribute}{'()' if called else ''}" if root else "...  # the eqprop.Model"
         claimed = [one.found for one in self.found if one.verdict != "refuted"]
+        if not claimed:
+            return (
+                f'"""eqprop find has found no symmetry of {self.model}: there is nothing to verify."""\n\npairs = []\n'
+            )
         lines = "".join(f"    eqprop.Pair(\n        model,\n        {f.call.code(8)},\n    ),\n" for f in claimed)
         groups = "from eqprop import groups\n" if "groups." in lines else ""
         return (

@@ -27,6 +27,19 @@ def test_what_is_added_to_one_tensor_is_taken_off_others():
     np.testing.assert_array_equal(moved["bias"], PARAMS["bias"] - np.concatenate([np.zeros(3), SHIFT]))
 
 
+def test_entries_that_are_units_one_by_one_are_shifted_in_their_order():
+    shifts = {1: {"tokens[0:2]": None}, -2: {"bias": None}}
+    moved = joint_shift(6, shifts).on_params(np.arange(6.0), PARAMS)
+    np.testing.assert_array_equal(moved["tokens"][:2], PARAMS["tokens"][:2] + np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(moved["tokens"][2:], PARAMS["tokens"][2:])
+    np.testing.assert_array_equal(moved["bias"], PARAMS["bias"] - 2 * np.arange(6.0))
+
+
+def test_more_entries_than_units_are_refused():
+    with pytest.raises(InvalidInput, match="has 12 entries there; expected as many as there are units, 3"):
+        joint_shift(3, {1: {"tokens": None}}).on_params(SHIFT, PARAMS)
+
+
 @pytest.mark.parametrize(
     ("shifts", "message"),
     [

@@ -13,6 +13,7 @@ import eqprop
 from eqprop import groups
 from eqprop.errors import InvalidInput
 from eqprop.finding import Symmetries, find
+from eqprop.finding.found import Found
 from tests.finding.networks import (
     asymmetric,
     attention,
@@ -112,6 +113,14 @@ def test_what_is_found_is_proven_by_all_properties_and_written_as_tests(tmp_path
     assert [pair.transformation.name for pair in space["pairs"]] == ["scaling", "permutation"]
 
 
+def test_a_file_of_tests_is_written_where_nothing_is_found():
+    space: dict[str, Any] = {}
+    code = found(asymmetric(0)).code("nets:model")
+    exec(compile(code, "test_symmetries.py", "exec"), space)
+    assert space["pairs"] == []
+    assert "has found no symmetry of none" in code
+
+
 def a_model() -> eqprop.Model:
     return layered((2, 3, 2), jax.nn.relu)
 
@@ -129,6 +138,19 @@ def test_a_broken_derivative_is_found_without_a_claim():
     assert permuting[0].why.startswith("falsified at order 1")
     assert symmetries.exit_code == 1
     assert "a symmetry of f that its derivatives break" in symmetries.text()
+
+
+@pytest.mark.slow
+def test_a_gradient_that_is_off_by_a_millionth_is_found_without_a_claim_at_its_order():
+    @jax.custom_vjp
+    def tanh(z):
+        return jnp.tanh(z)
+
+    tanh.defvjp(lambda z: (tanh(z), z), lambda z, g: ((1 + 1e-6) * g * (1 - jnp.tanh(z) ** 2),))
+    symmetries = find(layered((2, 3, 2), tanh, bias=True))
+    assert {one.found.kind for one in symmetries.found} == {"permutation", "sign"}
+    assert all(one.verdict == "defect" for one in symmetries.found)
+    assert all(one.why.startswith("falsified at order 1: derivative") for one in symmetries.found)
 
 
 @pytest.mark.slow
@@ -288,6 +310,45 @@ def test_embeddings_whose_sum_alone_is_seen_are_shifted_against_each_other():
     (joint,) = (one.found for one in found(model).found if one.found.kind == "joint")
     assert joint.group == "R^3, joint, times 1, -1"
     assert joint.tensors == ("positions", "tokens")
+
+
+def of_kind(symmetries: Symmetries, kind: str) -> list[Found]:
+    return [one.found for one in symmetries.found if one.found.kind == kind]
+
+
+def test_what_reads_a_unit_and_its_copy_is_shifted_against_each_other():
+    draw = numbers()
+
+    def apply(p, x):
+        hidden = jnp.tanh(x @ p["w"])
+        return jnp.concatenate([hidden, -2 * hidden], -1) @ p["a"]
+
+    symmetries = found(eqprop.Model(apply, {"w": draw(2, 3), "a": draw(6, 2)}, draw(4, 2)))
+    (joint,) = of_kind(symmetries, "joint")
+    assert joint.call.code() == "eqprop.joint_shift(6, {1: {'a[0:3]': None}, 0.5: {'a[3:6]': None}}, name='joint')"
+    assert (symmetries.dimension, symmetries.rank, symmetries.charges) == (6, 6, 6)
+
+
+def test_units_that_the_domain_makes_copies_of_each_other_are_shifted_on_what_reads_them():
+    draw = numbers()
+
+    def copied(p):
+        return {"a": p["a"], "w": np.concatenate([p["w"][..., :2], p["w"][..., :1]], -1)}
+
+    params = {"w": draw(2, 3), "a": draw(3, 2)}
+    model = eqprop.Model(lambda p, x: jnp.tanh(x @ p["w"]) @ p["a"], copied(params), draw(4, 2), domain=copied)
+    (joint,) = of_kind(found(model), "joint")
+    assert joint.call.positional == (2, {1: {"a[0:1]": None}, -1: {"a[2:3]": None}})
+    assert of_kind(found(eqprop.Model(model.apply, params, model.inputs)), "joint") == []
+
+
+def test_kernels_whose_sum_alone_is_seen_are_shifted_entry_by_entry():
+    draw = numbers()
+    params = {"v": draw(2, 3), "w": draw(2, 3), "a": draw(3, 2)}
+    symmetries = found(eqprop.Model(lambda p, x: jnp.tanh(x @ p["v"] - x @ p["w"]) @ p["a"], params, draw(4, 2)))
+    (joint,) = of_kind(symmetries, "joint")
+    assert joint.call.positional == (6, {1: {"v": None, "w": None}})
+    assert symmetries.dimension == 6
 
 
 def test_running_statistics_move_with_the_units_whose_they_are():
