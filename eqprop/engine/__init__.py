@@ -29,6 +29,10 @@ from eqprop.engine.compiling import LARGE as LARGE
 from eqprop.engine.compiling import MULTIPLY_ADDS as MULTIPLY_ADDS
 from eqprop.engine.compiling import compiler_options as compiler_options
 from eqprop.engine.compiling import jitted as jitted
+from eqprop.engine.digests import Untold as Untold
+from eqprop.engine.digests import array_text as array_text
+from eqprop.engine.digests import function_text as function_text
+from eqprop.engine.digests import repr_text as repr_text
 from eqprop.engine.foreign import Foreign as Foreign
 from eqprop.engine.foreign import bridged as bridged
 from eqprop.engine.foreign import foreign_functions as foreign_functions

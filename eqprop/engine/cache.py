@@ -14,7 +14,7 @@ import os
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -56,8 +56,12 @@ def cache_folder() -> Path | None:
 
 
 @contextmanager
-def persistent_cache() -> Generator[None]:
+def persistent_cache(*, importing: bool = False) -> Generator[None]:
     """Use the cache inside the block; JAX's configuration is the same before and after it.
+
+    Args:
+        importing: whether the block imports somebody's modules, or calls what makes their models. What these set of
+            JAX, and of warnings, stays.
 
     An unusable folder or a broken entry loses the cache, never a result: JAX compiles what it cannot read.
     """
@@ -69,17 +73,20 @@ def persistent_cache() -> Generator[None]:
     from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
     before = {name: jax.config.values[name] for name in (*_SETTINGS, "jax_compilation_cache_dir")}
+    ours = {**_SETTINGS, "jax_compilation_cache_dir": str(folder)}
     token = _active.set(folder)
     try:
-        _configure({**_SETTINGS, "jax_compilation_cache_dir": str(folder)})
+        _configure(ours)
         reset_cache()
-        with warnings.catch_warnings():
+        with nullcontext() if importing else warnings.catch_warnings():
             # What an interrupted writer left behind: recompiled, and of no interest to the user.
-            warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+            if not importing:
+                warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
             yield
     finally:
         _active.reset(token)
-        _configure(before)
+        stays = {name for name, value in ours.items() if importing and jax.config.values[name] != value}
+        _configure({name: value for name, value in before.items() if name not in stays})
         reset_cache()
         _prune(folder)
 

@@ -18,4 +18,5 @@ from eqprop.evaluation.program import Program as Program
 from eqprop.evaluation.program import applicable as applicable
 from eqprop.evaluation.row import Row as Row
 from eqprop.evaluation.traced_programs import Slot as Slot
+from eqprop.evaluation.traced_programs import surroundings as surroundings
 from eqprop.evaluation.twofold import NotCompared as NotCompared

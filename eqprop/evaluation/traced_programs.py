@@ -60,7 +60,7 @@ class Slot:
         folder, named = active_folder(), repr(self.what)
         if folder is None or " at 0x" in named:
             return None
-        return folder / f"traced-{hashlib.sha256((_surroundings() + named).encode()).hexdigest()}-cache"
+        return folder / f"traced-{hashlib.sha256((surroundings() + named).encode()).hexdigest()}-cache"
 
     def load(self) -> tuple[Callable[..., Tree], Facts] | None:
         """The program and its facts; None where there is none that can be read."""
@@ -101,8 +101,8 @@ def keepable(program: ClosedJaxpr) -> bool:
     return LAPACK.isdisjoint(primitives(program))
 
 
-def _surroundings() -> str:
-    """The source of this package, the versions below it, and how JAX is configured."""
+def surroundings() -> str:
+    """The source of this package, the versions below it, and how JAX is configured: what every program depends on."""
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
     relevant = [setting for setting in settings if not setting[0].startswith(IRRELEVANT)]
     versions = [version(name) for name in ("jax", "jaxlib", "numpy")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -16,8 +16,10 @@ from eqprop.kept import is_test
 from eqprop.properties import KNOWN, Property
 from eqprop.results import (
     EXPLAIN,
+    NO_DIGESTS,
     NOTHING_KEPT,
     Applying,
+    Digests,
     Outcome,
     PropertyName,
     Record,
@@ -27,7 +29,7 @@ from eqprop.results import (
     missing,
     vanished,
 )
-from eqprop.runs import as_tasks, make_options, place_of, searched
+from eqprop.runs import as_kept, as_tasks, digest, make_options, place_of, searched
 from eqprop.search import Options, SearchTask
 
 MARK = "eqprop_cases"
@@ -49,16 +51,31 @@ class FailedCell(Falsified):
 
 
 class SharedSearch:
-    """One task's search, run when the first of its cases asks for it."""
+    """One task's search, run when the first of its cases asks for it.
 
-    def __init__(self, task: SearchTask, options: Options) -> None:
+    Args:
+        task: what is searched.
+        options: how.
+        kept: what the pair was when the ledger was written, where it is not searched if it is that still.
+        applying: the properties that applied to it then.
+    """
+
+    def __init__(self, task: SearchTask, options: Options, kept: str = "", applying: Collection[str] = ()) -> None:
         self.task = task
         self.options = options
+        self.kept = kept
+        self.applying = applying
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """By property name."""
-        return {verdict.property.name: verdict for verdict in searched(self.task, self.options)}
+        found = as_kept(self.task, self.options, self.kept, self.applying)
+        return {verdict.property.name: verdict for verdict in found or searched(self.task, self.options)}
+
+    @cached_property
+    def now(self) -> str:
+        """What the pair is, for a ledger; empty where nobody can tell."""
+        return digest(self.task, self.options)
 
     @property
     def done(self) -> bool:
@@ -114,6 +131,7 @@ class Case:
         - *passed*: the property holds.
         - *skipped*: it does not apply to the pair, with the reason: nothing was claimed, so nothing is wrong. Where the
           ledger has the cell, something was claimed once: it fails as missing.
+          With ``--eqprop-changed`` it is skipped, too, where the pair is what it was when the ledger was written.
         - *xfailed*: a known failure, of a negative control too. An unexpected pass *fails*: xfail is always strict.
         - *failed*: everything else. A blocked property rests on one that was falsified. It is no skip: nobody has
           verified it, and a run in which only its test is selected must not be green. It fails in one line, so that
@@ -123,8 +141,8 @@ class Case:
             FailedCell: an AssertionError (``eqprop.Falsified``).
         """
         verdict = self.verdict
-        if verdict.outcome is Outcome.NOT_APPLICABLE:
-            pytest.skip(f"not applicable: {verdict.reason}")
+        if verdict.outcome in (Outcome.NOT_APPLICABLE, Outcome.UNCHANGED):
+            pytest.skip(f"{verdict.outcome}: {verdict.reason}")
         if verdict.outcome is Outcome.KNOWN_FAILURE:
             pytest.xfail(verdict.reason)  # goes on only under --runxfail
         if verdict.outcome is not Outcome.HOLDS:
@@ -169,7 +187,11 @@ class Absent:
 
 
 def cases_of(
-    tasks: Iterable[SearchTask], options: Options, applying: Applying = NOTHING_KEPT, target: str = ""
+    tasks: Iterable[SearchTask],
+    options: Options,
+    applying: Applying = NOTHING_KEPT,
+    target: str = "",
+    digests: Digests = NO_DIGESTS,
 ) -> Iterator[Case]:
     """The cells of all tasks, in the order of reports.
 
@@ -178,10 +200,11 @@ def cases_of(
         options: how.
         applying: what the ledger says of their pairs.
         target: what named them, where that is no address of theirs.
+        digests: of the pairs of the ledger, where what is unchanged is not to be searched.
     """
     for task in tasks:
-        search = SharedSearch(task, options)
         known = applying.get(task.name, ())
+        search = SharedSearch(task, options, digests.get(task.name, ""), known)
         yield from (Case(search, p, target or task.address, p.name in known) for p in options.properties)
 
 

@@ -13,7 +13,7 @@ import click
 
 from eqprop.arguments import words_of
 from eqprop.errors import InvalidInput
-from eqprop.results import NOTHING_KEPT, Applying, Report, failure_blocks
+from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Report, failure_blocks
 
 if TYPE_CHECKING:
     from eqprop.search import Options, SearchTask
@@ -89,6 +89,7 @@ def run(
     quiet: bool = False,
     verbose: bool = False,
     kept: Applying = NOTHING_KEPT,
+    digests: Digests = NO_DIGESTS,
 ) -> Report:
     """A run with its display; what was finished, where it is interrupted.
 
@@ -99,6 +100,7 @@ def run(
         quiet: whether the standard output is for something else.
         verbose: whether every property is shown.
         kept: what a ledger says must apply.
+        digests: of the pairs of the ledger, where what is unchanged is not to be searched.
     """
     from eqprop.faces.display import board
     from eqprop.runs import Interrupted, run_tasks
@@ -107,7 +109,7 @@ def run(
     show = board(names, architectures=options.profile.architectures, verbose=verbose, json=quiet, echo=echo)
     try:
         with show:
-            return run_tasks(tasks, options, show, jobs=jobs, kept=kept)
+            return run_tasks(tasks, options, show, jobs=jobs, kept=kept, digests=digests)
     except Interrupted as stop:
         echo("eqprop: interrupted; what was finished:", sys.stderr)
         return stop.report

@@ -30,6 +30,7 @@ STYLES = {
     Outcome.HOLDS: "green",
     Outcome.KNOWN_FAILURE: "green",
     Outcome.NOT_APPLICABLE: "dim",
+    Outcome.UNCHANGED: "dim",
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.BLOCKED: "yellow",
 }

@@ -63,4 +63,17 @@ def _found(
     settings = {"profile": report.profile, "seed": report.seed, "precision": options.precision}
     addresses = {task.name: task.address for task in tasks}
     of_pairs = [v for v in report.verdicts if v.pair.name in addresses]
-    return ledger_of([*((addresses[v.pair.name], v) for v in of_pairs), *symmetries], settings)
+    found = [*((addresses[v.pair.name], v) for v in of_pairs), *symmetries]
+    return ledger_of(found, settings, _digests(tasks, options))
+
+
+def _digests(tasks: list[SearchTask], options: Options) -> dict[str, dict[str, str]]:
+    """What each pair was, by its target, where that can be told."""
+    from eqprop.runs import digest
+
+    digests: dict[str, dict[str, str]] = {}
+    for task in tasks:
+        told = digest(task, options)
+        if told:
+            digests.setdefault(task.address, {})[task.name] = told
+    return digests

@@ -31,10 +31,12 @@ class Merged:
     Attributes:
         cells: target and verdict of each.
         places: pair → ``file:line`` of its model, of pairs with failures.
+        digests: target → pair → what it is, where a ledger is to be written.
     """
 
     cells: tuple[tuple[str, Verdict], ...]
     places: Mapping[str, str]
+    digests: Mapping[str, Mapping[str, str]]
 
     def report(self, settings: Settings) -> Report:
         """As a run of the command line gives it."""
@@ -48,9 +50,13 @@ def merged(reports: Iterable[pytest.TestReport]) -> Merged:
     records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
     places = {record["verdict"]["pair"]: record["place"] for record in records if record["place"]}
     found = [(record["target"], Verdict.from_record(record["verdict"])) for record in records]
+    digests: dict[str, dict[str, str]] = {}
+    for record in records:
+        if record["digest"]:
+            digests.setdefault(record["target"], {})[record["verdict"]["pair"]] = record["digest"]
     targets = {target for target, _ in found}
     lost = [cell for report in reports if getattr(report, "when", "") == CRASHED and (cell := _lost(report, targets))]
-    return Merged((*found, *lost), places)
+    return Merged((*found, *lost), places, digests)
 
 
 def _lost(report: pytest.TestReport, targets: Collection[str]) -> tuple[str, Verdict] | None:
@@ -86,5 +92,5 @@ def updated(found: Merged, terminal: pytest.TerminalReporter, settings: Settings
         terminal.line(f"{path} is left as it is: mend what fails first.", red=True)
         return
     told = {"profile": settings.profile, "seed": settings.seed, "precision": settings.precision}
-    for line in rewritten(path, ledger_of(found.cells, told), tests=True):
+    for line in rewritten(path, ledger_of(found.cells, told, found.digests), tests=True):
         terminal.line(line)

@@ -19,7 +19,7 @@ from eqprop.faces.project import DRAWN_DIFFERENTLY, Project, has_table
 from eqprop.kept import Allowance, KeptLedger, KnownFailure, is_model, is_test
 from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.reports import asked as asked_form
-from eqprop.results import NOTHING_KEPT, Applying, Record
+from eqprop.results import NOTHING_KEPT, Applying, Digests, Record
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
@@ -50,6 +50,7 @@ class Settings:
         cells: of the ledger: target → pair → properties.
         reports: as which the run is told, besides: ``KIND=FILE``.
         ledger_file: where a ledger is to be written; empty where it is to be kept to.
+        digests: of the ledger, where what is unchanged since is not to be searched: target → pair → what it was.
     """
 
     targets: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class Settings:
     whole: bool = False
     cells: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict[str, dict[str, list[str]]])
     ledger_file: str = ""
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, dict[str, str]])
     reports: tuple[str, ...] = ()
 
     @staticmethod
@@ -104,6 +106,9 @@ class Settings:
             msg = "--eqprop-update-ledger writes what a whole run finds; leave out files, ids and other selections."
             raise InvalidInput(msg)
         kept = None if update else project.ledger()
+        if option.eqprop_changed and kept is None:
+            msg = f"--eqprop-changed: there is no {project.ledger_file} to compare with, or it is being written."
+            raise InvalidInput(msg)
         settings = cls(
             targets=tuple(option.eqprop or (project.targets if named else ())),
             models=project.models if whole and not (update or option.eqprop_property) else (),
@@ -116,6 +121,7 @@ class Settings:
             cells={} if kept is None else {t: {p: list(n) for p, n in of.items()} for t, of in kept.cells.items()},
             ledger_file=str(project.ledger_file) if update else "",
             reports=tuple(option.eqprop_report or ()),
+            digests={} if kept is None or not option.eqprop_changed else {t: dict(p) for t, p in kept.digests.items()},
         )
         profile_named(settings.profile)
         for text in settings.reports:
@@ -198,6 +204,10 @@ class Settings:
         named = {task.address for task in tasks}
         return self.applying([t for t in self.cells if not is_test(t) and (self.whole or t in named)])
 
+    def digests_of(self, targets: Collection[str]) -> Digests:
+        """What the ledger says that the pairs of some targets were."""
+        return {pair: told for t in targets for pair, told in self.digests.get(t, {}).items()}
+
     def absent(self, cases: Collection[Case], *, tests: bool) -> list[Absent]:
         """The cells of the ledger that this run was to have, and are no case: of tests, or of targets."""
         from eqprop.faces.cases import absent
@@ -226,7 +236,8 @@ class Settings:
         from eqprop.runs import resolve_all
 
         tasks = self.known.given_to(resolve_all(self.targets)) if self.targets else []
-        found = list(cases_of(tasks, self.options(), self.applying_to(tasks)))
+        digests = self.digests_of([target for target in self.digests if not is_test(target)])
+        found = list(cases_of(tasks, self.options(), self.applying_to(tasks), digests=digests))
         cases = [*found, *self.absent(found, tests=False), *self.symmetries()]
         unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]
         if unknown:

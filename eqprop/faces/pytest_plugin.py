@@ -49,6 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--eqprop-no-unseen", dest="eqprop_unseen", action="store_const", const=False, help=text)
     text = "write what applied to the ledger, where nothing fails"
     group.addoption("--eqprop-update-ledger", action="store_true", help=text)
+    text = "search only the pairs that changed since the ledger was written"
+    group.addoption("--eqprop-changed", action="store_true", help=text)
     text = "also as html, json, junit or markdown, or as annotations for github (repeatable)"
     group.addoption("--eqprop-report", action="append", metavar="KIND[=FILE]", help=text)
     group.addoption("--eqprop-property", action="append", metavar="NAME", help="only this property (repeatable)")
@@ -205,7 +207,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         tasks = settings.known.given_to(mark.kwargs["tasks"])
         test = metafunc.definition.nodeid
-        cases = cases_of(tasks, settings.options(**mark.kwargs["given"]), settings.applying({test}), test)
+        options, digests = settings.options(**mark.kwargs["given"]), settings.digests_of({test})
+        cases = cases_of(tasks, options, settings.applying({test}), test, digests)
     except InvalidInput as error:
         raise pytest.Collector.CollectError(str(error)) from error
     metafunc.config.stash[SEEN].update((task.address, task.name) for task in tasks)
@@ -241,7 +244,8 @@ def pytest_runtest_makereport(
     if case is None:
         return report
     if case.done:
-        setattr(report, VERDICT, {"target": case.target, "place": case.place, "verdict": case.verdict.to_record()})
+        told = {"target": case.target, "place": case.place, "verdict": case.verdict.to_record()}
+        setattr(report, VERDICT, told | {"digest": _digest(item.config, case)})
     from eqprop.faces.cases import FailedCell
 
     path, line, _ = item.location
@@ -256,6 +260,13 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.name} passed without verifying anything: call case.verify() in it."
     return report
+
+
+def _digest(config: pytest.Config, case: Case | Absent | SymmetryCase) -> str:
+    """What the case's pair is, where a ledger is to be written that says so."""
+    from eqprop.faces.cases import Case
+
+    return case.search.now if config.stash[SETTINGS].ledger_file and isinstance(case, Case) else ""
 
 
 def _properties(target: str, verdict: Verdict) -> list[tuple[str, object]]:

@@ -19,7 +19,7 @@ from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
 from eqprop.kept import KeptLedger, is_model, is_test
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
-from eqprop.results import NOTHING_KEPT, Applying, Record, Report
+from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Record, Report
 
 if TYPE_CHECKING:
     from eqprop.properties import Property
@@ -49,6 +49,9 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 )
 @click.option(
     "--baseline", is_flag=True, help="Try the known failures of this folder's project again; --ledger does it, too."
+)
+@click.option(
+    "--changed", is_flag=True, help="As --ledger, and search only the pairs that changed since the ledger was written."
 )
 @click.option("--shard", metavar="I/N", help="Only every N-th pair, from the I-th; `eqprop merge` joins the reports.")
 @click.option(
@@ -91,6 +94,7 @@ def verify(
     targets: tuple[str, ...],
     ledger: bool,
     baseline: bool,
+    changed: bool,
     shard: str | None,
     reports: tuple[str, ...],
     match: str,
@@ -105,6 +109,7 @@ def verify(
     The attribute is a Pair, a strategy of pairs, a list or a mapping of them, or a function without arguments that
     returns any of these.
     """
+    ledger = ledger or changed
     wanted, forms, part = jobs_of(jobs), [asked_form(text) for text in reports], Shard.of(shard) if shard else None
     # Whatever models print while they are imported or run is not part of the JSON.
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
@@ -126,6 +131,7 @@ def verify(
             quiet=output == "json",
             verbose=verbose,
             kept=kept,
+            digests=_digests(project, tasks) if changed and project else NO_DIGESTS,
         )
         if project and not (targets or match or part):
             report = _with_strays(report, project, tasks, () if asked["properties"] else options.properties)
@@ -137,6 +143,12 @@ def verify(
         print_report(report)
     write(report, forms, echo)
     return report.exit_code
+
+
+def _digests(project: Project, tasks: list[SearchTask]) -> dict[str, str]:
+    """What the ledger says that each pair was."""
+    kept = (project.ledger() or KeptLedger()).of_pairs
+    return {task.name: kept.digest_of(task.name) for task in tasks}
 
 
 def _with_strays(report: Report, project: Project, tasks: list[SearchTask], asked: Sequence[Property]) -> Report:

@@ -1,6 +1,9 @@
 """The ledger as a file: which properties apply to which pair of which target, as a run found it.
 
-    {"format": 1, "settings": {"profile": "gate", …}, "cells": {"nets:pairs": {"my-mlp": ["equivariance", …]}}}
+    {"format": 1, "settings": {"profile": "gate", …}, "cells": {"nets:pairs": {"my-mlp": ["equivariance", …]}},
+     "digests": {"nets:pairs": {"my-mlp": "3f1c…"}}}
+
+The digest of a pair is of all that its verdicts depend on, where that can be told.
 
 A cell a line, in alphabetical order: what a change takes away is a line that a reviewer sees.
 """
@@ -24,6 +27,9 @@ REMEDY = "`eqprop ledger update` writes it"
 Cells = Mapping[str, Mapping[str, Collection[str]]]
 """Target → pair → the properties that apply."""
 
+Digests = Mapping[str, Mapping[str, str]]
+"""Target → pair → what it was, in a few characters."""
+
 
 @dataclass(frozen=True)
 class KeptLedger:
@@ -32,14 +38,17 @@ class KeptLedger:
     Attributes:
         cells: by target: what ``[tool.eqprop]`` names, or the id of a decorated test.
         settings: of the run that found them: profile, seed, precision.
+        digests: of the pairs of which what they depend on can be told.
     """
 
     cells: Cells = field(default_factory=dict[str, dict[str, list[str]]])
     settings: Record = field(default_factory=Record)
+    digests: Digests = field(default_factory=dict[str, dict[str, str]])
 
     def of(self, targets: Collection[str]) -> KeptLedger:
         """That of some targets."""
-        return KeptLedger({t: pairs for t, pairs in self.cells.items() if t in targets}, self.settings)
+        digests = {t: pairs for t, pairs in self.digests.items() if t in targets}
+        return KeptLedger({t: pairs for t, pairs in self.cells.items() if t in targets}, self.settings, digests)
 
     def without(self, targets: Collection[str]) -> KeptLedger:
         """That of all other targets."""
@@ -58,6 +67,10 @@ class KeptLedger:
         """Pair → the properties that apply to it."""
         return {pair: names for pairs in self.cells.values() for pair, names in pairs.items()}
 
+    def digest_of(self, pair: str) -> str:
+        """What a pair was; empty where nobody can tell."""
+        return next((pairs[pair] for pairs in self.digests.values() if pair in pairs), "")
+
     def each(self) -> Iterator[tuple[str, str, str]]:
         """Target, pair and property of each cell, in the order of the file."""
         for target, pairs in sorted(self.cells.items()):
@@ -69,7 +82,9 @@ class KeptLedger:
         cells: dict[str, dict[str, list[str]]] = {}
         for target, pair, name in self.each():
             cells.setdefault(target, {}).setdefault(pair, []).append(name)
-        return text_of({"settings": dict(self.settings), "cells": cells})
+        digests = {target: dict(sorted(pairs.items())) for target, pairs in sorted(self.digests.items()) if pairs}
+        told = {"digests": digests} if digests else {}
+        return text_of({"settings": dict(self.settings), "cells": cells, **told})
 
 
 FIND = "find "
@@ -93,12 +108,15 @@ def ledger_in(path: Path) -> KeptLedger:
         InvalidInput: where there is none, or what is in it is none.
     """
     record = record_in(path, "the ledger", REMEDY)
-    cells, settings = record.get("cells"), record.get("settings")
+    cells, settings, digests = record.get("cells"), record.get("settings"), record.get("digests", {})
+    if not _are_digests(digests):
+        msg = f"the ledger {str(path)!r} has digests = {short(digests)}; expected target → pair → text; {REMEDY}."
+        raise InvalidInput(msg)
     if not _well_formed(cells) or not isinstance(settings, dict):
         wrong = cells if isinstance(settings, dict) else settings  # pyright: ignore[reportUnknownVariableType]
         msg = f"the ledger {str(path)!r} has {short(wrong)} in it; expected target → pair → properties; {REMEDY}."
         raise InvalidInput(msg)
-    return KeptLedger(cells, settings)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
+    return KeptLedger(cells, settings, digests)  # pyright: ignore[reportArgumentType, reportUnknownArgumentType]
 
 
 def _well_formed(cells: Any) -> bool:
@@ -111,19 +129,25 @@ def _well_formed(cells: Any) -> bool:
     return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in rows)  # pyright: ignore[reportUnknownVariableType]
 
 
-def ledger_of(found: Iterable[tuple[str, Verdict]], settings: Record) -> KeptLedger:
+def _are_digests(digests: Any) -> bool:
+    pairs: list[Any] = list(digests.values()) if isinstance(digests, dict) else [None]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    return all(isinstance(of, dict) and all(isinstance(d, str) for d in of.values()) for of in pairs)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+
+
+def ledger_of(found: Iterable[tuple[str, Verdict]], settings: Record, digests: Digests | None = None) -> KeptLedger:
     """The ledger of what a run without failures found to apply.
 
     Args:
         found: target and verdict of each cell.
         settings: of the run.
+        digests: of its pairs; none by default.
     """
     cells: dict[str, dict[str, list[str]]] = {}
     for target, verdict in found:
         if verdict.outcome is not Outcome.NOT_APPLICABLE:
             pair, name = verdict.cell
             cells.setdefault(target, {}).setdefault(pair, []).append(name)
-    return KeptLedger(cells, settings)
+    return KeptLedger(cells, settings, digests or {})
 
 
 def rewritten(path: Path, found: KeptLedger, *, tests: bool) -> list[str]:
@@ -140,8 +164,8 @@ def rewritten(path: Path, found: KeptLedger, *, tests: bool) -> list[str]:
     """
     before = ledger_in(path) if path.is_file() else KeptLedger()
     others = is_model if tests else is_test
-    stays = before.of([target for target in before.cells if others(target)]).cells
-    after = KeptLedger({**found.cells, **stays}, found.settings)
+    stays = before.of([target for target in before.cells if others(target)])
+    after = KeptLedger({**found.cells, **stays.cells}, found.settings, {**found.digests, **stays.digests})
     written_to(path, after.text(), "the ledger")
     return [*_changes(before, after), f"{path.name}: {len(list(after.each()))} cells"]
 

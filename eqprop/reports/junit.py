@@ -8,11 +8,11 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from eqprop.results import Outcome, Report, Verdict, code_of
 
 NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-SKIPPED = (Outcome.NOT_APPLICABLE, Outcome.KNOWN_FAILURE)
+SKIPPED = (Outcome.NOT_APPLICABLE, Outcome.KNOWN_FAILURE, Outcome.UNCHANGED)
 
 
 def junit(report: Report) -> str:
-    """The report as XML: what does not apply, and known failures, are skipped; what could not run is an error."""
+    """The report as XML. Skipped is what does not apply, is unchanged or known to fail; an error what could not run."""
     root = Element("testsuites", name="eqprop")
     pairs: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:

@@ -8,8 +8,10 @@ from eqprop.results.codes import code_of as code_of
 from eqprop.results.counterexample import Counterexample as Counterexample
 from eqprop.results.failures import EXPLAIN as EXPLAIN
 from eqprop.results.failures import failure_blocks as failure_blocks
+from eqprop.results.ledger import NO_DIGESTS as NO_DIGESTS
 from eqprop.results.ledger import NOTHING_KEPT as NOTHING_KEPT
 from eqprop.results.ledger import Applying as Applying
+from eqprop.results.ledger import Digests as Digests
 from eqprop.results.ledger import Ledger as Ledger
 from eqprop.results.ledger import missing as missing
 from eqprop.results.ledger import vanished as vanished

@@ -13,6 +13,10 @@ Applying = Mapping[str, Collection[str]]
 """Pair → the properties that are known to apply to it."""
 
 NOTHING_KEPT: Applying = MappingProxyType({})
+Digests = Mapping[str, str]
+"""Pair → what it was when a ledger was written, in a few characters."""
+
+NO_DIGESTS: Digests = MappingProxyType({})
 NOBODY = "expected, and nothing verified it"
 
 

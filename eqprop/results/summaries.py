@@ -17,6 +17,7 @@ GRAVEST = (
     Outcome.INCONCLUSIVE,
     Outcome.BLOCKED,
     Outcome.KNOWN_FAILURE,
+    Outcome.UNCHANGED,
     Outcome.HOLDS,
     Outcome.NOT_APPLICABLE,
 )
@@ -104,7 +105,7 @@ class PairSummary:
 
 
 def _held(verdicts: Sequence[Verdict]) -> str:
-    asked = [v for v in verdicts if v.outcome is not Outcome.NOT_APPLICABLE]
+    asked = [v for v in verdicts if v.outcome not in (Outcome.NOT_APPLICABLE, Outcome.UNCHANGED)]
     return f"{sum(v.outcome is Outcome.HOLDS for v in asked)}/{len(asked)}" if asked else "-"
 
 

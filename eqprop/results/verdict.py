@@ -20,12 +20,13 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not applicable"
     BLOCKED = "blocked"
     KNOWN_FAILURE = "known failure"
+    UNCHANGED = "unchanged"
     UNEXPECTED_PASS = "unexpected pass"
     MISSING = "missing"
     ERROR = "error"
 
 
-ACCEPTED = frozenset({Outcome.HOLDS, Outcome.NOT_APPLICABLE, Outcome.KNOWN_FAILURE})
+ACCEPTED = frozenset({Outcome.HOLDS, Outcome.NOT_APPLICABLE, Outcome.KNOWN_FAILURE, Outcome.UNCHANGED})
 """Outcomes with which a run succeeds."""
 
 

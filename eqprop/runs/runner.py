@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from eqprop.authoring import applying
 from eqprop.engine import separated_caches
 from eqprop.properties import KNOWN
-from eqprop.results import NOTHING_KEPT, Applying, Ledger, Report
+from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Ledger, Progress, Report
 from eqprop.runs.peak import peak_memory
 from eqprop.runs.places import place_of
 from eqprop.runs.single import Listener, searched
+from eqprop.runs.unchanged import as_kept
 from eqprop.runs.workers import search_in_workers
 from eqprop.search import Options, SearchTask, ignore
 
@@ -31,6 +32,7 @@ def run_tasks(
     *,
     jobs: int = 1,
     kept: Applying = NOTHING_KEPT,
+    digests: Digests = NO_DIGESTS,
 ) -> Report:
     """Search every task; the verdicts come in the order of the tasks, whatever the number of jobs.
 
@@ -41,6 +43,7 @@ def run_tasks(
         jobs: worker processes. Subjects without a target (objects passed in Python) and properties from outside the
             library cannot be found again by another process: a run that has one stays in this process.
         kept: what a ledger says of pairs, those that are no task any more among them.
+        digests: pair → that of a ledger, where what is unchanged since is not to be searched.
 
     Raises:
         Interrupted: on Ctrl-C, with the report of what was finished.
@@ -61,13 +64,21 @@ def run_tasks(
         seconds = time.perf_counter() - start
         return Report(ordered, options.seed, options.profile.name, seconds, peak_memory(), places)
 
+    def unchanged(task: SearchTask) -> bool:
+        found = as_kept(task, options, digests.get(task.name, ""), kept.get(task.name, ()))
+        if found:
+            ledger.fill(found)
+            on_progress(Progress(task.name, "finished", verdicts=found))
+        return bool(found)
+
     try:
+        left = [task for task in tasks if not unchanged(task)]
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
-        if jobs > 1 and len(tasks) > 1 and portable:
-            search_in_workers(tasks, options, on_progress, jobs=jobs, fill=ledger.fill)
+        if jobs > 1 and len(left) > 1 and portable:
+            search_in_workers(left, options, on_progress, jobs=jobs, fill=ledger.fill)
         else:
             with separated_caches(options.precision):
-                for task in tasks:
+                for task in left:
                     ledger.fill(searched(task, options, on_progress))
     except KeyboardInterrupt:
         raise Interrupted(report()) from None

@@ -28,7 +28,7 @@ from hypothesis.strategies import SearchStrategy
 
 from eqprop.arguments import got, short, suggestion
 from eqprop.claims import Model, Pair, Transformation
-from eqprop.engine import behind
+from eqprop.engine import behind, persistent_cache
 from eqprop.errors import InvalidInput
 from eqprop.registry import Entry, entries
 from eqprop.search import SearchTask
@@ -58,9 +58,10 @@ def resolve(target: str | None = None) -> list[SearchTask]:
     module, colon, attribute = target.partition(":")
     if not colon or (module == CATALOG and attribute):
         return [_entry(attribute or module, target)]
-    value = attribute_of(target, f"target {target!r}")
-    # Catalog entries keep their own address, by which a replay finds them.
-    return [s if s.address else replace(s, address=target) for s in as_tasks(value, where=target)]
+    with persistent_cache(importing=True):  # weights are drawn, and networks trained, by programs that are compiled
+        value = attribute_of(target, f"target {target!r}")
+        # Catalog entries keep their own address, by which a replay finds them.
+        return [s if s.address else replace(s, address=target) for s in as_tasks(value, where=target)]
 
 
 def resolve_all(targets: Iterable[str]) -> list[SearchTask]:

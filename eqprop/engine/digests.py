@@ -1,0 +1,179 @@
+"""What a function computes, as a text: its traced program and those of its derivatives, constants by their content.
+
+Two processes give the same text for the same program: variables are numbered, and no address, no line and no name of a
+file is in it. What a derivative rule of one's own does is in the programs of derivatives, where the rule was called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+
+from eqprop.engine.calculus import gradient
+from eqprop.engine.jaxprs import aval_of, is_foreign
+from eqprop.engine.trees import Partition, Tree, is_floating
+
+RULES = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"})
+"""Operations that hold derivative rules, as functions."""
+
+OF_KNOWN = frozenset({"builtins", "jax", "jaxlib", "ml_dtypes", "numpy"})
+"""Packages whose objects say what is in them."""
+
+PLAIN = (str, bytes, int, float, complex, type(None))
+
+
+class Untold(Exception):  # noqa: N818 - it reads as what happened
+    """Why it cannot be told whether something has changed."""
+
+
+def function_text(function: Callable[..., Tree], arguments: tuple[Tree, ...], order: int) -> str:
+    """The program of a function, and those of its derivatives up to an order.
+
+    Derivatives are those of the squared size of what was derived before, by reverse mode: every rule is called, and the
+    rules of rules. Where there is no derivative, the text says so; what is asked of that is not evaluated either.
+
+    Args:
+        function: traceable.
+        arguments: of the right shapes and types.
+        order: of the highest derivative.
+
+    Raises:
+        Untold: for a program that calls back into Python, or is evaluated by others.
+    """
+    split = Partition.of(arguments)
+    theta = tuple(jnp.asarray(leaf) for leaf in split.split(arguments))
+    texts = [program_text(jax.make_jaxpr(function)(*arguments))]
+
+    derived: Callable[[Tree], Tree] = lambda leaves: function(*split.join(leaves))  # noqa: E731 - it is replaced
+    for _ in range(order if theta else 0):
+        derived = _gradient_of_size(derived)
+        try:
+            program = jax.make_jaxpr(derived)(theta)
+        except Exception as error:  # noqa: BLE001 - whatever a rule raises, nothing is evaluated there
+            texts.append(f"no derivative: {type(error).__name__}")
+            break
+        texts.append(program_text(program))
+    return "\n".join(texts)
+
+
+def _gradient_of_size(function: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:
+    def size(leaves: Tree) -> Tree:
+        values = [leaf for leaf in jax.tree.leaves(function(leaves)) if is_floating(leaf)]
+        return sum(jnp.sum(leaf * leaf) for leaf in values)
+
+    return gradient(size)
+
+
+def program_text(program: ClosedJaxpr | Jaxpr) -> str:
+    """A traced program as text.
+
+    Raises:
+        Untold: where it calls back into Python, is evaluated by others, or has a parameter that only its address tells.
+    """
+    return _Programs().text(program)
+
+
+class _Programs:
+    """Programs inside of one are told once, by a digest."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, str]] = {}
+
+    def text(self, program: Any) -> str:
+        jaxpr, constants = getattr(program, "jaxpr", program), getattr(program, "consts", ())
+        known = {variable: f"v{i}" for i, variable in enumerate((*jaxpr.constvars, *jaxpr.invars))}
+        lines = [f"{known[v]} = {self.of(c)}" for v, c in zip(jaxpr.constvars, constants, strict=False)]
+        lines += [f"{known[v]}: {_type(v)}" for v in jaxpr.invars]
+        for equation in jaxpr.eqns:
+            read = [self._atom(atom, known) for atom in equation.invars]
+            for variable in equation.outvars:
+                known[variable] = f"v{len(known)}"
+            made = [f"{known[v]}: {_type(v)}" for v in equation.outvars]
+            lines.append(f"{', '.join(made)} = {self._operation(equation)} {' '.join(read)}")
+        lines.append(f"return {' '.join(self._atom(atom, known) for atom in jaxpr.outvars)}")
+        return "\n".join(lines)
+
+    def _atom(self, atom: Any, known: Mapping[Var, str]) -> str:
+        return self.of(np.asarray(atom.val, aval_of(atom).dtype)) if isinstance(atom, Literal) else known[atom]
+
+    def _operation(self, equation: JaxprEqn) -> str:
+        name = equation.primitive.name
+        if "callback" in name:
+            msg = "it calls back into Python"
+            raise Untold(msg)
+        if is_foreign(equation):
+            msg = "a part of it is evaluated by others"
+            raise Untold(msg)
+        told = {key: self._parameter(value, of_rule=name in RULES) for key, value in equation.params.items()}
+        return f"{name}[{', '.join(f'{key}={text}' for key, text in sorted(told.items()))}]"
+
+    def _parameter(self, value: Any, *, of_rule: bool) -> str:
+        try:
+            return self.of(value)
+        except Untold:
+            if of_rule and not (hasattr(value, "eqns") or hasattr(value, "jaxpr")):
+                return "a rule"
+            raise
+
+    def of(self, value: Any) -> str:
+        """A parameter or a constant, whatever it is made of."""
+        if isinstance(value, PLAIN):
+            return repr(value)
+        if isinstance(value, Enum | np.dtype | type):
+            return str(value)
+        if hasattr(value, "eqns") or hasattr(getattr(value, "jaxpr", None), "eqns"):
+            return self._inner(value)
+        if isinstance(value, jax.Array | np.ndarray | np.generic):
+            return array_text(value)
+        if isinstance(value, tuple | list):
+            return f"{type(value).__name__}({', '.join(map(self.of, value))})"  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(value, set | frozenset):
+            return f"{{{', '.join(sorted(map(self.of, value)))}}}"  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(value, Mapping):
+            return f"{{{', '.join(sorted(f'{k}: {self.of(v)}' for k, v in value.items()))}}}"
+        if is_dataclass(value):
+            told = [f"{f.name}={self.of(getattr(value, f.name))}" for f in fields(value)]
+            return f"{type(value).__qualname__}({', '.join(told)})"
+        return repr_text(value)
+
+    def _inner(self, program: Any) -> str:
+        if id(program) not in self._known:
+            digest = hashlib.sha256(self.text(program).encode()).hexdigest()
+            self._known[id(program)] = program, f"program {digest}"
+        return self._known[id(program)][1]
+
+
+def array_text(value: Any) -> str:
+    """An array by its type, its shape and what is in it."""
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return f"key {array_text(jax.random.key_data(value))}"
+    array = np.asarray(value)
+    content = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return f"array({array.dtype}, {array.shape}, {content})"
+
+
+def repr_text(value: object) -> str:
+    """What an object of JAX, NumPy or Python says of itself, if that is more than where it lies.
+
+    Raises:
+        Untold: where it is not, and for an object of somebody else.
+    """
+    text = repr(value)
+    if type(value).__module__.partition(".")[0] not in OF_KNOWN or " at 0x" in text:
+        msg = f"of a {type(value).__name__} nobody knows what is in it"
+        raise Untold(msg)
+    return f"{type(value).__qualname__} {text}"
+
+
+def _type(variable: Any) -> str:
+    aval = aval_of(variable)
+    weak = " weak" if getattr(aval, "weak_type", False) else ""
+    return f"{getattr(aval, 'dtype', aval)}{getattr(aval, 'shape', '')}{weak}"
