@@ -56,6 +56,12 @@ def blocks(page: str) -> Iterator[Block]:
             yield Block(token.map[0] + 1, language, title[1] if title else "", token.content)
 
 
+def python_of(page: Path, *, torch: bool) -> list[str]:
+    """What a page shows of Python, with PyTorch or without it, in its order."""
+    shown = [block.text for block in blocks(page.read_text(encoding="utf-8")) if block.language == "python"]
+    return [text for text in shown if bool(re.search(r"\btorch\.|import torch", text)) == torch]
+
+
 def typed(console: str) -> Iterator[tuple[str, str]]:
     """The commands of a console block, each with what it is said to print."""
     command = None

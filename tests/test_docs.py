@@ -73,13 +73,16 @@ def test_every_room_says_why_it_is_there_and_which_file_to_read_first(room):
     assert f"({room.name})" in above or f"`{room.name}/`" in above
 
 
-def test_a_gate_takes_at_most_five_lines_of_configuration(tmp_path):
-    block = re.search(r"```toml\n(.*?)```", (ROOT / "docs/gate.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize(
+    ("page", "target"), [("docs/gate.md", "mypkg.nets:pairs"), ("docs/tutorials/gate.md", "symmetries:pairs")]
+)
+def test_a_gate_takes_at_most_five_lines_of_configuration(page, target, tmp_path):
+    block = re.search(r"```toml[^\n]*\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert block is not None
     (tmp_path / "pyproject.toml").write_text(block[1])
     project = Project.of(tmp_path)
     assert len(block[1].splitlines()) <= 5
-    assert (project.targets, project.ledger_file.name) == (("mypkg.nets:pairs",), "eqprop-ledger.json")
+    assert (project.targets, project.ledger_file.name) == ((target,), "eqprop-ledger.json")
 
 
 RECIPES = ("action.yml", ".pre-commit-hooks.yaml", "docs/gate.md")
