@@ -161,10 +161,9 @@ def _counted(counts: Counter[str]) -> str:
 
 def judged_lines(found: Symmetries, model: eqprop.Model, properties: Sequence[str] = ()) -> dict[str, str]:
     """What becomes of each pair of the tests that are written: its name, with ``hold``, or what is falsified."""
-    asked = {"properties": properties} if properties else {}
     pairs = written_pairs(found, model)
     said = dict.fromkeys([pair.name for pair in pairs], "hold")
-    for verdict in eqprop.run(pairs, profile="quick", **asked).verdicts if pairs else ():
+    for verdict in eqprop.run(pairs, profile="quick", properties=list(properties) or None).verdicts if pairs else ():
         if verdict.outcome.value in ("falsified", "error"):
             said[verdict.pair.name] = f"{verdict.outcome.value} at {verdict.property.name}"
     return said

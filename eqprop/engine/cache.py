@@ -10,8 +10,10 @@ cache lies in a folder of its own, outside the project:
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +25,9 @@ import jax
 LARGEST = 1 << 30
 """Bytes that are kept."""
 
+EVERY = 60.0
+"""Seconds between two looks of one process at what is kept."""
+
 _SETTINGS: dict[str, object] = {
     "jax_enable_compilation_cache": True,
     "jax_persistent_cache_min_compile_time_secs": 0.0,
@@ -31,6 +36,7 @@ _SETTINGS: dict[str, object] = {
 """Beside the folder. By default JAX keeps only what took a second to compile: here nearly nothing."""
 
 _said: set[str] = set()
+_pruned: dict[Path, float] = {}
 _active: ContextVar[Path | None] = ContextVar("eqprop_cache", default=None)
 
 
@@ -88,7 +94,7 @@ def persistent_cache(*, importing: bool = False) -> Generator[None]:
         stays = {name for name, value in ours.items() if importing and jax.config.values[name] != value}
         _configure({name: value for name, value in before.items() if name not in stays})
         reset_cache()
-        _prune(folder)
+        _prune_now_and_then(folder)
 
 
 def _configure(values: dict[str, object]) -> None:
@@ -113,6 +119,13 @@ def _usable(folder: Path) -> bool:
             )
         return False
     return True
+
+
+def _prune_now_and_then(folder: Path) -> None:
+    """Not at the end of each of many short searches: to look through a large cache takes longer than some of them."""
+    if time.monotonic() - _pruned.get(folder, -math.inf) >= EVERY:
+        _prune(folder)
+        _pruned[folder] = time.monotonic()
 
 
 def _prune(folder: Path) -> None:

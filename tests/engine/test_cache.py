@@ -41,3 +41,18 @@ def test_what_a_module_sets_while_it_is_imported_stays(settings, tmp_path):
         warnings.simplefilter("ignore", UserWarning)
     assert settings() == (7.0, str(tmp_path / "own"))
     assert own in warnings.filters
+
+
+def test_the_folder_is_looked_through_at_the_first_end_and_then_once_a_minute(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("eqprop.engine.cache.LARGEST", 150)
+    now = [1000.0]
+    monkeypatch.setattr("eqprop.engine.cache.time.monotonic", lambda: now[0])
+    left: list[int] = []
+    for seconds in (0.0, 59.0, 2.0):
+        now[0] += seconds
+        for name in ("a", "b"):
+            (tmp_path / f"{name}-cache").write_bytes(bytes(100))
+        with persistent_cache():
+            assert settings() == (0.0, str(tmp_path))
+        left.append(len(list(tmp_path.glob("*-cache"))))
+    assert left == [1, 2, 1]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.finding import balanced, chain, main
+from benchmarks.finding import balanced, chain, judged_lines, main
 from eqprop.finding import find
 
 pytestmark = pytest.mark.checkout
@@ -46,3 +48,26 @@ def test_the_catalog_is_recovered_from_its_models_alone():
     assert recovered >= 81
     assert missed == 0
     assert not [line for line in said if "a negative control's claim is found" in line]
+
+
+def test_the_tests_that_are_written_hold_line_by_line():
+    model = chain((2, 3, 2), jax.nn.relu, 0)
+    assert judged_lines(find(model, prove=False), model, ["equivariance"]) == {
+        "chain/scaling": "hold",
+        "chain/permutation": "hold",
+    }
+
+
+def test_a_line_that_is_false_of_the_model_is_named_with_what_it_breaks():
+    linear = find(chain((2, 3, 2), None, 0), prove=False)
+    assert judged_lines(linear, chain((2, 3, 2), jax.nn.relu, 0), ["equivariance"]) == {
+        "chain/linear": "falsified at equivariance"
+    }
+
+
+@pytest.mark.slow
+def test_what_is_written_for_the_catalog_holds_and_is_nearly_all_that_is_found():
+    said = CliRunner().invoke(main, ["emitted"], catch_exceptions=False).output.splitlines()[-1]
+    counts = {outcome: int(count) for count, outcome in re.findall(r"(\d+) ([^,]+)", said)}
+    assert set(counts) <= {"hold", "not written"}
+    assert counts["hold"] >= 0.95 * sum(counts.values())
