@@ -50,9 +50,11 @@ def _wrong(source: Model, target: Model, convert: Conversion) -> Iterator[str]:
             at = np.unravel_index(int(np.argmax(difference)), difference.shape)
             entry = list(map(int, at))
             paths = ", ".join(map(repr, convert.rules[path].paths))
+            apart = np.abs(np.sort(found, axis=None) - np.sort(expected, axis=None))
+            reordered = " (the same numbers in another order)" if np.max(apart) <= MARGIN * floor else ""
             yield (
                 f"{path!r} is not what the mapping makes of {paths}: at {entry} it is {found[at]:.6g}, and the mapping "
-                f"gives {expected[at]:.6g}"
+                f"gives {expected[at]:.6g}{reordered}"
             )
 
 

@@ -15,14 +15,22 @@ import torch
 from transformers.pytorch_utils import Conv1D
 
 from eqprop.transformers.networks import Network
+from eqprop.transformers.tracing import Trace, is_norm, traced
 
 LAYER = re.compile(r"(?P<stack>.*?\.)(?P<number>\d+)\.(?P<rest>.*)")
 """The first number in a path is that of the layer, further ones are of experts and the like."""
 
-ATTENTION = re.compile(r"attn|attention|mixer|temporal")
+ATTENTION = re.compile(r"attn|attention|mixer|temporal|self_att")
 FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv", "qkv", "att_proj")
-QUERY, KEY, VALUE = ("q_proj", "query", "q_lin"), ("k_proj", "key", "k_lin"), ("v_proj", "value", "v_lin")
-OUTPUT = ("o_proj", "out_proj", "dense", "c_proj", "out_lin", "wo", "attn_out", "linear_attn_out", "output_proj")
+QUERY = ("q_proj", "query", "q_lin", "Wq", "query_proj", "project_q", "q")
+KEY = ("k_proj", "key", "k_lin", "Wk", "key_proj", "project_k", "k")
+VALUE = ("v_proj", "value", "v_lin", "Wv", "value_proj", "project_v", "v")
+OUTPUT = (
+    *("o_proj", "out_proj", "dense", "c_proj", "out_lin", "wo", "Wo", "attn_out", "attention_out"),
+    *("linear_attn_out", "linear_out", "output_proj"),
+)
+WRITES = re.compile(r"out|down|w2|fc2|c_proj|4h_to_h")
+"""In the name of a square matrix: it writes the stream."""
 
 
 @dataclass(frozen=True)
@@ -48,32 +56,34 @@ class Tensor:
     @property
     def module(self) -> str:
         """The name of the module that holds it."""
-        return self.path.rsplit(".", 2)[-2] if self.path.count(".") else ""
+        return self.home.rpartition(".")[2]
+
+    @property
+    def home(self) -> str:
+        """The path of the module that holds it, within the layer; a wrapped matrix is that of its wrapper."""
+        return self.rest.rpartition(".")[0].removesuffix(".linear")
 
     @property
     def is_weight(self) -> bool:
-        """Whether it is a matrix, or a stack of matrices."""
-        return len(self.shape) > 1
+        """Whether it is a matrix, or a stack of matrices; a vector may have axes of length 1."""
+        return len(self.shape) == 2 or (len(self.shape) > 2 and max(self.shape) < int(np.prod(self.shape)))
 
     @property
     def is_norm(self) -> bool:
         """Whether it belongs to a norm."""
-        return "norm" in type(self.owner).__name__.lower()
+        return is_norm(self.owner)
 
     @property
     def in_attention(self) -> bool:
         """Whether it belongs to attention."""
-        return bool(self.number >= 0 and ATTENTION.search(self.rest.split(".", maxsplit=1)[0])) and self.is_inside
+        first = self.rest.split(".", maxsplit=1)[0]
+        whole = ATTENTION.search(self.stack.rstrip(".").rpartition(".")[2])  # a list of attentions
+        return self.number >= 0 and (bool(whole) or (bool(ATTENTION.search(first)) and self.is_inside))
 
     @property
     def is_inside(self) -> bool:
         """Whether it lies in a module of the layer's that has parts of its own: a norm before attention has none."""
         return self.rest.count(".") > 1 or not self.rest.endswith((".weight", ".bias"))
-
-    @property
-    def everywhere(self) -> str:
-        """The pattern that matches it in every layer."""
-        return f"{self.stack}*.{self.rest}" if self.stack else self.path
 
 
 @dataclass(frozen=True)
@@ -88,12 +98,23 @@ class Anatomy:
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All parameters."""
+        """All parameters that the outputs depend on."""
         modules = dict(self.network.module.named_modules())
         return tuple(
             _tensor(path, tuple(leaf.shape), modules[path.rpartition(".")[0]])
             for path, leaf in self.network.module.named_parameters()
+            if path in self.trace.used
         )
+
+    @cached_property
+    def trace(self) -> Trace:
+        """What one pass shows."""
+        return traced(self.network)
+
+    @cached_property
+    def after_norms(self) -> frozenset[str]:
+        """The modules that are given what a norm returns."""
+        return frozenset(path for paths in self.trace.readers.values() for path in paths)
 
     @property
     def config(self) -> Any:
@@ -118,6 +139,13 @@ class Anatomy:
         head = self.network.module.get_output_embeddings()
         return () if self.tied else tuple(t for t in self.tensors if t.owner is head)
 
+    @cached_property
+    def head_bias(self) -> str:
+        """The path of what the last layer adds, wherever it is kept; empty where it adds nothing."""
+        bias = getattr(self.network.module.get_output_embeddings(), "bias", None)
+        named = self.network.module.named_parameters()
+        return next((path for path, parameter in named if bias is not None and parameter is bias), "")
+
     def layers(self) -> Iterator[tuple[tuple[str, int], list[Tensor]]]:
         """The tensors of each layer."""
         found: dict[tuple[str, int], list[Tensor]] = {}
@@ -126,11 +154,19 @@ class Anatomy:
                 found.setdefault((tensor.stack, tensor.number), []).append(tensor)
         yield from found.items()
 
+    @staticmethod
+    def axis_in(tensor: Tensor) -> int | None:
+        """The axis of what a layer's matrix reads; None where its type does not tell."""
+        if isinstance(tensor.owner, torch.nn.Linear):
+            return 1
+        return 0 if isinstance(tensor.owner, Conv1D) else None
+
     def axis_read(self, tensor: Tensor) -> int | None:
         """The axis along which a matrix reads the stream; None where it does not."""
-        if not tensor.is_weight or tensor.is_norm or tensor in self.outputs:
+        outward = tensor in self.outputs or self._is_square_output(tensor) or _is_convolution(tensor)
+        if not tensor.is_weight or tensor.is_norm or outward or isinstance(tensor.owner, torch.nn.Embedding):
             return None
-        axis = _axis_in(tensor)
+        axis = self.axis_in(tensor)
         if axis is None:
             axes = [i for i, length in enumerate(tensor.shape) if length == self.hidden]
             axis = axes[0] if len(axes) == 1 and not self._written_by_stack(tensor) else None
@@ -140,16 +176,22 @@ class Anatomy:
         """The axis along which a tensor writes into the stream; None where it does not."""
         if isinstance(tensor.owner, torch.nn.Embedding):
             return 1 if tensor.shape[1] == self.hidden else None
-        if tensor.is_norm:
+        if tensor.is_norm or _is_convolution(tensor):
             return None
         if not tensor.is_weight:
             return 0 if tensor.shape == (self.hidden,) and self._adds(tensor) else None
         if self.axis_read(tensor) is not None:
             return None
         axes = [i for i, length in enumerate(tensor.shape) if length == self.hidden]
-        if tensor in self.outputs and _axis_in(tensor) is not None and tensor.shape[0] == tensor.shape[1]:
-            return 1 - (_axis_in(tensor) or 0)
+        inward = self.axis_in(tensor)
+        if inward is not None and tensor.shape == (self.hidden, self.hidden):
+            return 1 - inward
         return axes[0] if len(axes) == 1 else None
+
+    def _is_square_output(self, tensor: Tensor) -> bool:
+        """Whether a matrix as wide as the stream on both sides writes it, which its shape does not tell."""
+        square = tensor.shape == (self.hidden, self.hidden) and tensor.path.rpartition(".")[0] not in self.after_norms
+        return square and bool(WRITES.search(tensor.module))
 
     def _adds(self, bias: Tensor) -> bool:
         """Whether a bias stands behind a matrix that writes into the stream."""
@@ -172,8 +214,8 @@ class Anatomy:
         return {t.path: _added(t) for t in self.tensors if t.is_norm and t.path.endswith("weight")}
 
     def buffers(self, word: str) -> list[np.ndarray]:
-        """The numbers of each buffer of a name."""
-        return [b.numpy() for path, b in self.network.module.named_buffers() if path.rpartition(".")[2] == word]
+        """The numbers of each buffer whose name ends so."""
+        return [b.numpy() for path, b in self.network.module.named_buffers() if path.endswith(word)]
 
 
 def _added(gain: Tensor) -> float:
@@ -185,7 +227,7 @@ def _added(gain: Tensor) -> float:
         shift = torch.func.functional_call(
             gain.owner, {"weight": torch.zeros_like(weight)}, (torch.zeros_like(row)[None],)
         )
-    except (RuntimeError, TypeError, ValueError):
+    except (AttributeError, RuntimeError, TypeError, ValueError):
         return 0.0
     return float(bool(torch.any(found - shift)))
 
@@ -197,8 +239,6 @@ def _tensor(path: str, shape: tuple[int, ...], owner: torch.nn.Module) -> Tensor
     return Tensor(path, shape, owner, found["stack"], int(found["number"]), found["rest"])
 
 
-def _axis_in(tensor: Tensor) -> int | None:
-    """The axis of what a layer's matrix reads; None where its type does not tell."""
-    if isinstance(tensor.owner, torch.nn.Linear):
-        return 1
-    return 0 if isinstance(tensor.owner, Conv1D) else None
+def _is_convolution(tensor: Tensor) -> bool:
+    """Whether it mixes positions in front of or behind a matrix, in channels of its own."""
+    return "conv" in type(tensor.owner).__name__.lower() and not isinstance(tensor.owner, Conv1D)

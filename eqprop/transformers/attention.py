@@ -1,210 +1,145 @@
-"""Symmetries of attention: heads that change places, queries against keys, values against outputs."""
+"""Symmetries of attention: heads that change places, values against outputs; what a network has and cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import product
+import inspect
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from eqprop.actions import attention_heads, combined, experts, hidden_units
-from eqprop.claims import Transformation
-from eqprop.groups import ComplexLinear, ComplexScaling, DirectSum, GeneralLinear, Group, Power, Scaling
-from eqprop.transformers.anatomy import Anatomy, Tensor
-from eqprop.transformers.forms import Family, Form
-from eqprop.transformers.heads import Heads, heads_of
+from eqprop.actions import attention_heads, combined, experts
+from eqprop.transformers.anatomy import Anatomy
+from eqprop.transformers.forms import Family, Form, nothing
+from eqprop.transformers.heads import Heads, attentions
+from eqprop.transformers.projections import axis_out
+from eqprop.transformers.queries import circuits, why_queries
+from eqprop.transformers.roles import norms_on, role, unknown
 from eqprop.transformers.views import Part, seen_through
 
-PAIRINGS = ("halves", "interleaved")
+Readings = list[Heads]
 
 
-def _permuted(anatomy: Anatomy) -> Iterator[Form]:
+def attention_families(anatomy: Anatomy) -> list[list[Family]]:
+    """Heads permuted, query–key and value–output, each for every attention that the network has."""
+    found = attentions(anatomy)
+    return [
+        [_family(name, readings, forms, why) for readings in found] or [Family(name, _none, ABSENT, nothing, _unread)]
+        for name, forms, why in SYMMETRIES
+    ]
+
+
+def _family(name: str, readings: Readings, forms: Callable[..., Iterator[Form]], why: Callable[..., str]) -> Family:
+    return Family(
+        name,
+        lambda anatomy: forms(anatomy, readings),
+        ABSENT,
+        lambda anatomy: why(anatomy, readings[0]),
+        lambda anatomy: unknown(readings[0], _others_by_head(readings[0]) if forms is _permuted else {}) or UNSEEN,
+        readings[0].place,
+    )
+
+
+def _permuted(anatomy: Anatomy, readings: Readings) -> Iterator[Form]:
     """Heads, with their keys and values, and the queries that share these, in another order."""
-    for heads in heads_of(anatomy):
-        parts = {**heads.parts, **_others_by_head(anatomy, heads)}
+    for heads in readings:
+        shared, tables = heads.named("s", "sb"), _tables(anatomy, heads)
+        parts = {n: part for n, part in heads.parts.items() if n not in shared} | _others_by_head(heads) | tables
         groups = experts(heads.count, dict.fromkeys(parts, 0), name="heads")
-        members = {name: 1 for name in parts if name.rpartition("/")[2] in ("q", "qb", "o", "qg")}
+        members = {name: 1 for name in parts if name.rpartition("/")[2].rstrip("b") in ("q", "r", "g", "o", "query")}
         moved, text = [groups], f"S_{heads.count}"
         if heads.group > 1:
             moved.append(experts(heads.group, members, name="members"))
             text = f"S_{heads.count} × S_{heads.group}"
         if heads.count == 1:
             moved, text = moved[1:], f"S_{heads.group}"
+        text += ", the same in all layers" if tables else ""
         yield Form(text, seen_through(parts, combined(*moved, name="heads")))
 
 
-def _others_by_head(anatomy: Anatomy, heads: Heads) -> dict[str, Part]:
-    """What else a head has: gains of norms over all queries or keys, gates, sinks. It moves with its head."""
-    by_query = (heads.count, heads.group, heads.width)
-    shapes: dict[int, tuple[int, ...]] = {
-        heads.count * heads.width: (heads.count, heads.width),
-        heads.count * heads.group * heads.width: by_query,
-        heads.count * heads.group: by_query[:2],
+def _tables(anatomy: Anatomy, heads: Heads) -> dict[str, Part]:
+    """Biases of scores that all layers share, with an entry for each head."""
+    queries = (heads.count, heads.group)
+    shared = [t for t in anatomy.tensors if not t.stack and len(t.shape) == 2 and "bias" in t.path]
+    return {
+        f"{t.path}/query": Part(
+            t.path, t.shape.index(int(np.prod(queries))), np.arange(np.prod(queries)).reshape(queries)
+        )
+        for t in shared
+        if int(np.prod(queries)) in t.shape
     }
-    known = {part.path for part in heads.parts.values()}
-    others = [t for t in anatomy.tensors if t.in_attention and t.path not in known and t not in anatomy.outputs]
+
+
+def _others_by_head(heads: Heads) -> dict[str, Part]:
+    """What else a head has: gains of norms over all queries or keys, gates, sinks. It moves with its head."""
     found: dict[str, Part] = {}
-    for tensor in others:
-        axis = 1 if type(tensor.owner).__name__ == "Conv1D" else 0
-        shape = shapes.get(tensor.shape[axis] if tensor.shape else 0)
+    for tensor in heads.further:
+        what, axis = role(heads, tensor), axis_out(tensor)
+        shape = _by_head(heads, tensor.shape[axis], what) if tensor.shape else None
         if shape is not None:
-            kind = "qg" if shape[1:2] == by_query[1:2] and shape != (heads.count, heads.width) else "kg"
+            kind = "query" if len(shape) == 3 else "key"
             found[f"{tensor.path}/{kind}"] = Part(tensor.path, axis, np.arange(np.prod(shape)).reshape(shape))
     return found
 
 
-def _values(anatomy: Anatomy) -> Iterator[Form]:
+def _by_head(heads: Heads, length: int, what: str) -> tuple[int, ...] | None:
+    """The axes into which an axis falls: heads, the queries of each, units."""
+    queries, keys = (heads.count, heads.group), (heads.count,)
+    outward, single = (*queries, heads.value_width), [(*queries, 1), (*keys, 1)]
+    shapes = {
+        "query norm": [(*queries, heads.width)],
+        "key norm": [(*keys, heads.width)],
+        "gate of units": [outward],
+        "output norm": [outward],
+        "of each head": single,
+        "": [outward, (*queries, heads.width), (*keys, heads.width), (*keys, heads.value_width)],
+    }
+    return next((shape for shape in shapes.get(what, []) if length == int(np.prod(shape))), None)
+
+
+def _why_heads(anatomy: Anatomy, heads: Heads) -> str:
+    del heads
+    source = inspect.getsource(inspect.getmodule(type(anatomy.network.module)) or type(anatomy.network.module))
+    has = getattr(anatomy.config, "alibi", "alibi" in source or "alibi" in str(vars(anatomy.config)).lower())
+    return "ALiBi: each head has a slope of its own" if has else ""
+
+
+def _values(anatomy: Anatomy, readings: Readings) -> Iterator[Form]:
     """v ↦ M v and O ↦ O M⁻¹ in every head, M ∈ GL(width)."""
-    for heads in heads_of(anatomy):
+    del anatomy
+    for heads in readings:
         parts = heads.named("v", "vb", "o")
         values = {name: (0, 1) for name in parts if not name.endswith("/o")}
-        circuit = attention_heads(heads.count, heads.width, values=values, outputs={"*/o": (0, 2)}, name="values")
-        yield Form(f"GL({heads.width})", seen_through(parts, circuit))
+        circuit = attention_heads(heads.count, heads.value_width, values=values, outputs={"*/o": (0, 2)}, name="values")
+        yield Form(f"GL({heads.value_width})", seen_through(parts, circuit))
 
 
-def _circuits(anatomy: Anatomy) -> Iterator[Form]:
-    """Queries against keys, the largest group first: all of GL, then what a rotary table leaves."""
-    readings = list(heads_of(anatomy))
-    for heads in readings:
-        yield Form(f"GL({heads.width})", _circuit(heads, GeneralLinear(heads.width), np.arange(heads.width)))
-    for heads, (turned, pairing) in product(readings, _tables(anatomy)):
-        if 0 < turned <= heads.width:
-            order, group, text = _left(anatomy, heads.width, turned, pairing)
-            yield Form(text, _circuit(heads, group, order))
-    for heads in readings:
-        yield from _traded(anatomy, heads)
-
-
-def _circuit(heads: Heads, group: Group, order: np.ndarray) -> Transformation:
-    parts = heads.ordered(order).named("q", "qb", "k", "kb")
-    queries = {name: (0, 2) for name in parts if name.rpartition("/")[2].startswith("q")}
-    keys = {name: (0, 1) for name in parts if name not in queries}
-    circuit = attention_heads(heads.count, heads.width, queries=queries, keys=keys, group=group, name="queries")
-    return seen_through(parts, circuit)
-
-
-def _tables(anatomy: Anatomy) -> Iterator[tuple[int, str]]:
-    """How many units of a head may be turned by their position, and which of them are pairs."""
-    lengths = [2 * table.size for table in anatomy.buffers("inv_freq")]
-    lengths += [
-        value
-        for name in ("rotary_dim", "rotary_ndims")
-        if isinstance(value := getattr(anatomy.config, name, None), int)
-    ]
-    lengths += [heads.width for heads in heads_of(anatomy)]
-    yield from product(dict.fromkeys(lengths), PAIRINGS)
-
-
-def _left(anatomy: Anatomy, width: int, turned: int, pairing: str) -> tuple[np.ndarray, Group, str]:
-    """What commutes with the rotations: an order of the units, the group on them in this order, and its name.
-
-    Pairs that turn alike are complex units between which any complex map is free; those that do not turn at all are
-    free with the units that no table reaches.
-    """
-    pairs = np.arange(turned).reshape(2, -1).T if pairing == "halves" else np.arange(turned).reshape(-1, 2)
-    tables = [t for t in anatomy.buffers("inv_freq") if 2 * t.size == turned] or [np.arange(1.0, turned // 2 + 1)]
-    speeds = [tuple(float(table.ravel()[i]) for table in tables) for i in range(turned // 2)]
-    classes = {speed: [i for i, other in enumerate(speeds) if other == speed] for speed in dict.fromkeys(speeds)}
-    still = [i for speed, members in classes.items() if not any(speed) for i in members]
-    free = [*pairs[still].T.ravel(), *range(turned, width)]
-    single = [m[0] for speed, m in classes.items() if any(speed) and len(m) == 1]
-    several = [m for speed, m in classes.items() if any(speed) and len(m) > 1]
-    order = [*pairs[single].T.ravel(), *(u for m in several for u in pairs[m].T.ravel()), *free]
-    factors: list[tuple[Group, str]] = [(ComplexLinear(len(m), "halves"), f"GL({len(m)}, ℂ)") for m in several]
-    if single:
-        factors.insert(0, (ComplexScaling(len(single), "halves"), f"ℂ^{len(single)}"))
-    if free:
-        factors.append((GeneralLinear(len(free)), f"GL({len(free)})"))
-    text = " × ".join(name for _, name in factors)
-    group = factors[0][0] if len(factors) == 1 else DirectSum(*(g for g, _ in factors))
-    return np.array(order, dtype=int), group, f"{text}, {pairing}" if single or several else text
-
-
-def _traded(anatomy: Anatomy, heads: Heads) -> Iterator[Form]:
-    """Gains of norms on queries and keys: what the one is multiplied by, the other is divided by."""
-    gains = [t for t in _gains(anatomy) if _shape(heads, t) is not None]
-    if not any(_is_of(t, "q") for t in gains) or not any(_is_of(t, "k") for t in gains):
-        return
-    orders = {"channel": np.arange(heads.width).reshape(1, -1)}
-    for turned, pairing in _tables(anatomy):
-        if turned == heads.width:
-            halves = np.arange(turned).reshape(2, -1)
-            orders[f"pair, {pairing}"] = halves if pairing == "halves" else np.arange(turned).reshape(-1, 2).T
-    for (what, order), offset in product(orders.items(), (0.0, 1.0)):
-        stored = " of 1 + γ" if offset else ""
-        yield Form(f"norms: gains trade per {what}{stored}", _trade(heads, gains, order, offset))
-
-
-def _gains(anatomy: Anatomy) -> Sequence[Tensor]:
-    return [t for t in anatomy.tensors if t.in_attention and t.is_norm and (_is_of(t, "q") or _is_of(t, "k"))]
-
-
-def _is_of(gain: Tensor, kind: str) -> bool:
-    name = {"q": ("q_", "query_"), "k": ("k_", "key_")}[kind]
-    return any(part.startswith(name) for part in gain.rest.split("."))
-
-
-def _shape(heads: Heads, gain: Tensor) -> tuple[int, ...] | None:
-    """The axes before the units: none where all heads share the gain."""
-    shapes: dict[tuple[int, ...], tuple[int, ...]] = {
-        (heads.width,): (),
-        (heads.count * heads.width,): (heads.count,),
-        (heads.count * heads.group * heads.width,): (heads.count, heads.group),
-    }
-    return shapes.get(gain.shape)
-
-
-def _trade(heads: Heads, gains: Sequence[Tensor], order: np.ndarray, offset: float) -> Transformation:
-    pairs = order.shape[1]
-    parts: dict[str, Part] = {}
-    for gain in gains:
-        before = _shape(heads, gain) or ()
-        entries = np.arange(gain.shape[0]).reshape(*before, heads.width)[..., order]
-        kind = "q" if _is_of(gain, "q") else "k"
-        parts[f"{gain.path}/{kind}"] = Part(gain.path, 0, entries, offset=offset)
-    own = any(_shape(heads, gain) for gain in gains)
-    axis = {
-        name: (0, part.entries.ndim - 1) if own else part.entries.ndim - 1
-        for name, part in parts.items()
-        if part.entries is not None
-    }
-    traded = hidden_units(
-        Power(Scaling(pairs), heads.count) if own else Scaling(pairs),
-        writes={name: a for name, a in axis.items() if name.endswith("/q")},
-        reads={name: a for name, a in axis.items() if name.endswith("/k")},
-        name="gains",
-    )
-    return seen_through(parts, replace(traded))
-
-
-def _why_heads(anatomy: Anatomy) -> str:
-    if getattr(anatomy.config, "alibi", False) or "alibi" in str(vars(anatomy.config)).lower():
-        return "ALiBi: each head has a slope of its own"
-    return _attention_of_its_own(anatomy)
-
-
-def _why_values(anatomy: Anatomy) -> str:
-    if any(t.in_attention and t.is_norm and "v_" in t.rest for t in anatomy.tensors):
+def _why_values(anatomy: Anatomy, heads: Heads) -> str:
+    if norms_on(anatomy, heads, "v"):
         return "a norm on the values"
-    return _attention_of_its_own(anatomy)
+    roles = {role(heads, t) for t in heads.further}
+    said = {
+        "gate of units": "a gate on each unit of what leaves a head",
+        "output norm": "a norm on what leaves the heads",
+    }
+    fused = "a gate on each unit of what leaves a head" if heads.named("g") else ""
+    return "; ".join(dict.fromkeys([text for what, text in said.items() if what in roles] + [fused] * bool(fused)))
 
 
-def _why_queries(anatomy: Anatomy) -> str:
-    if _gains(anatomy):
-        return "norms on queries and keys, with gains that do not trade"
-    return _attention_of_its_own(anatomy)
+def _none(anatomy: Anatomy) -> tuple[Form, ...]:
+    del anatomy
+    return ()
 
 
-def _attention_of_its_own(anatomy: Anatomy) -> str:
-    """Tensors of attention that no part of ours is of."""
-    known = {part.path for heads in heads_of(anatomy) for part in heads.parts.values()}
-    others = [t for t in anatomy.tensors if t.in_attention and t.path not in known and t not in anatomy.outputs]
-    names = list(dict.fromkeys(t.rest.partition(".")[2] for t in others))
-    return f"attention has further tensors, {', '.join(names[:3])}" if names else ""
+def _unread(anatomy: Anatomy) -> str:
+    homes = (t.home.rpartition(".")[0] or t.home for t in anatomy.tensors if t.in_attention and t.is_weight)
+    names = dict.fromkeys(home for home in homes if "att" in home)
+    return f"{', '.join(list(names)[:3])}: {ABSENT}" if names else ""
 
 
-NONE = "no attention whose queries, keys and values have shapes that are known here"
-HEADS = Family("heads permuted", _permuted, NONE, _why_heads)
-QUERIES = Family("query–key", _circuits, NONE, _why_queries)
-VALUES = Family("value–output", _values, NONE, _why_values)
+ABSENT = "no attention whose queries, keys and values have names and shapes that are known here"
+UNSEEN = "why is not seen from the tensors"
+SYMMETRIES = (
+    ("heads permuted", _permuted, _why_heads),
+    ("query–key", circuits, why_queries),
+    ("value–output", _values, _why_values),
+)

@@ -18,8 +18,8 @@ from eqprop.claims import Model
 from eqprop.engine import unexpected
 from eqprop.errors import InvalidInput
 from eqprop.torch import from_module
-from eqprop.transformers.raising import Raised
-from eqprop.transformers.sizes import tiny
+from eqprop.transformers.raising import Raised, in_float64
+from eqprop.transformers.sizes import VARIANTS, tiny
 
 TOKENS = (2, 5)
 """The shape of the example batch."""
@@ -96,11 +96,21 @@ def _named(model: Model) -> Model:
 
 
 def _tiny(model_type: str) -> Any:
-    try:
-        return tiny(model_type)
-    except Exception as error:
-        msg = f"{model_type}: no tiny configuration ({unexpected(error)}). Give one of your own."
-        raise InvalidInput(msg) from error
+    """The first variant of a tiny configuration whose model runs."""
+    errors: list[Exception] = []
+    for variant in VARIANTS:
+        try:
+            config = tiny(model_type, variant)
+            module = _module(config, model_type)
+            with torch.no_grad(), in_float64():
+                module(input_ids=torch.arange(TOKENS[1])[None])
+        except Exception as error:  # noqa: BLE001 - raised below where no variant works
+            errors.append(error)
+        else:
+            return config
+    error = errors[0].__cause__ or errors[0]
+    msg = f"{model_type}: no tiny configuration ({unexpected(error)}). Give one of your own."
+    raise InvalidInput(msg) from error
 
 
 def _module(config: Any, name: str) -> torch.nn.Module:

@@ -13,8 +13,9 @@ class Cell:
 
     Attributes:
         symmetry: the family.
-        outcome: ``holds``; ``broken`` where no form of it leaves the outputs as they are; ``absent`` where the network
-            has no such part; ``unsettled`` where the property library could not tell.
+        outcome: ``holds``; ``broken`` where no form of it leaves the outputs as they are, for a reason that is known;
+            ``absent`` where the network has no such part; ``unsettled`` where a part of it is not read, where nothing
+            says why no form fits, or where the property library could not tell.
         form: the exact form that holds, or the last one that was tried.
         why: what breaks it, or what is absent.
         change: of the outputs under the best form, as a part of their size.
@@ -31,8 +32,10 @@ class Cell:
         """What a reader sees."""
         if self.outcome == "holds":
             return self.form
-        why = self.why or f"{self.form} changes the outputs by {self.change:.0e}"
-        return {"broken": f"no: {why}", "absent": "–"}.get(self.outcome, f"? {why}")
+        measured = f"{self.form} changes the outputs by {self.change:.0e}" if self.change else ""
+        why = self.why or measured
+        settled = {"broken": f"no: {why}", "absent": "–"}
+        return settled.get(self.outcome, f"? {'; '.join(filter(None, (self.why, measured)))}")
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,13 @@ Which symmetries causal language models of `transformers` {version} have, tried 
 `eqprop architectures --format markdown`; `eqprop architectures llama` prints one row.
 
 A cell has the form that holds: of query–key and value–output the group in each head (ℂ^n: one complex factor for each
-rotary frequency, whose pairs are interleaved or halves), of norm gains what each is traded against and how it is
-stored (γ, or 1 + γ), of the rotation the group once gains are folded, and which further gains have to be 1 for it.
-"no" says what breaks it: none of the forms that are tried holds. "–" is for what the network has not, or
-what nothing here can read. Architectures of the release that are missing here were not settled.
+rotary frequency, whose pairs are interleaved or halves), of latents the rotation between what makes and what reads them
+once the gain between is folded, of norm gains what each is traded against and how it is stored (γ, or 1 + γ), of the
+rotation the group once gains are folded, and which further gains have to be 1 for it. Parts of a network that differ
+stand one after the other. "no": none of the forms that are tried holds, for the reason that is said. "?": none of them
+holds and nothing seen says why, or a part of the network has names and shapes that are not known here; such a symmetry
+may be there. "–" is for what the network has not. Parameters on which no output depends (cross attention without an
+encoder, towers for images) are left out. Below the table are the types of which no tiny model could be made.
 
 """
 

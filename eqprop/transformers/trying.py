@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import jax
@@ -13,18 +15,22 @@ import torch
 
 from eqprop.actions import combined
 from eqprop.claims import Pair
-from eqprop.engine import each, numbers_context
+from eqprop.engine import each, numbers_context, unexpected
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import Program, climbed
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import LIBRARY
 from eqprop.transformers.anatomy import Anatomy
-from eqprop.transformers.attention import HEADS, QUERIES, VALUES
+from eqprop.transformers.attention import attention_families
+from eqprop.transformers.experts import EXPERTS, ROUTER
 from eqprop.transformers.forms import Family, Form
+from eqprop.transformers.gains import gain_families
+from eqprop.transformers.latents import LATENT
+from eqprop.transformers.merging import gains_together, merged
 from eqprop.transformers.networks import VERSION, network_of
 from eqprop.transformers.rows import Cell, Row
-from eqprop.transformers.stream import SHIFT, gain_families, rotation
-from eqprop.transformers.units import EXPERTS, UNITS
+from eqprop.transformers.stream import SHIFT, rotation
+from eqprop.transformers.units import unit_families
 
 NOTICED = 1e-6
 """A form that changes the outputs by a larger part of their size, in float64, is not worth the library's time. One that
@@ -35,18 +41,34 @@ PREMISE = next(prop for prop in LIBRARY if prop.name == "equivariance")
 
 
 def row_of(architecture: str) -> Row:
-    """All families on a tiny model of a type."""
+    """All families on a tiny model of a type; a row without cells, which says why, where something raises."""
     try:
         network = network_of(architecture, raised=True, outputs=lambda logits: torch.log_softmax(logits, -1))
+        return Row(architecture, VERSION, _cells(Anatomy(network)))
     except InvalidInput as error:
-        return Row(architecture, VERSION, why=str(error))
-    anatomy = Anatomy(network)
+        return Row(architecture, VERSION, why=_anywhere(str(error)))
+    except Exception as error:  # noqa: BLE001 - the library's own code is run, and the row says what it raised
+        return Row(architecture, VERSION, why=f"{_raised(error)} while its symmetries were tried")
+
+
+def _raised(error: Exception) -> str:
+    return _anywhere(unexpected(error))
+
+
+def _anywhere(why: str) -> str:
+    """A reason that is the same wherever the libraries are installed."""
+    return re.sub(r"\(\S*site-packages/", "(", why)
+
+
+def _cells(anatomy: Anatomy) -> tuple[Cell, ...]:
+    """A cell for each symmetry, whatever the parts of the network that have one."""
     gains = [_Tried(anatomy, family) for family in gain_families(anatomy)]
     turned = rotation({one.family.name for one in gains if one.fits})
-    tried = [_Tried(anatomy, family) for family in (HEADS, QUERIES, VALUES, turned, UNITS, EXPERTS, SHIFT)]
-    judged = _judged(anatomy, [one for one in (*tried, *gains) if one.fits])
-    cells = [one.cell(judged) for one in tried]
-    return Row(architecture, VERSION, (*cells[:3], _together([one.cell(judged) for one in gains]), *cells[3:]))
+    columns = [*attention_families(anatomy), [LATENT], [turned], unit_families(anatomy), [EXPERTS], [ROUTER], [SHIFT]]
+    tried = [[_Tried(anatomy, family) for family in column] for column in columns]
+    judged = _judged(anatomy, [one for one in (*chain(*tried), *gains) if one.fits])
+    cells = [merged([(one.family.place, one.cell(judged)) for one in column]) for column in tried]
+    return (*cells[:4], gains_together([one.cell(judged) for one in gains]), *cells[4:])
 
 
 class _Tried:
@@ -62,17 +84,26 @@ class _Tried:
         self.anatomy = anatomy
         self.form: Form | None = None
         self.change = np.inf
-        self.unread = ""
-        for form in family.forms(anatomy):
-            try:
-                change = _change(anatomy, form)
-            except InvalidInput as error:  # the reading does not fit the tensors, and says which
-                self.unread = str(error)
-                continue
+        self.unread = family.unread(anatomy)
+        try:
+            for form in family.forms(anatomy):
+                self._compare(form)
+                if self.fits:
+                    break
+        except Exception as error:  # noqa: BLE001 - said in the cell, which is unsettled unless something fitted before
+            self.unread = _raised(error)
+
+    def _compare(self, form: Form) -> None:
+        """Keep a form that changes the outputs less than those before."""
+        try:
+            change = _change(self.anatomy, form)
+        except InvalidInput as error:  # the reading does not fit the tensors, and says which
+            self.unread = str(error)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self.unread = f"{form.text}: {_raised(error)}"
+        else:
             if change < self.change or self.form is None:
                 self.form, self.change = form, change
-            if change < NOTICED:
-                break
 
     @property
     def fits(self) -> bool:
@@ -87,8 +118,12 @@ class _Tried:
         if self.form is None:
             return Cell(name, "absent", why=self.family.absent)
         if not self.fits:
-            return Cell(name, "broken", self.form.text, self.family.why(self.anatomy), _rounded(self.change))
+            why = self.family.why(self.anatomy)
+            outcome = "broken" if why or not self.unread else "unsettled"
+            return Cell(name, outcome, self.form.text, why or self.unread, _rounded(self.change))
         outcome, why = judged[id(self)]
+        if outcome == "broken" and self.unread:  # at some parameters, and nothing seen says at which
+            outcome, why = "unsettled", f"{why}; {self.unread}"
         return Cell(name, outcome, self.form.text, why)
 
 
@@ -112,15 +147,23 @@ def _change(anatomy: Anatomy, form: Form) -> float:
 
 def _judged(anatomy: Anatomy, tried: list[Any]) -> dict[int, tuple[str, str]]:
     """What the library says of each: of all at once where it holds, else of one after the other."""
-    by_domain: dict[bool, list[Any]] = {}
+    by_domain: dict[Any, list[Any]] = {}
     for one in tried:
-        by_domain.setdefault(one.form.domain is not None, []).append(one)
+        by_domain.setdefault(one.form.domain, []).append(one)
     found: dict[int, tuple[str, str]] = {}
     for together in by_domain.values():
-        outcome = _verdict(anatomy, together)
+        outcome = _told(anatomy, together)
         alone = len(together) == 1 or outcome[0] == "holds"
-        found |= {id(one): outcome if alone else _verdict(anatomy, [one]) for one in together}
+        found |= {id(one): outcome if alone else _told(anatomy, [one]) for one in together}
     return found
+
+
+def _told(anatomy: Anatomy, tried: list[Any]) -> tuple[str, str]:
+    """What the library says, or what was raised on the way there."""
+    try:
+        return _verdict(anatomy, tried)
+    except Exception as error:  # noqa: BLE001 - likewise
+        return "unsettled", _raised(error)
 
 
 def _verdict(anatomy: Anatomy, tried: list[Any]) -> tuple[str, str]:
@@ -135,20 +178,3 @@ def _verdict(anatomy: Anatomy, tried: list[Any]) -> tuple[str, str]:
         return "broken", "the property library finds another output"
     told = ~(found.settled.inconclusive | found.settled.vacuous)
     return ("holds", "") if told.any() else ("unsettled", f"{program.lowest[name]} leaves no digits")
-
-
-def _together(cells: list[Cell]) -> Cell:
-    """The norms of a network as one cell: each with what it is traded against."""
-    name = "norm gains"
-    told = [cell for cell in cells if cell.outcome != "absent"]
-    if not told:
-        return Cell(name, "absent", why="no gains that a known tensor reads")
-    holding = [f"{_last(cell)}: {cell.form}" for cell in told if cell.outcome == "holds"]
-    broken = [_last(cell) for cell in told if cell.outcome != "holds"]
-    outcome = "holds" if holding else told[0].outcome
-    return Cell(name, outcome, "; ".join(holding), f"{', '.join(broken)} traded with nothing" if broken else "")
-
-
-def _last(cell: Cell) -> str:
-    """The name of a norm without that of the module it lies in."""
-    return cell.symmetry.rpartition(".")[2]

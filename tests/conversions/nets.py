@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -46,18 +46,28 @@ class Case:
         target: makes f′, whose parameters count by their shapes.
         right: the mapping.
         wrong: the rules of it that a classic mistake replaces.
+        reordered: whether the mistake has the right numbers in another order.
     """
 
     source: Callable[[], eqprop.Model]
     target: Callable[[], eqprop.Model]
     right: Mapping[str, Any]
     wrong: Mapping[str, Any]
+    reordered: bool = False
 
-    def pair(self, *, mistaken: bool = False) -> eqprop.Pair:
+    def pair(self, *, mistaken: bool = False, weights: Any = None) -> eqprop.Pair:
+        """The conversion, to a target with these weights that somebody converted, or with any."""
         mapping = {**self.right, **(self.wrong if mistaken else {})}
         used = {path for rule in mapping.values() for path in (rule[1:] if isinstance(rule, tuple) else (rule,))}
         unused = tuple(path for path in self.source().params if path not in used)
-        return eqprop.conversion(self.source(), self.target(), mapping, unused=unused, checkpoint=False)
+        target = self.target() if weights is None else replace(self.target(), params=weights)
+        return eqprop.conversion(self.source(), target, mapping, unused=unused, checkpoint=weights is not None)
+
+    def weights(self, *, mistaken: bool = False) -> dict[str, np.ndarray]:
+        """What the mapping makes of the source's."""
+        with jax.enable_x64(True):
+            made = self.pair(mistaken=mistaken).transformation.on_params((), self.source().params)
+            return {path: np.asarray(leaf) for path, leaf in made.items()}
 
 
 BATCH = np.random.default_rng(1).standard_normal((2, FEATURES))
@@ -212,6 +222,7 @@ CASES = {
         flax_dense,
         {"Dense_0/kernel": (transposed, "fc.weight"), "Dense_0/bias": "fc.bias"},
         {"Dense_0/kernel": "fc.weight"},
+        reordered=True,
     ),
     "a bias that is dropped": Case(
         torch_linear,
@@ -220,25 +231,46 @@ CASES = {
         {"Dense_0/bias": (jnp.zeros_like, "fc.bias")},
     ),
     "a convolution with height and width exchanged": Case(
-        torch_conv, flax_conv, {"kernel": (permuted(2, 3, 1, 0), "w")}, {"kernel": (permuted(3, 2, 1, 0), "w")}
+        torch_conv,
+        flax_conv,
+        {"kernel": (permuted(2, 3, 1, 0), "w")},
+        {"kernel": (permuted(3, 2, 1, 0), "w")},
+        reordered=True,
     ),
     "keys in the place of queries": Case(
-        apart, packed, {"qkv": (fused(), "q", "k", "v")}, {"qkv": (fused(), "k", "q", "v")}
+        apart,
+        packed,
+        {"qkv": (fused(), "q", "k", "v")},
+        {"qkv": (fused(), "k", "q", "v")},
+        reordered=True,
     ),
     "parts of heads one after the other": Case(
-        apart, packed_by_head, {"qkv": (fused_by_head(HEADS), "q", "k", "v")}, {"qkv": (fused(), "q", "k", "v")}
+        apart,
+        packed_by_head,
+        {"qkv": (fused_by_head(HEADS), "q", "k", "v")},
+        {"qkv": (fused(), "q", "k", "v")},
+        reordered=True,
     ),
     "heads that are split before the transpose": Case(
         apart,
         flax_heads,
         FLAX,
         {"q/kernel": (lambda w: split_heads(WIDTH)(transposed(w)).swapaxes(1, 2), "q")},
+        reordered=True,
     ),
     "rotary halves that are taken for pairs": Case(
-        partial(rotary, halves=True), partial(rotary, halves=False), ROTARY, {"q": "q", "k": "k"}
+        partial(rotary, halves=True),
+        partial(rotary, halves=False),
+        ROTARY,
+        {"q": "q", "k": "k"},
+        reordered=True,
     ),
     "rotary pairs of the queries alone": Case(
-        partial(rotary, halves=True), partial(rotary, halves=False), ROTARY, {"k": "k"}
+        partial(rotary, halves=True),
+        partial(rotary, halves=False),
+        ROTARY,
+        {"k": "k"},
+        reordered=True,
     ),
     "an update that is merged without its scale": Case(
         adapted,
@@ -248,6 +280,12 @@ CASES = {
     ),
     "a batch norm that is folded without epsilon": Case(
         normed, folded, FOLD, {"kernel": (folded_kernel(0.0), "kernel", "gamma", "var")}
+    ),
+    "a batch norm that is folded with its variance": Case(
+        normed,
+        folded,
+        FOLD,
+        {"kernel": (lambda w, gain, variance: w * (gain / variance)[None], "kernel", "gamma", "var")},
     ),
     "a batch norm whose mean is not scaled": Case(
         normed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +27,18 @@ def outcomes(pair: eqprop.Pair, properties: tuple[str, ...]) -> dict[str, str]:
 def test_a_conversion_holds_in_every_order_and_its_classic_mistake_is_falsified(name):
     assert set(outcomes(CASES[name].pair(), ORDERS).values()) == {"holds"}
     assert outcomes(CASES[name].pair(mistaken=True), ORDERS[:1]) == {"equivariance": "falsified"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_tensor_of_a_classic_mistake_is_named_and_no_other(name):
+    """Whichever side it is on: the mapping, or the weights that somebody converted."""
+    case = CASES[name]
+    for mistaken, where in ((True, "look for the mistake in the mapping"), (False, "in them first")):
+        with pytest.raises(InvalidInput, match=where) as refused:
+            case.pair(mistaken=mistaken, weights=case.weights(mistaken=not mistaken))
+        assert set(re.findall(r"'([^']+)' is not what", str(refused.value))) == set(case.wrong)
+        assert ("the same numbers in another order" in str(refused.value)) == case.reordered
+    case.pair(weights=case.weights())
 
 
 def converted(**changes) -> eqprop.Model:

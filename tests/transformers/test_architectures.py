@@ -22,11 +22,21 @@ torch = pytest.importorskip("torch")
 
 from eqprop.actions import experts, hidden_units  # noqa: E402 - they are used with what follows
 from eqprop.groups import Scaling  # noqa: E402
-from eqprop.transformers import from_config, table  # noqa: E402
-from eqprop.transformers.anatomy import Anatomy  # noqa: E402 - it needs transformers
+from eqprop.transformers import (  # noqa: E402
+    from_config,
+    table,
+    trying,
+)
+from eqprop.transformers.anatomy import Anatomy  # noqa: E402
+from eqprop.transformers.attention import attention_families  # noqa: E402
+from eqprop.transformers.experts import EXPERTS, ROUTER  # noqa: E402
 from eqprop.transformers.forms import Family, Form  # noqa: E402
+from eqprop.transformers.gains import gain_families, stream_norms  # noqa: E402
+from eqprop.transformers.latents import LATENT  # noqa: E402
+from eqprop.transformers.merging import merged  # noqa: E402
 from eqprop.transformers.networks import VERSION, network_of  # noqa: E402
 from eqprop.transformers.trying import _judged, _Tried  # noqa: E402
+from eqprop.transformers.units import unit_families  # noqa: E402
 from eqprop.transformers.views import Part, seen_through  # noqa: E402
 
 KEPT = Path(__file__).with_name("architectures.json")
@@ -47,6 +57,91 @@ def test_three_architectures_have_the_forms_that_their_sources_say():
     assert (llama["up–down"].outcome, gpt2["up–down"].outcome) == ("holds", "broken")
     assert (llama["logit shift"].outcome, gpt2["logit shift"].outcome) == ("holds", "broken")
     assert "tied" in gpt2["logit shift"].why
+
+
+def tried(architecture, *families):
+    """What is seen at one element of each family: the form that fits, else None."""
+    anatomy = Anatomy(network_of(architecture, raised=True))
+    chosen = [one for give in families for one in ([give] if isinstance(give, Family) else give(anatomy))]
+    return [one.form.text if one.fits else None for one in (_Tried(anatomy, family) for family in chosen)]
+
+
+def attention(anatomy):
+    return [family for column in attention_families(anatomy) for family in column]
+
+
+def test_a_norm_behind_the_output_of_attention_is_no_part_of_a_head():
+    """BERT: attention.self has the heads, attention.output the norm, and the MLP lies in two modules."""
+    anatomy = Anatomy(network_of("bert", raised=True))
+    assert any("attention.output" in t.rest for t in stream_norms(anatomy))
+    assert tried("bert", attention) == ["S_4", "GL(8)", "GL(8)"]
+    cell = trying._Tried(anatomy, unit_families(anatomy)[0]).cell({})
+    assert (cell.outcome, cell.why) == ("broken", "gelu is not homogeneous, and nothing is gated")
+
+
+def test_attention_that_nothing_depends_on_is_not_read():
+    """A decoder without an encoder: cross attention lies idle, and its projections have the names of the others."""
+    anatomy = Anatomy(network_of("bart", raised=True))
+    assert not any("encoder_attn" in t.path for t in anatomy.tensors)
+    assert tried("bart", attention) == ["S_4", "GL(8)", "GL(8)"]
+
+
+@pytest.mark.parametrize(("architecture", "pairing"), [("deepseek_v3", "interleaved"), ("minicpm3", "halves")])
+def test_latent_attention_shares_one_complex_factor_among_its_heads(architecture, pairing):
+    circuit = f"GL(6) × ℂ^2, {pairing}, the same in all heads"
+    latents = "O(12) of queries × O(6) of keys and values"
+    assert tried(architecture, attention, LATENT) == ["S_4", circuit, "GL(8)", latents]
+
+
+def test_gains_of_latents_are_traded_against_what_is_seen_to_read_them():
+    anatomy = Anatomy(network_of("deepseek_v3", raised=True))
+    families = [family for family in gain_families(anatomy) if "_a_layernorm" in family.name]
+    assert tried("deepseek_v3", *families) == ["γ → q_b_proj", "γ → kv_b_proj"]
+
+
+def test_a_sigmoid_sees_what_a_softmax_over_experts_does_not():
+    assert tried("mixtral", EXPERTS, ROUTER) == ["S_3", "+ a"]
+    assert tried("deepseek_v3", EXPERTS, ROUTER) == ["S_3", None]  # the correction moves with its expert
+
+
+def test_norms_beside_a_partial_rotary_table_trade_per_pair_and_per_channel():
+    assert "norms: gains trade per pair and channel beside, halves" in tried("persimmon", attention)
+
+
+def test_what_raises_is_said_in_its_row_and_ends_no_run(monkeypatch):
+    def raises(anatomy):
+        return 1 // 0
+
+    monkeypatch.setattr(trying, "unit_families", raises)
+    row, other = table(["gpt2", "gpt2"])
+    assert (row.cells, row) == ((), other)
+    assert "ZeroDivisionError: integer division or modulo by zero" in row.why
+
+
+def test_a_form_that_fails_says_nothing_where_tensors_are_not_understood():
+    anatomy = Anatomy(network_of("gpt2", raised=True))
+
+    def forms(anatomy):
+        yield Form("c", hidden_units(Scaling(32), writes={"*.ln_1.weight": 0}))
+
+    def raises(anatomy):
+        yield Form("d", replace(next(forms(anatomy)).transformation, on_params=lambda g, p: 1 // 0))
+
+    read, unread = (
+        Family("units", forms, "", lambda anatomy: "", lambda anatomy, text=text: text)
+        for text in ("", "w is not read")
+    )
+    assert [_Tried(anatomy, family).cell({}).outcome for family in (read, unread)] == ["broken", "unsettled"]
+    cell = _Tried(anatomy, replace(read, forms=raises)).cell({})
+    assert cell.outcome == "unsettled"
+    assert "ZeroDivisionError" in cell.why
+
+
+def test_parts_of_a_network_that_differ_are_told_apart():
+    holds, broken = Cell("value–output", "holds", "GL(8)"), Cell("value–output", "broken", "GL(8)", "a gate")
+    assert merged([("a", holds), ("b", holds)]) == holds
+    assert merged([("a", Cell("value–output", "absent")), ("b", broken)]) == broken
+    assert merged([("full", holds), ("linear", broken)]).form == "full: GL(8); linear: no: a gate"
 
 
 def test_a_model_has_the_names_and_the_logits_of_its_module():
