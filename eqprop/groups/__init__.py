@@ -9,7 +9,6 @@ from eqprop.groups.base import Tensor as Tensor
 from eqprop.groups.base import involutions as involutions
 from eqprop.groups.complex import ComplexLinear as ComplexLinear
 from eqprop.groups.conformance import check_laws as check_laws
-from eqprop.groups.discrete import Cyclic as Cyclic
 from eqprop.groups.discrete import Integers as Integers
 from eqprop.groups.discrete import Permutation as Permutation
 from eqprop.groups.discrete import Sign as Sign
@@ -26,6 +25,8 @@ from eqprop.groups.product import DiscretePower as DiscretePower
 from eqprop.groups.product import DiscreteProduct as DiscreteProduct
 from eqprop.groups.product import Power as Power
 from eqprop.groups.product import Product as Product
+from eqprop.groups.rings import Cyclic as Cyclic
+from eqprop.groups.rings import Dihedral as Dihedral
 from eqprop.groups.scaling import ComplexScaling as ComplexScaling
 from eqprop.groups.scaling import Scaling as Scaling
 from eqprop.groups.scaling import Translation as Translation

@@ -8,13 +8,9 @@ from itertools import pairwise
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
 
 from eqprop.groups.base import Element, Group, SizedGroup, Tensor, Whole
 from eqprop.groups.scaling import along, unit_vectors
-
-Place = Int[Array | np.ndarray, ""]
-"""A place in a ring."""
 
 
 @dataclass(frozen=True)
@@ -209,55 +205,6 @@ class Integers(SizedGroup):
     def simple(self) -> Iterable[Whole]:
         for direction in unit_vectors(self.n):
             yield direction.astype(np.int32)
-
-
-@dataclass(frozen=True)
-class Cyclic(SizedGroup):
-    """Z/n: shifts of n places in a ring. Elements are integer arrays of shape (); act moves unit i to place i + s."""
-
-    @property
-    def trivial(self) -> bool:
-        return self.n < 2
-
-    @property
-    def permutes(self) -> bool:
-        return True
-
-    @property
-    def isometry(self) -> bool:
-        return True
-
-    @property
-    def size(self) -> int:
-        return self.n
-
-    def identity(self) -> Place:
-        return np.zeros((), dtype=np.int32)
-
-    def compose(self, first: Place, second: Place) -> Place:
-        return (first + second) % max(self.n, 1)
-
-    def inverse(self, element: Place) -> Place:
-        return -element % max(self.n, 1)
-
-    def expected(self, element: Element) -> str:
-        return "" if 0 <= int(element) < max(self.n, 1) else f"a whole number from 0 to {max(self.n, 1) - 1}"
-
-    def sample(self, rng: np.random.Generator, reach: float) -> Place:
-        if self.trivial:
-            return self.identity()
-        farthest = max(1, round(reach * (self.n - 1)))
-        return np.asarray(rng.integers(1, farthest + 1), dtype=np.int32)
-
-    def simple(self) -> Iterable[Place]:
-        for shift in range(1, self.n):
-            yield np.asarray(shift, dtype=np.int32)
-
-    def act(self, element: Place, array: Tensor, axis: int) -> Tensor:
-        return jnp.roll(array, element, axis=axis)
-
-    def act_dual(self, element: Place, array: Tensor, axis: int) -> Tensor:
-        return self.act(element, array, axis)
 
 
 @dataclass(frozen=True)

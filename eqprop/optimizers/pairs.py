@@ -142,6 +142,22 @@ def _shift() -> Pair:
     return Pair(model, Transformation(groups.Translation(FEATURES), shift, name=name, isometry=True), name=name)
 
 
+def _normed() -> Pair:
+    """tanh of x W divided by its root mean square: W may have any length, and is the only parameter."""
+    name = "normed-block"
+
+    def apply(params: Params, x: Array) -> Outputs:
+        z = x @ params["w"]
+        return jnp.tanh(z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True)))
+
+    model = _model(name, apply, shapes={"w": (FEATURES, UNITS)}, outputs=UNITS)
+
+    def scale(by: Tree, p: Tree) -> Tree:
+        return {"w": p["w"] * by[0]}
+
+    return Pair(model, Transformation(groups.Scaling(1), scale, name=name), name=name)
+
+
 def _stack() -> Pair:
     """Σ tanh(x A_i) B_i: matrices that are stacked in one tensor of three axes trade places."""
     name, count = "stacked-matrices", 2
@@ -173,6 +189,9 @@ def columns() -> tuple[Column, ...]:
         Column("both-sides", "O×O", "O(m)×O(n) on the middle one of three linear layers", _both_sides(), Maps.SIDES),
         Column("across-tensors", "mix", "O(2) turns two matrices into each other", _across(), Maps.ORTHOGONAL),
         Column("rescaling", "scale", "leaky ReLU units: a > 0 in, 1/a out", rescaling, Maps.INVERTIBLE, charged=True),
+        Column(
+            "normed-block", "norm", "the length of what a norm divides by it", _normed(), Maps.INVERTIBLE, charged=True
+        ),
         Column("general-linear", "GL(n)", "linear units change basis", general, Maps.INVERTIBLE, charged=True),
         Column("translation", "shift", "softmax: a vector added to every class", _shift(), None, charged=True),
     )

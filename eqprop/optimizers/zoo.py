@@ -12,13 +12,17 @@ The predictions are derived, not fitted. With u(θ) the step and A the linear pa
 - Adafactor divides entry by entry (below 128 rows; factored moments beyond, which permutations move along), clips by
   the RMS of a tensor and scales by the RMS of its parameters, which permutations within it and signs keep.
 - Newton without damping: H(K_gθ)⁻¹∇L(K_gθ) = (A⁻ᵀHA⁻¹)⁻¹A⁻ᵀ∇L = A H⁻¹∇L for every invertible A.
+- A scale-invariant block, A = c: ∇L(cW) = ∇L(W)/c, and u(cW) must be c u(W), as Newton's is. Gradient descent has u/c,
+  Adam u; Adafactor has c u as well, but for tensors that are smaller than the 1e-3 that it takes them to be at least.
+  What they have instead: (η, λ, W) ~ (c²η, λ/c², cW) for gradient descent, (cη, λ/c, cW) where u does not see ‖∇L‖.
 - Weight decay −ηλθ is linear, so every linear K commutes with it. A translation does not: A = 1 leaves the step as it
   is, while K_g moves θ. Whatever looks at θ itself is told apart by a translation, and nothing else is.
 
 Charges: Q(θ + u) − Q(θ) = ⟨u, k⟩ + ½⟨u, A u⟩ exactly, and ⟨∇L, k⟩ = 0. The first term vanishes at every step where u is
-along the gradient (gradient descent, also clipped by its norm). Of a translation k is one constant vector, so sums of
-past gradients will do (momentum, Nesterov), and so do p(G) and L^(−¼)G R^(−¼) where the translation adds the same row
-to a whole matrix (1ᵀG = 0 gives 1ᵀp(G) = 0).
+along the gradient (gradient descent, also clipped by its norm). Of a scale-invariant block it is ⟨u, W⟩: only where it
+vanishes ⟨W, W⁺⟩ = (1 − ηλ)‖W‖² (``rotational-equilibrium``), and so it does for no other. Of a translation k is one
+constant vector, so sums of past gradients will do (momentum, Nesterov), and so do p(G) and L^(−¼)G R^(−¼) where the
+translation adds the same row to a whole matrix (1ᵀG = 0 gives 1ᵀp(G) = 0).
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ COMPOSITES = {
     "trivial": groups.Trivial(),
     "product-with-the-trivial-group": groups.Product(groups.Trivial(), groups.Sign(2)),
     "cyclic-4": groups.Cyclic(4),
+    "dihedral-4": groups.Dihedral(4),
     "complex-linear-in-halves": groups.ComplexLinear(2, "halves"),
     "direct-sum-of-linear-groups": groups.DirectSum(groups.GeneralLinear(2), groups.Scaling(1)),
     "direct-sum-with-a-discrete-factor": groups.DirectSum(groups.Orthogonal(2), groups.Permutation(3)),

@@ -52,6 +52,7 @@ def cell_named(name, group) -> Cell:
         ("adam", "permutations", True),
         ("adam", "rotations", False),
         ("adamw", "translation", False),
+        ("adamw", "normed-block", False),
         ("lion", "signed-permutations", True),
         ("lion", "translation", False),
         ("sign descent", "signs", True),

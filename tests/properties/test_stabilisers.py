@@ -66,6 +66,8 @@ class AtFixed:
         (groups.Permutation(3), 6, 3),
         (groups.Permutation(7), 24, 5),  # of four units
         (groups.Cyclic(5), 5, 5),
+        (groups.Dihedral(5), 10, 4),
+        (groups.Dihedral(4), 8, 5),
         (groups.Sign(3), 8, 8),
         (groups.SignedPermutation(2), 8, 5),  # the symmetries of a square
         (groups.Product(groups.Permutation(3), groups.Sign(2)), 24, 12),

@@ -231,6 +231,7 @@ OUTSIDE = [
     (groups.SignedPermutation(2), (np.array([1, 1]), np.array([1, 1], np.int32)), "each place from 0 to 1 once"),
     (groups.Monomial(2), (np.array([1, 0]), np.zeros(2)), "factors above 0"),
     (groups.Cyclic(4), np.array(4, np.int32), "a whole number from 0 to 3"),
+    (groups.Dihedral(4), (np.array(1, np.int32), np.array(0, np.int32)), "a whole number from 0 to 3, and 1 or -1"),
     (groups.Rotation(2), np.diag([1.0, -1.0]), "a rotation, of determinant 1"),
     (groups.Orthogonal(2), np.diag([1.0, 2.0]), "an orthogonal matrix"),
     (groups.GeneralLinear(2), np.ones((2, 2)), "an invertible matrix"),
