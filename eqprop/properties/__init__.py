@@ -21,6 +21,7 @@ from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIAN
 from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNITS
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH
 from eqprop.properties.gauss_newton import GAUSS_NEWTON_COVARIANCE, GAUSS_NEWTON_NULL, TANGENT_KERNEL_COVARIANCE
+from eqprop.properties.geometries import DAMPED_GAUSS_NEWTON, METRIC_DRIFT, MOMENTUM_FLOW
 from eqprop.properties.higher_order import BRACKET, HIGHEST_ORDER, THIRD_ORDER, along_generator
 from eqprop.properties.inputs import DATA_SENSITIVITY, INPUT_COVARIANCE, MIXED_COVARIANCE
 from eqprop.properties.layers import LAYER_CURVATURE, LAYER_SPECTRUM
@@ -58,6 +59,7 @@ LIBRARY: tuple[Property, ...] = (
     LEARNING_EQUIVARIANCE,
     CHARGE_DRIFT,
     SAMPLE_DRIFT,
+    METRIC_DRIFT,
     NOISE_COVARIANCE,
     MINIBATCH_DRIFT,
     MOMENTUM_STEP,
@@ -66,6 +68,7 @@ LIBRARY: tuple[Property, ...] = (
     NORM_GROWTH,
     MARGIN,
     ANGULAR_MOMENTUM,
+    MOMENTUM_FLOW,
     ROTATIONAL_EQUILIBRIUM,
     DECAY_AS_SCHEDULE,
     TRAINING_RUN,
@@ -76,6 +79,7 @@ LIBRARY: tuple[Property, ...] = (
     HESSIAN_GENERATOR,
     ORBIT_CURVATURE,
     GAUSS_NEWTON_NULL,
+    DAMPED_GAUSS_NEWTON,
     HESSIAN_SYMMETRY,
     HESSIAN_INTEGRAL,
     MIXED_COVARIANCE,

@@ -233,6 +233,11 @@ class Point:
             raise InvalidInput(msg)
         return group
 
+    def exponential(self, algebra: Algebra) -> Element:
+        """exp(ξ), in the precision of the parameters."""
+        dtype = jnp.result_type(*self.theta) if self.theta else None
+        return floats_as(dtype, self._lie().exp(algebra))
+
     def field(self, algebra: Algebra) -> Local:
         """k_ξ near θ."""
         group = self._lie()

@@ -1,0 +1,177 @@
+"""Charges in another geometry than that of gradient descent: step sizes for each layer, damped Gauss–Newton, momentum.
+
+Where Dk_ξ = A is symmetric, P = DK_exp(tξ) = e^(tA) is symmetric, positive and commutes with A: a preconditioner that
+every charge has a metric for. Of a rescaling of two layers it is a step size for each of them, e^t and e^(−t).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, scaled, scanned, subtract
+from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.charges import AFFINE, Charge, charge_of, drift_size
+from eqprop.properties.flows import NOWHERE, REACH, SLOW, STAGES, STEPS, TELLING, curvature_of
+from eqprop.properties.hypotheses import charged, continuous, one_model, still_inputs, symmetry
+from eqprop.properties.numerics import collocation, combined, largest_curvature
+from eqprop.properties.point import Point
+
+SOURCE = "derived here"
+ROUNDS = 8
+"""Of the iteration for a damped Gauss–Newton step: each is orthogonal to the orbit, converged or not."""
+
+LEAST_DAMPING = 0.01
+"""In units of the largest curvature."""
+
+
+class Metric:
+    """P = DK_exp(tξ) and M = P⁻¹ = DK_exp(−tξ), applied to tangents, for the algebra element of a charge."""
+
+    def __init__(self, point: Point, charge: Charge) -> None:
+        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(charge.algebra)]))
+        reach = point.probe.rates[1] / jnp.maximum(largest, 1)
+        self.stretch = _linear_part(point, scaled(charge.algebra, reach))
+        self.measure = _linear_part(point, scaled(charge.algebra, -reach))
+
+    def charge(self, charge: Charge, theta: Tree) -> tuple[Array, Array]:
+        """½⟨θ, M(k(θ) + k(0))⟩, and the size of its terms."""
+        moved, origin = self.measure(charge.field(theta)), self.measure(charge.origin)
+        size = inner_magnitude(theta, moved) + inner_magnitude(theta, origin)
+        return 0.5 * inner(theta, add(moved, origin)), 0.5 * size
+
+
+def _linear_part(point: Point, algebra: Tree) -> Callable[[Tree], Tree]:
+    """DK_exp(ξ), the same at every θ as K is affine."""
+    element = point.exponential(algebra)
+    near: Local = point.near(lambda theta: point.act(element, theta), point.theta)
+    return near.push
+
+
+def _metric_drift(point: Point) -> Sides:
+    charge, slope, theta = charge_of(point), point.gradient.value, point.theta
+    step, metric = point.probe.rates[0], Metric(point, charge)
+    preconditioned = metric.stretch(slope)
+    after = combined(1.0, theta, -step, preconditioned)
+    (before, size), (found, size_after) = metric.charge(charge, theta), metric.charge(charge, after)
+    bent = inner(preconditioned, charge.turned(slope))
+    expected = before - step * charge.rate(theta) + 0.5 * step**2 * bent
+    terms = step * inner_magnitude(metric.measure(charge.local.value), preconditioned)
+    terms += step**2 * (drift_size(charge, slope) + inner_magnitude(preconditioned, charge.turned(slope)))
+    return (of_numbers(found, expected, size + size_after + terms, label="Q_M after a preconditioned step"),)
+
+
+def _damped_gauss_newton(point: Point) -> Sides:
+    """d ← d + (∇L − (GGN + λ)d)/μ from 0: polynomials in GGN, applied to ∇L, which tend to (GGN + λ)⁻¹∇L."""
+    k, slope, outputs = point.k.value, point.gradient.value, point.loss_near(point.here.value)
+
+    def ggn(tangent: Tree) -> Tree:
+        return point.here.pull(outputs.push(point.here.push(tangent)))
+
+    curvature = largest_curvature(ggn, irregular(point.theta, point.unit))
+    damping = (LEAST_DAMPING + point.probe.rates[1]) * curvature
+    pace = jnp.where(curvature > 0, 2 * curvature + damping, 1)
+
+    def advance(d: Tree, _: None) -> tuple[Tree, tuple[Array, Array]]:
+        bent = ggn(d)
+        rest = combined(1.0, slope, -damping, d)
+        d = add(d, scaled(subtract(rest, bent), 1 / pace))
+        size = inner_magnitude(k, d) + (inner_magnitude(k, rest) + inner_magnitude(k, bent)) / pace
+        return d, (inner(k, d), size)
+
+    along, sizes = scanned(advance, scaled(slope, 1 / pace), ROUNDS)[1]
+    part = of_numbers(along, 0 * along, jnp.sum(sizes), label="⟨k, d⟩ for damped Gauss–Newton steps d")
+    return only_where(curvature > 0, (part,))
+
+
+def _momentum_flow(point: Point) -> Sides:
+    """With p = e^(γt)θ̇, d⟨p, k⟩/dt = e^(−γt)⟨p, Ap⟩ − e^(γt)s, which collocation adds up exactly."""
+    charge, gradient, curvature = charge_of(point), point.gradient.function, curvature_of(point)
+    pace = jnp.sqrt(jnp.where(curvature > 0, curvature, 1))
+    friction = point.probe.rates[1] * pace
+
+    def field(state: tuple[Tree, Tree, Array]) -> tuple[Tree, Tree, Array]:
+        theta, p, time = state
+        grown = jnp.exp(friction * time)
+        return scaled(p, 1 / grown), scaled(gradient(theta), -grown), jnp.ones_like(time)
+
+    def observe(before: tuple[Tree, Tree, Array], slope: Tree, after: Tree) -> tuple[Array, Array]:
+        theta, p, time = before
+        grown = jnp.exp(friction * time)
+        rate = charge.bend(p) / grown - grown * charge.rate(theta)
+        by_position = inner_magnitude(slope[1], charge.turned(subtract(after[0], theta)))
+        return rate, by_position + inner_magnitude(subtract(after[1], p), charge.turned(slope[0]))
+
+    start = (point.theta, scaled(point.probe.tangent, SLOW * pace), jnp.zeros_like(pace))
+    (thetas, ps, _), (rates, rest) = collocation(field, start, REACH / pace, STEPS, observe, stages=STAGES)
+    momenta = jax.vmap(lambda theta, p: inner(p, charge.field(theta)))(thetas, ps)
+    terms = jax.vmap(lambda theta, p: inner_magnitude(p, charge.field(theta)))(thetas, ps)
+    first = inner(start[1], charge.local.value)
+    size = inner_magnitude(start[1], charge.local.value) + jnp.sum(terms) + jnp.sum(jnp.abs(rates))
+    label = "e^(γt) dQ/dt along the flow with friction"
+    part = of_numbers(momenta, first + jnp.cumsum(rates), size, error=jnp.sum(rest), label=label)
+    return only_where((curvature > 0) & (jnp.sum(rest) < TELLING * size), (part,))
+
+
+METRIC_DRIFT = Property(
+    name="metric-drift",
+    order=1,
+    statement="with a step size for each layer, or another preconditioner that commutes with the generator, the charge "
+    "in its metric changes by second order only, exactly, at any step size: of two layers ‖u‖²/η_u − ‖v‖²/η_v",
+    formula="P = DK_exp(tξ) = e^(tA), M = P⁻¹, Q_M = ½⟨θ, MAθ⟩:  Q_M(θ − ηP∇L) = Q_M − ηs + ½η²⟨∇L, AP∇L⟩",
+    sides=_metric_drift,
+    needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
+    hypotheses=(*AFFINE, charged),
+    rests_on=("group-laws", "equivariance", "noether"),
+    source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728; other metrics: Marcotte et al. 2024, arXiv 2405.12888",
+    derivation=(
+        "A = Aᵀ: M and P = M⁻¹ are symmetric and commute with A, so ∇Q_M = Mk and ⟨Mk, P∇L⟩ = ⟨k, ∇L⟩ = s (noether).\n"
+        "Second order: ½η²⟨P∇L, MAP∇L⟩ = ½η²⟨∇L, AP∇L⟩. That P = e^(tA) has M as its inverse is group-laws."
+    ),
+    consequence_of=("group-laws", "noether"),
+    costly=True,
+)
+
+DAMPED_GAUSS_NEWTON = Property(
+    name="damped-gauss-newton",
+    order=2,
+    statement="steps of Levenberg and Marquardt, and of natural gradients with any damping, are orthogonal to the "
+    "orbits, at every step of an iteration that applies the Gauss–Newton matrix, converged or not",
+    formula="⟨k_ξ, (GGN + λ)⁻¹∇L⟩ = 0 for every λ > 0;  ⟨k_ξ, p(GGN)∇L⟩ = 0 for every polynomial p",
+    sides=_damped_gauss_newton,
+    needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
+    hypotheses=(continuous, one_model, symmetry, still_inputs),
+    rests_on=("equivariance", "jacobian-generator", "noether"),
+    smooth="C¹; ℓ is C²",
+    source=SOURCE,
+    derivation=(
+        "gauss-newton-null: GGN k = 0 and GGN = GGNᵀ, so (GGN + λ)⁻¹k = k/λ and ⟨k, (GGN + λ)⁻¹∇L⟩ = ⟨k, ∇L⟩/λ.\n"
+        "noether: ⟨k, ∇L⟩ = 0. Likewise ⟨k, p(GGN)∇L⟩ = p(0)⟨k, ∇L⟩."
+    ),
+    consequence_of=("gauss-newton-null", "noether"),
+    costly=True,
+    reason_if_vacuous="the Gauss–Newton matrix vanishes at every point that was drawn",
+)
+
+MOMENTUM_FLOW = Property(
+    name="momentum-flow",
+    order=1,
+    statement="with inertia and friction a charge is no constant but obeys an equation of motion, driven by the form "
+    "of the velocity and by the rate at which T changes the loss",
+    formula="θ̈ + γθ̇ + ∇L = 0:  Q″ + γQ′ = ⟨θ̇, Aθ̇⟩ − s,  as  e^(γt)Q′ = Q′(0) + ∫₀ᵗ e^(γt′)(⟨θ̇, Aθ̇⟩ − s) dt′",
+    sides=_momentum_flow,
+    needs=frozenset({"params", "inputs", "algebra", "tangent", "targets", "rates"}),
+    hypotheses=(*AFFINE, charged),
+    rests_on=("equivariance", "noether"),
+    smooth="C², so that the flow is unique",
+    source=SOURCE + "; Marcotte et al. 2024, arXiv 2405.12888; Tanaka & Kunin 2021, arXiv 2105.02716",
+    derivation=(
+        "Q′ = ⟨k, θ̇⟩, Q″ = ⟨Aθ̇, θ̇⟩ + ⟨k, θ̈⟩ = ⟨θ̇, Aθ̇⟩ − γQ′ − ⟨k, ∇L⟩, and noether: ⟨k, ∇L⟩ = s.\n"
+        "Collocation at Gauss's points keeps the integral form for affine k, at any step size."
+    ),
+    consequence_of=("noether",),
+    costly=True,
+    reason_if_vacuous=NOWHERE,
+)
