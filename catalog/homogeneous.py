@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import jax
+import jax.numpy as jnp
 from hypothesis import strategies as st
 
 from eqprop import groups
-from eqprop.claims import Pair, Params, Transformation
+from eqprop.claims import Inputs, Outputs, Pair, Params, Transformation
 from eqprop.engine import Array
 from eqprop.groups import Element
 from eqprop.mutants import (
@@ -22,11 +24,13 @@ from eqprop.mutants import (
     slips,
     stopped,
     straight_through,
+    wrong_inverse,
     wrong_power,
 )
 from eqprop.registry import register
-from eqprop.strategies.activations import homogeneous_activations
+from eqprop.strategies.activations import Activation, homogeneous_activations
 from eqprop.strategies.architectures import dense_net
+from eqprop.strategies.surroundings import Apply, Embedded, Shape, batches, examples, widths
 
 WRONG_DEGREE = misapplies_to_outputs(
     lambda group, element: group.power(element, 2.0), name="wrong-degree", why="T has twice the degree of the outputs"
@@ -36,19 +40,19 @@ WRONG_DEGREE = misapplies_to_outputs(
 WEIGHTS = "layers/0/w"
 
 
-def _mutants(path: str) -> list[Mutant]:
+def _mutants(path: str, weights: str = WEIGHTS) -> list[Mutant]:
     """Defects of K in one tensor of the first layer, and of derivatives there and in its weights."""
     return [
         forgets(path),
         WRONG_DEGREE,
         wrong_power(path),
-        *(slips(slipping) for slipping in dict.fromkeys((WEIGHTS, path))),
-        stopped(WEIGHTS),
+        *(slips(slipping) for slipping in dict.fromkeys((weights, path))),
+        stopped(weights),
         scaled_gradient(path),
-        straight_through(WEIGHTS),
-        backward_scales(WEIGHTS),
+        straight_through(weights),
+        backward_scales(weights),
         second_derivative(path),
-        backward_bends(WEIGHTS),
+        backward_bends(weights),
     ]
 
 
@@ -146,3 +150,51 @@ def quasi_homogeneous_network(draw: st.DrawFn) -> Pair:
 
     transformation = Transformation(groups.Scaling(1), on_params, lambda c, y: y * c[0] ** depth, name="quasi-scaling")
     return Pair(drawn.net.model("quasi-homogeneous"), transformation, architecture=drawn.architecture)
+
+
+def _with_skips(activation: Activation) -> Apply:
+    """Blocks h ↦ σ(h W₁) W₂ + h S, one after the other."""
+
+    def apply(params: Params, inputs: Inputs) -> Outputs:
+        h = inputs
+        for block in params["blocks"]:
+            h = activation(h @ block["w1"]) @ block["w2"] + h @ block["skip"]
+        return h
+
+    return apply
+
+
+def _shapes(d_in: int, d_out: int, hidden: int) -> dict[str, Shape]:
+    return {"w1": (d_in, hidden), "w2": (hidden, d_out), "skip": (d_in, d_out)}
+
+
+@register(
+    name="homogeneous-network-with-skips",
+    reference="own derivation, after Lyu & Li 2020 (arXiv 1906.05890) and Kunin et al. 2023 (arXiv 2210.03820)",
+    action="in each block (W₁, W₂, S) ↦ (a W₁, b W₂, a b S) of σ(h W₁) W₂ + h S, T = Π a b, a, b > 0",
+    generator="k_(ξ, η) = (ξ W₁, η W₂, (ξ + η) S) in each block; τ = Σ (ξ + η) y",
+    charge="½‖W₁‖² − ½‖W₂‖² per block, of the ξ = −η that leave S and the outputs; others grow",
+    hessian="∇²f·k + Dkᵀ ∇f = ∇τ(f): of ξ = −η H k = −Dkᵀ ∇L",
+    hypotheses=("no biases", "every activation homogeneous of degree 1", "skips are parameters"),
+    pitfalls="a skip that is the identity does not scale, and breaks it",
+    mutants=[*_mutants("blocks/0/w1", "blocks/0/w1"), forgets("blocks/0/skip"), wrong_inverse("blocks/0/skip")],
+)
+@st.composite
+def homogeneous_network_with_skips(draw: st.DrawFn) -> Pair:
+    """With skips that are parameters a network is homogeneous in each layer, if the skip around it follows."""
+    count, sizes = draw(st.integers(1, 2)), draw(st.tuples(*[widths(2, 3)] * 4))
+    activation, batch = draw(homogeneous_activations()), draw(batches(3))
+    shapes = [_shapes(*ends, sizes[3]) for ends in list(pairwise(sizes[:3]))[:count]]
+    params, inputs = examples({"blocks": shapes}, (batch, sizes[0]))
+
+    def on_params(c: Element, params: Params) -> Params:
+        powers = [(c[2 * i], c[2 * i + 1]) for i in range(count)]
+        moved = [
+            {"w1": block["w1"] * a, "w2": block["w2"] * b, "skip": block["skip"] * (a * b)}
+            for block, (a, b) in zip(params["blocks"], powers, strict=True)
+        ]
+        return {"blocks": moved}
+
+    move = Transformation(groups.Scaling(2 * count), on_params, lambda c, y: y * jnp.prod(c), name="with-skips")
+    own = {"batch": batch, "widths": sizes, "blocks": count, "activation": activation.name}
+    return Embedded(_with_skips(activation), params, inputs, {}).pair("homogeneous", move, own)

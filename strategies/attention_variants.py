@@ -1,4 +1,4 @@
-"""Attention with other heads than the usual: grouped, normed, partly rotary, and linear."""
+"""Attention with other heads than the usual: grouped, normed, partly rotary, linear, gated, and with sinks."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class Variant:
         frequencies: of the planes that positions turn: the first 2 · len(frequencies) units, as neighbours.
         normed: whether queries and keys are divided by their root mean square, without ε.
         scores: ``"linear"`` for σ(q)·σ(k) with σ = leaky ReLU, not normalised and without a softmax.
+        gated: whether what leaves a head is multiplied entry by entry by σ(h W_G), σ the sigmoid, before W_O.
+        sinks: whether each head has one more logit, of no token, that takes its part of the softmax.
     """
 
     groups: int = 1
@@ -49,6 +51,8 @@ class Variant:
     frequencies: tuple[float, ...] = ()
     normed: bool = False
     scores: Scores = "softmax"
+    gated: bool = False
+    sinks: bool = False
 
     @property
     def architecture(self) -> dict[str, Hashable]:
@@ -71,14 +75,18 @@ class Variant:
         if self.biases:
             shapes |= {"bq": shapes["wq"][::2], "bv": shapes["wv"][::2], "bo": (self.d_out,)}
             shapes |= {"bk": shapes["wk"][::2]} if self.frequencies or self.scores == "linear" else {}
+        shapes |= {"wg": (self.heads, self.d_in, self.value_width)} if self.gated else {}
+        shapes |= {"sinks": (self.heads,)} if self.sinks else {}
         return Block(self._apply, shapes, self.d_in, self.d_out)
 
     def _apply(self, params: Params, h: Array) -> Outputs:
         q, k, v = (self._projected(params, h, name) for name in "qkv")
         q = jnp.reshape(q, (*q.shape[:-3], self.groups, self.members, *q.shape[-2:]))
-        weights = self._weights(q, k)
+        weights = self._weights(q, k, params.get("sinks"))
         mixed = jnp.einsum("...gmts,...gsv->...gmtv", weights, v)
         mixed = jnp.reshape(mixed, (*mixed.shape[:-4], self.heads, *mixed.shape[-2:]))
+        if self.gated:
+            mixed = mixed * jax.nn.sigmoid(jnp.einsum("...td,hdv->...htv", h, params["wg"]))
         out = jnp.einsum("...htv,hvo->...to", mixed, params["wo"])
         return out + jnp.broadcast_to(params["bo"], out.shape) if self.biases else out
 
@@ -93,14 +101,27 @@ class Variant:
             z = z / jnp.sqrt(jnp.mean(z**2, axis=-1, keepdims=True))
         return turned(z, self.frequencies) if self.frequencies else z
 
-    def _weights(self, q: Array, k: Array) -> Array:
+    def _weights(self, q: Array, k: Array, sinks: Array | None) -> Array:
         seen = np.tril(np.ones((self.tokens, self.tokens))) if self.causal else np.ones((self.tokens, self.tokens))
         if self.scores == "linear":
             scores = jnp.einsum("...gmtk,...gsk->...gmts", jax.nn.leaky_relu(q), jax.nn.leaky_relu(k))
             return scores * jnp.broadcast_to(seen, scores.shape)
         scores = jnp.einsum("...gmtk,...gsk->...gmts", q, k) / np.sqrt(self.key_width)
         hidden = np.where(seen > 0, 0.0, -np.inf)
-        return jax.nn.softmax(scores + jnp.broadcast_to(hidden, scores.shape), axis=-1)
+        scores = scores + jnp.broadcast_to(hidden, scores.shape)
+        return jax.nn.softmax(scores, axis=-1) if sinks is None else softmax_with_sinks(scores, sinks)
+
+
+def softmax_with_sinks(scores: Array, sinks: Array) -> Array:
+    """The softmax of scores and one more logit, which is left out of what is returned: a query's weights sum to < 1.
+
+    Args:
+        scores: (…, groups, members, tokens, tokens).
+        sinks: a number for each head, (groups · members,).
+    """
+    own = jnp.reshape(sinks, (*scores.shape[-4:-2], 1, 1))
+    own = jnp.broadcast_to(own, (*scores.shape[:-1], 1))
+    return jax.nn.softmax(jnp.concatenate([scores, own], axis=-1), axis=-1)[..., :-1]
 
 
 def turned(x: Array, frequencies: tuple[float, ...]) -> Array:
@@ -119,12 +140,16 @@ def variants(
     *,
     groups: int = 1,
     members: int = 1,
+    members_most: int = 2,
     key_widths: tuple[int, int] = (1, 3),
+    value_widths: tuple[int, int] = (1, 2),
     least_in: int = 1,
     frequencies: tuple[float, ...] = (),
     normed: bool = False,
     scores: Scores = "softmax",
     biases: bool | None = None,
+    gated: bool = False,
+    sinks: bool = False,
 ) -> Variant:
     """Designs; shrinks to the least of everything, without mask and biases.
 
@@ -132,19 +157,23 @@ def variants(
         draw: of the strategy.
         groups: the smallest number of heads with keys and values of their own.
         members: the smallest number of query heads in each.
+        members_most: the largest.
         key_widths: the smallest and the largest width of queries and keys.
+        value_widths: likewise of values.
         least_in: the smallest number of features of a token.
         frequencies: of the planes that positions turn.
         normed: whether queries and keys are normed.
         scores: what is made of queries and keys.
         biases: whether there are any; drawn by default.
+        gated: whether heads have output gates.
+        sinks: whether heads have sinks.
     """
     width = st.integers(1, 2)
     return Variant(
         groups=draw(st.integers(groups, 2)),
-        members=draw(st.integers(members, 2)),
+        members=draw(st.integers(members, members_most)),
         key_width=draw(st.integers(*key_widths)),
-        value_width=draw(width),
+        value_width=draw(st.integers(*value_widths)),
         d_in=draw(st.integers(least_in, 3)),
         d_out=draw(width),
         tokens=draw(st.sampled_from((2, 2, 3))),
@@ -153,4 +182,6 @@ def variants(
         frequencies=frequencies,
         normed=normed,
         scores=scores,
+        gated=gated,
+        sinks=sinks,
     )

@@ -14,6 +14,9 @@ from eqprop.engine import Array
 from eqprop.strategies.norms import group_norm, rms_norm
 from eqprop.strategies.surroundings import Block, Shape, shifted
 
+Stored = Literal["plain", "minus one", "log"]
+"""How a gain γ is stored: as it is, as γ − 1 (Gemma), or as log γ."""
+
 
 @dataclass(frozen=True)
 class Gained:
@@ -25,6 +28,7 @@ class Gained:
         d_out: features that leave.
         shift: whether the norm has one.
         epsilon: of the norm.
+        stored: how the gain is.
     """
 
     kind: Literal["rms", "layer"] = "rms"
@@ -32,6 +36,7 @@ class Gained:
     d_out: int = 1
     shift: bool = False
     epsilon: float = 1e-5
+    stored: Stored = "plain"
 
     @property
     def architecture(self) -> dict[str, Hashable]:
@@ -46,17 +51,22 @@ class Gained:
 
     def _apply(self, params: Params, h: Array) -> Outputs:
         z = rms_norm(h, self.epsilon) if self.kind == "rms" else group_norm(h, 1, self.epsilon)
-        z = z * jnp.broadcast_to(params["gain"], z.shape)
+        z = z * jnp.broadcast_to(self._gain(params["gain"]), z.shape)
         return (shifted(z, params["shift"]) if self.shift else z) @ params["w"]
+
+    def _gain(self, stored: Array) -> Array:
+        if self.stored == "log":
+            return jnp.exp(stored)
+        return 1 + stored if self.stored == "minus one" else stored
 
 
 @st.composite
-def gained_norms(draw: st.DrawFn) -> Gained:
+def gained_norms(draw: st.DrawFn, stored: Stored = "plain") -> Gained:
     """Norms with gains; a layer norm has three features or more."""
     kind = draw(st.sampled_from(("rms", "layer")))
     least = 2 if kind == "rms" else 3
     epsilon = draw(st.sampled_from((1e-5, 1e-2)))
-    return Gained(kind, draw(st.integers(least, 4)), draw(st.integers(1, 3)), draw(st.booleans()), epsilon)
+    return Gained(kind, draw(st.integers(least, 4)), draw(st.integers(1, 3)), draw(st.booleans()), epsilon, stored)
 
 
 @dataclass(frozen=True)

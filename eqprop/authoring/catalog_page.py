@@ -7,6 +7,7 @@ python -m eqprop.authoring.catalog_page > docs/catalog.md
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -52,12 +53,11 @@ strategy: the architecture is drawn, and so is where the transformed block sits 
 `eqprop explain NAME` says the same of one entry, `eqprop verify NAME` verifies it, `eqprop list --group linear` lists
 those on which a kind of group acts.
 
-- **Properties** that apply to an entry are followed by the smallest relative error that would have been noticed (the
-  median over probes, in the run that `python -m benchmarks.cells` kept). The others do not apply; `eqprop verify -v`
-  says why. [{PROPERTIES_PAGE}]({PROPERTIES_PAGE}) explains them.
+- **Properties** that apply to an entry stand behind the decade of the smallest relative error that would have been
+  noticed (the median over probes, in the run that `python -m benchmarks.cells` kept, rounded up). The others do not
+  apply; `eqprop verify -v` says why. [{PROPERTIES_PAGE}]({PROPERTIES_PAGE}) explains them.
 - **Mutants** are defects that were planted in the entry. Each is caught at the order it is listed under and at none
-  below (`python -m benchmarks.power`); behind it is what of that order caught it, the first
-  of many.
+  below (`python -m benchmarks.power`); behind the order is what of that order caught them, the first of many.
 - A **negative control** is a claim that is wrong: its premise must be falsified on every architecture.
 """
 
@@ -77,8 +77,8 @@ def _shared_mutants() -> Iterator[str]:
 def _contents(families: Mapping[str, list[Entry]]) -> Iterator[str]:
     yield "## Contents\n"
     for module, members in families.items():
-        links = ", ".join(f"[`{entry.name}`](#{entry.name})" for entry in members)
-        yield f"- {_title(module)}: {links}"
+        # Without links, which would be as long as the names again: each has a heading of its own.
+        yield f"- {_title(module)}: {', '.join(f'`{entry.name}`' for entry in members)}"
     yield ""
 
 
@@ -113,13 +113,13 @@ def _escaped(text: str) -> str:
 
 
 def _properties(resolutions: Mapping[str, float | None]) -> str:
-    names = [prop.name for prop in LIBRARY if prop.name in resolutions]
-    # Without a link or a typeface for each: those were a quarter of the page.
-    return ", ".join(f"{name} {_shown(resolutions[name])}" for name in names)
-
-
-def _shown(resolution: float | None) -> str:
-    return "" if resolution is None else f"{resolution:.0e}".replace("e-0", "e-")
+    """By decades, finest first; without a number, a link or a typeface for each: those were a third of the page."""
+    decades: dict[int, list[str]] = {}
+    for prop in LIBRARY:
+        resolution = resolutions.get(prop.name)
+        if resolution is not None:
+            decades.setdefault(math.ceil(math.log10(resolution)), []).append(prop.name)
+    return "; ".join(f"1e{decade}: {', '.join(names)}" for decade, names in sorted(decades.items()))
 
 
 @cache
@@ -128,11 +128,21 @@ def _found() -> dict[tuple[str, str], Kill]:
 
 
 def _mutants(entry: Entry) -> Iterator[str]:
-    orders = {prop.name: prop.order for prop in LIBRARY}
-    for mutant in sorted(set(entry.mutants) - set(COVARIANT), key=lambda m: (m.order, entry.mutants.index(m))):
-        kill = _found().get((entry.name, mutant.name))
-        by = [name for name in (kill.falsified if kill else ()) if orders[name] == mutant.order]
-        yield f"  {_line(mutant)} ({_the_first(by) or 'not measured'})"
+    """A line for each order: one for each mutant, with what caught it, was a third of the page."""
+    own = sorted(set(entry.mutants) - set(COVARIANT), key=entry.mutants.index)
+    for order in sorted({mutant.order for mutant in own}):
+        of_order = [mutant for mutant in own if mutant.order == order]
+        told = "; ".join(f"`{mutant.name}`: {_escaped(mutant.why)}" for mutant in of_order)
+        yield f"  - order {order} ({_caught_by(entry, of_order)}): {told}"
+
+
+def _caught_by(entry: Entry, mutants: Sequence[Mutant]) -> str:
+    """What caught some of these mutants of one order; that one of them was never measured comes first."""
+    kills = [_found().get((entry.name, mutant.name)) for mutant in mutants]
+    if not all(kills):
+        return "not measured"
+    caught = {name for kill in kills if kill for name in kill.falsified}
+    return _the_first([prop.name for prop in LIBRARY if prop.name in caught and prop.order == mutants[0].order])
 
 
 def _the_first(names: Sequence[str]) -> str:
