@@ -17,6 +17,7 @@ from eqprop.properties.consequences import (
 )
 from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
 from eqprop.properties.derivatives import DERIVATIVE, HESSIAN_INTEGRAL, HESSIAN_SYMMETRY, INPUT_DERIVATIVE
+from eqprop.properties.derivatives import segment_length as segment_length
 from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIANCE, JACOBIAN_GENERATOR, NOETHER
 from eqprop.properties.fixed_points import FIXED_POINT, FIXED_SET, IDENTICAL_UNITS
 from eqprop.properties.flows import ANGULAR_MOMENTUM, CHARGE_DECAY, CHARGE_FLOW, NORM_GROWTH

@@ -31,7 +31,7 @@ TELLING = 1e-3
 """A comparison with a larger relative error says too little."""
 
 
-def _step(point: Point) -> Array:
+def segment_length(point: Point) -> Array:
     """The length of the probe's segment, relative to each tensor's scale."""
     power = LONGEST + (SHORTEST - LONGEST) * jnp.clip(point.probe.shortness, 0, 1)
     return jnp.exp(math.log(point.unit) * power)
@@ -43,7 +43,7 @@ Scalar = Callable[[Tree], tuple[Tree, Tree]]
 
 def _along(point: Point, function: Scalar, at: Tree, direction: Tree, label: str, beside: Sides = ()) -> Sides:
     """The integral of a derivative along a segment against the difference quotient, where the segment tells."""
-    length = _step(point)
+    length = segment_length(point)
     found = increment(function, at, scaled(direction, length), point.over)
     error = (found.error + point.unit * found.absorbed) / length
     size = jnp.maximum(found.size, jnp.abs(found.difference)) / length

@@ -183,7 +183,7 @@ def point_of(recipe: Mapping[str, Any]) -> Point:
     loss = _loss(pair, recipe["loss"])
     program = Program(pair, (prop,), loss, recipe["precision"])
     batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], _probe(program, prop, _numbers(recipe)))
-    return Point(program.pair, program.cast(batch).at(0), loss)
+    return Point(program.pair, program.cast(batch).at(0), loss, reverse_only=program.reverse_only)
 
 
 def _loss(pair: Pair, name: str) -> Loss:

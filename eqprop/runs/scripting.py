@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from textwrap import indent
 from typing import Any
 
 import jax
@@ -18,27 +17,13 @@ from eqprop.errors import InvalidInput
 from eqprop.properties import Point
 from eqprop.results import Answer, Counterexample, Record
 from eqprop.runs.replaying import point_of, replay
+from eqprop.runs.shown import SHOWN, Shown
 
-ALONG = '''
-def along(params, inputs, weights, direction):
-    """The derivative of <weights, MODEL(params, inputs)> along a direction of the parameters, by reverse mode."""
-    outputs, pull = jax.vjp(lambda p: MODEL(p, inputs), params)
-    (gradient,) = pull(jax.tree.map(lambda w, y: w.astype(y.dtype), weights, outputs))
-    return sum(jnp.vdot(g, d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(direction)))
-
-
-def increment(params, inputs, weights, direction, step=1e-6):
-    """The same by central differences: what the forward pass says."""
-    def moved(by):
-        outputs = MODEL(jax.tree.map(lambda p, d: p + by * d, params, direction), inputs)
-        return sum(jnp.vdot(w, y) for w, y in zip(jax.tree.leaves(weights), jax.tree.leaves(outputs)))
-    return (moved(step) - moved(-step)) / (2 * step)
-'''
 TEMPLATE = Template('''"""$name and a symmetry that it does not obey.
 
 $claim
 
-When this was written left and right differed by $residual; rounding explains $allowed.
+When this was written left and right differed by $residual; rounding, and how they are taken, explains $allowed.
 The exit code is 1 while they differ by more.
 """
 
@@ -46,38 +31,28 @@ import jax
 
 jax.config.update("jax_enable_x64", $x64)
 import jax.numpy as jnp
-from jax.numpy import inf, nan
 
 # ---- the model, from $place
 
 $source
 
-# ---- the numbers
+# ---- the numbers, and what must be equal
+
+
+def both_sides(model):
+    from jax.numpy import inf, nan
 
 $numbers
-
-# ---- what must be equal
 $compared
+    return left, right
+
+
+left, right = both_sides($name)
 difference = max(float(abs(a - b).max()) for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right)))
 print("left      ", left)
 print("right     ", right)
 print("difference", difference)
 raise SystemExit(0 if difference <= $allowed else 1)''')
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is compared.
-
-    Attributes:
-        claim: in plain words.
-        numbers: name → a tree.
-        compared: lines of Python that assign ``left`` and ``right``.
-    """
-
-    claim: str
-    numbers: Record
-    compared: str
 
 
 def script(path: str | Path) -> str:
@@ -105,14 +80,14 @@ def script(path: str | Path) -> str:
 def _filled(shown: Shown, found: Counterexample, name: str, source: str, numbers: str, recipe: Record) -> str:
     return TEMPLATE.substitute(
         name=name,
-        compared=shown.compared.replace("MODEL", name),
+        compared=indent(shown.compared.replace("MODEL", "model"), "    "),
         claim=shown.claim,
         residual=f"{found.residual:.3g}",
-        allowed=repr(found.floor * found.margin),
+        allowed=repr(max(found.floor * found.margin, shown.inexact * found.residual)),
         x64=recipe["precision"] == "float64",
         place=recipe["target"].partition(":")[0],
         source=source.strip(),
-        numbers=numbers,
+        numbers=indent(numbers, "    "),  # in a function, where they are no names of the model's
     )
 
 
@@ -141,55 +116,3 @@ def literal(tree: Any) -> str:
         return f"jnp.array({array.tolist()!r}, {str(array.dtype)!r})"
     msg = f"the tree has {got(tree)} in it; a script shows dictionaries, lists, tuples and arrays."
     raise InvalidInput(msg)
-
-
-def _equivariance(point: Point, _: Counterexample) -> Shown:
-    move, g = point.transformation, point.probe.element
-    params = point.source.join(point.theta)
-    numbers = {"params": params, "inputs": point.probe.inputs}
-    numbers |= {"moved_params": move.on_params(g, params), "moved_inputs": point.moved_inputs}
-    right = "MODEL(params, inputs)"
-    if move.moves_outputs:
-        numbers["expected"] = point.output_action.value
-        right = "expected  # the outputs at params and inputs, moved likewise"
-    claim = "A change of the parameters (and inputs) that is to leave the outputs as they are, or move them likewise."
-    return Shown(claim, numbers, f"left = MODEL(moved_params, moved_inputs)\nright = {right}")
-
-
-def _noether(point: Point, _: Counterexample) -> Shown:
-    if point.transformation.moves_inputs:
-        msg = f"the transformation of {point.pair.name!r} moves inputs, too; no script shows 'noether' of such a one."
-        raise InvalidInput(msg)
-    numbers = {"params": point.source.join(point.theta), "inputs": point.probe.inputs}
-    numbers |= {"direction": point.source.join(point.k.value), "rate": point.loss_rate.value}
-    numbers |= {"weights": point.loss_near(point.here.value).value}
-    claim = "Along this direction of the parameters the weighted outputs move at a known rate, mostly not at all."
-    compared = "left = along(params, inputs, weights, direction)\nright = rate\n"
-    compared += 'print("by central differences", increment(params, inputs, weights, direction))'
-    return Shown(claim, numbers, f"{ALONG}\n\n{compared}")
-
-
-def _gradient_covariance(point: Point, found: Counterexample) -> Shown:
-    """The entry of the gradient that differs most, along which both sides are derivatives of the same number."""
-    unit = [np.zeros(np.shape(a), np.asarray(a).dtype) for a in point.theta]
-    unit[point.source.float_paths.index(found.leaf)][found.index] = 1
-    join, expected = point.source.join, point.near(lambda y: y, point.here.value).gradient_of(point.loss_expected)
-    numbers = {"params": join(point.theta), "inputs": point.probe.inputs, "direction": join(tuple(unit))}
-    numbers |= {"weights": expected.value, "moved_params": join(point.action.value)}
-    numbers |= {"moved_inputs": point.moved_inputs, "moved_direction": join(point.action.push(tuple(unit)))}
-    numbers |= {"moved_weights": point.loss_near(point.there.value).value}
-    claim = (
-        "A number as a function of the parameters, at two places that a symmetry says are alike, along one direction."
-    )
-    places = ("moved_params, moved_inputs, moved_weights, moved_direction", "params, inputs, weights, direction")
-    compared = [f"{side} = along({at})" for side, at in zip(("left", "right"), places, strict=True)]
-    compared += [f'print("by central differences", increment({at}))' for at in places]
-    return Shown(claim, numbers, "\n".join([ALONG, "", *compared]))
-
-
-SHOWN: Mapping[str, Callable[[Point, Counterexample], Shown]] = {
-    "equivariance": _equivariance,
-    "noether": _noether,
-    "gradient-covariance": _gradient_covariance,
-}
-"""What a script can show: what fails first of a forward pass, and of a gradient."""

@@ -180,7 +180,12 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=2), inner, max_size=2)),
     max_leaves=5,
 )
-LEDGER = {"format": 1, "settings": {"profile": "gate"}, "cells": {"t:x": {"good": ["noether"]}}}
+LEDGER = {
+    "format": 1,
+    "settings": {"profile": "gate"},
+    "cells": {"t:x": {"good": ["noether"]}},
+    "digests": {"t:x": {"good": "3f1c"}},
+}
 ENTRY = {"target": "", "pair": "p", "property": "noether", "reason": "r", "expires": "", "counterexample": "c"}
 VERDICT = {"pair": "p", "property": "noether", "order": 1, "outcome": "holds", "counterexample": None}
 REPORT = {"shard": "1/1", "seed": 0, "profile": "gate", "seconds": 1.0, "places": {}, "verdicts": [VERDICT]}

@@ -73,6 +73,15 @@ def test_of_what_is_asked_for_only_that_is_expected():
     assert FOUND.without({"nets:a"}).applying() == {"q": ["noether"]}
 
 
+def test_what_pairs_were_is_kept_with_their_cells(tmp_path):
+    file = tmp_path / "ledger.json"
+    digests = {"nets:a": {"p": "3f1c"}, "nets:b": {"q": "77aa"}}
+    file.write_text(KeptLedger(FOUND.cells, FOUND.settings, digests).text())
+    read = ledger_in(file)
+    assert (read.digests, read.digest_of("q"), read.digest_of("r")) == (digests, "77aa", "")
+    assert read.of({"nets:a"}).digests == {"nets:a": {"p": "3f1c"}}
+
+
 def kept(**changed: object) -> str:
     return json.dumps({"format": 1, "settings": {}, "cells": {}, **changed})
 
@@ -87,6 +96,8 @@ def kept(**changed: object) -> str:
         pytest.param(kept(cells={"a": {"p": [1]}}), r"has \{'a'.*; expected target → pair → properties", id="numbers"),
         pytest.param(kept(cells={"a": ["p"]}), r"has \{'a'.*; expected target → pair → properties", id="shallow"),
         pytest.param(kept(settings=3), "has 3 in it", id="settings"),
+        pytest.param(kept(digests=["x"]), r"has digests = \['x'\]; expected target → pair → text", id="digests"),
+        pytest.param(kept(digests={"a": {"p": 3}}), "has digests = .*; expected target → pair → text", id="digest"),
     ],
 )
 def test_what_is_no_ledger_is_refused_with_what_writes_one(tmp_path, text, message):

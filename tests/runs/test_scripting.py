@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import jax
 import numpy as np
 import pytest
 
@@ -58,6 +59,58 @@ NETS = """
         return late(x @ params["w1"] + params["b1"][None]) @ params["w2"]
 
 
+    @jax.custom_vjp
+    def steep(x):
+        return jnp.maximum(x, 0)
+
+
+    steep.defvjp(lambda x: (steep(x), x), lambda x, g: (jnp.where(x > 0, 1.25 * g, 0),))
+
+
+    def steeper(params, x):
+        return steep(x @ params["w1"] + params["b1"][None]) @ params["w2"]
+
+
+    @jax.custom_vjp
+    def squared(x):
+        return jnp.maximum(x, 0) ** 2
+
+
+    squared.defvjp(lambda x: (squared(x), x), lambda x, g: (g * 2 * jax.lax.stop_gradient(jnp.maximum(x, 0)),))
+
+
+    def straight(params, x):
+        return squared(x @ params["w1"] + params["b1"][None]) @ params["w2"]
+
+
+    @jax.custom_vjp
+    def uneven(x):
+        return jnp.maximum(x, 0) ** 2
+
+
+    def lost(x):
+        return jnp.where(x > 1, jnp.maximum(x, 0), jax.lax.stop_gradient(jnp.maximum(x, 0)))
+
+
+    uneven.defvjp(lambda x: (uneven(x), x), lambda x, g: (g * 2 * lost(x),))
+
+
+    def bent(params, x):
+        return uneven(x @ params["w1"] + params["b1"][None]) @ params["w2"]
+
+
+    @jax.custom_vjp
+    def lopsided(x):
+        return jnp.maximum(x, 0) ** 2
+
+
+    lopsided.defvjp(lambda x: (lopsided(x), x), lambda x, g: (jax.lax.stop_gradient(g) * 2 * jnp.maximum(x, 0),))
+
+
+    def one_sided(params, x):
+        return lopsided(x @ params["w1"] + params["b1"][None]) @ params["w2"]
+
+
     def cubic(params, x):
         return network(params, x) * (1 + params["b1"][0])
 
@@ -70,12 +123,15 @@ NETS = """
     rescaling = eqprop.hidden_units(groups.Scaling(2), writes={"w1": 1, "b1": 0}, reads={"w2": 0}, name="rescaling")
 
 
-    def pair(apply):
+    def pair(apply, move=rescaling):
         params = {"w1": jnp.eye(2), "b1": jnp.zeros(2), "w2": jnp.ones((2, 1))}
-        return eqprop.Pair(eqprop.Model(apply, params, jnp.ones((1, 2)), name="mlp"), rescaling, name="mlp")
+        return eqprop.Pair(eqprop.Model(apply, params, jnp.ones((1, 2)), name="mlp"), move, name="mlp")
 
 
     fused_pair, cubic_pair, strange_pair, late_pair = pair(network), pair(cubic), pair(strange), pair(later)
+    steep_pair = pair(steeper)
+    square = eqprop.hidden_units(groups.Scaling(2), writes={"w1": 1, "b1": 0}, reads={"w2": 0}, power=2, name="square")
+    straight_pair, bent_pair, one_sided_pair = pair(straight, square), pair(bent, square), pair(one_sided, square)
     nameless_pair = pair(lambda params, x: cubic(params, x))
 """
 
@@ -126,6 +182,43 @@ def test_a_script_fails_by_itself_until_the_model_in_it_is_mended(module, tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+STOPPED = ("jax.lax.stop_gradient(jnp.maximum(x, 0))", "jnp.maximum(x, 0)")
+OTHERS = [
+    ("steep_pair", "derivative", ("1.25 * g", "g")),
+    ("late_pair", "jacobian-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
+    ("fused_pair", "jacobian-generator", MENDED),
+    ("straight_pair", "hessian-generator", STOPPED),
+    ("bent_pair", "hessian-covariance", STOPPED),
+    ("one_sided_pair", "hessian-symmetry", ("jax.lax.stop_gradient(g)", "g")),
+]
+
+
+def exit_code(text: str) -> object:
+    """Of a script that is run here: what it needs to be imported is shown above."""
+    before = jax.config.values["jax_enable_x64"]
+    try:
+        with pytest.raises(SystemExit, match=r"^[01]$") as left:
+            exec(compile(text, "bug.py", "exec"), {"__name__": "bug"})
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    return left.value.code
+
+
+RUN_BY_HAND = ("jacobian-covariance", "jacobian-generator", "hessian-covariance")
+"""Searches of seconds; what their scripts are made of the others have, too."""
+
+EVERY = [pytest.param(*each, id=each[1], marks=[pytest.mark.slow] if each[1] in RUN_BY_HAND else []) for each in OTHERS]
+
+
+@pytest.mark.parametrize(("pair", "name", "mended"), EVERY)
+def test_every_kind_of_script_fails_until_the_model_in_it_is_mended(module, tmp_path, pair, name, mended):
+    text = script(saved(f"{module}:{pair}", name, tmp_path / "found"))
+    assert "eqprop" not in text
+    assert mended[0] in text
+    assert exit_code(text) == 1
+    assert exit_code(text.replace(*mended)) == 0
+
+
 def test_what_no_script_shows_is_refused(module, tmp_path):
     for pair, message in (
         ("strange_pair", "script_nets.py:5: the model needs 'import eqprop'"),
@@ -134,8 +227,8 @@ def test_what_no_script_shows_is_refused(module, tmp_path):
         file = saved(f"{module}:{pair}", "equivariance", tmp_path / "found")
         with pytest.raises(eqprop.InvalidInput, match=message):
             script(file)
-    file = saved(f"{module}:fused_pair", "derivative", tmp_path / "found")
-    with pytest.raises(eqprop.InvalidInput, match="'derivative' has no script; those that have one are: equivariance"):
+    file = saved(f"{module}:fused_pair", "input-derivative", tmp_path / "found")
+    with pytest.raises(eqprop.InvalidInput, match="'input-derivative' has no script; those that have one are: equiv"):
         script(file)
 
 
