@@ -17,7 +17,6 @@ from eqprop.engine.calculus import in_types_of as in_types_of
 from eqprop.engine.calculus import inner as inner
 from eqprop.engine.calculus import inner_magnitude as inner_magnitude
 from eqprop.engine.calculus import is_reverse_only as is_reverse_only
-from eqprop.engine.calculus import linearized as linearized
 from eqprop.engine.calculus import norm as norm
 from eqprop.engine.calculus import scaled as scaled
 from eqprop.engine.calculus import subtract as subtract

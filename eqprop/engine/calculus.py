@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike, DTypeLike
 
+from eqprop.engine.compiling import jitted
 from eqprop.engine.memory import in_a_scope, remembered
 from eqprop.engine.trees import Array, Tree, is_floating
 from eqprop.errors import NotDifferentiable
@@ -105,11 +106,6 @@ def derivative(function: Callable[[Tree], Tree], at: Tree, tangent: Tree) -> Tre
     return value_and_derivative(function, at, tangent)[1]
 
 
-def linearized(function: Callable[[Tree], Tree], at: Tree) -> tuple[Tree, Callable[[Tree], Tree]]:
-    """f(at), and u ↦ Df(at)·u."""
-    return jax.linearize(function, at)
-
-
 def is_reverse_only(error: Exception) -> bool:
     """Whether JAX refused a program because forward mode met a ``custom_vjp`` rule.
 
@@ -164,8 +160,16 @@ class Local:
         return not self.reverse_only or allows_forward(self.function, self.at)
 
     @remembered
-    def _linear(self) -> tuple[Tree, Callable[[Tree], Tree]]:
-        return (jax.linearize if self._forward else double_vjp)(self.function, self.at)
+    def _pushing(self) -> Callable[[Tree], Tree]:
+        """u ↦ Df(at)·u, from f's own operations with their derivatives beside them.
+
+        Not by ``jax.linearize``, which traces each operation by itself and takes six times as long. What is computed
+        again at each tangent is merged by whoever evaluates it.
+        """
+        if not self._forward:
+            return double_vjp(self.function, self.at)[1]
+        moved = jitted(lambda at, tangent: derivative(self.function, at, tangent))
+        return lambda tangent: moved(self.at, tangent)
 
     @remembered
     def _reverse(self) -> tuple[Tree, Callable[[Tree], tuple[Tree]]]:
@@ -178,7 +182,7 @@ class Local:
 
     def push(self, tangent: Tree) -> Tree:
         """Df(at)·u."""
-        return self._linear[1](in_types_of(self.at, tangent))
+        return self._pushing(in_types_of(self.at, tangent))
 
     def pull(self, cotangent: Tree) -> Tree:
         """Df(at)ᵀ·w."""

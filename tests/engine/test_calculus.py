@@ -132,6 +132,21 @@ def test_against_pushes_the_weighted_sum_of_hessians(near: Local):
     same(near.against(W).push(U), jnp.einsum("oij,o,j->i", DENSE["second"], flat(W), flat(U)))
 
 
+def test_tangents_go_through_one_trace_that_is_not_linearized(monkeypatch: pytest.MonkeyPatch):
+    # Which traces each operation of f by itself, and takes six times as long.
+    monkeypatch.delattr(jax, "linearize")
+    traced: list[Any] = []
+
+    def counting(at: Any) -> Any:
+        traced.append(at)
+        return model(cube)(at)
+
+    near = Local(counting, AT)
+    same(near.push(U), DENSE["jacobian"] @ flat(U))
+    same(near.push(V), DENSE["jacobian"] @ flat(V))
+    assert len(traced) == 1
+
+
 def test_gradient_of_a_loss_pushes_the_hessian(near: Local):
     gradient = near.gradient_of(loss)
     same(gradient.value, DENSE["gradient"])

@@ -31,6 +31,7 @@ from eqprop.claims import Pair
 from eqprop.engine import (
     Array,
     Leaves,
+    Local,
     Tree,
     derivative,
     floats_as,
@@ -38,7 +39,6 @@ from eqprop.engine import (
     gradient,
     inner,
     jitted,
-    linearized,
     norm,
     numbers_context,
     subtract,
@@ -207,9 +207,8 @@ class GeneratorSurvey(Survey):
         y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
         def row(algebra: Algebra, theta: Tree, u: Array, y: Array) -> dict[str, Tree]:
-            field = self.field(algebra)
-            k, push = linearized(field, theta)
-            once = push(u)
+            near = Local(self.field(algebra), theta)
+            k, once = near.value, near.push(u)
             rest = subtract(once, u)
             tau = jax.vmap(generator(self.pair.transformation.on_outputs, self._identity(), group.tangent(algebra)))(y)
             rate = _rate(y, tau)
@@ -219,12 +218,12 @@ class GeneratorSurvey(Survey):
                 "k": norm(k),
                 "Dk u": norm(once),
                 "Dk u − u": norm(rest),
-                "DkDk u − Dk u": norm(subtract(push(once), once)),
+                "DkDk u − Dk u": norm(subtract(near.push(once), once)),
                 "Dk u − Λu": norm(subtract(once, jax.tree.map(lambda a, b, c: a / b * c, k, theta, u))),
                 # A projection P is orthogonal where ⟨u − Pu, Pu⟩ = 0.
                 "skew": jnp.sqrt(jnp.abs(inner(rest, once))),
-                "Dk k − k": norm(subtract(push(k), k)),
-                "k(0)": norm(field(zeros_like(theta))),
+                "Dk k − k": norm(subtract(near.push(k), k)),
+                "k(0)": norm(near.function(zeros_like(theta))),
                 "c": rate,
                 "τ − c y": norm(subtract(tau, jax.tree.map(lambda leaf: rate * leaf, y))) / norm(y),
             }
