@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,16 @@ def copied(path: Path, folder: Path) -> Path:
 
 def versions() -> dict[str, str]:
     """What a counterexample was found with."""
-    found = {name: version(name) for name in ("eqprop", "hypothesis", "jax", "jaxlib", "numpy")}
+    found = {name: _version(name) for name in ("eqprop", "hypothesis", "jax", "jaxlib", "numpy")}
     return {"python": platform.python_version(), **found}
+
+
+def _version(name: str) -> str:
+    """Of a package; one that lies on the path without having been installed has none, and hides nothing else."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def slug(name: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.counterexamples import pycode
+from eqprop.counterexamples import pycode, saving
 from eqprop.profiles import PROFILES
 from eqprop.properties import by_name
 from eqprop.results import Counterexample
@@ -39,6 +41,16 @@ def found_in(target, name, **options):
 
 def net(p, x):
     return jax.nn.relu(x @ p["w"]) @ p["v"]
+
+
+def test_a_package_that_was_not_installed_has_no_version_and_hides_no_counterexample(monkeypatch: pytest.MonkeyPatch):
+    """A checkout on the path, say."""
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(saving, "version", missing)
+    assert set(saving.versions().values()) == {"not installed", platform.python_version()}
 
 
 def pair_of(inputs=2, hidden=3, **model):
