@@ -150,7 +150,10 @@ CALLS = [
     a(conversions.split_heads, 3, -1, then=changed),
     a(conversions.transposed, WEIGHTS),
     # groups, without what the tests check of shapes in annotations
-    *(a(getattr(groups, name), 3) for name in ("Cyclic", "GeneralLinear", "Integers", "Monomial", "Orthogonal")),
+    *(
+        a(getattr(groups, name), 3)
+        for name in ("Cyclic", "Dihedral", "GeneralLinear", "Integers", "Monomial", "Orthogonal")
+    ),
     *(a(getattr(groups, name), 3) for name in ("Permutation", "Rotation", "Scaling", "Sign", "SignedPermutation")),
     a(groups.ComplexLinear, 2, layout="halves"),
     a(groups.ComplexScaling, 2, layout="halves"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
@@ -193,10 +194,10 @@ def _part(alone: float, whole: float) -> float:
 def _decides(equation: JaxprEqn) -> bool:
     """Whether an operation makes of floating-point numbers what jumps."""
     given = [aval_of(atom).dtype for atom in equation.invars]
-    if not any(np.issubdtype(dtype, np.inexact) for dtype in given):
+    if not any(jnp.issubdtype(dtype, jnp.inexact) for dtype in given):  # NumPy does not know bfloat16
         return False
     name, made = equation.primitive.name, aval_of(equation.outvars[0]).dtype
-    return name in DECIDING or not np.issubdtype(made, np.inexact)
+    return name in DECIDING or not jnp.issubdtype(made, jnp.inexact)
 
 
 def _inputs(row: Row, probes: Probe) -> list[str]:

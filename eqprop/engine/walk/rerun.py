@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from eqprop.engine.walk.batch import widest
@@ -90,7 +91,7 @@ def _first(array: Array, rows: int, times: int) -> Array:
 
 
 def _same(array: Array, before: Array) -> bool:
-    if not np.issubdtype(array.dtype, np.inexact):
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
         return bool(np.all(array == before))
     axes = tuple(range(array.ndim - 1))
     apart, largest = np.abs(array - before).max(axes, initial=0.0), np.abs(before).max(axes, initial=0.0)
