@@ -364,6 +364,20 @@ def test_running_statistics_move_with_the_units_whose_they_are():
     assert symmetries.dimension == 9
 
 
+def test_what_leaves_the_domain_at_some_points_must_hold_at_the_others():
+    params = {"block": {"shift": np.array([0.3]), "width": np.array([0.6]), "w": np.array([[0.2, 0.7]])}}
+
+    def apply(p, x):
+        z = x @ p["block"]["w"]
+        return z / jnp.sqrt((z**2).mean() + p["block"]["width"]) + 0 * p["block"]["shift"]
+
+    def positive(p):
+        return {"block": {**p["block"], "width": np.abs(p["block"]["width"])}}
+
+    symmetries = found(eqprop.Model(apply, params, np.ones((3, 1)), domain=positive))
+    assert of_kind(symmetries, "exchange") == []
+
+
 def test_what_is_hidden_from_derivatives_is_not_unseen():
     model = eqprop.Model(
         lambda p, x: jnp.tanh(x @ p["w"]) + jax.lax.stop_gradient(p["b"]),
