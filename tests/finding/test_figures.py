@@ -44,9 +44,10 @@ def test_all_of_fifty_chains_are_as_in_theory(family):
 @pytest.mark.slow
 def test_the_catalog_is_recovered_from_its_models_alone():
     said = CliRunner().invoke(main, ["catalog"], catch_exceptions=False).output.splitlines()
-    recovered, missed = (sum(line.endswith(f": {kind}") for line in said) for kind in ("recovered", "missed"))
-    assert recovered >= 81
-    assert missed == 0
+    assert sum(line.endswith(": recovered") for line in said) >= 92
+    # Of these two are affine or logarithmic in the gains, which is no template.
+    known = {"hyper-connection-permutation", "norm-gain-minus-one", "norm-log-gain"}
+    assert {line.removesuffix(": missed") for line in said if line.endswith(": missed")} <= known
     assert not [line for line in said if "a negative control's claim is found" in line]
 
 
