@@ -213,3 +213,23 @@ class SizedGroup(Group):
     @property
     def trivial(self) -> bool:
         return self.n == 0
+
+
+@dataclass(frozen=True)
+class Rearranging(SizedGroup):
+    """A group that puts n units in other places, and does nothing else to them: its action is its own dual."""
+
+    @property
+    def permutes(self) -> bool:
+        return True
+
+    @property
+    def isometry(self) -> bool:
+        return True
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    def act_dual(self, element: Element, array: Tensor, axis: int) -> Tensor:
+        return self.act(element, array, axis)

@@ -9,12 +9,12 @@ from itertools import pairwise
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.groups.base import Element, Group, SizedGroup, Tensor, Whole
+from eqprop.groups.base import Element, Group, Rearranging, SizedGroup, Tensor, Whole
 from eqprop.groups.scaling import along, unit_vectors
 
 
 @dataclass(frozen=True)
-class Permutation(SizedGroup):
+class Permutation(Rearranging):
     """The symmetric group on n units; an element s is the integer array with s[i] = image of i.
 
     (s·t)[i] = s[t[i]]. Act: unit i moves to place s[i], a left action (``w[:, s]`` is the inverse, a right action).
@@ -23,18 +23,6 @@ class Permutation(SizedGroup):
     @property
     def trivial(self) -> bool:
         return self.n < 2
-
-    @property
-    def permutes(self) -> bool:
-        return True
-
-    @property
-    def isometry(self) -> bool:
-        return True
-
-    @property
-    def size(self) -> int:
-        return self.n
 
     def identity(self) -> Whole:
         return np.arange(self.n)
@@ -68,9 +56,6 @@ class Permutation(SizedGroup):
 
     def act(self, element: Whole, array: Tensor, axis: int) -> Tensor:
         return jnp.take(array, self.inverse(element), axis=axis)
-
-    def act_dual(self, element: Whole, array: Tensor, axis: int) -> Tensor:
-        return self.act(element, array, axis)
 
 
 @dataclass(frozen=True)

@@ -9,31 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from eqprop.groups.base import Element, SizedGroup, Tensor
+from eqprop.groups.base import Element, Rearranging, Tensor
 
 Place = Int[Array | np.ndarray, ""]
 """A place in a ring."""
 
 
 @dataclass(frozen=True)
-class Cyclic(SizedGroup):
+class Cyclic(Rearranging):
     """Z/n: shifts of n places in a ring. Elements are integer arrays of shape (); act moves unit i to place i + s."""
 
     @property
     def trivial(self) -> bool:
         return self.n < 2
-
-    @property
-    def permutes(self) -> bool:
-        return True
-
-    @property
-    def isometry(self) -> bool:
-        return True
-
-    @property
-    def size(self) -> int:
-        return self.n
 
     def identity(self) -> Place:
         return np.zeros((), dtype=np.int32)
@@ -60,28 +48,13 @@ class Cyclic(SizedGroup):
     def act(self, element: Place, array: Tensor, axis: int) -> Tensor:
         return jnp.roll(array, element, axis=axis)
 
-    def act_dual(self, element: Place, array: Tensor, axis: int) -> Tensor:
-        return self.act(element, array, axis)
-
 
 @dataclass(frozen=True)
-class Dihedral(SizedGroup):
+class Dihedral(Rearranging):
     """The turns and reflections of a regular polygon of n corners; an element is a pair (r, s) of whole numbers.
 
     Act: unit i moves to place r + s i (mod n), s = ±1. (r, s)·(r′, s′) = (r + s r′, s s′).
     """
-
-    @property
-    def permutes(self) -> bool:
-        return True
-
-    @property
-    def isometry(self) -> bool:
-        return True
-
-    @property
-    def size(self) -> int:
-        return self.n
 
     def identity(self) -> tuple[Place, Place]:
         return np.zeros((), dtype=np.int32), np.ones((), dtype=np.int32)
@@ -114,6 +87,3 @@ class Dihedral(SizedGroup):
     def act(self, element: tuple[Place, Place], array: Tensor, axis: int) -> Tensor:
         turned, side = self.inverse(element)
         return jnp.take(jnp.asarray(array), (turned + side * np.arange(self.n)) % max(self.n, 1), axis=axis)
-
-    def act_dual(self, element: tuple[Place, Place], array: Tensor, axis: int) -> Tensor:
-        return self.act(element, array, axis)

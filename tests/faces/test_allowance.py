@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from textwrap import dedent
 
 import pytest
@@ -39,15 +38,10 @@ ALLOWED = """
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "nets.py").write_text(dedent(NETS), encoding="utf-8")
+def folder(folder):
     kept = {"format": 1, "settings": {}, "cells": {"nets:net": {"net": ["equivariance"]}}}
-    (tmp_path / "eqprop-ledger.json").write_text(json.dumps(kept))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield tmp_path
-    sys.modules.pop("nets", None)
+    (folder / "eqprop-ledger.json").write_text(json.dumps(kept))
+    return folder
 
 
 @pytest.fixture

@@ -42,17 +42,6 @@ ADD = ("baseline", "add", "found.json", "--reason", "ticket 7")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "nets.py").write_text(dedent(NETS), encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(dedent(PROJECT))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield tmp_path
-    sys.modules.pop("nets", None)
-
-
-@pytest.fixture
 def eqprop(folder, capsys):
     def run(*arguments: str) -> tuple[int, str]:
         with pytest.raises(SystemExit, match=r"^[012]$") as left:

@@ -53,17 +53,6 @@ PROJECT = """
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "nets.py").write_text(dedent(NETS), encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(dedent(PROJECT))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield tmp_path
-    sys.modules.pop("nets", None)
-
-
-@pytest.fixture
 def command(folder, capsys):
     """The command line, which reads the modules anew: exit code and output."""
 

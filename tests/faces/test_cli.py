@@ -43,15 +43,6 @@ NETS = """
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "nets.py").write_text(dedent(NETS), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("nets", None)
-
-
-@pytest.fixture
 def eqprop(folder, capsys):
     """Runs a command: its exit code, standard output and standard error."""
 
