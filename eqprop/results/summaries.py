@@ -175,7 +175,9 @@ def cleared_text(probes: int) -> str:
 def said_of(verdict: Verdict) -> str:
     """The reason, and what else a reader of its numbers should know."""
     lower = f"in {verdict.precision}" if verdict.precision not in ("", "float64") and not verdict.reason else ""
-    return "; ".join(filter(None, (verdict.reason, lower, cleared_text(verdict.cleared))))
+    # Beside a violation that stands, what others turned out to be would read as a retraction.
+    cleared = "" if verdict.outcome is Outcome.FALSIFIED else cleared_text(verdict.cleared)
+    return "; ".join(filter(None, (verdict.reason, lower, cleared)))
 
 
 def cell_lines(verdicts: Iterable[Verdict]) -> list[tuple[Outcome, str]]:

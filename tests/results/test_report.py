@@ -237,6 +237,10 @@ def test_a_cell_line_says_what_a_closer_look_cleared(cleared: int, where: str):
     assert line.endswith(f"holds: {where} the sides differed by rounding inside the program")
 
 
+def test_what_was_cleared_takes_nothing_back_from_a_cell_that_is_falsified():
+    assert cell_line(replace(FALSIFIED, cleared=1)).endswith("falsified")
+
+
 def test_a_report_without_failures_has_nothing_to_tell():
     assert failures_of(replace(FALSIFIED, outcome=Outcome.HOLDS)) == []
 
