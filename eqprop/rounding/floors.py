@@ -136,7 +136,7 @@ class Judgement:
         floor: of each leaf.
         size: of each leaf: the largest entry of both sides and of the terms that cancel in them.
         finite: whether every number on both sides is finite.
-        vacuous: whether both sides and all their terms vanish: nothing is compared.
+        vacuous: whether both sides and all their terms vanish, exactly or but for rounding: nothing is compared.
         bar: for all of them.
     """
 
@@ -201,7 +201,7 @@ def judgement(measured: Measured, eps: float) -> Judgement:
         eps: unit roundoff of the lowest precision in the program.
     """
     tiny = np.finfo(np.float64 if eps < 1e-12 else np.float32).tiny / eps
-    return Judgement(
+    judged = Judgement(
         residual=measured.residual,
         floor=measured.spread + eps * np.maximum(measured.size, _smallest(eps)) + measured.error,
         size=measured.size,
@@ -209,6 +209,23 @@ def judgement(measured: Measured, eps: float) -> Judgement:
         vacuous=measured.finite & (measured.size.max(axis=1, initial=0.0) <= tiny),
         bar=bar_of(eps),
     )
+    return replace(judged, vacuous=judged.vacuous | _cancelled(judged))
+
+
+def _cancelled(judged: Judgement) -> Flags:
+    """Where both sides are zero but for rounding: terms inside the model cancel and leave less than a floor.
+
+    No floor could resolve such a side, and yet arithmetic is not to blame while that floor would show a gross error
+    of the sides' usual size, the median over the probes of the batch that settle something: where floors are
+    high at ordinary points, too, the probe stays inconclusive. The residual of such a probe is at most two floors.
+    """
+    telling = judged.resolution < judged.bar.gross
+    if not telling.any():
+        return np.zeros_like(judged.vacuous)
+    sizes, floors = (each.max(axis=1, initial=0.0) for each in (judged.size, judged.floor))
+    below = (judged.size <= judged.floor).all(axis=1)
+    usual = np.median(sizes[telling])
+    return judged.finite & below & (judged.bar.margin * floors < judged.bar.gross * usual)
 
 
 def judge(lhs: Flat, rhs: Flat, scales: PerRow, leaves: Starts, eps: float) -> Judgement:

@@ -215,6 +215,36 @@ def test_numbers_near_the_smallest_representable_compare_nothing():
     assert judged(TINY, 2 * TINY).vacuous[0]
 
 
+def of_probes(values: list[float], spread: list[float]) -> Judgement:
+    """Probes whose sides are a value and the same; a copy lies that far off."""
+    sides = np.zeros((len(values), 2, 1))
+    sides[:, 0, 0] = values
+    moved = sides[:, :1] + np.array([[[0.0], [1.0]]]) * np.array(spread)[:, None, None]
+    return judge(moved, moved, np.zeros_like(moved), np.array([0, 1]), EPS)
+
+
+def test_a_side_that_is_zero_but_for_rounding_beside_sides_of_ordinary_size_compares_nothing():
+    found = of_probes([1.0, 2.0, 3e-16], [1e-15, 1e-15, 5e-15])
+    assert found.vacuous.tolist() == [False, False, True]
+    assert not found.inconclusive.any()
+
+
+@pytest.mark.parametrize("others", [[], [(1.0, 0.1)], [(1e-12, 1e-27)]], ids=["alone", "foggy", "small"])
+def test_a_side_below_its_floor_stays_inconclusive_unless_ordinary_sides_stand_far_above_that_floor(
+    others: list[tuple[float, float]],
+):
+    values, spread = (list(each) for each in zip(*others, (3e-16, 5e-15), strict=True))
+    found = of_probes(values, spread)
+    assert found.inconclusive[-1]
+    assert not found.vacuous[-1]
+
+
+def test_a_side_that_stands_above_its_floor_is_compared_or_inconclusive_however_small_it_is():
+    found = of_probes([1.0, 1e-12, 1e-14], [1e-15, 1e-15, 1e-15])
+    assert not found.vacuous.any()
+    assert found.inconclusive.tolist() == [False, False, True]
+
+
 def test_the_margin_is_where_a_residual_becomes_a_suspect():
     floor = 1e-9 + EPS
     assert not judged(1.0, 1.0 + 0.9 * MARGIN * floor, spread=1e-9).suspect[0]
