@@ -12,9 +12,9 @@ from eqprop.results.records import Record, check_fields
 from eqprop.results.verdict import Outcome, Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """Every verdict of a run.
+    """Every verdict of a run. Printed, it is what failed and the summary; as its ``repr``, the line that counts cells.
 
     Attributes:
         verdicts: one per cell, in the order of pairs and of the property library.
@@ -69,15 +69,24 @@ class Report:
 
     def summary(self) -> str:
         """What claims do not look at, then one line: pairs, cells by outcome, time, memory, seed."""
+        return "\n".join([*self.unseen(), self._counted()])
+
+    def _counted(self) -> str:
         cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
         pairs = len({verdict.pair.name for verdict in self.verdicts})
         memory = f", peak {self.peak / 2**30:.2f} GiB" if self.peak else ""
         how = f"in {self.seconds:.1f} s{memory} (seed {self.seed}, profile {self.profile})"
-        return "\n".join([*self.unseen(), f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells} {how}"])
+        return f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells} {how}"
 
     def failures_text(self) -> str:
         """Counterexamples and reasons of everything that failed, what has one cause once, then the summary."""
         return "\n\n".join([*failure_blocks(self.verdicts), self.summary()])
+
+    def __str__(self) -> str:
+        return self.failures_text()
+
+    def __repr__(self) -> str:
+        return f"<Report of {self._counted()}>"
 
     def to_json(self) -> str:
         """The whole report as JSON text."""

@@ -59,6 +59,12 @@ def verdict(name="noether", outcome=Outcome.HOLDS, *, pair="relu", order=1, **re
 FALSIFIED = verdict(outcome=Outcome.FALSIFIED, residual=0.5, floor=1e-16, counterexample=COUNTEREXAMPLE)
 
 
+def test_a_printed_report_is_what_failed_and_the_summary_and_its_repr_is_one_line():
+    report = Report((FALSIFIED, verdict("equivariance", order=0)), seconds=1.0)
+    assert str(report) == report.failures_text()
+    assert repr(report) == "<Report of 1 pair: 1 holds, 1 falsified in 1.0 s (seed 0, profile gate)>"
+
+
 def test_a_report_comes_back_from_json():
     report = Report((FALSIFIED, verdict("equivariance", order=0, residual=0.0, floor=1.0), missing("relu", "x", 2)))
     again = Report.from_record(json.loads(report.to_json()))
