@@ -25,6 +25,9 @@ MOST_COORDINATES = 400
 
 SPARE_ROWS = 4
 
+FRACTIONS = 12
+"""Whole multiples of 1 over this are what coordinates of generators usually are."""
+
 
 @dataclass(frozen=True)
 class Subspace:
@@ -33,7 +36,7 @@ class Subspace:
     Attributes:
         size: the dimension of the algebra, less that of the elements that move nothing (of an algebra with more than
             ``MOST_COORDINATES``, of the part that is looked at).
-        basis: orthonormal rows in flat coordinates of ξ; None stands for all of the algebra.
+        basis: independent rows in flat coordinates of ξ; None stands for all of the algebra.
         support: the flat coordinates that the rows are about; None stands for all of them, in order.
     """
 
@@ -51,10 +54,10 @@ class Subspace:
         if self.basis is None:
             return algebra
         flat, unravel = ravel_pytree(algebra)
-        basis = self.basis.astype(flat.dtype)
+        basis, coefficients = (rows.astype(flat.dtype) for rows in (self.basis, np.linalg.pinv(self.basis.T)))
         if self.support is None:
-            return unravel(jnp.asarray(basis.T @ (basis @ flat)))
-        kept = basis.T @ (basis @ flat[self.support])
+            return unravel(jnp.asarray(basis.T @ (coefficients @ flat)))
+        kept = basis.T @ (coefficients @ flat[self.support])
         return unravel(jnp.zeros_like(flat).at[self.support].set(kept))
 
 
@@ -120,7 +123,7 @@ class Span:
         within = forms[:, : len(self.rows)]
         # The kernel's elements are moved out of the null space by forms of their own.
         null = _null(np.concatenate([within, scale * kernel]), scale * np.sqrt(len(forms)))
-        return Subspace(size, null @ self.rows, self.support)
+        return Subspace(size, _as_meant(null @ self.rows), self.support)
 
     def kernel(self, forms: np.ndarray, scale: float) -> np.ndarray:
         """The elements for which all forms vanish, as coefficients of the rows."""
@@ -161,3 +164,19 @@ def _null(rows: np.ndarray, scale: float) -> np.ndarray:
     if rank == rows.shape[1]:  # most often, and five times cheaper to see than vectors are to find
         return np.zeros((0, rank))
     return np.linalg.svd(rows)[2][rank:]
+
+
+def _as_meant(rows: np.ndarray) -> np.ndarray:
+    """The echelon form without its rounding errors, where it has small fractions only; else the rows as they are.
+
+    An error of 1e-16 in a coordinate that should be 0 moves tensors that should stand still, the same way at each copy
+    of a probe, so that no floor knows of it. Where they are large and those that should move are small it is seen.
+    """
+    reduced = rows.copy()
+    for i in range(len(rows)):
+        pivot = np.argmax(np.abs(reduced[i]))
+        reduced[i] /= reduced[i, pivot]
+        others = np.arange(len(rows)) != i
+        reduced[others] -= np.outer(reduced[others, pivot], reduced[i])
+    meant = np.round(FRACTIONS * reduced) / FRACTIONS
+    return meant if np.abs(reduced - meant).max(initial=0.0) <= RECOGNISED else rows

@@ -198,6 +198,15 @@ def test_projections_have_the_trait_and_no_algebra_element_outside_has_it(
     assert np.linalg.matrix_rank(rows, tol=1e-6) == space.size - space.dimension
 
 
+@pytest.mark.parametrize("make", LIE)
+def test_projections_leave_no_rounding_error_where_nothing_should_move(make: Callable[[], eqprop.Pair], float64: None):
+    dense = dense_of(make)
+    for space in subspaces(traits_of(made(make))):
+        for flat in dense.drawn:
+            nearest = np.abs(ravel_pytree(space.nearest(dense.unravel(flat)))[0])
+            assert ((nearest == 0) | (nearest > 1e-9)).all()
+
+
 def test_on_two_linear_layers_the_symmetric_matrices_have_symmetric_generators_and_no_others(float64: None):
     found = traits_of(made(general_linear))
     xi = np.random.default_rng(0).standard_normal((3, 3))
