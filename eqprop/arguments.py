@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from eqprop.errors import InvalidInput
 
+T = TypeVar("T")
 KEBAB_CASE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -169,6 +170,29 @@ def finite(value: object, what: str, *, least: float = -inf) -> float:
         msg = f"{what} {got(value)}; expected a number{expected}."
         raise InvalidInput(msg)
     return float(value)
+
+
+def each_of(values: object, kind: type[T], what: str, *, example: str) -> list[T]:
+    """Several things of one type.
+
+    Args:
+        values: what was given.
+        kind: the type.
+        what: the thing, as in ``"table: architectures"``.
+        example: of it, as Python.
+
+    Raises:
+        InvalidInput: for what is no list or other iterable, a single text, and anything in it of another type.
+    """
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
+        msg = f"{what} is {got(values)}; expected a list such as {example}."
+        raise InvalidInput(msg)
+    found: list[Any] = list(values)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    for value in found:
+        if not isinstance(value, kind):
+            msg = f"{what} has {got(value)} in it; expected a list such as {example}."
+            raise InvalidInput(msg)
+    return found
 
 
 def flag(value: object, what: str) -> bool:

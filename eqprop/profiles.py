@@ -88,6 +88,9 @@ class Profile:
         )
 
 
+MOST = 10**7
+"""Architectures of a pair, and probes on an architecture, that may be asked for: more would never end."""
+
 DATABASE = "EQPROP_DATABASE"
 """The environment variable that says where hypothesis keeps what failed."""
 

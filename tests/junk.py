@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eqprop import groups
@@ -97,3 +99,56 @@ def said_of(call: Callable[[], object]) -> str:
         assert "\n" not in said
         return said
     return ""
+
+
+class WrongVerdictError(AssertionError):
+    """What is right was falsified, or what is wrong holds."""
+
+
+class LostResultError(AssertionError):
+    """A cell, a counterexample, a report or a kept file that is gone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fed:
+    """Where junk is put, and what is then to be seen.
+
+    Attributes:
+        name: in figures.
+        places: for junk; each is visited in turn.
+        junk: what is put there.
+        feed: puts one into a place; raises where the answer is a traceback, a wrong verdict or a lost result.
+    """
+
+    name: str
+    places: Sequence[Any]
+    junk: st.SearchStrategy[Any]
+    feed: Callable[[Any, Any], None]
+
+    def fed(self, count: int) -> None:
+        """Put junk into a number of places at random; what is wrong there is raised, shrunk."""
+        every = st.sampled_from(self.places)
+
+        @settings(
+            max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        )
+        @given(place=every, junk=self.junk)
+        def feed_one(place: Any, junk: Any) -> None:
+            self.feed(place, junk)
+
+        feed_one()
+
+    def drawn(self, count: int) -> list[tuple[Any, Any]]:
+        """A number of places with junk for each: all in turn."""
+        found: list[tuple[Any, Any]] = []
+
+        @settings(
+            max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        )
+        @given(junk=self.junk)
+        def draw_one(junk: Any) -> None:
+            found.append((self.places[len(found) % len(self.places)], junk))
+
+        while len(found) < count:  # hypothesis ends early where few values are
+            draw_one()
+        return found[:count]

@@ -2,264 +2,81 @@
 
 from __future__ import annotations
 
-import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import eqprop
-from eqprop import actions, conversions, groups, mutants, properties, registry, strategies
-from eqprop.properties.base import part
-from eqprop.search import simplest
-from tests.junk import JUNK, said_of
-
-SHAPES = {"b": 3, "b2": 3, "c": 2, "s": (2, 2), "v": (3, 2), "w": (2, 3)}
-PARAMS = {path: np.ones(shape) for path, shape in SHAPES.items()}
-SCALING = groups.Scaling(3)
-WRITES: Any = {"w": 1, "b": 0}
-READS: Any = {"v": 0}
-WEIGHTS = np.ones((2, 2))
-
-
-def forward(p: Any, x: Any) -> Any:
-    return (x @ p["w"] + p["b"][None]) @ p["v"]
-
-
-def act(a: Any, p: Any) -> Any:
-    return {**p, "w": p["w"] * a, "b": p["b"] * a, "v": p["v"] / a[:, None]}
-
-
-MODEL = eqprop.Model(forward, PARAMS, np.ones((4, 2)), name="net")
-MOVED = eqprop.Transformation(SCALING, act, name="moved")
-PAIR = eqprop.Pair(MODEL, MOVED)
-
-
-def moved(made: eqprop.Transformation) -> None:
-    made.on_params(made.group.identity(), PARAMS)
-
-
-def changed(change: Any) -> None:
-    change(PARAMS["w"])
-
-
-def broken(made: Any) -> None:
-    for mutant in made if isinstance(made, tuple) else (made,):
-        mutant.broken(PAIR)
-
-
-def drawn(made: Any) -> None:
-    simplest(made)
-
-
-def registered(decorate: Any) -> None:
-    with registry.isolated():
-        decorate(lambda: st.just(PAIR))
-
-
-class Call(NamedTuple):
-    """A public function with arguments that it takes, and what is done with what it gives."""
-
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...] = ()
-    named: Mapping[str, Any] = {}
-    then: Callable[[Any], Any] = id
-
-    @property
-    def places(self) -> list[int | str]:
-        return [*range(len(self.arguments)), *self.named]
-
-    def with_junk(self, place: int | str, junk: Any) -> Callable[[], Any]:
-        arguments = [junk if at == place else value for at, value in enumerate(self.arguments)]
-        named = {name: junk if name == place else value for name, value in self.named.items()}
-        return lambda: self.then(self.function(*arguments, **named))
-
-
-def a(function: Callable[..., Any], *arguments: Any, then: Callable[[Any], Any] = id, **named: Any) -> Call:
-    return Call(function, arguments, named, then)
-
-
-def sides(point: Any) -> Any:
-    return (part(("a",), jnp.ones(2), jnp.ones(2)),)
-
-
-of_runs: dict[str, Any] = {"seed": 0, "precision": "float64", "save": None, "optimizer": None, "max_time": None}
-of_runs |= {"profile": "quick", "evaluator": "auto", "max_architectures": 1, "probes": 1, "unseen": False}
-of_runs |= {"properties": ["equivariance"]}
-ABOUT = dict.fromkeys(("action", "generator", "charge", "hessian", "hypotheses", "pitfalls", "reference"), "")
-NUMBERS = {"params": PARAMS, "inputs": np.ones((4, 2)), "element": np.ones(3)}
-
-CALLS = [
-    a(eqprop.Model, forward, PARAMS, np.ones((4, 2)), loss=None, name="n", trained=True, domain=None, state=()),
-    a(eqprop.Transformation, SCALING, act, on_outputs=None, on_inputs=None, name="t", side="left", isometry=False),
-    a(eqprop.Transformation, SCALING, act, charge=None),
-    a(eqprop.Pair, MODEL, MOVED, target=None, name="p", architecture={}, known_failures={}, allow_inconclusive={}),
-    a(eqprop.check, PAIR, "equivariance", loss="squared error", precision="float64", optimizer=None, **NUMBERS),
-    a(eqprop.check_entry, "nonesuch", mutants=None, seed=0),
-    a(eqprop.conversion, MODEL, MODEL, {k: k for k in PARAMS}, unused=(), checkpoint=None, name="c"),
-    a(eqprop.entry, "spin-glass-flip"),
-    a(eqprop.find, MODEL, declared=None, seed=0, prove=False, profile="quick"),
-    a(eqprop.inspect, MODEL),
-    a(eqprop.load, "catalog:spin-glass-flip", name="", structure=""),
-    a(eqprop.parametrize, PAIR, **of_runs),
-    a(eqprop.run, PAIR, on_progress=print, **of_runs),
-    a(eqprop.verify, PAIR, **of_runs),
-    a(properties.Property, "own", 1, "s", "f", sides, {"params"}, hypotheses=(), rests_on=(), costly=False),
-    a(properties.by_name, "noether"),
-    a(registry.Entry, "n", st.just(PAIR), statement="", mutants=(), control="", origin="", **ABOUT),
-    a(registry.register, name="n", mutants=(), control="", **ABOUT, then=registered),
-    # actions
-    a(actions.attention_heads, 1, 3, queries=WRITES, keys=READS, rotary=None, group=None, name="a", then=moved),
-    a(actions.attention_heads, 1, 3, values=WRITES, outputs=READS, then=moved),
-    a(actions.bias_shift, 3, bias="b", reads={"v": (0, "c")}, name="a", then=moved),
-    a(actions.channels, 3, writes=WRITES, reads=READS, group=None, power=1, name="a", then=moved),
-    a(actions.combined, MOVED, name="a", then=moved),
-    a(actions.experts, 3, axes=WRITES, name="a", then=moved),
-    a(actions.exponential_shift, 3, bias="b", reads=READS, name="a", then=moved),
-    a(actions.exchanged, ("w",), ("s",), name="a", then=moved),
-    a(actions.factor_swap, 3, {"b": ("b2", 0)}, name="a", then=moved),
-    a(actions.half_periods, 3, bias="b", reads=READS, half_period=1.0, name="a", then=moved),
-    a(actions.joint_shift, 3, {1.0: {"b": 0}, -1.0: {"b2": 0}}, name="a", then=moved),
-    a(actions.glu, 3, up=WRITES, down=READS, gate=None, group=None, name="a", then=moved),
-    a(actions.hidden_units, SCALING, writes=WRITES, reads=READS, power=1, name="a", then=moved),
-    a(actions.low_rank, 3, writes=WRITES, reads=READS, group=None, name="a", then=moved),
-    a(actions.norm_gain, 3, gains={"b": 0}, reads=READS, name="a", then=moved),
-    a(actions.norm_scale, 3, writes=WRITES, epsilon=None, name="a", then=moved),
-    a(actions.residual_stream, 3, writes=WRITES, reads=READS, norm="none", params=PARAMS, name="a", then=moved),
-    a(actions.scaled_units, 3, powers={1: {"w": 1}, -1: {"v": 0}}, copies=None, name="a", then=moved),
-    a(actions.sigmoid_mirror, 3, writes=WRITES, reads={"v": (0, "c")}, name="a", then=moved),
-    a(actions.skip_mirror, 3, writes={"w": (1, "s"), "b": (0, "c")}, reads=("v", 0), name="a", then=moved),
-    a(actions.softmax_shift, PARAMS, {"w": 1}, name="a", then=moved),
-    a(actions.states, SCALING, inputs=WRITES, outputs=READS, recurrent=None, name="a", then=moved),
-    a(actions.translations, PARAMS, {"w": 1}, name="a", then=moved),
-    # layouts
-    a(conversions.folded_bias, 1e-5, then=lambda c: c(*[np.ones(2)] * 5)),
-    a(conversions.folded_kernel, 1e-5, -1, then=lambda c: c(WEIGHTS, np.ones(2), np.ones(2))),
-    a(conversions.fused, 0, then=changed),
-    a(conversions.fused_by_head, 1, 0, then=changed),
-    a(conversions.merged, 1.0, then=lambda c: c(WEIGHTS, WEIGHTS, WEIGHTS)),
-    a(conversions.permuted, 1, 0, then=changed),
-    a(conversions.rotary_halves, 1, 0, then=changed),
-    a(conversions.rotary_interleaved, 1, 0, then=changed),
-    a(conversions.split_heads, 3, -1, then=changed),
-    a(conversions.transposed, WEIGHTS),
-    # groups, without what the tests check of shapes in annotations
-    *(
-        a(getattr(groups, name), 3)
-        for name in ("Cyclic", "Dihedral", "GeneralLinear", "Integers", "Monomial", "Orthogonal")
-    ),
-    *(a(getattr(groups, name), 3) for name in ("Permutation", "Rotation", "Scaling", "Sign", "SignedPermutation")),
-    a(groups.ComplexLinear, 2, layout="halves"),
-    a(groups.ComplexScaling, 2, layout="halves"),
-    a(groups.DirectSum, SCALING, groups.Scaling(2)),
-    a(groups.DiscretePower, groups.Sign(2), 2),
-    a(groups.DiscreteProduct, (groups.Sign(2),)),
-    a(groups.Power, SCALING, 2),
-    a(groups.Product, SCALING, groups.Scaling(2)),
-    a(groups.Translation, 3),
-    a(inspect.unwrap(groups.along), np.ones(3), np.ones((2, 3)), 1),
-    a(groups.check_form, SCALING),
-    a(groups.check_laws, "Scaling(3)", seed=0, count=2),
-    a(groups.involutions, SCALING),
-    a(inspect.unwrap(groups.multiply_along), np.ones((3, 3)), np.ones((2, 3)), 1),
-    # mutants
-    a(mutants.Mutant, "m", 0, "w", lambda p: p, then=broken),
-    *(a(getattr(mutants, n), "w", name="m", then=broken) for n in ("backward_drops_term", "forgets", "forgets_part")),
-    *(a(getattr(mutants, n), "w", name="m", then=broken) for n in ("stopped", "wrong_axis", "wrong_inverse")),
-    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("backward_bends", "backward_scales")),
-    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("leaks_into", "mixes_logarithm", "slips")),
-    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("scaled_gradient", "wrong_power")),
-    *(a(getattr(mutants, n), "w", 1e-3, name="m", then=broken) for n in ("backward_straight_through",)),
-    a(mutants.second_derivative, "w", 1e-3, alike=False, name="m", then=broken),
-    a(mutants.straight_through, "w", 1e-3, alike=False, name="m", then=broken),
-    a(mutants.third_derivative, "w", 1e-3, name="m", then=broken),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("bent_outputs", "scaled_outputs", "scales_all")),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_apart", "turns_gradient")),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_cotangent_of_inputs",)),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_second_derivative", "turns_sensitivity")),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("slides_along_orbit",)),
-    *(a(getattr(mutants, n), name="m", then=broken) for n in ("claims_isometry", "masks_small", "misstates_charge")),
-    a(mutants.misapplies, "w", lambda g, e: e, name="m", why="w", then=broken),
-    a(mutants.misapplies_to_outputs, lambda g, e: e, name="m", why="w", then=broken),
-    a(mutants.usual, "w", "v", finite=False, then=broken),
-    a(mutants.usual_of_shifts, "w", then=broken),
-    # strategies
-    a(strategies.algebra_elements, SCALING, then=drawn),
-    a(strategies.batches, 1, then=drawn),
-    a(strategies.elements, SCALING, farthest=1.0, then=drawn),
-    a(strategies.families, MODEL, then=drawn),
-    a(strategies.homogeneous_activations, 1, then=drawn),
-    a(strategies.inputs, MODEL, then=drawn),
-    a(strategies.losses, ((2,),), then=drawn),
-    a(strategies.parameters, MODEL, then=drawn),
-    a(strategies.widths, 1, 3, then=drawn),
-]
-
-WRITTEN_BY_EQPROP = {"Case", "Counterexample", "Probe", "Report", "Verdict", "Outcome", "Point"}
-"""What users get and do not make."""
-
-OF_FUNCTIONS = {
-    "Activation": "a record of functions of one's own",
-    "Block": "likewise",
-    "Embedded": "likewise",
-    "acting_otherwise": "takes a rule of one's own",
-    "conjugate": "takes what the strategies of the catalog draw",
-    "conjugates": "likewise",
-    "dense_net": "likewise",
-    "embedded": "likewise",
-    "entering_through": "takes an operation of one's own",
-    "hidden_layer": "likewise",
-    "isolated": "a context of tests",
-    "leaf_at": "a part of a mutant's rule",
-    "ramp": "likewise",
-    "slug": "likewise",
-    "segment_length": "a part of a property's sides",
-    "straight_model": "likewise",
-    "with_backward": "takes a derivative of one's own",
-    "with_derivative": "likewise",
-    "with_leaf": "a part of a mutant's rule",
-}
-"""Public names that take code, which is looked at where it is used, and why."""
-
-
-def called(call: Call) -> str:
-    return call.function.__name__
-
+from tests.calls import (
+    CALLS,
+    MODEL,
+    MOVED,
+    OF_FUNCTIONS,
+    PARAMS,
+    SCALING,
+    WRITTEN_BY_EQPROP,
+    Call,
+    act,
+    called,
+    forward,
+    of_runs,
+)
+from tests.calls_where_installed import WHERE_INSTALLED
+from tests.junk import JUNK, Fed, LostResultError, WrongVerdictError, said_of
 
 TYPES = {"Algebra", "Element"}
 MODULES = ("", ".actions", ".conversions", ".groups", ".mutants", ".properties", ".registry", ".strategies")
+LAYERS = (".equinox", ".flax", ".haiku")
+
+
+def listed() -> dict[str, dict[str, str]]:
+    names: dict[str, dict[str, str]] = tomllib.loads(
+        Path(__file__).with_name("public_names.toml").read_text(encoding="utf-8")
+    )["names"]
+    return names
 
 
 def test_every_public_function_with_arguments_is_called_here():
-    listed = tomllib.loads(Path(__file__).with_name("public_names.toml").read_text(encoding="utf-8"))["names"]
-    offered = {name for module in MODULES for name, takes in listed[f"eqprop{module}"].items() if takes}
-    assert offered == {*map(called, CALLS), *WRITTEN_BY_EQPROP, *OF_FUNCTIONS, *TYPES}
+    names = listed()
+    offered = {name for module in MODULES for name, takes in names[f"eqprop{module}"].items() if takes}
+    assert offered - WRITTEN_BY_EQPROP == {*map(called, CALLS), *OF_FUNCTIONS, *TYPES} - {"from_module"}
+    modules = {call.function.__module__.rpartition(".")[0] for call in CALLS if called(call) == "from_module"}
+    assert modules == {f"eqprop{layer}" for layer in LAYERS}
+    assert names.keys() == {f"eqprop{m}" for m in (*MODULES, *LAYERS, ".errors")} | WHERE_INSTALLED.keys()
 
 
-def answers(call: Call, count: int) -> None:
-    @settings(max_examples=count, deadline=None, database=None, derandomize=True)
-    @given(place=st.sampled_from(call.places), junk=JUNK)
-    def answer(place: int | str, junk: Any) -> None:
-        said_of(call.with_junk(place, junk))
+def judged_call(place: tuple[Call, int | str], junk: Any) -> None:
+    call, at = place
+    said_of(call.with_junk(at, junk))
 
-    answer()
+
+def of_calls(*calls: Call) -> Fed:
+    return Fed("arguments", [(call, at) for call in calls for at in call.places], JUNK, judged_call)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=called)
 def test_a_function_does_what_it_says_or_says_what_is_wrong(call):
-    answers(call, 8)
+    of_calls(call).fed(8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS, ids=called)
 def test_a_function_says_so_of_much_more(call):
-    answers(call, 100)
+    of_calls(call).fed(100)
+
+
+@pytest.mark.parametrize("module", WHERE_INSTALLED)
+def test_a_function_of_a_library_says_what_is_wrong_where_the_library_is(module):
+    libraries, made = WHERE_INSTALLED[module]
+    for library in libraries:
+        pytest.importorskip(library)
+    calls = made()
+    assert {*map(called, calls)} == {name for name, takes in listed()[module].items() if takes} - WRITTEN_BY_EQPROP
+    of_calls(*calls).fed(60)
 
 
 PLACES: dict[str, Callable[[Any], eqprop.Pair]] = {
@@ -274,7 +91,7 @@ PLACES: dict[str, Callable[[Any], eqprop.Pair]] = {
     "on_outputs": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, lambda g, y: junk, name="m")),
     "charge": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, charge=lambda k, p: junk)),
 }
-NEVER_RIGHT = {"params", "inputs", "domain", "on_params", "on_outputs"}
+NEVER_RIGHT = {"params", "domain", "on_params", "on_outputs"}
 """Where nothing of what is drawn makes a pair that holds."""
 
 
@@ -286,21 +103,24 @@ def judged(place: str, junk: Any) -> None:
         reports.append(eqprop.run(PLACES[place](junk), **{**of_runs, "properties": ["equivariance", "noether"]}))
 
     said_of(run)
-    for verdict in reports[0].verdicts if reports else ():
-        assert "\n" not in verdict.reason
-        assert verdict.counterexample or verdict.reason or verdict.outcome is eqprop.Outcome.HOLDS
-        assert verdict.outcome is not eqprop.Outcome.HOLDS or place not in NEVER_RIGHT
+    for report in reports:
+        if [verdict.property.name for verdict in report.verdicts] != ["equivariance", "noether"]:
+            raise LostResultError(str(report))
+        for verdict in report.verdicts:
+            assert "\n" not in verdict.reason
+            if verdict.outcome is eqprop.Outcome.HOLDS and place in NEVER_RIGHT:
+                raise WrongVerdictError(str(verdict))
+            if not (verdict.counterexample or verdict.reason or verdict.outcome is eqprop.Outcome.HOLDS):
+                raise LostResultError(str(verdict))
 
 
-@settings(max_examples=10, deadline=None, database=None, derandomize=True)
-@given(place=st.sampled_from(sorted(PLACES)), junk=JUNK)
-def test_what_a_pair_gives_is_never_taken_for_what_it_is_not(place, junk):
-    judged(place, junk)
+GIVEN = Fed("what a pair gives", sorted(PLACES), JUNK, judged)
+
+
+def test_what_a_pair_gives_is_never_taken_for_what_it_is_not():
+    GIVEN.fed(10)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", PLACES)
-@settings(max_examples=60, deadline=None, database=None, derandomize=True)
-@given(junk=JUNK)
-def test_much_more_of_what_a_pair_gives_is_not_either(place, junk):
-    judged(place, junk)
+def test_much_more_of_what_a_pair_gives_is_not_either():
+    GIVEN.fed(500)

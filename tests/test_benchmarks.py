@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from eqprop import rounding
 from eqprop.evaluation import Program
@@ -16,11 +17,12 @@ from eqprop.properties import by_name
 from eqprop.registry import entries
 from eqprop.results import Outcome, PairName, PropertyName, Verdict
 from eqprop.search import simplest
+from tests.junk import Fed, LostResultError, WrongVerdictError
 
-charges, cost, entry_lines, growth, nets, obvious, planted, power, soak, speed, vacuity = (
+charges, cost, entry_lines, growth, junk, nets, obvious, planted, power, soak, speed, vacuity = (
     import_module(f"benchmarks.{name}")
     for name in (
-        *("charges", "cost", "entry_lines", "growth", "nets", "obvious"),
+        *("charges", "cost", "entry_lines", "growth", "junk", "nets", "obvious"),
         *("planted", "power", "soak", "speed", "vacuity"),
     )
 )
@@ -36,6 +38,17 @@ def pair():
 @pytest.fixture(scope="module")
 def program(pair):
     return speed.compiled(pair)
+
+
+@pytest.mark.parametrize("raised", [WrongVerdictError, LostResultError, KeyError, SystemExit])
+def test_every_fault_that_junk_meets_is_counted_as_what_it_is(raised):
+    def feed(place, value):
+        if place == "b":
+            raise raised(value)
+
+    where = Fed("letters", ["a", "b"], st.integers(0, 9), feed)
+    kind = {WrongVerdictError: junk.VERDICT, LostResultError: junk.LOST}.get(raised, junk.TRACEBACK)
+    assert junk.fed(where, 20) == {"inputs": 20, kind: 10}
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from eqprop.arguments import text_of
 from eqprop.errors import InvalidInput
 
 Module = Any
@@ -28,3 +29,17 @@ def library(module: str, *, extra: str) -> Module:
             raise
         msg = f"eqprop.{extra} adapts modules of {error.name}, which is not installed; pip install 'eqprop[{extra}]'."
         raise InvalidInput(msg) from error
+
+
+def named(name: object, otherwise: str, what: str) -> str:
+    """A model's name: what was given; where nothing was, what the library calls the module.
+
+    Args:
+        name: what was given; nothing is an empty text, or None.
+        otherwise: the library's name of it.
+        what: takes it, as messages begin: ``"eqprop.flax.from_module"``.
+
+    Raises:
+        InvalidInput: for what is no text.
+    """
+    return otherwise if name is None else text_of(name, f"{what}: name", example="'my-mlp'") or otherwise

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of, named
 from eqprop.arguments import flag, got
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array, Tree
@@ -52,11 +52,15 @@ def from_module(
         **options: passed to the module's call: ``inference=True``.
 
     Raises:
-        InvalidInput: where Equinox is not installed, and for what is no module of it, or none that can be called.
+        InvalidInput: where Equinox is not installed, for what is no module of it, or none that can be called, and for
+            what is no state.
     """
     eqx = library("equinox", extra="equinox")
     if not (isinstance(module, eqx.Module) and callable(module)):
         msg = f"eqprop.equinox.from_module: module is {got(module)}; expected an equinox.Module that can be called."
+        raise InvalidInput(msg)
+    if not (state is None or isinstance(state, eqx.nn.State)):
+        msg = f"eqprop.equinox.from_module: state is {got(state)}; expected an equinox.nn.State, or None."
         raise InvalidInput(msg)
     mapped = flag(per_sample, "eqprop.equinox.from_module: per_sample")
     arrays, rest = eqx.partition(module, eqx.is_array)
@@ -79,7 +83,7 @@ def from_module(
         remembered.by_path,
         inputs,
         loss=loss,
-        name=name or type(module).__name__,
+        name=named(name, type(module).__name__, "eqprop.equinox.from_module"),
         differentiate_state=differentiate_state,
         remedy=REMEDY,
     )

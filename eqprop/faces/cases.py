@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -208,16 +208,21 @@ def cases_of(
         yield from (Case(search, p, target or task.address, p.name in known) for p in options.properties)
 
 
-def absent(cases: Iterable[Case], kept: Iterable[tuple[str, str, str]]) -> Iterator[Absent]:
+def absent(cases: Iterable[Case], kept: Iterable[tuple[str, str, str]], gone: Mapping[str, str]) -> Iterator[Absent]:
     """The cells of a ledger, as (target, pair, property), that are no case.
 
     A pair may move from target to target: its name is its own among them. Two decorated tests may have it, too.
+
+    Args:
+        cases: of a run.
+        kept: the cells of the ledger.
+        gone: target → what is said of it, of those that name nothing any more.
     """
     there = {_place(case.target, case.pair, case.prop.name) for case in cases}
     orders = {prop.name: prop.order for prop in KNOWN}
     for target, pair, name in kept:
         if _place(target, pair, name) not in there:
-            yield Absent(missing(pair, name, orders.get(name, 0)), target)
+            yield Absent(missing(pair, name, orders.get(name, 0), gone.get(target, "")), target)
 
 
 def _place(target: str, pair: str, name: str) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -67,15 +68,33 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def tasks_of(targets: tuple[str, ...], match: str = "") -> tuple[list[SearchTask], bool]:
-    """The tasks whose name contains a text, and whether a user's target took long to build."""
-    from eqprop.runs import resolve_all
+def tasks_of(
+    targets: tuple[str, ...], match: str = "", kept: Collection[str] = (), *, writing: bool = False
+) -> tuple[list[SearchTask], bool]:
+    """The tasks whose name contains a text, and whether a user's target took long to build.
+
+    Args:
+        targets: what is verified.
+        match: the text.
+        kept: the targets of which a ledger has cells. One that is gone is said, and its cells are missing.
+        writing: whether that ledger is to be written. What cannot be found is a mistake then, and no cell is taken
+            out for it.
+
+    Raises:
+        InvalidInput: where a target cannot be used, and where nothing is left that no ledger expects.
+    """
+    from eqprop.runs import Empty, Gone, resolve_all
+
+    def say(target: str, error: Gone) -> None:
+        if target not in kept or (writing and not isinstance(error, Empty)):
+            raise error
+        echo(f"eqprop: {error}", sys.stderr)
 
     start = time.perf_counter()
-    tasks = resolve_all(targets)
+    tasks = resolve_all(targets, say)
     slow = any(":" in target for target in targets) and time.perf_counter() - start > SLOW_TO_BUILD
     matching = [task for task in tasks if match.lower() in task.name.lower()]
-    if not matching:
+    if not (matching or kept):
         msg = f"--match {match!r} leaves no pair; the pairs are: {', '.join(s.name for s in tasks)}."
         raise InvalidInput(msg)
     return matching, slow

@@ -12,7 +12,7 @@ from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of
 from eqprop.faces.project import Project
 from eqprop.faces.symmetry_cells import cells_of, verdicts_of
-from eqprop.kept import KeptLedger, ledger_of, rewritten
+from eqprop.kept import KeptLedger, ledger_in, ledger_of, rewritten
 
 if TYPE_CHECKING:
     from eqprop.results import Report, Verdict
@@ -29,21 +29,23 @@ def ledger() -> None:
 def update(*, jobs: str) -> int:
     """Verify this folder's project as its pyproject.toml says, and write what applied to its ledger.
 
-    Nothing is written where something fails. Cells of decorated tests stay as they are: `pytest --eqprop-update-ledger`
+    Nothing is written where something fails. The cells of a target without pairs, and of one that is named no more, are
+    taken out. Cells of decorated tests stay as they are: `pytest --eqprop-update-ledger`
     writes these, and all others.
     """
     project = Project.of(Path.cwd())
-    if not (project.targets or project.models):
+    kept = ledger_in(project.ledger_file).cells if project.ledger_file.is_file() else {}
+    if not (project.targets or project.models or kept):
         where = project.folder / "pyproject.toml"
         msg = f"there are no targets in [tool.eqprop] of {where}; name there what is to be verified."
         raise InvalidInput(msg)
-    tasks, slow = tasks_of(project.targets) if project.targets else ([], False)
+    tasks, slow = tasks_of(project.targets, kept=kept, writing=True) if project.targets else ([], False)
     options = _options(project)
     symmetries = verdicts_of(cells_of(project.models, None))
     report = run(tasks, options, jobs=jobs_of(jobs) or (1 if slow else cpus()))
     report = replace(report, verdicts=(*report.verdicts, *(verdict for _, verdict in symmetries)))
     print_report(report)
-    if report.exit_code:
+    if report.exit_code and (tasks or symmetries):  # where nothing is named any more, no cell is what was meant
         echo(f"{project.ledger_file} is left as it is: mend what fails first.")
         return report.exit_code
     for line in rewritten(project.ledger_file, _found(report, tasks, options, symmetries), tests=False):

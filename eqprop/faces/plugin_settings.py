@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +22,12 @@ from eqprop.profiles import GATE_SEED, profile_named
 from eqprop.reports import asked as asked_form
 from eqprop.results import NOTHING_KEPT, Applying, Digests, Record
 
+NOTHING_GONE: Mapping[str, str] = MappingProxyType({})
+
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
     from eqprop.faces.symmetry_cells import SymmetryCase
+    from eqprop.runs import Gone
     from eqprop.search import Options, SearchTask
 
 PARTIAL = ("lf", "ignore", "ignore_glob", "deselect")
@@ -208,15 +212,21 @@ class Settings:
         """What the ledger says that the pairs of some targets were."""
         return {pair: told for t in targets for pair, told in self.digests.get(t, {}).items()}
 
-    def absent(self, cases: Collection[Case], *, tests: bool) -> list[Absent]:
-        """The cells of the ledger that this run was to have, and are no case: of tests, or of targets."""
+    def absent(self, cases: Collection[Case], *, tests: bool, gone: Mapping[str, str] = NOTHING_GONE) -> list[Absent]:
+        """The cells of the ledger that this run was to have, and are no case: of tests, or of targets.
+
+        Args:
+            cases: of this run.
+            tests: whether those of decorated tests are asked for.
+            gone: target → what is said of it, of those that name nothing any more.
+        """
         from eqprop.faces.cases import absent
 
-        there = self.cells if self.whole else {case.target for case in cases}
+        there = self.cells if self.whole else {*gone, *(case.target for case in cases)}
         kept = KeptLedger(self.cells).of([t for t in there if is_test(t) is tests and not is_model(t)])
         some = self.differs or "properties" in self.asked
         asked = {prop.name for prop in self.options().properties} if some else None
-        return list(absent(cases, [cell for cell in kept.each() if asked is None or cell[2] in asked]))
+        return list(absent(cases, [cell for cell in kept.each() if asked is None or cell[2] in asked], gone))
 
     def symmetries(self) -> list[SymmetryCase]:
         """The cells of the project's models, and those that the ledger has besides."""
@@ -235,10 +245,17 @@ class Settings:
         from eqprop.faces.cases import cases_of
         from eqprop.runs import resolve_all
 
-        tasks = self.known.given_to(resolve_all(self.targets)) if self.targets else []
+        gone: dict[str, str] = {}
+
+        def note(target: str, error: Gone) -> None:
+            if target not in self.cells:
+                raise error
+            gone[target] = str(error)
+
+        tasks = self.known.given_to(resolve_all(self.targets, note)) if self.targets else []
         digests = self.digests_of([target for target in self.digests if not is_test(target)])
         found = list(cases_of(tasks, self.options(), self.applying_to(tasks), digests=digests))
-        cases = [*found, *self.absent(found, tests=False), *self.symmetries()]
+        cases = [*found, *self.absent(found, tests=False, gone=gone), *self.symmetries()]
         unknown = [i for i in self.ids if not any(f"{ID_PREFIX}{case.id}".startswith(i) for case in cases)]
         if unknown:
             msg = f"no item is called {', '.join(unknown)}; `pytest --eqprop TARGET --co -q` lists them."

@@ -17,6 +17,7 @@ from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
 from eqprop.kept import KeptLedger, is_model, is_test
+from eqprop.profiles import MOST
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Record, Report
@@ -63,9 +64,9 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 )
 @click.option("--match", default="", metavar="TEXT", help="Verify only the pairs whose name contains this.")
 @click.option(
-    "--max-architectures", type=click.IntRange(1), help="Architectures for each pair, instead of the profile's."
+    "--max-architectures", type=click.IntRange(1, MOST), help="Architectures for each pair, instead of the profile's."
 )
-@click.option("--probes", type=click.IntRange(1), help="Probes on each architecture, instead of the profile's.")
+@click.option("--probes", type=click.IntRange(1, MOST), help="Probes on each architecture, instead of the profile's.")
 @click.option(
     "--max-time",
     type=click.FloatRange(0, min_open=True),
@@ -115,7 +116,8 @@ def verify(
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         project = Project.of(Path.cwd()) if ledger else None
         options = _options(context, project, save, asked)
-        tasks, slow = _tasks(project, targets, match)
+        cells = _ledger(project).of_pairs if project else KeptLedger()
+        tasks, slow = _tasks(project, targets, match, cells)
         kept = _kept(project, tasks, targets, match) if project else NOTHING_KEPT
         kept = _asked_of(kept, context, tasks, options)
         symmetries = _symmetries(project, match) if project and not (targets or asked["properties"]) else []
@@ -176,11 +178,26 @@ def _options(context: click.Context, project: Project | None, save: Path, asked:
     return make_options(save=writable(save), **arguments)
 
 
-def _tasks(project: Project | None, targets: tuple[str, ...], match: str) -> tuple[list[SearchTask], bool]:
-    """Without targets a project's own; that it has none is for its ledger to say."""
+def _ledger(project: Project) -> KeptLedger:
+    """What a project is held to.
+
+    Raises:
+        InvalidInput: where there is no ledger.
+    """
+    kept = project.ledger()
+    if kept is None:
+        msg = f"--ledger: there is no {project.ledger_file}; `eqprop ledger update` writes it."
+        raise InvalidInput(msg)
+    return kept
+
+
+def _tasks(
+    project: Project | None, targets: tuple[str, ...], match: str, kept: KeptLedger
+) -> tuple[list[SearchTask], bool]:
+    """Without targets a project's own; that it has none, or that one is gone, is for its ledger to say."""
     if project is None or targets:
-        return tasks_of(targets, match)
-    return tasks_of(project.targets, match) if project.targets else ([], False)
+        return tasks_of(targets, match, kept.cells)
+    return tasks_of(project.targets, match, kept.cells) if project.targets else ([], False)
 
 
 def _asked_of(kept: Applying, context: click.Context, tasks: list[SearchTask], options: Options) -> Applying:
@@ -198,14 +215,13 @@ def _asked_of(kept: Applying, context: click.Context, tasks: list[SearchTask], o
 
 def _kept(project: Project, tasks: list[SearchTask], targets: tuple[str, ...], match: str) -> Applying:
     """What the ledger says of that part of the project which is asked for."""
-    kept = project.ledger()
-    if kept is None:
-        msg = f"--ledger: there is no {project.ledger_file}; `eqprop ledger update` writes it."
-        raise InvalidInput(msg)
+    kept = _ledger(project)
     whole = kept.of_pairs
-    part = whole.of({task.address for task in tasks}) if targets else whole
-    applying = part.applying()
+    part = whole.of({*targets, *(task.address for task in tasks)}) if targets else whole
+    applying = {pair: names for pair, names in part.applying().items() if match.lower() in pair.lower()}
     if not (tasks or applying or project.models or any(map(is_model, kept.cells))):
-        msg = f"--ledger: {project.folder / 'pyproject.toml'} has no targets in [tool.eqprop], and the ledger no cells."
+        where = f"{project.folder / 'pyproject.toml'} has no targets in [tool.eqprop]"
+        what = f"--match {match!r} leaves no pair" if match else "no target has a pair" if project.targets else where
+        msg = f"--ledger: {what}, and the ledger has no cells of any."
         raise InvalidInput(msg)
-    return {pair: names for pair, names in applying.items() if match.lower() in pair.lower()}
+    return applying

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eqprop.adapters import Module, library
+from eqprop.adapters import Module, library, named
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array, Tree
@@ -49,7 +49,8 @@ def from_module(
         InvalidInput: where Flax is not installed, for what is no module of it, and for variables without ``params``.
     """
     nnx, linen = (library(f"flax.{part}", extra="flax") for part in ("nnx", "linen"))
-    common = {"loss": loss, "name": name or type(module).__name__, "differentiate_state": differentiate_state}
+    called = named(name, type(module).__name__, "eqprop.flax.from_module")
+    common = {"loss": loss, "name": called, "differentiate_state": differentiate_state}
     if isinstance(module, linen.Module):
         return linen_model(module, inputs, variables, rngs, options, **common)
     if not isinstance(module, nnx.Module):
@@ -57,6 +58,6 @@ def from_module(
         raise InvalidInput(msg)
     for argument, value in (("variables", variables), ("rngs", rngs)):
         if value is not None:
-            msg = f"eqprop.flax.from_module: {argument}= is for linen; {name or type(module).__name__} has its own."
+            msg = f"eqprop.flax.from_module: {argument}= is for linen; {called} has its own."
             raise InvalidInput(msg)
     return nnx_model(module, inputs, options, **common)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of, named
 from eqprop.arguments import got, mapping_of
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array, Tree
@@ -64,7 +64,7 @@ def from_module(
         remembered.by_path,
         inputs,
         loss=loss,
-        name=name or _name_of(module),
+        name=named(name, _name_of(module), "eqprop.haiku.from_module"),
         differentiate_state=differentiate_state,
         remedy="A Haiku module is made and called inside of a function: lambda x: hk.nets.MLP([16, 1])(x).",
     )

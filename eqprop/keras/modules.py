@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.adapters import Module, Named, arguments_of, initialised, library, model_of
+from eqprop.adapters import Module, Named, arguments_of, initialised, library, model_of, named
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Array
@@ -76,7 +76,7 @@ def from_module(
         state,
         inputs,
         loss=loss,
-        name=name or module.name,
+        name=named(name, module.name, "eqprop.keras.from_module"),
         differentiate_state=differentiate_state,
     )
 

@@ -64,15 +64,17 @@ class Ledger:
         return vanished(verdict) if verdict.cell in self.applying else verdict
 
 
-def missing(pair: str, name: str, order: int) -> Verdict:
+def missing(pair: str, name: str, order: int, why: str = "") -> Verdict:
     """The verdict of an expected cell that nothing filled.
 
     Args:
         pair: its name.
         name: of the property.
         order: of the derivatives that the property looks at.
+        why: nothing did, where that is known.
     """
-    return Verdict(PairName(pair), PropertyName(name, order), Outcome.MISSING, NOBODY)
+    reason = f"{NOBODY}: {why}" if why else NOBODY
+    return Verdict(PairName(pair), PropertyName(name, order), Outcome.MISSING, reason)
 
 
 def vanished(verdict: Verdict) -> Verdict:

@@ -1,6 +1,8 @@
 """From names to tasks to a report: in this process, in workers, and again from a file."""
 
 from eqprop.runs.asking import make_options as make_options
+from eqprop.runs.gone import Empty as Empty
+from eqprop.runs.gone import Gone as Gone
 from eqprop.runs.optimizer_targets import found as found
 from eqprop.runs.places import place_of as place_of
 from eqprop.runs.replaying import again as again

@@ -12,7 +12,7 @@ from eqprop.arguments import flag, got, one_of, positive, short, suggestion, who
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import CHOICES, Choice
-from eqprop.profiles import GATE_SEED, Profile, example_database, profile_named
+from eqprop.profiles import GATE_SEED, MOST, Profile, example_database, profile_named
 from eqprop.properties import CORE, KNOWN, LIBRARY, TWOFOLD, Property, by_name
 from eqprop.search import LARGEST_SEED, Options
 
@@ -72,9 +72,9 @@ def make_options(
 def _budget(profile: Any, max_architectures: object, probes: object) -> Profile:
     budget = profile_named(profile)
     if max_architectures is not None:
-        budget = budget.budgeted(whole_number(max_architectures, "the number of architectures is", least=1))
+        budget = budget.budgeted(whole_number(max_architectures, "the number of architectures is", least=1, most=MOST))
     if probes is not None:
-        most = whole_number(probes, "the number of probes is", least=1)
+        most = whole_number(probes, "the number of probes is", least=1, most=MOST)
         budget = replace(budget, probes=most, costly_probes=min(budget.costly_probes, most))
     return budget
 

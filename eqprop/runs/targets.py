@@ -31,6 +31,7 @@ from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import behind, persistent_cache
 from eqprop.errors import InvalidInput
 from eqprop.registry import Entry, entries
+from eqprop.runs.gone import Empty, Gone, raised
 from eqprop.search import SearchTask
 
 CATALOG = "catalog"
@@ -64,13 +65,23 @@ def resolve(target: str | None = None) -> list[SearchTask]:
         return [s if s.address else replace(s, address=target) for s in as_tasks(value, where=target)]
 
 
-def resolve_all(targets: Iterable[str]) -> list[SearchTask]:
+def resolve_all(targets: Iterable[str], on_gone: Callable[[str, Gone], None] = raised) -> list[SearchTask]:
     """The tasks of several targets (of the catalog, where there is none).
+
+    Args:
+        targets: what users name.
+        on_gone: is told of each that is gone, and raises where that is a mistake.
 
     Raises:
         InvalidInput: as ``resolve``, and where two targets name a task alike.
     """
-    return _distinct([task for target in (list(targets) or [CATALOG]) for task in resolve(target)], "the targets")
+    found: list[SearchTask] = []
+    for target in list(targets) or [CATALOG]:
+        try:
+            found += resolve(target)
+        except Gone as error:
+            on_gone(target, error)
+    return _distinct(found, "the targets")
 
 
 class NamedModel(NamedTuple):
@@ -110,7 +121,7 @@ def as_tasks(value: Any, *, where: str = "pairs") -> list[SearchTask]:
     found = _distinct(_tasks(value, where, default=where.rpartition(":")[2]), where)
     if not found:
         msg = f"{where} is empty: there is nothing to verify; {EXPECTED}."
-        raise InvalidInput(msg)
+        raise Empty(msg)
     return found
 
 
@@ -233,7 +244,7 @@ def _imported(module: str, what: str, attribute: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
             msg = f"{what}: no module named {error.name!r} (searched: {Path.cwd()} and installed packages)."
-            raise InvalidInput(msg) from error
+            raise Gone(msg) from error
         msg = f"{what}: {module!r} imports a module that is not installed: {_last_line(error)}"
         raise InvalidInput(msg) from error
     except (Exception, SystemExit) as error:
@@ -267,7 +278,7 @@ def _attribute(module: Any, path: str, what: str) -> Any:
             hint = suggestion(name, (n for n in dir(value) if not n.startswith("_")))
             owner = getattr(value, "__name__", type(value).__name__)
             msg = f"{what}: {owner!r} has no attribute {name!r}. {hint}".strip()
-            raise InvalidInput(msg)
+            raise Gone(msg)
         value = getattr(value, name)
     return value
 

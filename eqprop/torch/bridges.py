@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jax.typing import ArrayLike
 
-from eqprop.adapters import Module, Named
+from eqprop.adapters import Module, Named, named
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Outputs
 from eqprop.engine import ARRAYS, Array, Tree, bridged, explained
@@ -63,7 +63,7 @@ class Bridge:
 
     def __init__(self, module: Module, inputs: Inputs, name: str, pick: Callable[[Tree], Tree] | None) -> None:
         self._module = _checked(module)
-        self.name = name or type(module).__name__
+        self.name = named(name, type(module).__name__, "eqprop.torch.from_module")
         self.inputs = _arrays(inputs)
         self._pick = pick
         self.params = {path: as_array(leaf) for path, leaf in module.named_parameters()}

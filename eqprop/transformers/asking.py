@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from eqprop.adapters import library
-from eqprop.arguments import flag
+from eqprop.arguments import each_of, flag, function_of, text_of
 from eqprop.claims import Model
 from eqprop.transformers.rows import Row
 
@@ -31,6 +31,7 @@ def from_config(config: Any, *, raised: bool = False, name: str = "") -> Model:
         InvalidInput: where PyTorch or transformers is not installed, for a type that it does not have or that is no
             causal language model, for a configuration that it cannot make a model of.
     """
+    text_of(name, "from_config: name", example="'llama'")
     _libraries()
     from eqprop.transformers.networks import network_of
 
@@ -49,14 +50,17 @@ def table(architectures: Iterable[str] = (), *, on_row: Callable[[Row], None] = 
         on_row: called with each row when it is there.
 
     Raises:
-        InvalidInput: where PyTorch or transformers is not installed, for a type that transformers does not have.
+        InvalidInput: where PyTorch or transformers is not installed, for a type that transformers does not have, for
+            what is no list of names, and for an ``on_row`` that cannot be called.
     """
+    wanted = each_of(architectures, str, "table: architectures", example="['llama', 'gpt2']")
+    function_of(on_row, ("row",), "table: on_row")
     _libraries()
     from eqprop.transformers.networks import model_types
     from eqprop.transformers.trying import row_of
 
     rows: list[Row] = []
-    for architecture in model_types(architectures):
+    for architecture in model_types(wanted):
         rows.append(row_of(architecture))
         on_row(rows[-1])
     return tuple(rows)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from eqprop.arguments import each_of
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -74,13 +76,25 @@ encoder, towers for images) are left out. Below the table are the types of which
 
 
 def as_json(rows: Iterable[Row]) -> str:
-    """The rows as a list of objects."""
-    return json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
+    """The rows as a list of objects.
+
+    Raises:
+        InvalidInput: for what is no list of rows.
+    """
+    return json.dumps([asdict(row) for row in _rows(rows)], indent=1, ensure_ascii=False)
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """The rows for a terminal: a paragraph for each architecture."""
-    return "\n\n".join(_paragraph(row) for row in rows)
+    """The rows for a terminal: a paragraph for each architecture.
+
+    Raises:
+        InvalidInput: for what is no list of rows.
+    """
+    return "\n\n".join(_paragraph(row) for row in _rows(rows))
+
+
+def _rows(rows: object) -> list[Row]:
+    return each_of(rows, Row, "rows", example="what eqprop.transformers.table returns")
 
 
 def _paragraph(row: Row) -> str:
@@ -90,7 +104,12 @@ def _paragraph(row: Row) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """The rows as a page with a table, and below it what could not be tried."""
+    """The rows as a page with a table, and below it what could not be tried.
+
+    Raises:
+        InvalidInput: for what is no list of rows.
+    """
+    rows = _rows(rows)
     tried = [row for row in rows if row.cells]
     if not tried:
         return ""

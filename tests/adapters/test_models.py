@@ -8,8 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from eqprop.adapters import Tensors, library, model_of
+from eqprop.adapters import Tensors, library, model_of, named
 from eqprop.errors import InvalidInput
+from tests.junk import Hostile
 
 
 def summed(tensors: Any, inputs: Any) -> Any:
@@ -80,3 +81,10 @@ def test_what_a_library_itself_lacks_is_not_taken_for_the_library(tmp_path, monk
 def test_whether_state_is_differentiated_is_true_or_false():
     with pytest.raises(InvalidInput, match=r"model 'm': differentiate_state is 'no' \(str\); expected True or False"):
         model({"w": np.ones(2)}, {"mean": np.ones(2)}, differentiate_state="no")
+
+
+@pytest.mark.parametrize("name", [3, b"net", ["net"], Hostile()], ids=["number", "bytes", "list", "hostile"])
+def test_a_name_that_is_no_text_is_refused_and_nothing_is_the_librarys_own(name):
+    with pytest.raises(InvalidInput, match=r"eqprop\.flax\.from_module: name is .*; expected a text such as 'my-mlp'"):
+        named(name, "Dense", "eqprop.flax.from_module")
+    assert [named(given, "Dense", "from_module") for given in ("", None, "net")] == ["Dense", "Dense", "net"]

@@ -97,3 +97,10 @@ def test_what_the_call_lacks_is_said_at_once_with_the_arguments_that_give_it():
         InvalidInput, match=r"a first call raised TypeError: .*'state'.* A module with state needs state="
     ):
         from_module(net, X)
+
+
+def test_a_state_that_is_none_of_equinox_is_refused():
+    with pytest.raises(
+        InvalidInput, match=r"state is \{None: 1, 'a': 2\} \(dict\); expected an equinox.nn.State, or N"
+    ):
+        from_module(eqx.nn.Linear(2, 3, key=KEY), np.ones((4, 2)), {None: 1, "a": 2})

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eqprop.faces.cli import cli, main
+from eqprop.faces.cli import cli
 from eqprop.faces.project import KEYS
+from tests.faces.commands import FILES, LEDGER, REPORT, answered, project
+from tests.junk import Fed, LostResultError, WrongVerdictError
 
 pytestmark = pytest.mark.installed
 
-NETS = """
-    import numpy as np
-    import eqprop
-    from eqprop import groups
-
-    signs = eqprop.Transformation(groups.Sign(1), on_params=lambda s, p: s * p, on_outputs=lambda s, y: s * y)
-    model = eqprop.Model(lambda p, x: x * p, np.ones(1), np.ones(1), name="m")
-    good = eqprop.Pair(model, signs, name="good")
-    number = 3
-"""
-FILES = {"bytes.json": b"\xff\xfe{", "deep.json": b"[" * 9999, "list.json": b"[1]", "empty.json": b"", "one.json": b"1"}
 texts = ["", " ", "-1", "0", "nan", "inf", "1e999", "9" * 40, "a\nb", "\ud800", "\0", "θ→x", "x" * 5000, "../..", "/"]
 texts += [
     "/dev/null/x",
@@ -59,91 +44,103 @@ texts += [
     "~",
     "a\\b",
 ]
-QUICK = ["--property", "equivariance", "--max-architectures", "1", "--probes", "1", "--jobs", "1", "--no-unseen"]
-TARGETS = {"verify": ["junk_nets:good"], "find": ["junk_nets:model"], "new": ["junk-entry"], "explain": ["noether"]}
-OTHERS = {"verify": QUICK, "find": ["--no-proof"], "baseline add": ["--reason", "r"]}
-SLOW = ("optimizers", "selfcheck")
-"""Commands that search the catalog, however they are called."""
+QUICK = ["--property", "equivariance", "--max-architectures", "1", "--probes", "4", "--no-unseen", "--max-time", "2"]
+TARGETS = {
+    "verify": ["junk_nets:both"],
+    "find": ["junk_nets:model"],
+    "init": ["junk_nets:model"],
+    "new": ["junk-entry"],
+    "explain": ["noether"],
+    "optimizers": ["junk_nets:number"],
+    "merge": ["list.json"],
+    "replay": ["list.json"],
+    "baseline add": ["list.json"],
+}
+OTHERS = {
+    "verify": [*QUICK, "--jobs", "1", "--report", f"json={REPORT}"],
+    "find": ["--no-proof"],
+    "baseline add": ["--reason", "r"],
+}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Iterator[Path]:
-    path: Path = tmp_path_factory.mktemp("junk")
-    (path / "junk_nets.py").write_text(dedent(NETS), encoding="utf-8")
-    (path / "folder").mkdir()
-    for name, content in FILES.items():
-        (path / name).write_bytes(content)
-    with contextlib.chdir(path):
+    with project(tmp_path_factory.mktemp("junk")) as path:
         yield path
-    sys.modules.pop("junk_nets", None)
-
-
-def answered(arguments: list[str]) -> int:
-    """Run a command as it is typed: it ends with a code of its own, and with one line where it could not run."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit, match=r"^[012]$") as left,
-    ):
-        main(arguments)
-    code = left.value.code
-    if code == 2:
-        assert re.search(r"(^|\n)eqprop: error: [^\n]+\n\Z|\A\Z", err.getvalue()), err.getvalue()
-        assert err.getvalue() or "error" in out.getvalue() or arguments[-1].isspace(), out.getvalue()
-    return int(code)
 
 
 def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} ")
-        elif name not in SLOW:
+        else:
             yield f"{before}{name}", command
 
 
-PLACES = [
-    (name, param)
-    for name, command in commands(cli)
-    for param in command.params
-    if not (isinstance(param, click.Option) and param.is_flag) and (name, param.name) != ("verify", "jobs")
-]
+class Place(NamedTuple):
+    """An option or an argument of a command."""
+
+    command: str
+    param: click.Parameter
+
+    def typed(self, text: str) -> list[str]:
+        """The command with a text for it, and usual values of the others."""
+        name, param = self
+        start = [*name.split(), *OTHERS.get(name, ())]
+        if isinstance(param, click.Argument):
+            return [*start, "--", text]
+        given = [f"{param.opts[0]}={text}"] if isinstance(param, click.Option) and param.is_flag else []
+        return [*start, *(given or [param.opts[0], text]), *(["--", *TARGETS[name]] if name in TARGETS else [])]
 
 
-def typed(name: str, param: click.Parameter, text: str) -> list[str]:
-    """A command with a text for one of its options or arguments, and usual values of the others."""
-    if isinstance(param, click.Argument):
-        return [*name.split(), *OTHERS.get(name, ()), "--", text]
-    target = TARGETS.get(name, ["list.json"] if name in ("merge", "replay", "baseline add") else [])
-    return [*name.split(), *OTHERS.get(name, ()), param.opts[0], text, *(["--", *target] if target else [])]
+PLACES = [Place(name, param) for name, command in commands(cli) for param in command.params]
 
 
-def type_junk(count: int) -> None:
-    @settings(
-        max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(place=st.sampled_from(PLACES), text=st.one_of(st.sampled_from(texts), st.text(max_size=5)))
-    def type_one(place: tuple[str, click.Parameter], text: str) -> None:
-        name, param = place
-        if name == "verify" and (param.name, text) in (("targets", ""), ("targets", "catalog")):
-            return  # the whole catalog
-        answered(typed(name, param, text))
+def type_one(place: Place, text: str) -> None:
+    if (place.command, place.param.name, text) in WHOLE_CATALOG:
+        return
+    before = {path: path.read_bytes() for path in map(Path, KEPT) if path.is_file()}
+    code = answered(place.typed(text))
+    if code and any(path.read_bytes() != content for path, content in before.items()):
+        raise LostResultError(str(before))
 
-    type_one()
+
+WHOLE_CATALOG = {(name, "targets", text) for name in ("verify", "optimizers") for text in ("", "catalog")}
+"""What would run for hours, and is asked for by these."""
+
+TYPED = Fed("options and arguments", PLACES, st.one_of(st.sampled_from(texts), st.text(max_size=5)), type_one)
+
+
+def test_every_command_and_every_one_of_its_options_is_fed():
+    names = {place.command for place in PLACES}
+    assert names == {name for name, command in commands(cli) if command.params}
+    assert {"verify", "optimizers", "selfcheck", "baseline add", "ledger update"} <= names
+    for name, command in commands(cli):
+        assert [p.param for p in PLACES if p.command == name] == command.params
 
 
 def test_what_is_typed_is_answered(folder):
-    type_junk(40)
+    TYPED.fed(25)
 
 
 @pytest.mark.slow
 def test_a_thousand_things_that_are_typed_are_answered(folder):
-    type_junk(1000)
+    TYPED.fed(1000)
 
 
+USUAL = {
+    "targets": '["junk_nets:both"]',
+    "properties": '["equivariance"]',
+    "unseen": "false",
+    "max_architectures": "1",
+    "probes": "4",
+    "max_time": "2.0",
+}
 values = ["3", "-1", "1.5", "true", '""', '" "', '"\\u0000"', '"x"', "[]", "[1]", '[""]', '["a:b"]', "{}", "{a = 1}"]
 values += ["2020-01-01", "nan", "inf", '{"good::noether" = 3}', '{"good::noethr" = "r"}', '{"x::noether" = "r"}']
 values += ["99999999999999999999", '"folder"', '"bytes.json"', '"list.json"', '["junk_nets:number"]', "[[]]", "["]
+values += ['"quick"', '"deep"', '"model"', '"xla"', '["noether"]', '["junk_nets:good"]', '["junk_nets:model"]']
+values += ['{"good::equivariance" = "r"}', '{"good::equivariance" = {share = 2, reason = "r"}}']
 WHOLE = [
     "tool = 3",
     "[tool]\neqprop = 3",
@@ -154,25 +151,52 @@ WHOLE = [
 ]
 
 
-def configured(folder: Path, text: str) -> int:
-    (folder / "pyproject.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    return answered(["verify", "--ledger", "--jobs", "1", *QUICK[:-3], "--no-unseen"])
+def configured(text: str) -> int:
+    """The code of a project's run, with a ledger of two cells."""
+    Path("pyproject.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
+    ledger = Path("eqprop-ledger.json")
+    ledger.write_text(json.dumps(LEDGER), encoding="utf-8")
+    try:
+        return answered(["verify", "--ledger", "--jobs", "1", "--report", f"json={REPORT}"])
+    finally:
+        if not ledger.is_file():
+            raise LostResultError(str(ledger))
+        ledger.unlink()
+        Path("pyproject.toml").unlink()
+
+
+def configure_one(key: str, value: str) -> None:
+    usual = "\n".join(f"{k} = {v}" for k, v in USUAL.items() if k != key)
+    code = configured(f"[tool.eqprop]\n{usual}\n{key} = {value}\n")
+    if code == 0:
+        msg = f"{key} = {value}: green, with a pair that is wrong"
+        raise WrongVerdictError(msg)
+
+
+CONFIGURED = Fed(
+    "keys of [tool.eqprop]",
+    [*KEYS, "nonesuch"],
+    st.one_of(st.sampled_from(values), st.integers().map(str), st.text(max_size=5).map(json.dumps)),
+    configure_one,
+)
 
 
 def test_what_is_configured_is_answered(folder):
-    known = 'targets = ["junk_nets:good"]\n'
-    for key in [*KEYS, "nonesuch"]:
-        for value in values[:: 1 if key in ("targets", "ledger") else 3]:
-            before = "" if key == "targets" else known
-            configured(folder, f"[tool.eqprop]\n{before}{key} = {value}\n")
-    assert {configured(folder, text) for text in WHOLE} == {2}
-    (folder / "pyproject.toml").unlink()
+    CONFIGURED.fed(20)
+    # Without a table, all that the ledger has is missing.
+    assert [configured(text) for text in WHOLE] == [1, 2, 2, 2, 2, 2]
+
+
+@pytest.mark.slow
+def test_every_key_with_every_value_is_answered(folder):
+    for key in CONFIGURED.places:
+        for value in values:
+            configure_one(key, value)
 
 
 def test_a_table_counts_however_it_is_written(folder):
     for text in ("[tool]\neqprop = {seed = -1}", "tool.eqprop.seed = -1", '[tool."eqprop"]\nseed = -1'):
-        assert configured(folder, text) == 2
-    (folder / "pyproject.toml").unlink()
+        assert configured(text) == 2
 
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -180,23 +204,19 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=2), inner, max_size=2)),
     max_leaves=5,
 )
-LEDGER = {
-    "format": 1,
-    "settings": {"profile": "gate"},
-    "cells": {"t:x": {"good": ["noether"]}},
-    "digests": {"t:x": {"good": "3f1c"}},
-}
+DIGESTED = {**LEDGER, "settings": {"profile": "gate"}, "digests": {"junk_nets:both": {"good": "3f1c", "bad": "3f1c"}}}
 ENTRY = {"target": "", "pair": "p", "property": "noether", "reason": "r", "expires": "", "counterexample": "c"}
 VERDICT = {"pair": "p", "property": "noether", "order": 1, "outcome": "holds", "counterexample": None}
-REPORT = {"shard": "1/1", "seed": 0, "profile": "gate", "seconds": 1.0, "places": {}, "verdicts": [VERDICT]}
+OF_SHARD = {"shard": "1/1", "seed": 0, "profile": "gate", "seconds": 1.0, "places": {}, "verdicts": [VERDICT]}
 ARRAY = {"dtype": "float64", "shape": [1], "values": [1.0]}
 recipe = {"target": "junk_nets:good", "subject": "good", "pair": "good", "property": "equivariance", "structure": ""}
 recipe |= {"loss": "squared error", "precision": "float64", "probe": {n: {".": ARRAY} for n in ("params", "inputs")}}
 recipe["probe"] |= {"element": {".": {"dtype": "int64", "shape": [1], "values": [-1]}}}  # pyright: ignore[reportOperatorIssue]
+VERIFY = ["verify", "--changed", *QUICK, "--jobs", "1", "--report", f"json={REPORT}", "junk_nets:both"]
 KEPT = {
-    "eqprop-ledger.json": (LEDGER, ["verify", "--ledger", "--jobs", "1"]),
+    "eqprop-ledger.json": (DIGESTED, VERIFY),
     "eqprop-baseline.json": ({"format": 1, "known": [ENTRY]}, ["baseline", "show"]),
-    "report.json": (REPORT, ["merge", "report.json"]),
+    "report.json": (OF_SHARD, ["merge", "report.json"]),
     "counterexample.json": (recipe, ["replay", "counterexample.json"]),
 }
 
@@ -215,29 +235,33 @@ def replaced(record: Any, way: tuple[Any, ...], junk: Any) -> Any:
     return {**record, key: inner} if isinstance(record, dict) else [*record[:key], inner, *record[key + 1 :]]
 
 
-def keep_junk(folder: Path, file: str, count: int) -> None:
+def keep_one(place: tuple[str, tuple[Any, ...]], junk: Any) -> None:
+    file, way = place
     record, command = KEPT[file]
-
-    @settings(
-        max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(way=st.sampled_from(places_in(record)), junk=JSON)
-    def keep_one(way: tuple[Any, ...], junk: Any) -> None:
-        (folder / file).write_text(json.dumps(replaced(record, way, junk)), encoding="utf-8")
-        answered(command)
-
+    text = json.dumps(replaced(record, way, junk))
+    path = Path(file)
+    path.write_text(text, encoding="utf-8")
     try:
-        keep_one()
+        code = answered(command)
+        if path.read_text(encoding="utf-8") != text:
+            raise LostResultError(file)
     finally:
-        (folder / file).unlink()
+        path.unlink()
+    if file == "counterexample.json" and code == 1:
+        msg = f"{text}: still fails, of a pair that is right"
+        raise WrongVerdictError(msg)
+
+
+def of_kept(*files: str) -> Fed:
+    return Fed("values in kept files", [(f, way) for f in files for way in places_in(KEPT[f][0])], JSON, keep_one)
 
 
 @pytest.mark.parametrize("file", KEPT)
 def test_what_a_file_keeps_is_answered(folder, file):
-    keep_junk(folder, file, 10)
+    of_kept(file).fed(10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", KEPT)
 def test_much_more_that_a_file_keeps_is_answered(folder, file):
-    keep_junk(folder, file, 300)
+    of_kept(file).fed(300)

@@ -17,6 +17,14 @@ from eqprop.errors import InvalidInput
 from eqprop.faces.cli import cli
 from eqprop.transformers import Cell, Row, as_json, as_markdown, as_text
 
+
+@pytest.mark.parametrize("written", [as_text, as_markdown, as_json])
+@pytest.mark.parametrize("rows", [None, 3, "llama", [{"architecture": "llama"}]])
+def test_what_is_no_row_is_not_written(written, rows):
+    with pytest.raises(InvalidInput, match=r"^rows (is|has) .*; expected a list such as what .*table returns"):
+        written(rows)
+
+
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
 
