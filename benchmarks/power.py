@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from string import ascii_letters, digits
+from string import ascii_letters, digits, punctuation
 
 import click
 import numpy as np
@@ -42,7 +42,7 @@ WRITTEN_EVERY = 50
 """Mutants between two times that the matrix is kept: the whole takes the better part of an hour."""
 MOST_UNITS = 2
 MOST_NUMBERS = 16
-LETTERS = ascii_letters + digits
+LETTERS = ascii_letters + digits + punctuation
 """A property each, in the order of the library."""
 
 PROFILE = PROFILES["gate"].budgeted(ARCHITECTURES, name="power", costly_batches=1)

@@ -80,6 +80,12 @@ SOFTPLUS = Activation("softplus", jax.nn.softplus, mirror="skip")
 EXP = Activation("exp", jnp.exp)
 """Not among ``ACTIVATIONS``: it overflows in networks that are drawn without regard to it."""
 
+
+def squareplus(epsilon: float) -> Activation:
+    """(z + √(z² + ε))/2, a ReLU made smooth (Barron 2021, arXiv 2112.11687): zσ′ − σ is −ε/(2√(z² + ε))."""
+    return Activation(f"squareplus-{epsilon:g}", lambda z: 0.5 * (z + jnp.sqrt(z**2 + epsilon)))
+
+
 ACTIVATIONS = (
     IDENTITY,
     TANH,

@@ -61,6 +61,7 @@ def hidden_layer(
     least_hidden: int = 1,
     least_batch: int = 1,
     most_before: int = 1,
+    most_after: int = 1,
     bias: bool | None = None,
     bias_out: bool | None = None,
     skip: bool = False,
@@ -76,6 +77,7 @@ def hidden_layer(
         least_hidden: the smallest number of hidden units.
         least_batch: the smallest batch; with several units and samples some unit is alive nearly always.
         most_before: the largest number of layers before it.
+        most_after: the largest number of layers behind it; 0 where it must be the head.
         bias: whether there is a ``b_in``; drawn by default.
         bias_out: whether there is a ``b_out``; drawn by default.
         skip: whether a linear map ``w_skip`` leads past the hidden units.
@@ -93,6 +95,7 @@ def hidden_layer(
         Block(_hidden(activation), shapes, d_in, d_out),
         leading=(draw(batches(least_batch)),),
         most_before=most_before,
+        most_after=most_after,
     )
     own: dict[str, Hashable] = {
         "activation": activation.name,

@@ -188,7 +188,7 @@ def _transformation(pair: Pair, here: Chart, there: Chart) -> Transformation:
         moved = claimed.on_params(element, original(params))
         return image.join(there.forth(image.split(moved)), image.rest(moved))
 
-    charge = claimed.charge
+    charge, defect = claimed.charge, claimed.defect
     kept = charge is not None and here.keeps_lengths
     return replace(
         claimed,
@@ -196,6 +196,7 @@ def _transformation(pair: Pair, here: Chart, there: Chart) -> Transformation:
         isometry=claimed.isometry and here.keeps_lengths,
         # ∇(Q∘φ⁻¹) = Dφ⁻ᵀ ∇Q is the generator Dφ k where Dφ is orthogonal; of other charts the charge is another one.
         charge=(lambda algebra, params: charge(algebra, original(params))) if charge is not None and kept else None,
+        defect=None if defect is None else lambda algebra, params, inputs: defect(algebra, original(params), inputs),
     )
 
 

@@ -77,10 +77,20 @@ class Normalised:
         shapes |= {name: (self.width,) for name, present in optional.items() if present}
         return Block(self._apply, shapes, self.d_in, self.width)
 
-    def _apply(self, params: Params, h: Array) -> Outputs:
+    def linear(self, params: Params, h: Array) -> Array:
+        """z, what is normalised."""
         z = h @ params["w"]
-        if self.bias:
-            z = shifted(z, params["b"])
+        return shifted(z, params["b"]) if self.bias else z
+
+    def variance(self, z: Array) -> Array:
+        """What the norm divides by the root of, without ε, for each number of z."""
+        split = z if self.kind == "batch" else jnp.reshape(z, (*z.shape[:-1], self.groups, -1))
+        axis = tuple(range(z.ndim - 1)) if self.kind == "batch" else -1
+        found = jnp.mean((split - jnp.mean(split, axis=axis, keepdims=True)) ** 2, axis=axis, keepdims=True)
+        return jnp.reshape(jnp.broadcast_to(found, split.shape), z.shape)
+
+    def _apply(self, params: Params, h: Array) -> Outputs:
+        z = self.linear(params, h)
         epsilon = params["epsilon"] if self.epsilon is None else self.epsilon
         z = batch_norm(z, epsilon) if self.kind == "batch" else group_norm(z, self.groups, epsilon)
         return shifted(z * jnp.broadcast_to(params["gain"], z.shape), params["shift"]) if self.affine else z

@@ -103,7 +103,7 @@ NUMBERS = {"params": PARAMS, "inputs": np.ones((4, 2)), "element": np.ones(3)}
 CALLS = [
     a(eqprop.Model, forward, PARAMS, np.ones((4, 2)), loss=None, name="n", trained=True, domain=None, state=()),
     a(eqprop.Transformation, SCALING, act, on_outputs=None, on_inputs=None, name="t", side="left", isometry=False),
-    a(eqprop.Transformation, SCALING, act, charge=None),
+    a(eqprop.Transformation, SCALING, act, charge=None, defect=None),
     a(eqprop.Pair, MODEL, MOVED, target=None, name="p", architecture={}, known_failures={}, allow_inconclusive={}),
     a(eqprop.check, PAIR, "equivariance", loss="squared error", precision="float64", optimizer=None, **NUMBERS),
     a(eqprop.check_entry, "nonesuch", mutants=None, seed=0),
@@ -200,7 +200,7 @@ CALLS = [
     *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_apart", "turns_gradient")),
     *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_cotangent_of_inputs",)),
     *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("scales_second_derivative", "turns_sensitivity")),
-    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("slides_along_orbit",)),
+    *(a(getattr(mutants, n), 1e-3, name="m", then=broken) for n in ("slides_along_orbit", "understates_defect")),
     *(a(getattr(mutants, n), name="m", then=broken) for n in ("claims_isometry", "masks_small", "misstates_charge")),
     a(mutants.misapplies, "w", lambda g, e: e, name="m", why="w", then=broken),
     a(mutants.misapplies_to_outputs, lambda g, e: e, name="m", why="w", then=broken),

@@ -90,6 +90,7 @@ PLACES: dict[str, Callable[[Any], eqprop.Pair]] = {
     "on_params": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, lambda g, p: junk, name="m")),
     "on_outputs": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, lambda g, y: junk, name="m")),
     "charge": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, charge=lambda k, p: junk)),
+    "defect": lambda junk: eqprop.Pair(MODEL, eqprop.Transformation(SCALING, act, defect=lambda k, p, x: junk)),
 }
 NEVER_RIGHT = {"params", "domain", "on_params", "on_outputs"}
 """Where nothing of what is drawn makes a pair that holds."""

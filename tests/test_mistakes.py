@@ -124,6 +124,7 @@ def test_what_takes_other_arguments_inside_a_wrapper_is_accepted():
         ({"isometry": "yes"}, "isometry is 'yes' (str); expected True or False"),
         ({"charge": "Q"}, "charge is 'Q' (str); expected a function of (algebra, params)"),
         ({"charge": lambda p: p}, "charge cannot be called with (algebra, params)"),
+        ({"defect": 1e-3}, "defect is 0.001 (float); expected a function of (algebra, params, inputs)"),
     ],
 )
 def test_a_transformation_of_the_wrong_parts_is_refused(wrong, message):

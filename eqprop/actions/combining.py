@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from eqprop.arguments import call_of, got
-from eqprop.claims import Action, Transformation, unmoved
+from eqprop.claims import Action, Inputs, Params, Transformation, unmoved
 from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
-from eqprop.groups import Element, Product
+from eqprop.groups import Algebra, Element, Product
 
 
 def combined(*transformations: Transformation, name: str = "combined") -> Transformation:
     """G₁ × … × G_k: an element is a tuple, and each component moves the model in its turn, the last one first.
 
     The transformations must commute, as they do where they move different layers or different sides of a tensor; the
-    property ``group-laws`` is falsified where they do not.
+    property ``group-laws`` is falsified where they do not. Where some hold up to a defect, all do up to the sum.
 
     Raises:
         InvalidInput: without transformations, for something else, or for left and right actions together.
@@ -41,6 +41,12 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
 
         return act
 
+    defects = [t.defect for t in transformations]
+
+    def defect(algebra: Algebra, params: Params, inputs: Inputs) -> Tree:
+        of_parts = zip(defects, algebra, strict=True)
+        return sum(bound(part, params, inputs) for bound, part in of_parts if bound is not None)
+
     return Transformation(
         Product(*(t.group for t in transformations)),
         acting("on_params"),
@@ -49,4 +55,5 @@ def combined(*transformations: Transformation, name: str = "combined") -> Transf
         name=name,
         side=transformations[0].side,
         isometry=all(t.isometry for t in transformations),
+        defect=defect if any(defects) else None,
     )

@@ -128,6 +128,8 @@ floors. `eqprop explain NAME` shows the same of one property.
   {_higher()}
 - **Not applicable** is a property whose hypotheses ("applies") the pair does not meet, with the reason. A hypothesis
   may also be on the point: then the property does not apply where no point that was drawn met it ("not where").
+- **Nearly a symmetry** is a transformation that says how far it is off (`defect=`): what rests on `equivariance`, and
+  that itself, does not apply to it.
 - **Blocked** is a property that rests on a falsified one: it is not implied any more, so nothing is said of it.
 - **Implied by**: these properties together imply it, so that no defect is caught by it alone. It is verified because
   it says in one line what they mean for its case.

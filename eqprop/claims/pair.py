@@ -31,7 +31,7 @@ class Pair:
 
     Raises:
         InvalidInput: where a field has the wrong type, a known failure or an allowance has no reason, a share is no
-            part, or what was drawn has no hash.
+            part, what was drawn has no hash, or a conversion is claimed up to a defect.
     """
 
     model: Model
@@ -56,6 +56,9 @@ class Pair:
         if isinstance(self.name, str) and not self.name:
             object.__setattr__(self, "name", f"{self.model.name}/{self.transformation.name}")
         what = f"Pair {name_of(self.name, 'Pair')!r}"
+        if self.target is not None and self.transformation.defect is not None:
+            msg = f"{what}: the transformation has a defect=, which is a bound for one model, and there is a target=."
+            raise InvalidInput(msg)
         mapping_of(self.architecture, "{'width': 16}", f"{what}: architecture")
         for key, value in self.architecture.items():
             if not _hashable(value):

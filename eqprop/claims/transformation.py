@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from eqprop.arguments import flag, function_of, name_of, one_of, short
-from eqprop.claims.model import Params
+from eqprop.claims.model import Inputs, Params
 from eqprop.engine import Tree
 from eqprop.errors import InvalidInput
-from eqprop.groups import Algebra, Element, Group
+from eqprop.groups import Algebra, Element, Group, LieGroup
 
 Moved = TypeVar("Moved")
 Action = Callable[[Element, Tree], Tree]
@@ -42,10 +42,13 @@ class Transformation:
             (``tangent-kernel-covariance``), and falsified where it is not so.
         charge: Q in closed form, ``charge(algebra, params) -> number`` with ∇Q_ξ = k_ξ, where it is known. It is not
             needed (charges are built from the generator) but checked.
+        defect: how far from exact the claim is, of a near-symmetry of one model: ``defect(algebra, params, inputs)``,
+            one number that no entry of J k_ξ + ∂f/∂x·χ_ξ − τ_ξ(f) exceeds in size. What rests on the premise then does
+            not apply, and what a bound implies does (``near-equivariance``, ``defect``, ``defect-drift``).
 
     Raises:
         InvalidInput: for a group that is none, a function that is none or takes other arguments, a side that is
-            neither, a name that is no text.
+            neither, a name that is no text, a defect along the generators of a group with a discrete factor.
     """
 
     group: Group
@@ -56,6 +59,7 @@ class Transformation:
     side: Side = "left"
     isometry: bool = False
     charge: Callable[[Algebra, Params], Tree] | None = None
+    defect: Callable[[Algebra, Params, Inputs], Tree] | None = None
 
     def __post_init__(self) -> None:
         what = f"Transformation {name_of(self.name, 'Transformation')!r}"
@@ -66,6 +70,11 @@ class Transformation:
             function_of(getattr(self, field), ("element", field[3:]), f"{what}: {field}")
         if self.charge is not None:
             function_of(self.charge, ("algebra", "params"), f"{what}: charge")
+        if self.defect is not None:
+            function_of(self.defect, ("algebra", "params", "inputs"), f"{what}: defect")
+            if self.group.discrete_factor or not isinstance(self.group, LieGroup):
+                msg = f"{what}: defect is a bound along generators; {self.group!r} is discrete, or a part of it."
+                raise InvalidInput(msg)
         one_of(self.side, ("left", "right"), f"{what}: side")
         flag(self.isometry, f"{what}: isometry")
 

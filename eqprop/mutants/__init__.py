@@ -40,6 +40,7 @@ from eqprop.mutants.derivatives import third_derivative as third_derivative
 from eqprop.mutants.generators import claims_isometry as claims_isometry
 from eqprop.mutants.generators import misstates_charge as misstates_charge
 from eqprop.mutants.generators import slides_along_orbit as slides_along_orbit
+from eqprop.mutants.generators import understates_defect as understates_defect
 from eqprop.mutants.mixed import mixes_logarithm as mixes_logarithm
 from eqprop.mutants.mixed import turns_sensitivity as turns_sensitivity
 from eqprop.mutants.standard import usual as usual

@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 
 PATHS = ("path", "first", "second")
 TEXTS = ("name", "why")
-NUMBERS = ("delta", "relative", "exponent")
+NUMBERS = ("delta", "relative", "exponent", "factor")
 FLAGS = ("alike", "finite")
 
 

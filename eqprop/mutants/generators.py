@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.dtypes import float0
 
-from eqprop.claims import Pair, Params
+from eqprop.claims import Inputs, Pair, Params
 from eqprop.engine import Array, Tree, is_floating, with_derivative
-from eqprop.groups import Element, LieGroup
+from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.mutants.base import Mutant
 from eqprop.mutants.checking import checked
 from eqprop.properties.traits import action_traits_of, traits_of
@@ -59,6 +59,23 @@ def claims_isometry(*, name: str = "claims-isometry") -> Mutant:
         return pair.replaced(transformation=replace(pair.transformation, isometry=True))
 
     return Mutant(name, 2, "the transformation declares an isometry that is none", change)
+
+
+@checked
+def understates_defect(factor: float = 4.0, *, name: str = "understates-defect") -> Mutant:
+    """A near-symmetry is off by more than it says. A transformation that is claimed to be exact has no such defect."""
+
+    def change(pair: Pair) -> Pair | None:
+        defect = pair.transformation.defect
+        if defect is None:
+            return None
+
+        def understated(algebra: Algebra, params: Params, inputs: Inputs) -> Array:
+            return defect(algebra, params, inputs) / factor
+
+        return pair.replaced(transformation=replace(pair.transformation, defect=understated))
+
+    return Mutant(name, 0, f"the bound of the defect is {factor:g} times too small", change)
 
 
 @checked

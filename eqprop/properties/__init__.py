@@ -16,6 +16,7 @@ from eqprop.properties.consequences import (
     SCALE_INVARIANCE,
 )
 from eqprop.properties.critical_points import CRITICAL_NULL_SPACE, CRITICAL_ORBIT, DECAYED_STATIONARY
+from eqprop.properties.defects import DEFECT, DEFECT_CURVATURE, DEFECT_DRIFT, NEAR_EQUIVARIANCE
 from eqprop.properties.derivatives import DERIVATIVE, HESSIAN_INTEGRAL, HESSIAN_SYMMETRY, INPUT_DERIVATIVE
 from eqprop.properties.derivatives import segment_length as segment_length
 from eqprop.properties.first_order import GRADIENT_COVARIANCE, JACOBIAN_COVARIANCE, JACOBIAN_GENERATOR, NOETHER
@@ -46,11 +47,13 @@ from eqprop.properties.traits import straight_model as straight_model
 LIBRARY: tuple[Property, ...] = (
     GROUP_LAWS,
     EQUIVARIANCE,
+    NEAR_EQUIVARIANCE,
     CHARGE_FORM,
     JACOBIAN_COVARIANCE,
     GRADIENT_COVARIANCE,
     JACOBIAN_GENERATOR,
     NOETHER,
+    DEFECT,
     BRACKET,
     DERIVATIVE,
     INPUT_DERIVATIVE,
@@ -60,6 +63,7 @@ LIBRARY: tuple[Property, ...] = (
     LEARNING_EQUIVARIANCE,
     CHARGE_DRIFT,
     SAMPLE_DRIFT,
+    DEFECT_DRIFT,
     METRIC_DRIFT,
     NOISE_COVARIANCE,
     MINIBATCH_DRIFT,
@@ -79,6 +83,7 @@ LIBRARY: tuple[Property, ...] = (
     TANGENT_KERNEL_COVARIANCE,
     HESSIAN_GENERATOR,
     ORBIT_CURVATURE,
+    DEFECT_CURVATURE,
     GAUSS_NEWTON_NULL,
     DAMPED_GAUSS_NEWTON,
     HESSIAN_SYMMETRY,

@@ -21,6 +21,8 @@ PAPER = "Yang & Ziyin 2025, arXiv 2512.21447 (ICLR 2026 DeLTa workshop, OpenRevi
 """Whose abstract has equivariance, with coupled constraints of first and second order, discrete groups included.
 The formulas are derived here and checked against dense derivatives; each source says so but that of the premise."""
 
+INEXACT = "the transformation is claimed to hold up to a defect, and not exactly"
+
 PROBED = frozenset(field.name for field in fields(Probe))
 
 
@@ -295,6 +297,11 @@ class Property:
             function_of(hypothesis, ("pair",), f"{what}: a hypothesis")
         object.__setattr__(self, "needs", frozenset(self.needs))
 
+    @property
+    def exact(self) -> bool:
+        """Whether it is the premise, or rests on it: nothing that is said of a claim that holds up to a defect only."""
+        return "equivariance" in (self.name, *self.rests_on)
+
     def compared(self, point: Point) -> Sides:
         """Both sides at a point, if they can be compared.
 
@@ -319,6 +326,8 @@ class Property:
         Raises:
             InvalidInput: for a hypothesis that answers with anything but a text or None.
         """
+        if self.exact and pair.transformation.defect is not None:
+            return INEXACT
         for hypothesis in self.hypotheses:
             reason = hypothesis(pair)
             if reason is not None and not isinstance(reason, str):

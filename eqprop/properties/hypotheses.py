@@ -94,6 +94,11 @@ def closed_form(pair: Pair) -> str | None:
     return "the transformation declares no charge=" if pair.transformation.charge is None else None
 
 
+def near(pair: Pair) -> str | None:
+    """Hypothesis: the transformation says how far from exact it is, by a bound ``defect=``."""
+    return "the transformation is claimed to be exact" if pair.transformation.defect is None else None
+
+
 def with_involutions(pair: Pair) -> str | None:
     """Hypothesis: the group has simple elements that are their own inverses (transpositions, signs, mirrors)."""
     group = pair.transformation.group

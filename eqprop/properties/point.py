@@ -272,6 +272,12 @@ class Point:
         """s_ξ near f(θ), for the probe's first algebra element."""
         return self.rate_of_loss(self.probe.algebra)
 
+    def defect_bound(self, algebra: Algebra, theta: Tree, inputs: Inputs) -> Array:
+        """What the transformation says that no entry of δ_ξ exceeds at these parameters and inputs."""
+        bound = self.transformation.defect
+        assert bound is not None, "the property has the hypothesis 'near'"
+        return jnp.asarray(bound(algebra, self.source.join(theta, self._integers), inputs))
+
     @remembered
     def bracket(self) -> Local:
         """k_[ξ, η] near θ."""

@@ -115,6 +115,8 @@ def _of_pair(pair: Pair, options: Options) -> Iterator[str]:
         yield traced(function, element, point)
     if move.charge is not None and isinstance(move.group, LieGroup):
         yield traced(move.charge, move.group.zero(), params)
+    if move.defect is not None and isinstance(move.group, LieGroup):
+        yield traced(move.defect, move.group.zero(), params, inputs)
     if pair.model.loss is not None:
         yield traced(pair.model.loss, outputs)
     if pair.target is not None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import got
-from eqprop.claims import Pair, Params, unmoved
+from eqprop.claims import Inputs, Pair, Params, unmoved
 from eqprop.engine import (
     ARRAYS,
     Precision,
@@ -127,6 +127,30 @@ def check_charge(pair: Pair, params: Params) -> None:
         shown = f"shape {found.shape}, dtype {found.dtype}" if hasattr(found, "shape") else got(found)
         msg = f"{what} returned {shown}; expected one floating-point number, linear in the algebra element."
         raise InvalidInput(msg)
+
+
+def check_defect(pair: Pair, params: Params, inputs: Inputs) -> None:
+    """A bound on a defect is one number for an algebra element, parameters and inputs, and not negative.
+
+    Raises:
+        InvalidInput: where it raises, cannot be traced, or gives something else.
+    """
+    transformation = pair.transformation
+    defect, group = transformation.defect, transformation.group
+    if defect is None or not isinstance(group, LieGroup):
+        return
+    what = f"transformation {transformation.name!r}: defect"
+    algebra = group.sample_algebra(np.random.default_rng(0))
+    found = explained(f"{what}(algebra, params, inputs)", lambda: _evaluated(defect, algebra, params, inputs))
+    shape, floating = np.shape(found), getattr(found, "dtype", None) is not None and is_floating(found)
+    if shape != () or not floating or not numbers(found) >= 0:
+        shown = f"{found}" if shape == () and floating else got(found)
+        msg = f"{what} returned {shown}; expected one floating-point number, 0 or larger, that bounds |J k − τ|."
+        raise InvalidInput(msg)
+
+
+def _evaluated(function: Callable[..., Tree], *arguments: Tree) -> Tree:
+    return function(*jax.tree.map(jnp.asarray, arguments))
 
 
 def _moved(name: str, action: Callable[..., Tree], element: Element, point: Tree, like: Tree) -> Tree:

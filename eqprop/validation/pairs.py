@@ -6,7 +6,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision, numbers_context
 from eqprop.groups import check_form
 from eqprop.probes import cast_example
-from eqprop.validation.actions import check_action, check_alike, check_charge, check_finite, check_state
+from eqprop.validation.actions import check_action, check_alike, check_charge, check_defect, check_finite, check_state
 from eqprop.validation.examples import check_inputs, check_params
 from eqprop.validation.models import check_domain, check_model
 
@@ -34,6 +34,7 @@ def check_pair(pair: Pair, precision: Precision) -> None:
         move_params = check_action(pair, "on_params", params, precision)
         check_state(pair, params)
         check_charge(pair, params)
+        check_defect(pair, params, inputs)
         move_outputs = check_action(pair, "on_outputs", outputs, precision)
         move_inputs = check_action(pair, "on_inputs", inputs, precision)
         for field, move in (("on_params", move_params), ("on_inputs", move_inputs), ("on_outputs", move_outputs)):

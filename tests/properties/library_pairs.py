@@ -76,6 +76,29 @@ def normalised() -> eqprop.Pair:
     return eqprop.Pair(model_of(apply, like(w=(2,), v=())), scale)
 
 
+EPSILON = 1e-3
+
+
+def nearly_normalised() -> eqprop.Pair:
+    """The same with an ε beside w's square: z = w·x/√(w² + ε) moves by ε/(w² + ε) of itself, tanh z by no more."""
+
+    def part(p: Any, x: Any) -> tuple[Any, Any]:
+        square = jnp.sum(p["w"] ** 2) + EPSILON
+        return x @ (p["w"] / jnp.sqrt(square)), EPSILON / square
+
+    def apply(p: Any, x: Any) -> Any:
+        return jnp.tanh(part(p, x)[0]) * p["v"]
+
+    def defect(algebra: Any, p: Any, x: Any) -> Any:
+        z, share = part(p, x)
+        return jnp.abs(algebra[0] * p["v"]) * share * jnp.max(jnp.abs(z) / jnp.cosh(z) ** 2)
+
+    scale = eqprop.Transformation(
+        groups.Scaling(1), lambda c, p: {**p, "w": p["w"] * c[0]}, name="scale", defect=defect
+    )
+    return eqprop.Pair(model_of(apply, like(w=(2,), v=())), scale)
+
+
 def cubic() -> eqprop.Pair:
     """Homogeneous of degree 3 in all parameters."""
 
@@ -112,4 +135,14 @@ def margins() -> eqprop.Pair:
     return eqprop.Pair(model, raised)
 
 
-PAIRS = (two_layers, tanh_units, rotated_units, softmax_head, normalised, cubic, two_degrees, margins)
+PAIRS = (
+    two_layers,
+    tanh_units,
+    rotated_units,
+    softmax_head,
+    normalised,
+    nearly_normalised,
+    cubic,
+    two_degrees,
+    margins,
+)
