@@ -7,7 +7,7 @@ file is in it. What a derivative rule of one's own does is in the programs of de
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -15,14 +15,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var, primitives
 
 from eqprop.engine.calculus import gradient
-from eqprop.engine.jaxprs import aval_of, is_foreign
+from eqprop.engine.jaxprs import aval_of, equations, is_foreign
 from eqprop.engine.trees import Partition, Tree, is_floating
 
 RULES = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"})
 """Operations that hold derivative rules, as functions."""
+
+OWN = frozenset(value for value in vars(primitives).values() if isinstance(value, Primitive))
+"""JAX's own operations, as far as it lists them."""
 
 OF_KNOWN = frozenset({"builtins", "jax", "jaxlib", "ml_dtypes", "numpy"})
 """Packages whose objects say what is in them."""
@@ -35,10 +38,12 @@ class Untold(Exception):  # noqa: N818 - it reads as what happened
 
 
 def function_text(function: Callable[..., Tree], arguments: tuple[Tree, ...], order: int) -> str:
-    """The program of a function, and those of its derivatives up to an order.
+    """The program of a function, and what its derivatives are up to an order.
 
-    Derivatives are those of the squared size of what was derived before, by reverse mode: every rule is called, and the
-    rules of rules. Where there is no derivative, the text says so; what is asked of that is not evaluated either.
+    How JAX derives its own operations follows from its version. What a program calls that has a derivative rule of its
+    own is told by the programs of its derivatives: those of the squared size of what was derived before, by reverse
+    mode, so that every rule is called, and the rules of rules. Where there is no derivative, the text says so; what is
+    asked of that is not evaluated either.
 
     Args:
         function: traceable.
@@ -46,22 +51,46 @@ def function_text(function: Callable[..., Tree], arguments: tuple[Tree, ...], or
         order: of the highest derivative.
 
     Raises:
-        Untold: for a program that calls back into Python, or is evaluated by others.
+        Untold: for a program that calls back into Python or is evaluated by others, and for a rule that looks at which
+            of its arguments are derived.
     """
+    program = jax.make_jaxpr(function)(*arguments)
+    ruled = [equation for equation, _ in equations(program) if _has_rules(equation)]
+    return "\n".join([program_text(program), *(_derived(equation, order) for equation in ruled)])
+
+
+def _has_rules(equation: JaxprEqn) -> bool:
+    """Whether an operation has derivatives that JAX's version does not tell: rules of its own, or unknown ones."""
+    return equation.primitive.name in RULES or equation.primitive not in OWN
+
+
+def _derived(equation: JaxprEqn, order: int) -> str:
+    """The derivatives of what an operation calls, at its shapes and types."""
+    if equation.params.get("symbolic_zeros"):
+        msg = "what a derivative rule does is up to what is derived"
+        raise Untold(msg)
+
+    def called(*operands: Tree) -> Tree:
+        bound = equation.primitive.get_bind_params(equation.params)
+        functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
+        return equation.primitive.bind(*functions, *operands, **parameters)
+
+    operands = tuple(np.zeros(aval_of(atom).shape, aval_of(atom).dtype) for atom in equation.invars)
+    return "\n".join(_derivatives(called, operands, order))
+
+
+def _derivatives(function: Callable[..., Tree], arguments: tuple[Tree, ...], order: int) -> Iterator[str]:
     split = Partition.of(arguments)
     theta = tuple(jnp.asarray(leaf) for leaf in split.split(arguments))
-    texts = [program_text(jax.make_jaxpr(function)(*arguments))]
-
     derived: Callable[[Tree], Tree] = lambda leaves: function(*split.join(leaves))  # noqa: E731 - it is replaced
     for _ in range(order if theta else 0):
         derived = _gradient_of_size(derived)
         try:
             program = jax.make_jaxpr(derived)(theta)
         except Exception as error:  # noqa: BLE001 - whatever a rule raises, nothing is evaluated there
-            texts.append(f"no derivative: {type(error).__name__}")
-            break
-        texts.append(program_text(program))
-    return "\n".join(texts)
+            yield f"no derivative: {type(error).__name__}"
+            return
+        yield program_text(program)
 
 
 def _gradient_of_size(function: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from jax.extend.core import Primitive
+from jax.interpreters import ad
 
 import eqprop
 from eqprop import groups
@@ -103,6 +105,32 @@ def test_a_change_of_a_derivative_rule_alone_is_seen(rule):
     assert told(net(rule(1.0))) != told(net(rule(0.5)))
 
 
+def bound(factor):
+    """An operation of one's own, with a derivative that is registered and in no program of the model."""
+    own = Primitive("own")
+    own.def_impl(jnp.sin)
+    own.def_abstract_eval(lambda x: x)
+    ad.primitive_jvps[own] = lambda p, t: (own.bind(*p), factor * jnp.cos(p[0]) * t[0])
+    return own.bind
+
+
+def test_a_derivative_of_an_operation_of_ones_own_is_seen():
+    assert told(net(bound(1.0)))
+    assert told(net(bound(1.0))) == told(net(bound(1.0)))
+    assert told(net(bound(1.0))) != told(net(bound(0.5)))
+
+
+def picky(x):
+    """A rule that is told which of its arguments are derived, of which one program shows one answer."""
+
+    @jax.custom_jvp
+    def relu(x):
+        return jnp.maximum(x, 0)
+
+    relu.defjvp(lambda p, t: (relu(p[0]), t[0]), symbolic_zeros=True)
+    return relu(x)
+
+
 def test_a_rule_inside_of_a_loop_is_seen():
     def looped(factor):
         relu = kernel(factor)
@@ -131,6 +159,7 @@ def called_back(x):
 
 UNTOLD = {
     "a callback": lambda: net(called_back),
+    "a rule that looks at what is derived": lambda: net(picky),
     "a group of one's own": lambda: net(group=OwnGroup(2)),
     "a domain in NumPy": lambda: net(domain=lambda p: {**p, "w": np.asarray(p["w"]) + 1}),
     "a known failure": lambda: net().replaced(known_failures={"noether": "why"}),
