@@ -38,6 +38,11 @@ def one_model(pair: Pair) -> str | None:
     return None if pair.target is None else "the transformation maps between two models"
 
 
+def two_models(pair: Pair) -> str | None:
+    """Hypothesis: K maps the parameters of one model to those of another."""
+    return "the transformation is of one model" if pair.target is None else None
+
+
 def symmetry(pair: Pair) -> str | None:
     """Hypothesis: T is the identity."""
     return (
@@ -138,6 +143,11 @@ def affine_action(pair: Pair) -> str | None:
 def orthogonal_action(pair: Pair) -> str | None:
     """Hypothesis: K is affine in θ, with an orthogonal linear part."""
     return None if action_traits_of(pair).orthogonal_action else "DK_g is not orthogonal, or changes with θ"
+
+
+def stretching(pair: Pair) -> str | None:
+    """Hypothesis: DK is not orthogonal."""
+    return "DK_g is orthogonal: equal spectra say more" if action_traits_of(pair).orthogonal_action else None
 
 
 def affine_generator(pair: Pair) -> str | None:

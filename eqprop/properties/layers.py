@@ -17,7 +17,7 @@ from eqprop.properties.base import Part, Property, Sides, in_params, magnitudes,
 from eqprop.properties.consequences import FIRST_AND_SECOND, form_size, generator_of, rate_of
 from eqprop.properties.critical_points import critical_gradient
 from eqprop.properties.hypotheses import continuous, layered, one_model, still_inputs
-from eqprop.properties.numerics import combined
+from eqprop.properties.numerics import combined, eliminated
 from eqprop.properties.point import Point
 from eqprop.properties.traits import layers_of
 
@@ -86,20 +86,10 @@ def _negative_directions(point: Point) -> Sides:
     product = point.under(partial(inner, scaled(w, jnp.sign(readout)))).push
     contrast = (np.eye(len(layers.degrees)) - np.eye(len(layers.degrees), k=1))[:-1] / layers.degrees
     form = contrast @ layers.form([product(weights) for weights in layers.weights]) @ contrast.T
-    counted, expected = _negative(form), 0 * readout + len(contrast)
+    counted, expected = jnp.sum(jnp.where(eliminated(jnp.asarray(form))[1] < 0, 1.0, 0.0)), 0 * readout + len(contrast)
     size = layers.form_size(point, product) + inner_magnitude(w, y)
     part = of_numbers(counted, expected, 0 * size, label="negative directions of H, counted")
     return only_where(jnp.abs(readout) > CLEAR * size, (part,))
-
-
-def _negative(form: Tree) -> Tree:
-    """How many pivots of a symmetric matrix that may be definite are negative: elimination, for a handful of rows."""
-    count = 0.0
-    for i in range(form.shape[0]):
-        pivot = form[i, i]
-        count = count + jnp.where(pivot < 0, 1.0, 0.0)
-        form = form - jnp.outer(form[:, i], form[i]) / jnp.where(pivot != 0, pivot, 1)
-    return count
 
 
 def _sharpest_direction(point: Point) -> Sides:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Tree, inner, norm, repeated, scaled
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.carried import form_of
 from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, still_loss
 from eqprop.properties.numerics import depth_for, lanczos
 from eqprop.properties.point import Point
@@ -16,13 +15,6 @@ from eqprop.properties.point import Point
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 
 POWER_STEPS = 6
-
-
-def _form(product: Callable[[Tree], Tree], basis: Tree) -> tuple[Tree, Tree]:
-    """The matrix ⟨q_i, H q_j⟩ over the rows of a stacked tree, and the size of the terms in its entries."""
-    images = jax.vmap(product)(basis)
-    size = jnp.max(jax.vmap(norm)(basis)) * jnp.max(jax.vmap(norm)(images))
-    return jax.vmap(lambda q: jax.vmap(lambda image: inner(q, image))(images))(basis), size
 
 
 def _equal_spectra(point: Point) -> Sides:
@@ -43,8 +35,8 @@ def _inertia(point: Point) -> Sides:
     here = lanczos(point.gradient.push, point.probe.tangent, depth)
     basis = here.basis
     carried = jax.vmap(point.action.push)(basis)
-    lhs, there_size = _form(point.gradient_there.push, carried)
-    rhs, here_size = _form(point.gradient.push, basis)
+    lhs, there_size = form_of(point.gradient_there.push, carried)
+    rhs, here_size = form_of(point.gradient.push, basis)
     return only_where(here.whole, (of_numbers(lhs, rhs, there_size + here_size, label="KᵀHK on a Krylov space"),))
 
 

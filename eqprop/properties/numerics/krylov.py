@@ -56,3 +56,28 @@ def lanczos(product: Callable[[Tree], Tree], start: Tree, depth: int) -> Lanczos
     size = jnp.max(jnp.abs(jnp.concatenate([diagonal, beside])))
     whole = jnp.all(jnp.abs(beside) > BREAKDOWN * size) & (size > 0)
     return Lanczos(jax.vmap(unravel)(jnp.asarray(rows)), diagonal, beside, whole)
+
+
+def eliminated(form: Float[Array, "n n"]) -> tuple[Float[Array, "n n"], Float[Array, " n"]]:
+    """L and the pivots d of a symmetric matrix L diag(d) Lᵀ, without exchanges, for a handful of rows.
+
+    As many pivots are negative as eigenvalues are (Sylvester's law of inertia), and their product is the determinant.
+    Where a pivot is 0 what follows it means nothing.
+    """
+    columns, pivots = [], []
+    for i in range(form.shape[0]):
+        pivot = form[i, i]
+        column = form[:, i] / jnp.where(pivot != 0, pivot, 1)
+        columns.append(column.at[:i].set(0).at[i].set(1))
+        pivots.append(pivot)
+        form = form - jnp.outer(column, form[i])
+    return jnp.stack(columns, axis=1), jnp.stack(pivots)
+
+
+def orthonormalising(gram: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """W with W G Wᵀ = 1 for a positive Gram matrix G: rows say which sums of the vectors are orthonormal."""
+    lower, pivots = eliminated(gram)
+    rows: list[Array] = []
+    for i, unit in enumerate(jnp.eye(gram.shape[0], dtype=gram.dtype)):
+        rows.append(unit - sum((lower[i, j] * rows[j] for j in range(i)), jnp.zeros_like(unit)))
+    return jnp.stack(rows) / jnp.sqrt(jnp.where(pivots > 0, pivots, 1))[:, None]
