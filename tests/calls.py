@@ -232,6 +232,7 @@ OF_FUNCTIONS = {
     "embedded": "likewise",
     "entering_through": "takes an operation of one's own",
     "hidden_layer": "likewise",
+    "irregular": "a part of a property's sides",
     "isolated": "a context of tests",
     "leaf_at": "a part of a mutant's rule",
     "ramp": "likewise",

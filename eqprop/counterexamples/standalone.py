@@ -56,24 +56,29 @@ def _inside(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _inside(child)
 
 
-def model_source(function: Any) -> tuple[str, str]:
+def model_source(function: Any, what: str = "model", within: str = "") -> tuple[str, str]:
     """A function's name in its module, and that part of the module which it needs.
+
+    Args:
+        function: the function, or the module of PyTorch.
+        what: it is, in messages.
+        within: the name of the Python module that has it; that which defines the function by default.
 
     Raises:
         InvalidInput: where the function has no name in a module with a source, or needs eqprop.
     """
-    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    module = sys.modules.get(within or getattr(function, "__module__", None) or "")
     name = next((n for n, value in vars(module).items() if value is function), "") if module else ""
     if module is None or not name:
         msg = (
-            f"the model is {getattr(function, '__qualname__', function)!r}, which is no name of a module; a script can "
-            "show functions that are: move it to the top level."
+            f"the {what} is {getattr(function, '__qualname__', type(function).__name__)!r}, which is no name of a "
+            "module; a script can show functions that are: move it to the top level."
         )
         raise InvalidInput(msg)
     try:
         text = inspect.getsource(module)
     except OSError as error:
-        msg = f"the module {module.__name__!r} of the model has no source to show."
+        msg = f"the module {module.__name__!r} of the {what} has no source to show."
         raise InvalidInput(msg) from error
     return name, _needed(text, name, module.__name__)
 

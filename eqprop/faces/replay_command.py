@@ -13,7 +13,9 @@ from eqprop.results import Answer, Replayed
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--script", is_flag=True, help="Print it for a bug report: a script that needs JAX and not eqprop.")
+@click.option(
+    "--script", is_flag=True, help="Print it for a bug report: a script that needs JAX, or PyTorch, and not eqprop."
+)
 def replay(*, file: Path, script: bool) -> int:
     """Try a saved counterexample again.
 

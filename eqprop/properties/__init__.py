@@ -5,6 +5,7 @@ from eqprop.errors import InvalidInput
 from eqprop.properties.averaged import AVERAGED_GRADIENT, AVERAGED_HESSIAN
 from eqprop.properties.base import PAPER as PAPER
 from eqprop.properties.base import Property as Property
+from eqprop.properties.base import irregular as irregular
 from eqprop.properties.carried import CARRIED_INERTIA, VOLUME
 from eqprop.properties.charges import CHARGE_DRIFT, CHARGE_FORM, MOMENTUM_STEP, SAMPLE_DRIFT
 from eqprop.properties.compiled import COMPILED, COMPILED_HESSIAN

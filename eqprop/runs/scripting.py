@@ -1,62 +1,25 @@
-"""A counterexample as a script for somebody who has never heard of eqprop: the model's source, numbers, plain JAX."""
+"""A counterexample as a script for somebody who has never heard of eqprop: source, numbers, plain JAX or PyTorch."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from string import Template
 from textwrap import indent
-from typing import Any
 
 import jax
-import numpy as np
 
-from eqprop.arguments import got
 from eqprop.counterexamples import model_source, recipe_in
 from eqprop.engine import separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.properties import Point
-from eqprop.results import Answer, Counterexample, Record
+from eqprop.results import Answer
+from eqprop.runs.dialects import JAX, TORCH, Dialect
 from eqprop.runs.replaying import point_of, replay
 from eqprop.runs.shown import SHOWN, Shown
 
-TEMPLATE = Template('''"""$name and a symmetry that it does not obey.
-
-$claim
-
-When this was written left and right differed by $residual; rounding, and how they are taken, explains $allowed.
-The exit code is 1 while they differ by more.
-"""
-
-import jax
-
-jax.config.update("jax_enable_x64", $x64)
-import jax.numpy as jnp
-
-# ---- the model, from $place
-
-$source
-
-# ---- the numbers, and what must be equal
-
-
-def both_sides(model):
-    from jax.numpy import inf, nan
-
-$numbers
-$compared
-    return left, right
-
-
-left, right = both_sides($name)
-difference = max(float(abs(a - b).max()) for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right)))
-print("left      ", left)
-print("right     ", right)
-print("difference", difference)
-raise SystemExit(0 if difference <= $allowed else 1)''')
-
 
 def script(path: str | Path) -> str:
-    """A counterexample's file as a script that needs JAX only.
+    """A counterexample's file as a script that needs JAX only, or PyTorch only where the model is a module of it.
 
     Raises:
         InvalidInput: where it fails no more, or is of a kind that no script shows.
@@ -71,19 +34,17 @@ def script(path: str | Path) -> str:
     with separated_caches(recipe["precision"]), jax.enable_x64(recipe["precision"] == "float64"):
         point = point_of(recipe)
         _check_plain(point)
-        name, source = model_source(point.pair.model.apply)
         shown = SHOWN[recipe["property"]](point, found.verdict.counterexample)
-        numbers = "\n".join(f"{label} = {literal(tree)}" for label, tree in shown.numbers.items())
-    return _filled(shown, found.verdict.counterexample, name, source, numbers, recipe)
-
-
-def _filled(shown: Shown, found: Counterexample, name: str, source: str, numbers: str, recipe: Record) -> str:
-    return TEMPLATE.substitute(
+        dialect, what, name, source = _source(point, shown, recipe["target"].partition(":")[0])
+        numbers = "\n".join(f"{label} = {dialect.literal(tree)}" for label, tree in shown.numbers.items())
+    counterexample = found.verdict.counterexample
+    return dialect.page.substitute(
         name=name,
-        compared=indent(shown.compared.replace("MODEL", "model"), "    "),
+        what=what,
+        compared=indent(dialect.of(shown.compared).replace("MODEL", "model"), "    "),
         claim=shown.claim,
-        residual=f"{found.residual:.3g}",
-        allowed=repr(max(found.floor * found.margin, shown.inexact * found.residual)),
+        residual=f"{counterexample.residual:.3g}",
+        allowed=repr(max(counterexample.floor * counterexample.margin, shown.inexact * counterexample.residual)),
         x64=recipe["precision"] == "float64",
         place=recipe["target"].partition(":")[0],
         source=source.strip(),
@@ -91,28 +52,21 @@ def _filled(shown: Shown, found: Counterexample, name: str, source: str, numbers
     )
 
 
+def _source(point: Point, shown: Shown, within: str) -> tuple[Dialect, str, str, str]:
+    """The library of what is shown, what that is, its name, and the part of its module which it needs."""
+    if shown.function is not None:
+        return JAX, "action", *model_source(shown.function, "action")
+    module = getattr(getattr(point.pair.model.apply, "__self__", None), "module", None)
+    if "torch" in sys.modules and isinstance(module, sys.modules["torch"].nn.Module):
+        if "swapped" in shown.compared:
+            msg = "of a module of PyTorch no script shows derivatives in the inputs."
+            raise InvalidInput(msg)
+        return TORCH, "module", *model_source(module, "module", within)
+    return JAX, "model", *model_source(point.pair.model.apply)
+
+
 def _check_plain(point: Point) -> None:
     if point.pair.target is not None or point.source.carried:
         what = "a conversion between two models" if point.pair.target is not None else "a model of integer parameters"
         msg = f"{point.pair.name!r} is {what}, which no script shows."
         raise InvalidInput(msg)
-
-
-def literal(tree: Any) -> str:
-    """A tree of dictionaries, lists, tuples and arrays as Python.
-
-    Raises:
-        InvalidInput: for any other tree.
-    """
-    if isinstance(tree, dict):
-        return f"{{{', '.join(f'{key!r}: {literal(value)}' for key, value in tree.items())}}}"
-    if type(tree) in (list, tuple):
-        inner = "".join(f"{literal(value)}, " for value in tree)
-        return f"[{inner}]" if type(tree) is list else f"({inner})"
-    if tree is None:
-        return "None"
-    if isinstance(tree, jax.Array | np.ndarray | np.generic | float | int):
-        array = np.asarray(tree)
-        return f"jnp.array({array.tolist()!r}, {str(array.dtype)!r})"
-    msg = f"the tree has {got(tree)} in it; a script shows dictionaries, lists, tuples and arrays."
-    raise InvalidInput(msg)

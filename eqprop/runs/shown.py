@@ -10,7 +10,7 @@ import numpy as np
 
 from eqprop.engine import Tree, add, inner
 from eqprop.errors import InvalidInput
-from eqprop.properties import Point, segment_length
+from eqprop.properties import Point, irregular, segment_length
 from eqprop.results import Counterexample, Record
 
 ALONG = '''
@@ -57,12 +57,31 @@ class Shown:
         compared: lines of Python that assign ``left`` and ``right``.
         inexact: the part of the difference that may be left, where central differences are a side; 0 where rounding
             alone explains some.
+        function: the user's, that is shown and is MODEL in these lines; None for the model's own.
     """
 
     claim: str
     numbers: Record
     compared: str
     inexact: float = 0.0
+    function: Callable[..., Tree] | None = None
+
+
+def _group_laws(point: Point, found: Counterexample) -> Shown:
+    """The action alone; the model is no part of it."""
+    move, group, probe = point.transformation, point.transformation.group, point.probe
+    product = (probe.element, probe.element2) if move.side == "left" else (probe.element2, probe.element)
+    actions = {
+        "K": (move.on_params, point.source.join(point.theta)),
+        "T": (move.on_outputs, point.here.value),
+        "X": (move.on_inputs, probe.inputs),
+    }
+    function, moved = actions[found.leaf[0]]  # "K composed: w", "T at the identity: …"
+    numbers = {"tree": moved, "identity": group.identity(), "g": probe.element, "h": probe.element2}
+    numbers |= {"product": group.compose(*product)}
+    claim = "What moves a tree by an element of a group: the identity moves nothing, and moving twice is moving once."
+    compared = "left = MODEL(identity, tree), MODEL(g, MODEL(h, tree))\nright = tree, MODEL(product, tree)"
+    return Shown(claim, numbers, compared, function=function)
 
 
 def _equivariance(point: Point, _: Counterexample) -> Shown:
@@ -95,6 +114,31 @@ def _derivative(point: Point, found: Counterexample) -> Shown:
     return Shown(claim, numbers, f"{FIRST}{compared}", inexact=0.1)
 
 
+def _input_derivative(point: Point, found: Counterexample) -> Shown:
+    """Likewise, of the inputs: in the middle of the segment along which they are moved."""
+    split, inputs = point.pair.model.input_leaves, point.probe.inputs
+    floats = split.split(inputs)
+    if found.leaf != SEGMENT or len(floats) < len(jax.tree.leaves(inputs)):
+        msg = f"a script shows 'input-derivative' {SEGMENT}, of floating-point inputs; this one is {found.leaf!r}."
+        raise InvalidInput(msg)
+    direction, half = irregular(floats, point.unit), float(segment_length(point)) / 2
+    middle = add(floats, jax.tree.map(lambda leaf: np.asarray(half * leaf, leaf.dtype), direction))
+    numbers = {
+        "params": point.source.join(point.theta),
+        "inputs": split.join(middle),
+        "direction": split.join(direction),
+    }
+    numbers |= {"weights": point.probe.cotangent}
+    claim = "Derivatives of a number along a direction of the inputs: by differentiation, and by differences."
+    compared = f"left = along({SWAPPED})\nright = increment({SWAPPED}, step={half!r})"
+    return Shown(claim, numbers, f"{OF_INPUTS}{FIRST.replace('MODEL', 'swapped')}{compared}", inexact=0.1)
+
+
+SWAPPED = "inputs, params, weights, direction"
+OF_INPUTS = """
+def swapped(inputs, params):
+    return MODEL(params, inputs)
+"""
 SEGMENT = "along a segment"
 HERE, THERE = "params, inputs, weights, direction", "moved_params, moved_inputs, moved_weights, moved_direction"
 DIFFERENCES = 'print("by central differences", increment({}))'
@@ -243,8 +287,10 @@ def _check_outputs_rest(point: Point, name: str) -> None:
 
 
 SHOWN: Mapping[str, Callable[[Point, Counterexample], Shown]] = {
+    "group-laws": _group_laws,
     "equivariance": _equivariance,
     "derivative": _derivative,
+    "input-derivative": _input_derivative,
     "jacobian-covariance": _jacobian_covariance,
     "gradient-covariance": _gradient_covariance,
     "jacobian-generator": _jacobian_generator,

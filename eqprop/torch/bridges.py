@@ -89,6 +89,11 @@ class Bridge:
             raise InvalidInput(msg)
         return found
 
+    @property
+    def module(self) -> Module:
+        """The module itself."""
+        return self._module
+
     def apply(self, tensors: Named, inputs: Inputs) -> Outputs:
         """f(θ, x), as JAX traces it, of parameters and buffers by their names."""
         operands = [*(tensors[path] for path in self._paths), *jax.tree.leaves(inputs)]

@@ -13,8 +13,8 @@ import pytest
 
 import eqprop
 from eqprop.counterexamples import model_source
-from eqprop.runs import script
-from eqprop.runs.scripting import literal
+from eqprop.runs import script, scripting
+from eqprop.runs.dialects import JAX, TORCH
 from eqprop.runs.targets import resolve
 
 NETS = """
@@ -132,6 +132,12 @@ NETS = """
     steep_pair = pair(steeper)
     square = eqprop.hidden_units(groups.Scaling(2), writes={"w1": 1, "b1": 0}, reads={"w2": 0}, power=2, name="square")
     straight_pair, bent_pair, one_sided_pair = pair(straight, square), pair(bent, square), pair(one_sided, square)
+    def lawless(c, params):
+        return {**params, "w1": params["w1"] * (2 * c - 1)[None]}
+
+
+    lawless_pair = pair(network, eqprop.Transformation(groups.Scaling(2), lawless))
+    unnamed_pair = pair(network, eqprop.Transformation(groups.Scaling(2), lambda c, p: lawless(c, p)))
     nameless_pair = pair(lambda params, x: cubic(params, x))
 """
 
@@ -186,6 +192,8 @@ STOPPED = ("jax.lax.stop_gradient(jnp.maximum(x, 0))", "jnp.maximum(x, 0)")
 OTHERS = [
     ("steep_pair", "derivative", ("1.25 * g", "g")),
     ("late_pair", "jacobian-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
+    ("lawless_pair", "group-laws", ("(2 * c - 1)", "c")),
+    ("steep_pair", "input-derivative", ("1.25 * g", "g")),
     ("fused_pair", "jacobian-generator", MENDED),
     ("straight_pair", "hessian-generator", STOPPED),
     ("bent_pair", "hessian-covariance", STOPPED),
@@ -219,7 +227,7 @@ def test_every_kind_of_script_fails_until_the_model_in_it_is_mended(module, tmp_
     assert exit_code(text.replace(*mended)) == 0
 
 
-def test_what_no_script_shows_is_refused(module, tmp_path):
+def test_what_no_script_shows_is_refused(module, tmp_path, monkeypatch):
     for pair, message in (
         ("strange_pair", "script_nets.py:5: the model needs 'import eqprop'"),
         ("nameless_pair", r"<lambda>', which is no name of a module; .*: move it to the top level"),
@@ -227,8 +235,12 @@ def test_what_no_script_shows_is_refused(module, tmp_path):
         file = saved(f"{module}:{pair}", "equivariance", tmp_path / "found")
         with pytest.raises(eqprop.InvalidInput, match=message):
             script(file)
-    file = saved(f"{module}:fused_pair", "input-derivative", tmp_path / "found")
-    with pytest.raises(eqprop.InvalidInput, match="'input-derivative' has no script; those that have one are: equiv"):
+    file = saved(f"{module}:unnamed_pair", "group-laws", tmp_path / "found")
+    with pytest.raises(eqprop.InvalidInput, match=r"the action is '<lambda>', which is no name of a module"):
+        script(file)
+    file = saved(f"{module}:steep_pair", "input-derivative", tmp_path / "found")
+    monkeypatch.delitem(scripting.SHOWN, "input-derivative")
+    with pytest.raises(eqprop.InvalidInput, match="'input-derivative' has no script; those that have one are: group-l"):
         script(file)
 
 
@@ -249,6 +261,7 @@ def test_a_model_is_shown_with_what_it_needs_and_nothing_else(module):
 
 def test_trees_are_written_as_python():
     tree = {"a": [np.ones(2, np.float32), (np.int32(3),)], "b": None}
-    assert literal(tree) == "{'a': [jnp.array([1.0, 1.0], 'float32'), (jnp.array(3, 'int32'), ), ], 'b': None}"
+    assert JAX.literal(tree) == "{'a': [jnp.array([1.0, 1.0], 'float32'), (jnp.array(3, 'int32'), ), ], 'b': None}"
     with pytest.raises(eqprop.InvalidInput, match="a script shows dictionaries, lists, tuples and arrays"):
-        literal({"a": object()})
+        JAX.literal({"a": object()})
+    assert TORCH.literal({"a": np.ones(2)}) == "{'a': torch.tensor([1.0, 1.0], dtype=torch.float64)}"
