@@ -236,8 +236,8 @@ QUASI_HOMOGENEITY = Property(
 EXPONENTIAL_TRANSLATION = Property(
     name="exponential-translation",
     order=2,
-    statement="where a translation by b multiplies L by e^(ct), b is a sharp direction: the gradient is in the range "
-    "of H, and λ_max ≥ c²L/‖b‖²",
+    statement="where a translation by b multiplies L by e^(ct), the gradient is in the range of H, and the curvature "
+    "along b, a Rayleigh quotient of H, is known",
     formula="L = ⟨w, f⟩:  Hb = c∇L,  bᵀHb/‖b‖² = c²L/‖b‖²",
     sides=_exponential_translation,
     needs=frozenset({"params", "inputs", "cotangent"}),

@@ -117,6 +117,7 @@ NEAR_EQUIVARIANCE = Property(
     needs=frozenset({"params", "inputs", "algebra"}),
     hypotheses=(near, continuous, one_model, symmetry),
     rests_on=("group-laws",),
+    smooth="C¹ along the orbit",
     source=SOURCE,
     derivation=(
         "exp(tξ) is a one-parameter group, so d/dt f(K_exp(tξ) θ, X_exp(tξ) x) is δ_ξ at the point moved by exp(tξ).\n"

@@ -84,7 +84,7 @@ INERTIA = Property(
     name="inertia",
     order=2,
     statement="along an orbit of affine maps the Hessian is carried as a bilinear form: on the image of a Krylov space "
-    "it has the same matrix, and so as many positive, negative and zero eigenvalues",
+    "it has the same matrix, and so the same signature",
     formula="K affine, ℓ∘T = ℓ:  ⟨Kq_i, H(K_gθ) Kq_j⟩ = ⟨q_i, H(θ) q_j⟩",
     sides=_inertia,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -160,6 +161,23 @@ def test_what_it_rests_on_or_is_implied_by_is_another_property_of_no_higher_orde
     others = [by_name(name) for name in (*prop.rests_on, *prop.consequence_of)]
     assert prop not in others
     assert all(other.order <= prop.order for other in others)
+
+
+ABOUT_SPECTRA = re.compile("sharp|indefinite|multiplicity|-fold|eigenvalue")
+
+COMPUTED = {
+    "scale-invariance": "the product of two Ritz values, which is negative",
+    "layer-spectrum": "how many pivots are negative; the curvature where power steps lead, beside the bound",
+    "weight-decay-stationary": "(H + λ)k beside 2λk",
+    "identical-units": "Lanczos' matrix from each arrangement of a direction",
+    "carried-inertia": "how many pivots are positive, and how many negative, in both models",
+    "sharpness": "the curvature where power steps lead, and that along its preimage",
+}
+"""The number behind the word."""
+
+
+def test_what_is_said_of_eigenvalues_and_sharpness_is_said_where_a_number_of_theirs_is_computed():
+    assert {prop.name for prop in LIBRARY if ABOUT_SPECTRA.search(prop.statement)} == set(COMPUTED)
 
 
 def test_no_property_is_a_consequence_of_itself_by_way_of_others():
