@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -138,14 +139,25 @@ def _own(target: str) -> Row:
 
 
 def searched(cells: Sequence[tuple[Row, Column]], save: Path | None, *, jobs: int = 1) -> Iterator[Cell]:
-    """The cells with what is found, in order, each as soon as it and those before it are known."""
+    """The cells with what is found, in order, each as soon as it and those before it are known.
+
+    Raises:
+        InvalidInput: where a process that searched some of them was killed.
+    """
     tasks = [(row.name, row.address, column.name, save) for row, column in cells]
     if jobs == 1 or len(tasks) == 1:
         yield from map(_searched, tasks)
         return
     # Fresh interpreters: JAX's threads do not survive a fork.
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_searched, tasks)
+    try:
+        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+            yield from pool.map(_searched, tasks)
+    except BrokenProcessPool as error:
+        msg = (
+            "a process that searched cells of the table was killed (often the system's answer to a lack of memory); "
+            "with --jobs 1 all are searched in this one."
+        )
+        raise InvalidInput(msg) from error
 
 
 def _searched(task: tuple[str, str, str, Path | None]) -> Cell:

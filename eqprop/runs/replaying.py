@@ -140,7 +140,11 @@ def replay(path: str | Path) -> Replayed:
     try:
         recipe = recipe_in(path)
         if not recipe["target"]:
-            msg = f"the pair {recipe['pair']!r} was passed as a Python object; use eqprop.check with it."
+            msg = (
+                f"the pair {recipe['pair']!r} was passed as a Python object, which no file can name: pass it to "
+                "eqprop.check, as the counterexample shows; or verify it by its address (`eqprop verify "
+                "package.module:attribute`, not eqprop.load of that), whose counterexamples are replayed."
+            )
             raise InvalidInput(msg)
         return again(recipe, _single(recipe["target"], recipe["subject"]))
     except EqpropError as error:

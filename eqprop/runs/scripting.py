@@ -26,7 +26,8 @@ def script(path: str | Path) -> str:
     """
     recipe, found = recipe_in(path), replay(path)
     if found.answer is not Answer.STILL_FAILS or found.verdict is None or found.verdict.counterexample is None:
-        msg = f"{str(path)!r} has nothing to show: {found.answer}{': ' if found.reason else ''}{found.reason}."
+        why = f": {found.reason.rstrip('.')}" if found.reason else ""
+        msg = f"{str(path)!r} has nothing to show: {found.answer}{why}."
         raise InvalidInput(msg)
     if recipe["property"] not in SHOWN:
         msg = f"{recipe['property']!r} has no script; those that have one are: {', '.join(SHOWN)}."

@@ -59,6 +59,7 @@ TARGETS = {
 OTHERS = {
     "verify": [*QUICK, "--jobs", "1", "--report", f"json={REPORT}"],
     "find": ["--no-proof"],
+    "optimizers": ["--jobs", "1"],
     "baseline add": ["--reason", "r"],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from threading import Event
@@ -17,6 +18,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from eqprop.engine import watchdog
+from eqprop.errors import InvalidInput
 from eqprop.faces.cli import main
 from eqprop.optimizers import grid, preconditioners, table
 from eqprop.optimizers import run as run_table
@@ -314,3 +316,26 @@ def test_an_optimiser_is_verified_from_pytest(pytester):
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*rotations::optimizer-step*", "*optimizer = ...  # optimizer, as it was passed*"])
+
+
+def test_a_table_whose_process_is_killed_says_so_in_a_line(monkeypatch):
+    class Dying:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def __enter__(self) -> Dying:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def map(self, *_: Any) -> Any:
+            msg = "A process in the process pool was terminated abruptly"
+            raise BrokenProcessPool(msg)
+
+    monkeypatch.setattr(grid, "ProcessPoolExecutor", Dying)
+    cells = [(ROWS[0], column) for column in grid.columns()[:2]]
+    with pytest.raises(
+        InvalidInput, match=r"^a process that searched .* was killed .*; with --jobs 1 all are searched"
+    ):
+        list(grid.searched(cells, None, jobs=2))
