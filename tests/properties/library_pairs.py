@@ -135,6 +135,24 @@ def margins() -> eqprop.Pair:
     return eqprop.Pair(model, raised)
 
 
+def split_unit() -> eqprop.Pair:
+    """A conversion: the last of two units twice, its reader shared as 0.3 to 0.7, so that 8 parameters become 12."""
+
+    def net(p: Any, x: Any) -> Any:
+        return jnp.tanh(x @ p["w"]) @ p["a"]
+
+    def split(_: Any, p: Any) -> Any:
+        w, a = p["w"], p["a"]
+        return {
+            "w": jnp.concatenate([w, w[:, -1:]], axis=1),
+            "a": jnp.concatenate([a[:-1], 0.3 * a[-1:], 0.7 * a[-1:]]),
+        }
+
+    source, target = model_of(net, like(w=(2, 2), a=(2, 2))), model_of(net, like(w=(2, 3), a=(3, 2)))
+    move = eqprop.Transformation(groups.Trivial(), split, name="split")
+    return eqprop.Pair(source, move, target=target, name="split-unit")
+
+
 PAIRS = (
     two_layers,
     tanh_units,
@@ -145,4 +163,5 @@ PAIRS = (
     cubic,
     two_degrees,
     margins,
+    split_unit,
 )

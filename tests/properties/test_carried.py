@@ -17,28 +17,9 @@ from eqprop.mutants import second_derivative
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.numerics import eliminated, orthonormalising
-from tests.properties.library_pairs import X, like, model_of, rotated_units, two_layers
+from tests.properties.library_pairs import X, rotated_units, split_unit, two_layers
 
 NAMES = ("carried-inertia", "volume")
-
-
-def net(p: Any, x: Any) -> Any:
-    return jnp.tanh(x @ p["w"]) @ p["a"]
-
-
-def split_unit() -> eqprop.Pair:
-    """The last of two units twice, its reader shared as 0.3 to 0.7: 8 parameters become 12."""
-
-    def split(_: Any, p: Any) -> Any:
-        w, a = p["w"], p["a"]
-        return {
-            "w": jnp.concatenate([w, w[:, -1:]], axis=1),
-            "a": jnp.concatenate([a[:-1], 0.3 * a[-1:], 0.7 * a[-1:]]),
-        }
-
-    source, target = model_of(net, like(w=(2, 2), a=(2, 2))), model_of(net, like(w=(2, 3), a=(3, 2)))
-    move = eqprop.Transformation(eqprop.groups.Trivial(), split, name="split")
-    return eqprop.Pair(source, move, target=target, name="split-unit")
 
 
 def hessian(model: eqprop.Model, params: Any) -> np.ndarray:
