@@ -5,6 +5,7 @@
     python -m benchmarks.finding none --count 300
     python -m benchmarks.finding emitted
     python -m benchmarks.finding large
+    python -m benchmarks.finding transformers
 
 The families are those of Marcotte, Gribonval & Peyré 2023 (arXiv 2307.00144), whose algorithm counts conservation laws
 by generating a Lie algebra: 41 s a linear and 136 s a ReLU network, on 64 threads.
@@ -227,6 +228,22 @@ def large(*, width: int, layers: int) -> None:
     print(f"{time.process_time() - start:.0f} s of CPU time, {memory:.1f} GB at most")
     for kind, count in sorted(kinds.items()):
         print(f"  {count} of {kind}")
+
+
+@main.command()
+@click.argument("architectures", nargs=-1)
+def transformers(*, architectures: Sequence[str]) -> None:
+    """Which symmetries that released architectures are known to have are found; all of some five by default."""
+    from benchmarks.released import SIZES, compared  # PyTorch and transformers are no part of the other figures
+
+    for architecture in architectures or SIZES:
+        start = time.process_time()
+        rows, found = compared(architecture)
+        there = sum(row.found for row in rows)
+        print(f"{architecture}: {there} of {len(rows)} found, {time.process_time() - start:.0f} s of CPU time")
+        for row in rows:
+            print(f"  {'found' if row.found else 'not found'}: {row.symmetry}: {row.form}")
+        print(f"  {len(found.found)} findings in all, dimension {found.dimension}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import numpy as np
 
 from eqprop.finding.blocks import Interface, Occurrence
 from eqprop.finding.found import Found
-from eqprop.finding.moments import Terms, diagonal
-from eqprop.finding.samples import Points
 from eqprop.finding.subject import Subject
 from eqprop.finding.writing import Call
 from eqprop.groups import Group, Integers, Sign
@@ -21,9 +19,8 @@ MOST_READERS = 2
 
 
 def by_activation(subject: Subject, interface: Interface) -> Iterator[Found]:
-    """Shifted exponentials and sines, mirrored sigmoids, mirrored units beside a linear skip."""
+    """Shifted sines, mirrored sigmoids, mirrored units beside a linear skip."""
     for writers, readers in _sides(subject, interface):
-        yield from _exponential(subject, interface, writers, readers)
         yield from _sine(subject, interface, writers, readers)
         if len(readers) <= MOST_READERS:
             yield from _sigmoid(subject, interface, writers, readers)
@@ -42,22 +39,6 @@ def _sides(subject: Subject, interface: Interface) -> Iterator[tuple[Side, Side]
         writers, readers = ([o for o in whole if o.parity == side] for side in (parity, -parity))
         if len(whole) == len(interface.occurrences) and writers and readers and -parity not in biased:
             yield writers, readers
-
-
-def _exponential(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:
-    for bias in (o for o in writers if len(o.block.factors) == 1):
-        if all(_shifts(points, bias, readers) for points in (subject.points, subject.held_out)):
-            named = {"bias": subject.paths[bias.block.leaf], "reads": subject.axes(readers)}
-            blocks = [bias.block, *(o.block for o in readers)]
-            call = Call("exponential_shift", (interface.size,), named)
-            yield subject.found("exponential", f"R^{interface.size}, exponential", blocks, interface.size, call)
-
-
-def _shifts(points: Points, bias: Occurrence, readers: Side) -> bool:
-    own = points.gradients[bias.block.leaf][:, None, :]
-    terms = [diagonal(points, o, o, ()) for o in readers]
-    total, size = own - sum(t.total for t in terms), np.abs(own) + sum(t.size for t in terms)
-    return bool(np.any(own) and Terms(total, size).vanishes.all())
 
 
 def _sine(subject: Subject, interface: Interface, writers: Side, readers: Side) -> Iterator[Found]:

@@ -141,10 +141,14 @@ def _interface(atoms: Atoms, root: int, places: Sequence[Occurrence]) -> Interfa
     first = places[0].parity
     oriented = tuple(Occurrence(o.block, o.place, o.parity * first) for o in places)
     size = places[0].block.positions.shape[places[0].place]
+    return Interface(root, size, oriented, shared_by(places, root), root in atoms.self_dual)
+
+
+def shared_by(places: Sequence[Occurrence], root: int) -> tuple[tuple[int, ...], ...]:
+    """The sets of other atoms that each block has exactly once, the largest first."""
     common = set.intersection(*({r for r, _ in o.block.factors} for o in places)) - {root}
     once = sorted(r for r in common if _length(places[0].block, r) > 1 and all(_has_once(o.block, r) for o in places))
-    subsets = tuple(s for count in range(len(once), -1, -1) for s in combinations(once, count))
-    return Interface(root, size, oriented, subsets, root in atoms.self_dual)
+    return tuple(s for count in range(len(once), -1, -1) for s in combinations(once, count))
 
 
 def _has_once(block: Block, root: int) -> bool:

@@ -36,7 +36,22 @@ def _of_units(call: Call) -> str:
 
 
 def _of_powers(call: Call) -> str:
-    return f"{_sum(_numbered(call), '‖{}‖²')} of each unit"
+    named = _named(call)
+    origins = named.get("origins", {})
+    terms = [(number, f"‖{path}{_less(origins.get(path, 0))}‖²") for number, path in _numbered(call)]
+    logarithms = named.get("logarithms", {})
+    terms += [(2 * number, f"Σ {path}") for number, tensors in logarithms.items() for path in tensors]
+    return f"{_sum(terms, '{}')} of each unit"
+
+
+def _less(origin: float) -> str:
+    """``w + 1`` of what is scaled about −1."""
+    return f" {'+' if origin < 0 else '−'} {abs(origin):g}" if origin else ""
+
+
+def _of_exponentials(call: Call) -> str:
+    named = _named(call)
+    return f"{_sum([(2, named['bias'])], 'Σ {}')} {_sum([(-1, path) for path in named['reads']], '‖{}‖²')} of each unit"
 
 
 def _of_sums(call: Call) -> str:
@@ -71,6 +86,7 @@ def _sum(terms: Iterable[tuple[float, str]], form: str) -> str:
 
 
 RULES = {
+    "exponential_shift": _of_exponentials,
     "hidden_units": _of_units,
     "scaled_units": _of_powers,
     "joint_shift": _of_sums,

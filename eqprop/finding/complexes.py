@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from eqprop.finding.blocks import Block, Interface, Occurrence, Span
+from eqprop.finding.blocks import Block, Interface, Occurrence, Span, shared_by
 from eqprop.finding.found import Found
 from eqprop.finding.matrices import FEW
 from eqprop.finding.moments import Terms, diagonal, moment, null_space
@@ -41,6 +41,7 @@ class Pairing(NamedTuple):
 
 def mixed_along(subject: Subject, interface: Interface) -> Pairing | None:
     """Whether units may be mixed by complex matrices: planes that rotary positions turn by one angle."""
+    interface = _without_lone(interface)
     couples = _couples(interface) if interface.size > 1 else None
     if couples is None:
         return None
@@ -77,6 +78,7 @@ def _all_vanish(terms: Sequence[Terms]) -> bool:
 
 def pairings_along(subject: Subject, interface: Interface) -> Iterator[Pairing]:
     """Couples whose units may be turned together: J·k = 0 for (a, b) ↦ (−b, a) in each of them."""
+    interface = _without_lone(interface)
     couples = _couples(interface) or ()
     for shared in interface.shared if couples else ():
         pairings = [p for phases in null_space(_turns(subject.points, couples, shared)) for p in _pairings(phases)]
@@ -94,16 +96,30 @@ def _pairings(phases: np.ndarray) -> Iterator[np.ndarray]:
         yield phases != 0
 
 
-def _couples(interface: Interface) -> tuple[Couple, ...] | None:
-    """The occurrences two by two, the first of each earlier in its tensor; None where they do not come in twos."""
+def _without_lone(interface: Interface) -> Interface:
+    """Without vectors that come alone: the frequencies of rotary positions, say, where they are stored, stay."""
+    alike = _alike(interface)
+    kept = tuple(o for own in alike.values() for o in own if len(own) > 1 or len(o.block.factors) > 1)
+    if len(kept) in (0, len(interface.occurrences)):
+        return interface
+    return replace(interface, occurrences=kept, shared=shared_by(kept, interface.root))
+
+
+def _alike(interface: Interface) -> dict[Hashable, list[Occurrence]]:
     alike: dict[Hashable, list[Occurrence]] = {}
     for o in interface.occurrences:
         sizes = o.block.positions.shape
         others = tuple(r for place, (r, _) in enumerate(o.block.factors) if place != o.place and sizes[place] > 1)
         alike.setdefault((o.block.leaf, o.place, others, o.parity), []).append(o)
-    if any(len(group) != 2 for group in alike.values()):
+    return alike
+
+
+def _couples(interface: Interface) -> tuple[Couple, ...] | None:
+    """The occurrences two by two, the first of each earlier in its tensor; None where they do not come in twos."""
+    alike = _alike(interface).values()
+    if any(len(group) != 2 for group in alike):
         return None
-    ordered = (sorted(group, key=lambda o: int(o.block.positions.min())) for group in alike.values())
+    ordered = (sorted(group, key=lambda o: int(o.block.positions.min())) for group in alike)
     return tuple(Couple(*group) for group in ordered)
 
 

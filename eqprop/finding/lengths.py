@@ -25,8 +25,8 @@ def _places(interface: Interface) -> frozenset[tuple[Block, int]]:
 def _parts(subject: Subject, guessed: Interface) -> Iterator[Interface]:
     """What is scaled by some powers, whose signs say what writes and what reads; what changes its sign together."""
     said: set[frozenset[tuple[Block, int]]] = set()
-    for _, powers in scalings(subject, guessed):
-        moved = [(o, p) for o, p in zip(guessed.occurrences, powers, strict=True) if p]
+    for one in scalings(subject, guessed):
+        moved = [(o, p or -q) for o, p, q in zip(guessed.occurrences, one.powers, one.added, strict=True) if p or q]
         part = _part(guessed, [Occurrence(o.block, o.place, 1 if p > 0 else -1) for o, p in moved])
         said.add(_places(part))
         yield part

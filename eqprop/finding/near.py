@@ -9,7 +9,7 @@ import numpy as np
 
 from eqprop.finding.found import Found
 from eqprop.finding.moments import Terms, diagonal, null_space
-from eqprop.finding.scalings import HELD, scaling_group
+from eqprop.finding.scalings import HELD, Scalings, scaling_group
 from eqprop.finding.subject import Subject
 from eqprop.finding.whole import scaled_tensors, whole_group, whole_terms
 from eqprop.finding.writing import Unwritable
@@ -40,7 +40,9 @@ def near_symmetries(subject: Subject) -> Iterator[Near]:
             [diagonal(points, o, o, shared) for o in interface.occurrences]
             for points in (subject.points, subject.held_out)
         )
-        for near in _near(columns, held, lambda p, i=interface, s=shared: scaling_group(subject, i, s, p)):
+        for near in _near(
+            columns, held, lambda p, i=interface, s=shared: scaling_group(subject, i, Scalings(s, p, 0 * p))
+        ):
             said.add(frozenset(near.found.tensors))
             yield near
     leaves = scaled_tensors(subject)

@@ -14,6 +14,7 @@ from eqprop.finding.copies import copies
 from eqprop.finding.discrete import negated, permutation_group, permutations_along, sign_group, signs_along
 from eqprop.finding.found import Found
 from eqprop.finding.lengths import told_apart
+from eqprop.finding.looped import looped
 from eqprop.finding.matrices import matrices_along, matrix_group
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, joint_shifts, shift_group, shifts_along
@@ -57,6 +58,10 @@ class Search:
             self.found += self._continuous(interface)
         for interface in interfaces:
             self.found += self._discrete(interface)
+        for interface in looped(subject):
+            self.found += self._written(
+                "permutations", interface, lambda i=interface: permutation_group(subject, i, ())
+            )
         self.found += exchanges(subject, self.found)
         self.found += free_tensors(subject)
         self.found += bias_shifts(subject)
@@ -105,10 +110,8 @@ class Search:
             for pairing in pairings_along(subject, interface):
                 self._has_matrices(interface, pairing.shared, None)
                 yield from self._written("complex", interface, lambda p=pairing: complex_group(subject, interface, p))
-        for shared, powers in scalings(subject, interface):
-            yield from self._written(
-                "scalings", interface, lambda s=shared, p=powers: scaling_group(subject, interface, s, p)
-            )
+        for one in scalings(subject, interface):
+            yield from self._written("scalings", interface, lambda s=one: scaling_group(subject, interface, s))
         for occurrence in interface.occurrences:
             if shifts_along(subject, occurrence):
                 yield from self._written("shifts", interface, lambda o=occurrence: shift_group(subject, o))

@@ -11,6 +11,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 from eqprop.claims import Model
 from eqprop.engine import Typed, aval_of, inner_programs, is_foreign, scan_counts, traced
 from eqprop.finding.atoms import Atoms, Axes, Axis
+from eqprop.finding.opening import opened
 from eqprop.finding.rules import RULES, elementwise, shape_of, unknown
 
 Followed = Axes | None
@@ -33,7 +34,7 @@ def traced_axes(model: Model) -> tuple[Atoms, list[list[Piece]]]:
     trace = traced(
         lambda leaves, inputs: model.apply(jax.tree.unflatten(treedef, leaves), inputs), params, model.inputs
     )
-    program = trace.jaxpr.jaxpr
+    program = opened(trace.jaxpr)
     leaves = program.invars[: len(params)]
     pieces = [_pieces(atoms, program, leaf) for leaf in leaves]
     known: dict[Var, Followed] = {}

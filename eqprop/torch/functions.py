@@ -120,13 +120,20 @@ class TorchFunction:
 
     @cached_property
     def _outline(self) -> Outline | None:
-        if isinstance(self._graph, str):
-            return None
+        """The outline; none where what is recorded does not reach all operands that torch's own gradient reaches."""
         with alone():
             try:
-                return Outline(self._function, self._example)
+                outline = Outline(self._function, self._example)
             except Exception:  # noqa: BLE001 - whatever stops a trace: nobody can look inside
                 return None
+            whole = isinstance(self._graph, Graph) or outline.reached >= self._seen()
+            return outline if whole else None
+
+    def _seen(self) -> set[int]:
+        """The operands in floating point of which the results depend at the example, by their places."""
+        pulled = evaluated(cotangents_of(self._function, len(self._example)), (*self._example, *self._weights()))
+        floats = [place for place, operand in enumerate(self._example) if operand.is_floating_point()]
+        return {place for place, gradient in zip(floats, pulled, strict=True) if gradient.any()}
 
     def values(self, *operands: np.ndarray) -> list[np.ndarray]:
         with alone():

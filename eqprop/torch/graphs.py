@@ -43,10 +43,14 @@ class Graph:
     Attributes:
         lowest: the lowest floating precision of its operations, and the first one that has it.
         strangers: the names of operations that are not torch's own.
+
+    Raises:
+        ValueError: where the function branches on numbers that its operands decide.
     """
 
     def __init__(self, function: Function, example: Tensors) -> None:
-        traced = make_fx(lambda *operands: evaluated(function, operands))(*example)
+        traced = make_fx(lambda *operands: evaluated(function, operands), _error_on_data_dependent_ops=False)(*example)
+        _refuse_branches(traced)
         self._whole = _compact(_without_mutations(traced, example))
         nodes = list(self._whole.graph.nodes)
         self.lowest = _Precisions(self._whole).lowest(example)
@@ -89,6 +93,22 @@ class Graph:
         return tuple(
             value + (there - here) for value, there, here in zip(self.one(*operands), noisy, without, strict=True)
         )
+
+
+def _refuse_branches(module: torch.fx.GraphModule) -> None:
+    """Numbers that Python is given out of tensors are those of the example; what depends on no operand is a constant.
+
+    Positions that a mask is made of, say, which a module looks through for sequences that were packed.
+    """
+    drawn: set[torch.fx.Node] = set()
+    for node in module.graph.nodes:
+        if node.op == "placeholder" or not drawn.isdisjoint(node.all_input_nodes):
+            drawn.add(node)
+            if torch.Tag.data_dependent_output in getattr(node.target, "tags", ()):
+                msg = f"it branches on numbers: Python is given one by {name_of(node)}"
+                raise ValueError(msg)
+    module.graph.eliminate_dead_code()
+    module.recompile()
 
 
 def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:

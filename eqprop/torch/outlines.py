@@ -33,19 +33,37 @@ class Outline:
         function: of tensors.
         example: its operands.
 
+    Attributes:
+        reached: the operands on which results depend by the operations that were recorded, by their places.
+
     Raises:
         Exception: whatever torch raises where it cannot trace the function.
     """
 
     def __init__(self, function: Function, example: Tensors) -> None:
         table = {**core_aten_decompositions(), **parts()}
-        self._module = make_fx(lambda *operands: evaluated(function, operands), decomposition_table=table)(*example)
+        self._module = make_fx(
+            lambda *operands: evaluated(function, operands),
+            decomposition_table=table,
+            _error_on_data_dependent_ops=False,  # an outline at the example: branches are those that it takes
+        )(*example)
         self._shapes = _Shapes(self._module)
         self._shapes.run(*example)
+        self.reached = _reached(self._module)
 
     def __call__(self, *operands: jax.Array) -> tuple[Tree, ...]:
         """Something of the shapes that the function gives."""
         return tuple(_Drawn(self._module, self._shapes.found).run(*operands))
+
+
+def _reached(module: torch.fx.GraphModule) -> set[int]:
+    """The places of the operands that the output of a graph depends on."""
+    needed: set[torch.fx.Node] = set()
+    for node in reversed(module.graph.nodes):
+        if node.op == "output" or node in needed:
+            needed.update(node.all_input_nodes)
+    operands = [node for node in module.graph.nodes if node.op == "placeholder"]
+    return {place for place, operand in enumerate(operands) if operand in needed}
 
 
 class _Shapes(torch.fx.Interpreter):
@@ -84,7 +102,7 @@ class _Drawn(torch.fx.Interpreter):
 
 
 def _step(name: str, given: Sequence[Tree], shape: Tree) -> Tree:
-    rule = RULES.get(name)
+    rule = RULES.get(name.removesuffix("_"))  # stored in place or not
     if rule is not None:
         return rule(*given, shape=shape)
     operands = [operand for operand in given if isinstance(operand, jax.Array)]
@@ -211,6 +229,21 @@ def _indexed(array: jax.Array, indices: Sequence[jax.Array | None], *, shape: Sh
     return jnp.take(array, index.astype(int), axis=used[0]).reshape(shape)
 
 
+def _put(
+    array: jax.Array, indices: Sequence[jax.Array | None], values: jax.Array, *_: object, shape: Shape
+) -> jax.Array:
+    """What is stored, or added, at indices along one axis has the other axes of the whole."""
+    used = [place for place, index in enumerate(indices) if index is not None]
+    if len(used) != 1 or values.ndim != array.ndim:
+        return _unknown([array, values], shape)
+    return _number(array) + _number(values).sum(used[0], keepdims=True)
+
+
+def _added_at(array: jax.Array, axis: int, _: jax.Array, values: jax.Array, *__: object, shape: Shape) -> jax.Array:
+    del shape
+    return _number(array) + _number(values).sum(axis, keepdims=True)
+
+
 def _convolved(
     images: jax.Array, kernel: jax.Array, bias: jax.Array | None, strides: Sequence[int], pads: object,
     dilations: Sequence[int], turned: bool, _: object, groups: int, *, shape: Shape,
@@ -252,6 +285,8 @@ RULES: dict[str, Callable[..., Tree]] = {
     "embedding": _looked_up,
     "index_select": _taken,
     "index": _indexed,
+    "index_add": _added_at,
+    "index_put": _put,
     "convolution": _convolved,
     **dict.fromkeys(VIEWS, _reshaped),
     **dict.fromkeys(COPIES, _same),

@@ -62,13 +62,24 @@ def _anywhere(why: str) -> str:
 
 def _cells(anatomy: Anatomy) -> tuple[Cell, ...]:
     """A cell for each symmetry, whatever the parts of the network that have one."""
-    gains = [_Tried(anatomy, family) for family in gain_families(anatomy)]
-    turned = rotation({one.family.name for one in gains if one.fits})
-    columns = [*attention_families(anatomy), [LATENT], [turned], unit_families(anatomy), [EXPERTS], [ROUTER], [SHIFT]]
-    tried = [[_Tried(anatomy, family) for family in column] for column in columns]
+    gains, tried = _all_tried(anatomy)
     judged = _judged(anatomy, [one for one in (*chain(*tried), *gains) if one.fits])
     cells = [merged([(one.family.place, one.cell(judged)) for one in column]) for column in tried]
     return (*cells[:4], gains_together([one.cell(judged) for one in gains]), *cells[4:])
+
+
+def fitting(anatomy: Anatomy) -> list[tuple[str, Form]]:
+    """The forms that leave the outputs as they are, with the names of their symmetries; of gains, of their norms."""
+    gains, tried = _all_tried(anatomy)
+    return [(one.family.name, one.form) for one in (*chain(*tried), *gains) if one.form is not None and one.fits]
+
+
+def _all_tried(anatomy: Anatomy) -> tuple[list[_Tried], list[list[_Tried]]]:
+    """Norm gains, and the families of every other column."""
+    gains = [_Tried(anatomy, family) for family in gain_families(anatomy)]
+    turned = rotation({one.family.name for one in gains if one.fits})
+    columns = [*attention_families(anatomy), [LATENT], [turned], unit_families(anatomy), [EXPERTS], [ROUTER], [SHIFT]]
+    return gains, [[_Tried(anatomy, family) for family in column] for column in columns]
 
 
 class _Tried:

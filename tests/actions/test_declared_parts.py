@@ -94,6 +94,35 @@ def test_powers_that_are_none_are_refused(powers, message):
         scaled_units(2, powers)
 
 
+def test_what_is_stored_less_a_number_or_as_a_logarithm_is_scaled_as_what_it_stands_for():
+    params = {"g": np.array([0.5, 2.0]), "s": np.array([0.1, -0.3]), "w": np.ones((2, 3))}
+    transformation = scaled_units(
+        2, {1: {"g": 0}, -1: {"w": 0}}, logarithms={2: {"s": 0}}, origins={"g": -1}, name="stored"
+    )
+    moved = transformation.on_params(FACTORS, params)
+    np.testing.assert_allclose(moved["g"], FACTORS * (params["g"] + 1) - 1, rtol=1e-15)
+    np.testing.assert_allclose(moved["s"], params["s"] + 2 * np.log(FACTORS), rtol=1e-15)
+    np.testing.assert_allclose(moved["w"], params["w"] / FACTORS[:, None], rtol=1e-15)
+
+
+def test_parts_and_copies_may_be_stored_otherwise():
+    params = {"g": np.zeros((2, 4)), "w": np.ones((2, 2))}
+    moved = scaled_units(
+        2, {1: {"g[:, 0:2]": (0, 1)}, -1: {"w": (0, 1)}}, origins={"g[:, 0:2]": -1}, copies=2
+    ).on_params(np.full((2, 2), 3.0), params)
+    np.testing.assert_array_equal(moved["g"], [[2.0, 2.0, 0.0, 0.0]] * 2)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [{"other": -1}, {"g": np.inf}, {"g": "one"}, ["g"]],
+    ids=["no tensor of powers", "infinite", "text", "list"],
+)
+def test_origins_that_are_none_are_refused(origins):
+    with pytest.raises(InvalidInput, match=r"origins is .*; expected tensors of powers="):
+        scaled_units(2, {1: {"g": 0}}, origins=origins)
+
+
 def test_a_bias_is_absorbed_by_the_one_behind_its_reader():
     shift = np.array([1.0, 2.0, 3.0])
     moved = bias_shift(3, bias="b", reads={"w": (0, "c")}).on_params(shift, PARAMS)

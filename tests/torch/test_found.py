@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from eqprop.engine import equations, is_foreign  # noqa: E402 - torch comes first
 from eqprop.finding import find  # noqa: E402 - it needs torch
 from eqprop.torch import from_module  # noqa: E402
 from tests.torch.networks import Gpt, Llama  # noqa: E402
@@ -109,3 +111,87 @@ def test_without_a_graph_lengths_of_axes_say_what_may_move_together():
         "S_4",
         "signs of 3",
     ]
+
+
+class Branching(nn.Module):
+    """Two experts by their number, of which each row of the input takes one; positions are looked through as well."""
+
+    def __init__(self, routed):
+        super().__init__()
+        self.up, self.down = nn.Parameter(torch.ones(2, 2, 3)), nn.Parameter(torch.ones(2, 3, 2))
+        self.score = nn.Linear(2, 2, bias=False)
+        self.routed = routed
+
+    def forward(self, x):
+        if not (torch.arange(len(x)).diff() == 1).all():
+            return x
+        weights = torch.softmax(self.score(x), -1)
+        taken = weights.argmax(-1) if self.routed else torch.arange(len(x)) % 2
+        found = torch.zeros_like(x)
+        for expert in taken.unique() if self.routed else range(2):
+            rows = torch.where(taken == expert)[0]
+            units = torch.nn.functional.gelu(x[rows] @ self.up[expert])
+            found.index_add_(0, rows, units @ self.down[expert] * weights[rows, expert, None])
+        return found
+
+
+def test_a_module_that_branches_on_numbers_is_followed_where_it_goes_at_the_example():
+    x = torch.tensor([[1.0, 2.0], [2.0, -1.0], [-1.0, 1.0], [-2.0, -1.0], [0.5, 0.5], [1.0, -1.0]], dtype=torch.float64)
+    groups = groups_of(Branching(routed=True).double(), x)
+    assert {"S_2", "S_3"} <= set(groups)
+    assert groups.count("S_3") == 2
+
+
+def test_a_module_that_looks_through_its_own_constants_has_a_graph():
+    module = Branching(routed=False).double()
+    model = from_module(module, torch.ones(6, 2, dtype=torch.float64))
+    traced = jax.make_jaxpr(model.apply)(model.params, model.inputs)
+    (function,) = (e.params["function"] for e, _ in equations(traced) if is_foreign(e))
+    assert function.opaque == ""
+
+
+class Rectified(torch.autograd.Function):
+    """ReLU whose gradient is off by some percent."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z,) = ctx.saved_tensors
+        return torch.where(z > 0, g * (1 + 0.1 * z / (1 + z**2)), 0)
+
+
+class Squared(torch.autograd.Function):
+    """z² with the right gradient, whose own derivative is cut off."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    @staticmethod
+    def backward(ctx, g):
+        (z,) = ctx.saved_tensors
+        return 2 * g * z.detach()
+
+
+class Planted(nn.Module):
+    def __init__(self, kernel):
+        super().__init__()
+        self.kernel, self.first, self.second = kernel, nn.Linear(2, 3, bias=False), nn.Linear(3, 2, bias=False)
+
+    def forward(self, x):
+        return self.second(self.kernel(self.first(x)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kernel", "order"), [(Rectified.apply, 1), (Squared.apply, 2)], ids=["first", "second"])
+def test_a_broken_kernel_is_found_without_a_claim_at_its_order(kernel, order):
+    symmetries = find(from_module(Planted(kernel).double(), torch.ones(5, 2, dtype=torch.float64)))
+    assert symmetries.found
+    assert all(one.verdict == "defect" for one in symmetries.found)
+    assert all(one.why.startswith(f"falsified at order {order}") for one in symmetries.found)
+    assert symmetries.exit_code == 1
