@@ -33,8 +33,12 @@ CAUGHT = {kill.cell: {by_name(name) for name in kill.falsified} for kill in kill
 
 def by_core(entry: str, mutant: Mutant) -> bool:
     """Whether a property that is not costly catches this mutant."""
-    return any(prop in CORE and prop.order == mutant.order for prop in CAUGHT.get((entry, mutant.name), ()))
+    caught = any(prop in CORE and prop.order == mutant.order for prop in CAUGHT.get((entry, mutant.name), ()))
+    return caught and (entry, mutant.name) not in UNSEEN_WHEN_SMALLEST
 
+
+UNSEEN_WHEN_SMALLEST = {("hyper-connection-permutation", "backward-straight-through-blocks-1-mix")}
+"""Caught on larger networks (the kill matrix says by what), while on the smallest nothing depends on them."""
 
 MUTANTS = [
     pytest.param(entry, mutants[i % len(mutants)].name, id=f"{name}-{mutants[i % len(mutants)].name}")
