@@ -273,7 +273,13 @@ class Point:
         return self.rate_of_loss(self.probe.algebra)
 
     def defect_bound(self, algebra: Algebra, theta: Tree, inputs: Inputs) -> Array:
-        """What the transformation says that no entry of δ_ξ exceeds at these parameters and inputs."""
+        """What the transformation says that no entry of δ_ξ exceeds at these parameters and inputs.
+
+        Args:
+            algebra: ξ.
+            theta: the parameters, those in floating point.
+            inputs: of the model.
+        """
         bound = self.transformation.defect
         assert bound is not None, "the property has the hypothesis 'near'"
         return jnp.asarray(bound(algebra, self.source.join(theta, self._integers), inputs))
