@@ -116,11 +116,16 @@ SHORT = {
 """What many entries say alike is said shorter, and once in the introduction: a page of over 300 KB is too long."""
 
 
-def _escaped(text: str) -> str:
-    """Text of formulas in Markdown: an asterisk is one."""
+def shortened(text: str) -> str:
+    """A text as the page has it: what many say alike is short."""
     for long, short in SHORT.items():
         text = text.replace(long, short)
-    return text.replace("*", r"\*").replace("_", r"\_").replace("|", r"\|")
+    return text
+
+
+def _escaped(text: str) -> str:
+    """Text of formulas in Markdown: an asterisk is one."""
+    return shortened(text).replace("*", r"\*").replace("_", r"\_").replace("|", r"\|")
 
 
 def _properties(resolutions: Mapping[str, float | None]) -> str:

@@ -15,7 +15,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.properties import hypotheses
-from tests.properties.library_pairs import two_degrees
+from tests.properties.library_pairs import nearly_normalised, split_unit, two_degrees
 from tests.properties.traits.trait_pairs import (
     about_a_centre,
     conversion,
@@ -147,6 +147,9 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.affine_generator: ([rescaling, about_a_centre], sheared, "the generator is not affine"),
     hypotheses.changing_generator: ([rescaling, shift_and_scale], translation, "every generator is constant"),
     hypotheses.constant_generator: ([translation, shift_and_scale, idle_factor], rescaling, "Dk_ξ = 0 for no ξ"),
+    hypotheses.stretching: ([rescaling], rotation, "DK_g is orthogonal"),
+    hypotheses.near: ([nearly_normalised], rescaling, "claimed to be exact"),
+    hypotheses.two_models: ([split_unit], rescaling, "is of one model"),
     hypotheses.charged: ([rescaling, general_linear, translation], rotation, "symmetric for no ξ"),
     hypotheses.turning: ([rotation, general_linear, translation], rescaling, "antisymmetric for no ξ"),
     hypotheses.scale_invariant: (
