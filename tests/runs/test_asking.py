@@ -229,8 +229,7 @@ NUMBERS: dict[str, Any] = {"params": np.ones(2), "inputs": np.ones(2), "element"
         (lambda: eqprop.check(pair(), 3), "no property is called 3"),
         (
             lambda: eqprop.check(pair(), "equivariant"),
-            "no property is called 'equivariant'. Did you mean equivariance or near-equivariance or "
-            "learning-equivariance?",
+            "no property is called 'equivariant'. Did you mean equivariance or near-equivariance or",
         ),
         (lambda: eqprop.check(pair(), "equivariance", precision="f64", **NUMBERS), "check: precision is 'f64'"),
         (lambda: eqprop.check(pair(), "equivariance"), "missing: element, inputs, params"),
