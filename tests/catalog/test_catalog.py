@@ -38,7 +38,8 @@ def by_core(entry: str, mutant: Mutant) -> bool:
 
 
 UNSEEN_WHEN_SMALLEST = {("hyper-connection-permutation", "backward-straight-through-blocks-1-mix")}
-"""Caught on larger networks (the kill matrix says by what), while on the smallest nothing depends on them."""
+"""The smallest network has two blocks: streams are summed behind the last, whose doubly stochastic mixture keeps their
+sum, so that no output depends on it. It is caught where a third block follows (the kill matrix says by what)."""
 
 MUTANTS = [
     pytest.param(entry, mutants[i % len(mutants)].name, id=f"{name}-{mutants[i % len(mutants)].name}")
