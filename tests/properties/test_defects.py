@@ -90,6 +90,35 @@ def test_the_hessian_of_a_near_symmetry_is_off_by_the_gradient_of_what_the_defec
     assert np.abs(off).max() > 1e-6
 
 
+def test_the_sides_are_those_of_dense_derivatives(float64: None):
+    pair, names = nearly_normalised(), NEAR[:3]
+    program = Program(pair, [by_name(name) for name in names], SQUARED_ERROR, probes=3)
+    probes = program.draw(np.random.default_rng(3), 3)
+    found = program.evaluate(probes)
+    for i in range(3):
+        probe = jax.tree.map(lambda leaf, i=i: leaf[i], probes)
+        z, tree = ravel_pytree((probe.params, probe.inputs))
+
+        def f(at: Any, tree: Any = tree) -> Any:
+            params, inputs = tree(at)
+            return pair.model.apply(dict(zip("vw", params, strict=True)), inputs).ravel()
+
+        def loss(at: Any, f: Any = f, probe: Any = probe) -> Any:
+            return SQUARED_ERROR(f(at), probe.targets.ravel())
+
+        rate = np.concatenate([np.zeros(1), np.full(2, probe.algebra[0]), np.zeros(X.size)])  # of v, w and the inputs
+        gradient, hessian = jax.grad(loss)(z), jax.hessian(loss)(z)
+        expected = {
+            "near-equivariance": f(z * np.exp(rate)) - f(z),
+            "defect": np.append(jax.jacfwd(f)(z) @ (rate * z), gradient @ (rate * z)),
+            "defect-curvature": hessian @ (rate * z) + rate * gradient,
+        }
+        for name in names:  # sums of some ten terms in float64
+            np.testing.assert_allclose(
+                found[name][0][i].ravel(), expected[name], rtol=0, atol=1e-11 * np.abs(expected[name]).max(initial=1.0)
+            )
+
+
 def test_the_length_of_a_nearly_normalised_block_drifts_within_the_bound(float64: None):
     """½‖w‖² grows by ½η²‖g‖² in a step, and beyond that by no more than η‖∇ℓ‖₁ B: 100 steps of each of 2 sizes."""
     pair = nearly_normalised()

@@ -28,12 +28,14 @@ from eqprop.properties.base import irregular
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
 OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}
+OF_DEFECTS = {"near-equivariance", "defect", "defect-curvature"}
 ALONG_SEGMENTS = {*OF_CALCULUS, "hessian-integral"}
 COMPARED = (
-    *(prop for prop in CORE if prop.name not in OF_CALCULUS),
+    *(prop for prop in CORE if prop.name not in OF_CALCULUS | OF_DEFECTS),
     *(by_name(name) for name in ("bracket", "critical-orbit", "third-order", "order-4")),
 )
-"""The others are compared with dense matrices in test_derivatives.py, test_consequences.py and test_dynamics.py."""
+"""The others are compared with dense matrices in test_derivatives.py, test_defects.py, test_consequences.py and
+test_dynamics.py."""
 
 # -- pairs that are not equivariant -----------------------------------------------------------------------------------
 
@@ -369,7 +371,7 @@ def in_order(dense: Any, side: np.ndarray) -> np.ndarray:
 def test_every_property_is_among_those_compared():
     compared = {p.name for make, _ in CASES.values() for p in applicable(make(), COMPARED)}
     assert compared == {p.name for p in COMPARED}
-    assert {p.name for p in set(CORE) - set(COMPARED)} == OF_CALCULUS
+    assert {p.name for p in set(CORE) - set(COMPARED)} == OF_CALCULUS | OF_DEFECTS
 
 
 # -- pairs that are equivariant ---------------------------------------------------------------------------------------
@@ -522,8 +524,9 @@ def test_a_hypothesis_that_is_not_met_is_named(name: str, make: Callable[[], eqp
 
 
 def test_a_hypothesis_that_is_met_says_nothing():
-    assert [p.name for p in CORE if p.reason_if_not_applicable(linear_gl())] == ["tangent-kernel-covariance"]
-    assert [p.name for p in CORE if p.reason_if_not_applicable(rotated_readout())] == [
+    of_exact = [p for p in CORE if p.name not in OF_DEFECTS]
+    assert [p.name for p in of_exact if p.reason_if_not_applicable(linear_gl())] == ["tangent-kernel-covariance"]
+    assert [p.name for p in of_exact if p.reason_if_not_applicable(rotated_readout())] == [
         "gauss-newton-covariance",
         "gauss-newton-null",
     ]
