@@ -8,49 +8,85 @@ from pathlib import Path
 import pytest
 
 from eqprop.authoring import explanation, listing, own_entries
-from eqprop.authoring.catalog_page import COMMAND, page, shortened
+from eqprop.authoring.catalog_page import COMMAND, CONTENTS, main, pages
 from eqprop.authoring.expected import cells
 from eqprop.authoring.explain import group_of
 from eqprop.errors import InvalidInput
 from eqprop.mutants import COVARIANT
+from eqprop.registry import Entry
 from eqprop.registry import entry as named
 
-PAGE = Path(__file__).parents[2] / "docs" / "catalog.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 every_entry = pytest.mark.parametrize("entry", own_entries().values(), ids=own_entries())
 
 
 @pytest.fixture(scope="module")
-def written() -> str:
-    return page() + "\n"
+def written() -> dict[str, str]:
+    return pages()
+
+
+def page_of(entry: Entry) -> str:
+    return f"catalog/{entry.origin.partition(':')[0].rpartition('.')[2]}.md"
+
+
+def kept(docs: Path) -> dict[str, str]:
+    found = [docs / CONTENTS, *(docs / "catalog").iterdir()]
+    return {path.relative_to(docs).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
 @pytest.mark.checkout
-def test_the_page_is_what_the_code_says(written):
-    assert PAGE.read_text(encoding="utf-8") == written, f"docs/catalog.md is out of date; write it: {COMMAND}"
+def test_the_pages_are_what_the_code_says(written):
+    stale = {path for path, text in (written.items() ^ kept(DOCS).items())}
+    assert not stale, f"{sorted(stale)} are out of date; write them: {COMMAND}"
+
+
+def test_pages_of_files_that_are_gone_are_removed(tmp_path, written):
+    (tmp_path / "catalog").mkdir()
+    for old in (CONTENTS, "catalog/gone.md", "catalog/rescaling.md"):
+        (tmp_path / old).write_text("old\n", encoding="utf-8")
+    main([str(tmp_path)])
+    assert kept(tmp_path) == written
+
+
+def test_a_folder_that_is_not_the_documentation_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path)])
+    assert f"there is no catalog.md in {str(tmp_path)!r}" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_file_of_the_catalog_has_a_page_of_its_own(written):
+    assert set(written) == {CONTENTS, *map(page_of, own_entries().values())}
 
 
 @every_entry
-def test_the_page_has_a_section_with_every_fact_of(entry, written):
-    section = written.split(f"\n### {entry.name}\n")[1].split("\n## ")[0].split("\n### ")[0]
+def test_the_contents_lead_to(entry, written):
+    assert f"[`{entry.name}`]({page_of(entry)}#{entry.name})" in written[CONTENTS]
+
+
+@every_entry
+def test_a_page_has_a_section_with_every_fact_of(entry, written):
+    section = written[page_of(entry)].split(f"\n## {entry.name}\n")[1].split("\n## ")[0]
     plain = section.replace("\\", "")
     assert " ".join(entry.statement.split()) in section
     for text in (entry.action, entry.reference, entry.pitfalls, entry.hessian, entry.control):
-        assert shortened(text) in plain
+        assert text in plain
     for mutant in set(entry.mutants) - set(COVARIANT):
-        of_order = next(line for line in plain.splitlines() if line.startswith(f"  - order {mutant.order} ("))
-        assert f"`{mutant.name}`: {shortened(mutant.why)}" in of_order
+        assert f"| {mutant.order} | `{mutant.name}` | {mutant.why} | " in plain
     assert "not measured" not in section
-    for name in () if entry.control else cells()[entry.name]:
-        assert re.search(rf" {name}[,;\n]", section)
+    for name, resolution in () if entry.control else cells()[entry.name].items():
+        found = re.search(rf"\[{name}\]\(\.\./properties\.md#{name}\) ([\de.-]*)", section)
+        assert found is not None
+        assert resolution is None or float(found[1]) == resolution
 
 
 def test_the_mutants_of_every_entry_are_listed_once(written):
-    section = written.split("\n## Mutants of every entry\n")[1].split("\n## ")[0]
+    section = written[CONTENTS].split("\n## Mutants of every entry\n")[1].split("\n## ")[0]
     assert "not measured" not in section
     for mutant in COVARIANT:
-        assert f"- order {mutant.order}, `{mutant.name}`: {mutant.why} (" in section
-        assert written.count(f"`{mutant.name}`") == 1
+        assert f"| {mutant.order} | `{mutant.name}` | {mutant.why} | " in section
+        assert sum(text.count(f"`{mutant.name}`") for text in written.values()) == 1
 
 
 @every_entry
