@@ -178,7 +178,7 @@ CALLS = [
     # groups, without what the tests check of shapes in annotations
     *(
         a(getattr(groups, name), 3)
-        for name in ("Cyclic", "Dihedral", "GeneralLinear", "Integers", "Monomial", "Orthogonal")
+        for name in ("Cyclic", "Dihedral", "FixingOnes", "GeneralLinear", "Integers", "Monomial", "Orthogonal")
     ),
     *(a(getattr(groups, name), 3) for name in ("Permutation", "Rotation", "Scaling", "Sign", "SignedPermutation")),
     a(groups.ComplexLinear, 2, layout="halves"),

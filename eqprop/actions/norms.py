@@ -76,7 +76,8 @@ def residual_stream(
 
     Without norms a basis change M ∈ GL(width) of every writer, and its inverse in every reader; with RMSNorm (gains
     folded) a rotation or reflection; with LayerNorm before every reader the same may be added to all features of any
-    writer.
+    writer. The rotations and reflections that LayerNorm leaves as well (gains folded) are those that fix (1, …, 1):
+    ``hidden_units(groups.FixingOnes(width), …)``.
 
     Args:
         width: of the stream.

@@ -30,8 +30,8 @@ def hidden_units(
 
     Args:
         group: a group that acts on units: Scaling, Permutation, Sign, SignedPermutation, Monomial, Orthogonal,
-            Rotation, GeneralLinear, ComplexScaling; or a ``Power`` of one, then axes are pairs (axis of copies, axis of
-            units).
+            Rotation, FixingOnes, GeneralLinear, ComplexScaling; or a ``Power`` of one, then axes are pairs (axis of
+            copies, axis of units).
         writes: path or glob pattern → axis that holds the units, for each tensor that produces them (biases too): a
             number, a pair, or a pattern such as ``"d_in (copies units)"`` (see ``eqprop.actions.axes``).
         reads: likewise for each tensor that consumes them.

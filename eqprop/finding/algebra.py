@@ -115,8 +115,9 @@ def _by_size(found: Sequence[Found]) -> Algebra:
 
 
 def _dimension(found: Found) -> int:
-    numbers = _numbers(found.transformation.group)
-    return numbers * (found.units - 1) // (2 * found.units) if found.kind == "orthogonal" else numbers
+    numbers, n = _numbers(found.transformation.group), found.units
+    turned = {"orthogonal": n, "fixing": n - 1}.get(found.kind)
+    return numbers if turned is None else numbers * turned * (turned - 1) // (2 * n * n)
 
 
 def fields(model: Model, transformation: Transformation, points: Leaves, rng: np.random.Generator) -> Fields:

@@ -13,7 +13,7 @@ from eqprop.claims import Model, Transformation
 from eqprop.engine import equal, numbers_context, separated_caches
 from eqprop.finding.algebra import fields, orthonormal, points_for
 from eqprop.finding.samples import Leaves
-from eqprop.groups import DiscretePower, GeneralLinear, Group, LieGroup, Orthogonal
+from eqprop.groups import DiscretePower, FixingOnes, GeneralLinear, Group, LieGroup, Orthogonal
 from eqprop.probes import params_of
 from eqprop.rounding import COPIES, judge, perturbed
 
@@ -50,14 +50,16 @@ def covered(model: Model, some: Sequence[Transformation], among: Sequence[Transf
         start = perturbed(tuple(leaf[:1] for leaf in points), COPIES, EPS, rng)
         discrete = [t for t in some if not _is_continuous(t)]
         images = [image for t in among for image in _images(model, t, start, told)] if discrete else []
-        matrices = [_moved(model, t, points) for t in continuous if _is_matrix_group(t.group)]
+        groups = [t for t in continuous if _factor(t.group) is not None] if discrete else []
+        matrices = [(_moved(model, t, points), t.group) for t in groups]
         found: list[bool] = []
         for one in some:
             if _is_continuous(one):
                 found.append(_spanned(_seen(fields(model, one, points, rng), told), basis))
             else:
                 moved = _moved(model, one, points)
-                found.append(moved in matrices or _among(_images(model, one, start, told), images))
+                inside = any(moved == tensors and _contains(group, one.group) for tensors, group in matrices)
+                found.append(inside or _among(_images(model, one, start, told), images))
         return found
 
 
@@ -161,6 +163,12 @@ def _moved(model: Model, transformation: Transformation, points: Leaves) -> froz
     return frozenset(found)
 
 
-def _is_matrix_group(group: Group) -> bool:
+def _contains(matrices: Group, group: Group) -> bool:
+    """Whether matrices on units contain what a discrete group does to them: all of it, or permutations alone."""
+    return not isinstance(_factor(matrices), FixingOnes) or group.permutes
+
+
+def _factor(group: Group) -> Group | None:
+    """The group of matrices that acts on each copy; None where that is none."""
     base = group.factor if isinstance(group, DiscretePower) else group
-    return isinstance(base, GeneralLinear | Orthogonal)
+    return base if isinstance(base, FixingOnes | GeneralLinear | Orthogonal) else None

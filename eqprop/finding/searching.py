@@ -28,7 +28,13 @@ SMALL = 0.2
 
 
 class _Matrices(NamedTuple):
-    """A group of matrices or of complex factors: −1 along each of these atoms, all permutations along one."""
+    """A group of matrices or of complex factors.
+
+    Attributes:
+        blocks: what it moves.
+        atoms: along each of these −1 is in it; along none where that is not.
+        permuted: along this one all permutations are.
+    """
 
     blocks: frozenset[Block]
     atoms: frozenset[int]
@@ -94,9 +100,12 @@ class Search:
         where = dict.fromkeys(self._subject.paths[o.block.leaf] for o in interface.occurrences)
         self.unwritten.append(f"{what} on {', '.join(where)}")
 
-    def _has_matrices(self, interface: Interface, shared: tuple[int, ...], permuted: int | None) -> None:
+    def _has_matrices(
+        self, interface: Interface, shared: tuple[int, ...], permuted: int | None, *, negates: bool = True
+    ) -> None:
         blocks = frozenset(o.block for o in interface.occurrences)
-        self._matrices.append(_Matrices(blocks, frozenset((interface.root, *shared)), permuted))
+        atoms = frozenset((interface.root, *shared)) if negates else frozenset[int]()
+        self._matrices.append(_Matrices(blocks, atoms, permuted))
 
     def _continuous(self, interface: Interface) -> Iterator[Found]:
         subject = self._subject
@@ -104,7 +113,7 @@ class Search:
             self._has_matrices(interface, mixed.shared, interface.root)
             yield from self._written("complex", interface, lambda: complex_group(subject, interface, mixed))
         elif matrices := matrices_along(subject, interface):
-            self._has_matrices(interface, matrices.shared, interface.root)
+            self._has_matrices(interface, matrices.shared, interface.root, negates=matrices.negates)
             yield from self._written(matrices.kind, interface, lambda: matrix_group(subject, interface, matrices))
         else:
             for pairing in pairings_along(subject, interface):

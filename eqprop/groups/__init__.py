@@ -14,6 +14,7 @@ from eqprop.groups.discrete import Permutation as Permutation
 from eqprop.groups.discrete import Sign as Sign
 from eqprop.groups.discrete import SignedPermutation as SignedPermutation
 from eqprop.groups.discrete import Trivial as Trivial
+from eqprop.groups.fixing import FixingOnes as FixingOnes
 from eqprop.groups.form import check_form as check_form
 from eqprop.groups.linear import GeneralLinear as GeneralLinear
 from eqprop.groups.linear import Orthogonal as Orthogonal

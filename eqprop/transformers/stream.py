@@ -11,7 +11,7 @@ import torch
 
 from eqprop.actions import hidden_units, residual_stream, softmax_shift
 from eqprop.claims import Transformation
-from eqprop.groups import Orthogonal
+from eqprop.groups import FixingOnes
 from eqprop.transformers.anatomy import Anatomy, Tensor
 from eqprop.transformers.forms import Family, Form, at_one
 from eqprop.transformers.gains import place_of, short, stream_norms
@@ -47,12 +47,9 @@ def _rotations(anatomy: Anatomy, folded: set[str]) -> Iterator[Form]:
     axes = {**writes, **shifts, **reads}
     width = anatomy.hidden
     stream = residual_stream(width, writes=written, reads=read, norm="rms", name="rotation")
-    fixing = hidden_units(Orthogonal(width - 1), writes=written, reads=read, name="rotation")
-    for text, basis, moved in (
-        (f"O({width})", None, stream),
-        (f"O({width - 1}), Q 1 = 1", _orthogonal_to_ones(width), fixing),
-    ):
-        parts = {t.path: Part(t.path, axis, basis=basis) for t, axis in axes.items()} | copies
+    fixing = hidden_units(FixingOnes(width), writes=written, reads=read, name="rotation")
+    parts = {t.path: Part(t.path, axis) for t, axis in axes.items()} | copies
+    for text, moved in ((f"O({width})", stream), (f"O({width - 1}), Q 1 = 1", fixing)):
         for free in dict.fromkeys((_unfolded(anatomy, folded), ())):
             gains = [t for t in stream_norms(anatomy) if t.path not in free]
             yield Form(text + _where(anatomy, folded, free), seen_through(parts, moved), at_one(anatomy, gains))
@@ -142,12 +139,6 @@ def _where(anatomy: Anatomy, folded: set[str], free: tuple[str, ...]) -> str:
     places = short(dict.fromkeys(place_of(t) for t in stream_norms(anatomy) if t.path in rest))
     why = " (tied embeddings)" if anatomy.tied and len(places) == 1 and "norm" in str(places) else ""
     return f" where {', '.join(places)} is 1{why}"
-
-
-def _orthogonal_to_ones(n: int) -> np.ndarray:
-    """n − 1 orthonormal rows whose entries sum to 0."""
-    first = np.eye(n) - np.full((n, n), 1 / n)
-    return np.linalg.svd(first)[0].T[: n - 1]
 
 
 def _shift(anatomy: Anatomy) -> Iterator[Form]:

@@ -18,35 +18,29 @@ from eqprop.groups import Element
 
 @dataclass(frozen=True)
 class Part:
-    """Some entries of a tensor along one axis, or their coordinates in another basis.
+    """Some entries of a tensor along one axis.
 
     Attributes:
         path: of the tensor.
         axis: along which the entries lie.
         entries: their numbers, in the shape that the part has in the place of the axis.
-        basis: instead of entries, orthonormal rows: the part has a coordinate for each.
         offset: is added: 1 for a gain that is kept as what it exceeds 1 by.
     """
 
     path: str
     axis: int = 0
     entries: np.ndarray | None = None
-    basis: np.ndarray | None = None
     offset: float = 0.0
 
     def of(self, tensor: Tree) -> Tree:
         """The part, its own axes first."""
         first = jnp.moveaxis(jnp.asarray(tensor), self.axis, 0) + self.offset
-        if self.basis is not None:
-            return jnp.tensordot(jnp.asarray(self.basis, first.dtype), first, axes=1)
         return first if self.entries is None else first[self.entries]
 
     def put(self, tensor: Tree, part: Tree) -> Tree:
         """The tensor with another part."""
         first = jnp.moveaxis(jnp.asarray(tensor), self.axis, 0)
-        if self.basis is not None:
-            first = first + jnp.tensordot(jnp.asarray(self.basis.T, first.dtype), part - self.of(tensor), axes=1)
-        elif self.entries is None:
+        if self.entries is None:
             first = part - self.offset
         else:
             first = first.at[self.entries].set(part - self.offset)

@@ -21,6 +21,7 @@ LINEAR = (
     groups.Sign(WIDTH),
     groups.SignedPermutation(WIDTH),
     groups.Orthogonal(WIDTH),
+    groups.FixingOnes(WIDTH),
     groups.Rotation(WIDTH),
     groups.GeneralLinear(WIDTH),
     groups.ComplexScaling(WIDTH // 2),

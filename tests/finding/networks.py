@@ -166,6 +166,28 @@ def normed() -> eqprop.Model:
     return eqprop.Model(apply, {"gain": draw(3), "w": draw(3, 4)}, draw(6, 3))
 
 
+def streaming(norm: str, *, gain: bool = False, heads: int | None = None, width: int = 4) -> eqprop.Model:
+    """A residual block on a stream with a norm in front of all that reads it; with one for each of some heads."""
+    draw = numbers()
+    n = (width,) if heads is None else (heads, width)
+    params = {"e": draw(3, *n), "a": draw(*n, 5), "b": draw(5, *n), "c": draw(*n), "s": draw(*n), "u": draw(*n, 2)}
+    params |= {"g": draw(*n)} if gain else {}
+    along = "nm"[: len(n)]
+
+    def normed(x):
+        centred = x - x.mean(-1, keepdims=True) if norm == "layer" else x
+        return centred / jnp.sqrt((centred**2).mean(-1, keepdims=True) + 0.1)
+
+    def apply(p, x):
+        stream = jnp.tensordot(x, p["e"], 1)
+        read = normed(stream) * p.get("g", 1.0) + p["s"]
+        units = jax.nn.gelu(jnp.einsum(f"t{along},{along}h->th", read, p["a"]))
+        stream = stream + jnp.tensordot(units, p["b"], 1) + p["c"]
+        return jnp.tanh(jnp.einsum(f"t{along},{along}o->to", normed(stream), p["u"]) + 0.3)
+
+    return eqprop.Model(apply, params, draw(5, 3), name="stream")
+
+
 def convolved() -> eqprop.Model:
     """Channels between two convolutions."""
     draw = numbers()

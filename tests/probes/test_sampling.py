@@ -245,6 +245,7 @@ WITH_INVOLUTIONS = [
     groups.SignedPermutation(3),
     groups.Orthogonal(1),
     groups.Orthogonal(3),
+    groups.FixingOnes(3),
     groups.Product(groups.Sign(2), groups.Permutation(3)),
     groups.Product(groups.Scaling(2), groups.Sign(2)),
     groups.Product(groups.Orthogonal(2), groups.Translation(1)),

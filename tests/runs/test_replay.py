@@ -234,6 +234,8 @@ OUTSIDE = [
     (groups.Dihedral(4), (np.array(1, np.int32), np.array(0, np.int32)), "a whole number from 0 to 3, and 1 or -1"),
     (groups.Rotation(2), np.diag([1.0, -1.0]), "a rotation, of determinant 1"),
     (groups.Orthogonal(2), np.diag([1.0, 2.0]), "an orthogonal matrix"),
+    (groups.FixingOnes(2), np.diag([1.0, -1.0]), "an orthogonal matrix, AᵀA = 1, of which each row sums to 1"),
+    (groups.FixingOnes(2), np.array([[2.0, -1.0], [-1.0, 2.0]]), "an orthogonal matrix"),
     (groups.GeneralLinear(2), np.ones((2, 2)), "an invertible matrix"),
     (groups.ComplexLinear(2), np.ones((2, 2, 2)), "real and imaginary part of an invertible complex matrix"),
     (groups.ComplexLinear(1, "halves"), np.array([[[np.inf]], [[0.0]]]), "real and imaginary part of an invertible"),

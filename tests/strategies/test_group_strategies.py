@@ -17,6 +17,7 @@ CONTINUOUS = (
     groups.Translation(3),
     groups.Orthogonal(3),
     groups.Rotation(3),
+    groups.FixingOnes(4),
     groups.GeneralLinear(3),
     groups.ComplexScaling(3),
     groups.ComplexLinear(2),
@@ -87,7 +88,7 @@ def test_angles_of_complex_factors_spread_almost_to_a_half_turn_either_way() -> 
     [groups.Permutation(n) for n in (2, 3, 8)]
     + [groups.Sign(n) for n in (1, 2, 8)]
     + [groups.SignedPermutation(n) for n in (1, 2, 3)]
-    + [groups.Orthogonal(1)],
+    + [groups.Orthogonal(1), groups.FixingOnes(2)],
     ids=repr,
 )
 def test_discrete_groups_never_draw_the_identity(group: Group) -> None:
@@ -122,6 +123,30 @@ def test_orthogonal_draws_both_determinants_where_it_can(n: int) -> None:
     np.testing.assert_allclose(np.abs(determinants), 1, rtol=1e-12)  # n! products of n entries at most 1, n ≤ 5
     assert (determinants < 0).any()
     assert (determinants > 0).any() == (n > 1)
+
+
+def test_what_fixes_the_ones_turns_and_reflects_all_that_sums_to_zero() -> None:
+    elements = drawn(groups.FixingOnes(3))
+    np.testing.assert_allclose(elements.sum(2), 1, rtol=0, atol=1e-15)  # three terms that are 1 at most
+    determinants = np.linalg.det(elements)
+    np.testing.assert_allclose(np.abs(determinants), 1, rtol=1e-12)
+    cosines = (np.trace(elements, axis1=1, axis2=2)[determinants > 0] - 1) / 2
+    assert 0.1 < np.mean(determinants < 0) < 0.9
+    assert cosines.min() < -0.9
+    assert cosines.max() > 0.9
+
+
+def test_what_fixes_the_ones_of_two_exchanges_them() -> None:
+    np.testing.assert_allclose(drawn(groups.FixingOnes(2))[0], [[0, 1], [1, 0]], rtol=0, atol=1e-15)
+    assert groups.FixingOnes(1).trivial
+    assert not groups.FixingOnes(2).trivial
+
+
+@pytest.mark.parametrize("n", [3, 4, 6])
+def test_simple_generators_of_what_fixes_the_ones_are_a_basis(n: int) -> None:
+    basis = np.array([turn.ravel() for turn in groups.FixingOnes(n).simple_algebra()])
+    assert len(basis) == np.linalg.matrix_rank(basis) == (n - 1) * (n - 2) // 2
+    assert not basis.reshape(-1, n, n).sum(2).any()
 
 
 def test_rotations_have_determinant_one_and_turn_by_every_angle() -> None:
