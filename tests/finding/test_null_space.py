@@ -16,7 +16,7 @@ from eqprop.finding import find
 from tests.finding.networks import gated, layered, low_rank, normed, numbers, recurrent, streaming, symmetric
 
 ZERO = 1e-9
-"""Singular values, relative to the largest: rounding leaves 5e-16 of them here, and what is no symmetry 5e-3 and more."""
+"""Singular values, relative to the largest: rounding leaves 5e-16 of them here, what is no symmetry 5e-3 and more."""
 
 
 def dense_dimension(model):
