@@ -24,6 +24,7 @@ from eqprop.properties.hypotheses import (
 )
 from eqprop.properties.numerics import combined
 from eqprop.properties.point import Point
+from eqprop.properties.traits import Subspace
 
 SOURCE = "Kunin et al. 2021, arXiv 2012.04728 (broken conservation laws); exact forms derived here"
 AFFINE = (continuous, one_model, still_inputs, affine_generator)
@@ -34,14 +35,15 @@ class Charge:
 
     Args:
         point: where the probe is.
+        part: of the algebra, with symmetric Dk_ξ.
 
     Attributes:
-        algebra: the probe's ξ, projected to those with symmetric Dk_ξ.
+        algebra: the probe's ξ, projected to this part.
         field: θ ↦ k_ξ(θ).
     """
 
-    def __init__(self, point: Point) -> None:
-        self.algebra = point.traits.symmetric.nearest(point.probe.algebra)
+    def __init__(self, point: Point, part: Subspace) -> None:
+        self.algebra = part.nearest(point.probe.algebra)
         self.local: Local = point.field(self.algebra)
         self.field: Callable[[Tree], Tree] = self.local.function
         self.origin = self.field(zeros_like(point.theta))
@@ -68,7 +70,13 @@ class Charge:
 
 def charge_of(point: Point) -> Charge:
     """The charge of the probe's algebra element, shared by the properties of a program."""
-    return point.once("charge", lambda: Charge(point))
+    return point.once("charge", lambda: Charge(point, point.traits.symmetric))
+
+
+def still_charge_of(point: Point) -> Charge:
+    """Likewise of what of it leaves the loss, s = 0."""
+    part = point.traits.still.symmetric
+    return charge_of(point) if part is point.traits.symmetric else point.once("still", lambda: Charge(point, part))
 
 
 def _closed_form(point: Point) -> Sides:

@@ -24,7 +24,7 @@ from eqprop.properties.hypotheses import (
     quasi_homogeneous,
     scale_invariant,
     still_inputs,
-    still_loss,
+    still_translation,
 )
 from eqprop.properties.numerics import combined
 from eqprop.properties.point import Point
@@ -55,7 +55,7 @@ def _readout(point: Point) -> tuple[Tree, Tree, Local]:
 
 
 def _flat_translation(point: Point) -> Sides:
-    k = point.field(point.traits.constant.nearest(point.probe.algebra)).value
+    k = point.k_within(point.traits.still.constant).value
     lhs = point.gradient.push(k)
     part = in_params(point, lhs, zeros_like(lhs), uncancelled(point.gradient.push, k, point.theta))
     return only_where(norm(k) > 0, (part,))
@@ -164,7 +164,7 @@ FLAT_TRANSLATION = Property(
     formula="Dk_ξ = 0, s_ξ = 0:  H k_ξ = 0",
     sides=_flat_translation,
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
-    hypotheses=(continuous, one_model, still_loss, still_inputs, constant_generator),
+    hypotheses=(continuous, one_model, still_inputs, constant_generator, still_translation),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
     derivation=(

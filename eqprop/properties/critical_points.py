@@ -32,8 +32,9 @@ from eqprop.properties.hypotheses import (
     continuous,
     no_scaling,
     one_model,
+    still_generator,
     still_inputs,
-    still_loss,
+    still_outputs,
     symmetry,
 )
 from eqprop.properties.numerics import combined, largest_curvature
@@ -70,10 +71,10 @@ def _directions(point: Point) -> Array:
     assert isinstance(group, LieGroup), "the property has the hypothesis 'continuous'"
     count = min(ravel_pytree(point.probe.algebra)[0].size, MOST_DIRECTIONS)
     drawn = group.sample_algebra_many(np.random.default_rng(0), count)
-    dtype = jnp.result_type(*point.theta)
+    dtype, part = jnp.result_type(*point.theta), point.traits.still.outputs
 
     def unit(algebra: Algebra) -> Tree:
-        k = ravel_pytree(point.field(algebra).value)[0]
+        k = ravel_pytree(point.field(part.nearest(algebra)).value)[0]
         length = jnp.sqrt(jnp.sum(k**2))
         return k / jnp.where(length > 0, length, 1)
 
@@ -139,7 +140,7 @@ def _weight_decay(point: Point) -> Sides:
 
     theta = repeated(range(DECAY_STEPS), train, start)
     slope = point.near(gradient, theta)
-    field = point.near(point.k.function, theta)
+    field = point.near(point.k_within(point.traits.still.loss).function, theta)
     k, rest = field.value, combined(1.0, slope.value, decay, theta)
     image = add(slope.push(k), scaled(k, decay))
     decayed = scaled(add(k, field.pull(theta)), decay)
@@ -164,7 +165,7 @@ CRITICAL_NULL_SPACE = Property(
     formula="∇L(θ) = 0:  H k_ξ = 0 for every ξ,  nullity H ≥ rank{k_ξ}",
     sides=_null_space,
     needs=frozenset({"params", "inputs", "algebra"}),
-    hypotheses=(continuous, one_model, symmetry, still_inputs),
+    hypotheses=(continuous, one_model, still_inputs, still_outputs),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE,
     derivation=(
@@ -203,7 +204,7 @@ DECAYED_STATIONARY = Property(
     formula="(H + λ)k_ξ = λ(k_ξ + Dk_ξᵀθ) − Dk_ξᵀ r,  λ⟨k_ξ, θ⟩ = ⟨r, k_ξ⟩;  r → 0",
     sides=_weight_decay,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(continuous, one_model, still_loss, still_inputs, affine_generator, no_scaling),
+    hypotheses=(continuous, one_model, still_inputs, still_generator, affine_generator, no_scaling),
     rests_on=("equivariance", "hessian-generator"),
     source=SOURCE,
     derivation=(

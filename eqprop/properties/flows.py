@@ -13,15 +13,16 @@ import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, add, inner, inner_magnitude, scaled, scanned, subtract, zeros_like
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
-from eqprop.properties.charges import AFFINE, Charge, charge_of
+from eqprop.properties.charges import AFFINE, Charge, charge_of, still_charge_of
 from eqprop.properties.hypotheses import (
     charged,
     continuous,
     homogeneous,
     linear_or_constant,
     one_model,
+    still_charge,
     still_inputs,
-    still_loss,
+    still_turn,
     turning,
 )
 from eqprop.properties.numerics import collocation, combined, largest_curvature
@@ -95,7 +96,7 @@ def _charge_flow(point: Point) -> Sides:
 
 def _charge_decay(point: Point) -> Sides:
     """In φ = e^(λt)θ the flow is φ̇ = −e^(λt)∇L(e^(−λt)φ), and Q(φ) = e^(2λt)Q(θ) is conserved."""
-    charge, gradient, step = charge_of(point), point.gradient.function, REACH / _pace(point)
+    charge, gradient, step = still_charge_of(point), point.gradient.function, REACH / _pace(point)
     decay = point.probe.rates[1] * curvature_of(point)
 
     def field(state: tuple[Tree, Tree]) -> tuple[Tree, Tree]:
@@ -108,7 +109,7 @@ def _charge_decay(point: Point) -> Sides:
     start = (point.theta, jnp.zeros_like(step))
     (states, times), rest = collocation(field, start, step, STEPS, observe, stages=STAGES)
     kept, size = _series(charge, point.theta, states)
-    power = 1 if point.traits.constant.dimension else 2  # a translation's charge is linear in θ
+    power = 1 if point.traits.still.constant.dimension else 2  # a translation's charge is linear in θ
     shrunk = jnp.exp(-power * decay * jnp.concatenate([start[1][None], times]))
     label = "Q along gradient flow with weight decay"
     return _along(point, shrunk * kept, shrunk * kept[0], size, jnp.sum(rest), label)
@@ -138,7 +139,7 @@ def _norm_growth(point: Point) -> Sides:
 
 
 def _angular_momentum(point: Point) -> Sides:
-    k = point.field(point.traits.antisymmetric.nearest(point.probe.algebra)).function
+    k = point.k_within(point.traits.still.antisymmetric).function
     return (*_heavy_ball(point, k), *_second_order_flow(point, k))
 
 
@@ -213,7 +214,7 @@ CHARGE_DECAY = Property(
     formula="θ̇ = −∇L − λθ:  Q(θ(t)) = e^(−2λt) Q(θ(0))  (e^(−λt) for a translation)",
     sides=_charge_decay,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(*AFFINE, still_loss, linear_or_constant, charged),
+    hypotheses=(*AFFINE, linear_or_constant, charged, still_charge),
     rests_on=("equivariance", "noether"),
     smooth="C², so that the flow is unique",
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728",
@@ -254,7 +255,7 @@ ANGULAR_MOMENTUM = Property(
     formula="Dk = −Dkᵀ, s = 0:  ⟨v_n, k(θ_(n−1))⟩ = βⁿ⟨v₀, k(θ₀ − v₀)⟩;  θ̈ + γθ̇ + ∇L = 0:  ⟨θ̇, k⟩ ∝ e^(−γt)",
     sides=_angular_momentum,
     needs=frozenset({"params", "inputs", "algebra", "tangent", "targets", "rates"}),
-    hypotheses=(*AFFINE, still_loss, turning),
+    hypotheses=(*AFFINE, turning, still_turn),
     rests_on=("equivariance", "noether"),
     smooth="C², so that the flow is unique",
     source=SOURCE + "; Tanaka & Kunin 2021, arXiv 2105.02716",

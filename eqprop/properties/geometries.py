@@ -11,11 +11,23 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, scaled, scanned, subtract
-from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
+from eqprop.engine import (
+    Array,
+    Local,
+    Tree,
+    add,
+    inner,
+    inner_magnitude,
+    repeated,
+    scaled,
+    scanned,
+    subtract,
+    zeros_like,
+)
+from eqprop.properties.base import Property, Sides, in_outputs, irregular, magnitudes, of_numbers, only_where
 from eqprop.properties.charges import AFFINE, Charge, charge_of, drift_size
 from eqprop.properties.flows import NOWHERE, REACH, SLOW, STAGES, STEPS, TELLING, curvature_of
-from eqprop.properties.hypotheses import charged, continuous, one_model, still_inputs, symmetry
+from eqprop.properties.hypotheses import charged, continuous, one_model, still_inputs, still_outputs
 from eqprop.properties.numerics import collocation, combined, largest_curvature
 from eqprop.properties.point import Point
 
@@ -31,10 +43,8 @@ class Metric:
     """P = DK_exp(tξ) and M = P⁻¹ = DK_exp(−tξ), applied to tangents, for the algebra element of a charge."""
 
     def __init__(self, point: Point, charge: Charge) -> None:
-        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(charge.algebra)]))
-        reach = point.probe.rates[1] / jnp.maximum(largest, 1)
-        self.stretch = _linear_part(point, scaled(charge.algebra, reach))
-        self.measure = _linear_part(point, scaled(charge.algebra, -reach))
+        self.stretch = _nearby(point, charge.algebra).push
+        self.measure = _nearby(point, scaled(charge.algebra, -1.0)).push
 
     def charge(self, charge: Charge, theta: Tree) -> tuple[Array, Array]:
         """½⟨θ, M(k(θ) + k(0))⟩, and the size of its terms."""
@@ -43,11 +53,11 @@ class Metric:
         return 0.5 * inner(theta, add(moved, origin)), 0.5 * size
 
 
-def _linear_part(point: Point, algebra: Tree) -> Callable[[Tree], Tree]:
-    """DK_exp(ξ), the same at every θ as K is affine."""
-    element = point.exponential(algebra)
-    near: Local = point.near(lambda theta: point.act(element, theta), point.theta)
-    return near.push
+def _nearby(point: Point, algebra: Tree) -> Local:
+    """K_exp(tξ) near θ, |tξ| ≤ 1; where K is affine DK is the same at every θ."""
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(algebra)]))
+    element = point.exponential(scaled(algebra, point.probe.rates[1] / jnp.maximum(largest, 1)))
+    return point.near(lambda theta: point.act(element, theta), point.theta)
 
 
 def _metric_drift(point: Point) -> Sides:
@@ -64,26 +74,54 @@ def _metric_drift(point: Point) -> Sides:
 
 
 def _damped_gauss_newton(point: Point) -> Sides:
-    """d ← d + (∇L − (GGN + λ)d)/μ from 0: polynomials in GGN, applied to ∇L, which tend to (GGN + λ)⁻¹∇L."""
-    k, slope, outputs = point.k.value, point.gradient.value, point.loss_near(point.here.value)
+    """d ← d + (∇L − (GGN + λ)d)/μ from 0: polynomials in GGN, applied to ∇L, which tend to (GGN + λ)⁻¹∇L.
 
-    def ggn(tangent: Tree) -> Tree:
-        return point.here.pull(outputs.push(point.here.push(tangent)))
-
-    curvature = largest_curvature(ggn, irregular(point.theta, point.unit))
+    At K_gθ likewise, with DK DKᵀ in front of GGN and ∇L: then d′ = DK d, which moves the outputs as d does.
+    """
+    here, part = point.here, point.traits.still.outputs
+    k, slope = point.k_within(part).value, point.gradient.value
+    curvature = largest_curvature(_gauss_newton(point, here), irregular(point.theta, point.unit))
     damping = (LEAST_DAMPING + point.probe.rates[1]) * curvature
     pace = jnp.where(curvature > 0, 2 * curvature + damping, 1)
+    step = _damped_step(point, here, damping, pace)
 
     def advance(d: Tree, _: None) -> tuple[Tree, tuple[Array, Array]]:
-        bent = ggn(d)
-        rest = combined(1.0, slope, -damping, d)
-        d = add(d, scaled(subtract(rest, bent), 1 / pace))
-        size = inner_magnitude(k, d) + (inner_magnitude(k, rest) + inner_magnitude(k, bent)) / pace
-        return d, (inner(k, d), size)
+        after, bent = step(d)
+        size = inner_magnitude(k, after) + (inner_magnitude(k, slope) + inner_magnitude(k, bent)) / pace
+        return after, (inner(k, after), size)
 
-    along, sizes = scanned(advance, scaled(slope, 1 / pace), ROUNDS)[1]
-    part = of_numbers(along, 0 * along, jnp.sum(sizes), label="⟨k, d⟩ for damped Gauss–Newton steps d")
-    return only_where(curvature > 0, (part,))
+    d, (along, sizes) = scanned(advance, scaled(slope, 1 / pace), ROUNDS)
+    action = _nearby(point, part.nearest(point.probe.algebra))
+    there = point.near(here.function, action.value)
+    step_there = _damped_step(point, there, damping, pace, action)
+    d_there = repeated(range(ROUNDS + 1), lambda _, d: step_there(d)[0], zeros_like(slope))
+    terms = add(magnitudes(here.push(d)), magnitudes(here.push(slope), ROUNDS / pace))
+    parts = (
+        of_numbers(along, 0 * along, jnp.sum(sizes), label="⟨k, d⟩ for damped Gauss–Newton steps d"),
+        in_outputs(there.push(d_there), here.push(d), terms, label="J d"),
+    )
+    return only_where(curvature > 0, parts)
+
+
+def _gauss_newton(point: Point, at: Local) -> Callable[[Tree], Tree]:
+    """u ↦ GGN u, with f near some parameters."""
+    loss = point.loss_near(at.value)
+    return lambda u: at.pull(loss.push(at.push(u)))
+
+
+def _damped_step(
+    point: Point, at: Local, damping: Array, pace: Array, action: Local | None = None
+) -> Callable[[Tree], tuple[Tree, Tree]]:
+    """One round: d ↦ the next d, and GGN d; at the parameters that an action leads to, with DK DKᵀ in front."""
+    ggn, slope = _gauss_newton(point, at), at.gradient_of(point.loss).value
+
+    def step(d: Tree) -> tuple[Tree, Tree]:
+        bent = ggn(d)
+        rest = subtract(slope, bent)
+        rest = rest if action is None else action.push(action.pull(rest))
+        return add(d, scaled(combined(1.0, rest, -damping, d), 1 / pace)), bent
+
+    return step
 
 
 def _momentum_flow(point: Point) -> Sides:
@@ -138,19 +176,21 @@ DAMPED_GAUSS_NEWTON = Property(
     name="damped-gauss-newton",
     order=2,
     statement="steps of Levenberg and Marquardt, and of natural gradients with any damping, are orthogonal to the "
-    "orbits, at every step of an iteration that applies the Gauss–Newton matrix, converged or not",
-    formula="⟨k_ξ, (GGN + λ)⁻¹∇L⟩ = 0 for every λ > 0;  ⟨k_ξ, p(GGN)∇L⟩ = 0 for every polynomial p",
+    "orbits, at every step of an iteration that applies the Gauss–Newton matrix, converged or not; and what they do to "
+    "the outputs is the same along the orbit, if the damping is carried along: so is the undamped step's",
+    formula="⟨k_ξ, (GGN + λ)⁻¹∇L⟩ = 0 for every λ > 0;  ⟨k_ξ, p(GGN)∇L⟩ = 0 for every polynomial p;  "
+    "J p(GGN)∇L = J′ p(DK DKᵀGGN′) DK DKᵀ∇L′ at K_exp(ξ)θ, and so J GGN⁺∇L = J′ GGN′⁺∇L′",
     sides=_damped_gauss_newton,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(continuous, one_model, symmetry, still_inputs),
-    rests_on=("equivariance", "jacobian-generator", "noether"),
+    hypotheses=(continuous, one_model, still_inputs, still_outputs),
+    rests_on=("equivariance", "jacobian-covariance", "jacobian-generator", "noether"),
     smooth="C¹; ℓ is C²",
     source=SOURCE,
     derivation=(
         "gauss-newton-null: GGN k = 0 and GGN = GGNᵀ, so (GGN + λ)⁻¹k = k/λ and ⟨k, (GGN + λ)⁻¹∇L⟩ = ⟨k, ∇L⟩/λ.\n"
-        "noether: ⟨k, ∇L⟩ = 0. Likewise ⟨k, p(GGN)∇L⟩ = p(0)⟨k, ∇L⟩."
+        "noether: ⟨k, ∇L⟩ = 0. jacobian-covariance: J′DK = J, so GGN = DKᵀGGN′DK, ∇L = DKᵀ∇L′: d′ = DK d, J′d′ = J d."
     ),
-    consequence_of=("gauss-newton-null", "noether"),
+    consequence_of=("gauss-newton-null", "noether", "jacobian-covariance"),
     costly=True,
     reason_if_vacuous="the Gauss–Newton matrix vanishes at every point that was drawn",
 )

@@ -18,6 +18,8 @@ from eqprop.properties.traits import (
     traits_of,
 )
 
+SEEN = "stated for s = 0; every {} moves the outputs, and the loss sees it"
+
 # -- what the pair declares -------------------------------------------------------------------------------------------
 
 
@@ -174,6 +176,36 @@ def charged(pair: Pair) -> str | None:
 def turning(pair: Pair) -> str | None:
     """Hypothesis: some Dk_ξ is antisymmetric (a rotation or a translation)."""
     return None if traits_of(pair).antisymmetric.dimension else "Dk_ξ is antisymmetric for no ξ: nothing turns"
+
+
+def moving(pair: Pair) -> str | None:
+    """Hypothesis: some generator moves parameters, k_ξ ≠ 0."""
+    return None if traits_of(pair).still.loss.size else "k_ξ = 0 for every ξ: no parameter is moved"
+
+
+def still_generator(pair: Pair) -> str | None:
+    """Hypothesis: some generator leaves the loss, s_ξ = 0: T does nothing, or nothing that the own loss sees."""
+    return None if traits_of(pair).still.loss.dimension else SEEN.format("ξ")
+
+
+def still_outputs(pair: Pair) -> str | None:
+    """Hypothesis: some generator leaves the outputs, τ_ξ = 0."""
+    return None if traits_of(pair).still.outputs.dimension else "stated for τ = 0; every ξ moves the outputs"
+
+
+def still_translation(pair: Pair) -> str | None:
+    """Hypothesis: some constant generator leaves the loss, s_ξ = 0."""
+    return None if traits_of(pair).still.constant.dimension else SEEN.format("translation")
+
+
+def still_charge(pair: Pair) -> str | None:
+    """Hypothesis: some generator with a charge leaves the loss, s_ξ = 0."""
+    return None if traits_of(pair).still.symmetric.dimension else SEEN.format("ξ with a charge")
+
+
+def still_turn(pair: Pair) -> str | None:
+    """Hypothesis: some antisymmetric generator leaves the loss, s_ξ = 0."""
+    return None if traits_of(pair).still.antisymmetric.dimension else SEEN.format("ξ that turns")
 
 
 def scale_invariant(pair: Pair) -> str | None:

@@ -16,13 +16,14 @@ import numpy as np
 
 from eqprop.engine import Array, Tree, inner, inner_magnitude, zeros_like
 from eqprop.properties.base import Property, Sides, in_params, of_numbers, uncancelled
-from eqprop.properties.charges import AFFINE, charge_of, drift_size
+from eqprop.properties.charges import AFFINE, drift_size, still_charge_of
 from eqprop.properties.hypotheses import (
     charged,
     continuous,
     drawn_loss,
     one_model,
     separate_samples,
+    still_charge,
     still_inputs,
     symmetry,
 )
@@ -30,7 +31,7 @@ from eqprop.properties.numerics import combined
 from eqprop.properties.point import Point
 
 SOURCE = "derived here for each sample by itself"
-BY_SAMPLES = (symmetry, still_inputs, drawn_loss, separate_samples)
+ALONE = (still_inputs, drawn_loss, separate_samples)
 
 MOST_SAMPLES = 6
 """Of a longer batch the first ones are the data: 20 minibatches of three."""
@@ -98,7 +99,7 @@ def _noise_covariance(point: Point) -> Sides:
 
 def _noise_equilibrium(point: Point) -> Sides:
     """With ĝ_i = g_i − g, tr AΣ is the mean of ⟨ĝ_i, Aĝ_i⟩."""
-    charge, gradients = charge_of(point), _alone(point)
+    charge, gradients = still_charge_of(point), _alone(point)
     k, count = charge.local.value, _data(point)[2]
 
     def balance(theta: Tree) -> Array:
@@ -124,7 +125,7 @@ def _noise_equilibrium(point: Point) -> Sides:
 
 
 def _minibatch_drift(point: Point) -> Sides:
-    charge, step, theta = charge_of(point), point.probe.rates[0], point.theta
+    charge, step, theta = still_charge_of(point), point.probe.rates[0], point.theta
     count = _data(point)[2]
     size = max(1, count // 2)
     batches = np.array(list(combinations(range(count), size)))
@@ -165,7 +166,7 @@ NOISE_COVARIANCE = Property(
     formula="C = Σ g_i g_iᵀ/N, Σ = C − g gᵀ:  DKᵀ C(K_gθ) DK u = C(θ) u,  DKᵀ Σ(K_gθ) DK u = Σ(θ) u",
     sides=_noise_covariance,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=BY_SAMPLES,
+    hypotheses=(symmetry, *ALONE),
     rests_on=("equivariance", "gradient-covariance"),
     source=SOURCE + "; noise and symmetry: Ziyin et al. 2024, arXiv 2402.07193",
     derivation=(
@@ -184,7 +185,7 @@ MINIBATCH_DRIFT = Property(
     formula="E_B Q(θ − ηg_B) = Q + ½η²[gᵀA g + (N − B)/(B(N − 1)) tr AΣ],  g_B the gradient of the mean over B samples",
     sides=_minibatch_drift,
     needs=frozenset({"params", "inputs", "algebra", "targets", "rates"}),
-    hypotheses=(*AFFINE, charged, *BY_SAMPLES),
+    hypotheses=(*AFFINE, charged, still_charge, *ALONE),
     rests_on=("equivariance", "noether"),
     source=SOURCE + "; Kunin et al. 2021, arXiv 2012.04728 (broken conservation laws)",
     derivation=(
@@ -203,7 +204,7 @@ NOISE_EQUILIBRIUM = Property(
     formula="C k = 0;  A = Aᵀ: d/dt tr AΣ(e^(tA)θ) = −2 tr A²Σ ≤ 0",
     sides=_noise_equilibrium,
     needs=frozenset({"params", "inputs", "algebra", "targets"}),
-    hypotheses=(*AFFINE, charged, *BY_SAMPLES),
+    hypotheses=(*AFFINE, charged, still_charge, *ALONE),
     rests_on=("equivariance", "noether", "hessian-generator"),
     smooth="C²; f separately for each sample",
     source=SOURCE + "; Ziyin et al. 2024, arXiv 2402.07193",

@@ -33,7 +33,7 @@ from eqprop.engine import (
 from eqprop.errors import InvalidInput
 from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Loss, Probe, output_scale, widened
-from eqprop.properties.traits import Traits, traits_of
+from eqprop.properties.traits import Subspace, Traits, traits_of
 
 Found = TypeVar("Found")
 
@@ -252,6 +252,10 @@ class Point:
     def k(self) -> Local:
         """k_ξ near θ, for the probe's first algebra element."""
         return self.field(self.probe.algebra)
+
+    def k_within(self, part: Subspace) -> Local:
+        """k_ξ near θ, for what of the probe's first algebra element lies in a part of the algebra."""
+        return self.k if part.basis is None else self.field(part.nearest(self.probe.algebra))
 
     @remembered
     def k2(self) -> Local:

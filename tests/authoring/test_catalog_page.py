@@ -37,7 +37,7 @@ def kept(docs: Path) -> dict[str, str]:
 
 @pytest.mark.checkout
 def test_the_pages_are_what_the_code_says(written):
-    stale = {path for path, text in (written.items() ^ kept(DOCS).items())}
+    stale = {path for path, _ in written.items() ^ kept(DOCS).items()}
     assert not stale, f"{sorted(stale)} are out of date; write them: {COMMAND}"
 
 

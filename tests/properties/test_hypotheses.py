@@ -28,6 +28,7 @@ from tests.properties.traits.trait_pairs import (
     margin,
     masked,
     of_degree,
+    pair,
     permutation,
     reflected_sphere,
     rescaling,
@@ -103,6 +104,10 @@ def of_integers(params: Any, inputs: Any) -> eqprop.Pair:
     return eqprop.Pair(model, eqprop.Transformation(groups.Trivial(), lambda _, p: p, name="nothing"))
 
 
+def at_rest() -> eqprop.Pair:
+    return pair(lambda p, x: x @ p, np.ones((2, 3)), groups.Scaling(2), lambda a, p: p)
+
+
 def tokens() -> eqprop.Pair:
     return of_integers(np.ones(2), np.arange(3))
 
@@ -147,6 +152,12 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.affine_generator: ([rescaling, about_a_centre], sheared, "the generator is not affine"),
     hypotheses.changing_generator: ([rescaling, shift_and_scale], translation, "every generator is constant"),
     hypotheses.constant_generator: ([translation, shift_and_scale, idle_factor], rescaling, "Dk_ξ = 0 for no ξ"),
+    hypotheses.moving: ([rescaling, cubic], at_rest, "no parameter is moved"),
+    hypotheses.still_generator: ([rescaling, shifted_logits], cubic, "every ξ moves the outputs, and the loss sees it"),
+    hypotheses.still_outputs: ([rescaling], shifted_logits, "every ξ moves the outputs"),
+    hypotheses.still_translation: ([translation, shifted_logits], margin, "every translation moves the outputs"),
+    hypotheses.still_charge: ([rescaling, shifted_logits], cubic, "every ξ with a charge moves the outputs"),
+    hypotheses.still_turn: ([rotation, shifted_logits], margin, "every ξ that turns moves the outputs"),
     hypotheses.stretching: ([rescaling], rotation, "DK_g is orthogonal"),
     hypotheses.near: ([nearly_normalised], rescaling, "claimed to be exact"),
     hypotheses.two_models: ([split_unit], rescaling, "is of one model"),

@@ -26,7 +26,16 @@ import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, add, derivative, inner, inner_magnitude
 from eqprop.properties.base import Property, Sides, affine_until, in_params, magnitudes, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, charged, keeps_integers, one_model, still_inputs, still_loss
+from eqprop.properties.charges import still_charge_of
+from eqprop.properties.hypotheses import (
+    affine_action,
+    charged,
+    keeps_integers,
+    one_model,
+    still_charge,
+    still_inputs,
+    still_loss,
+)
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
 from eqprop.properties.optimizers.check import OptimizerCheck
 from eqprop.properties.point import Point
@@ -124,7 +133,7 @@ def optimizer_charge(optimizer: object, name: str = "optimizer") -> OptimizerPro
         formula="Q(θ + u) − Q(θ) = ⟨u, k_ξ(θ)⟩ + ½⟨u, Dk_ξ u⟩:  Σ_t ⟨u_t, k_ξ(θ_t)⟩ = 0",
         sides=lambda point: _charge(checked, point),
         needs=frozenset({"params", "inputs", "algebra", "targets"}),
-        hypotheses=(one_model, still_loss, still_inputs, affine_action, charged, OptimizerCheck(checked)),
+        hypotheses=(one_model, still_inputs, affine_action, charged, still_charge, OptimizerCheck(checked)),
         rests_on=("equivariance", "noether"),
         source="derived here: Noether's identity for one step",
         derivation=(
@@ -166,7 +175,7 @@ def _trajectory(optimizer: Optimizer, point: Point) -> Sides:
 
 def _charge(optimizer: Optimizer, point: Point) -> Sides:
     stepper = _stepper(optimizer, point)
-    field = point.field(point.traits.symmetric.nearest(point.probe.algebra)).function
+    field = still_charge_of(point).field
 
     def observe(theta: Tree, u: Tree) -> tuple[Tree, Tree]:
         k = field(theta)

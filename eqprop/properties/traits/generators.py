@@ -48,6 +48,7 @@ from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import gaussian, output_shapes, tangents_of
 from eqprop.properties.traits.actions import Survey
 from eqprop.properties.traits.losses import keeps_loss
+from eqprop.properties.traits.still import Still, still_of
 from eqprop.properties.traits.subspaces import SPARE_ROWS, Span, Subspace
 from eqprop.rounding import RECOGNISED
 
@@ -97,6 +98,7 @@ class Traits:
         symmetric: the ξ with Dk_ξ = Dk_ξᵀ, for which there is a charge.
         antisymmetric: the ξ with Dk_ξ = −Dk_ξᵀ, for which there is an angular momentum.
         special: generators that translate or scale, simplest first.
+        still: the ξ that leave the loss, or the outputs.
     """
 
     affine_generator: bool = False
@@ -105,6 +107,7 @@ class Traits:
     symmetric: Subspace = field(default_factory=lambda: Subspace(0))
     antisymmetric: Subspace = field(default_factory=lambda: Subspace(0))
     special: tuple[Special, ...] = ()
+    still: Still = field(default_factory=Still)
 
     def translation(self) -> Special | None:
         """A translation that multiplies the outputs by e^(ct), c ≠ 0."""
@@ -159,13 +162,14 @@ class GeneratorSurvey(Survey):
             return Traits(affine_generator=True, linear_generator=True)
         kernel = span.kernel(value, scale)
         affine_generator = bool(np.abs(first - moved).max(initial=0.0) <= RECOGNISED * scale)
+        kinds = {"constant": first, "symmetric": first - second, "antisymmetric": first + second}
+        known = {name: span.null_space(forms, kernel, scale) for name, forms in kinds.items()}
         return Traits(
             affine_generator,
             linear_generator=affine_generator and bool(np.abs(origin).max(initial=0.0) <= RECOGNISED * scale),
-            constant=span.null_space(first, kernel, scale),
-            symmetric=span.null_space(first - second, kernel, scale),
-            antisymmetric=span.null_space(first + second, kernel, scale),
             special=self._special(self.group),
+            still=still_of(self.pair, span, kernel, {name: forms / scale for name, forms in kinds.items()}, known),
+            **known,
         )
 
     def _rows(self, span: Span) -> tuple[np.ndarray, ...]:

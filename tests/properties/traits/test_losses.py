@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
 from eqprop.properties.traits import keeps_loss
 from eqprop.results import Outcome
+from tests.properties.judged import suspected
 
 RNG = np.random.default_rng(0)
 X, TARGETS = RNG.standard_normal((4, 2)), RNG.standard_normal((4, 3))
@@ -98,7 +101,7 @@ def test_it_does_not_apply_where_the_loss_sees_t(make: Any, unseeing: Loss, seei
 
 
 def test_what_is_about_the_outputs_still_asks_for_outputs_that_stay():
-    names = ["gauss-newton-null", "gauss-newton-covariance", "critical-null-space", "critical-orbit"]
+    names = ["damped-gauss-newton", "critical-null-space", "critical-orbit"]
     report = eqprop.run(logits(cross_entropy), profile="quick", properties=names)
     assert {v.outcome for v in report.verdicts} == {Outcome.NOT_APPLICABLE}
 
@@ -120,3 +123,34 @@ def test_a_wrong_second_derivative_of_such_a_loss_is_falsified(make: Any, loss: 
     names = {logits: "flat-translation", turned: "inertia", scaled: "scale-invariance"}
     (verdict,) = eqprop.run(wrong, profile="quick", properties=[names[make]]).verdicts
     assert verdict.outcome is Outcome.FALSIFIED
+    before = ["noether", "hessian-covariance", "hessian-generator", "gauss-newton-covariance"]
+    assert suspected(wrong, [*before, "gauss-newton-null"]) == {
+        **dict.fromkeys(before, False),
+        "gauss-newton-null": True,
+    }
+
+
+@pytest.mark.parametrize(("make", "loss"), [(logits, cross_entropy), (turned, size), (scaled, cosine)], ids=IDS)
+def test_the_gauss_newton_matrix_takes_an_orbit_direction_to_the_slope_that_t_turns(
+    make: Any, loss: Loss, float64: None
+):
+    """GGN k = −Jᵀ Dτᵀ ∇ℓ, with dense derivatives; with a loss that sees T it is not."""
+    pair = make(loss)
+    theta, tree = ravel_pytree(pair.model.params)
+    group, move = pair.transformation.group, pair.transformation
+    algebra = group.sample_algebra(np.random.default_rng(5))
+    f = lambda at: pair.model.apply(tree(at), X).ravel()  # noqa: E731
+    acted = lambda t: ravel_pytree(move.on_params(group.exp(t * algebra), tree(theta)))[0]  # noqa: E731
+    tau = jax.jacfwd(lambda t, y: move.on_outputs(group.exp(t * algebra), y.reshape(4, 3)).ravel())
+    turned_back = jax.jacrev(lambda y: tau(0.0, y))
+
+    @partial(jax.jit, static_argnums=0)
+    def miss(of: Loss) -> Any:
+        flat = lambda y: of(y.reshape(4, 3))  # noqa: E731
+        y, jacobian, k = f(theta), jax.jacrev(f)(theta), jax.jacfwd(acted)(0.0)
+        ggn = jacobian.T @ jax.hessian(flat)(y) @ jacobian
+        expected = -jacobian.T @ turned_back(y).T @ jax.grad(flat)(y)
+        return jnp.linalg.norm(ggn @ k - expected) / jnp.linalg.norm(ggn)
+
+    assert miss(loss) < 1e-13
+    assert miss(squared_error) > 1e-2
