@@ -125,6 +125,9 @@ def _recovered(entry: Entry) -> tuple[str, Any]:
         return SCOPE, None
     bare = _bare(model, entry.name)
     found = find(bare, prove=False)
+    if claim.defect is not None:
+        (listed,) = covered(bare, [claim], [near.found.transformation for near in found.near])
+        return f"near-symmetry, {'listed' if listed else 'not listed'}", found
     (there,) = covered(bare, [claim], [one.found.transformation for one in found.found])
     if entry.control:
         return ("false: a negative control's claim is found" if there else "control, not found"), found

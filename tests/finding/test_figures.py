@@ -42,6 +42,11 @@ def test_all_of_fifty_chains_are_as_in_theory(family):
         assert (found.dimension, found.charges) == (linear if family == "linear" else (sum(hidden),) * 2), widths
 
 
+def test_a_claim_up_to_a_bound_is_looked_for_among_near_symmetries():
+    said = CliRunner().invoke(main, ["catalog", "--match", "layernorm-scale-near"], catch_exceptions=False).output
+    assert said.splitlines()[0] == "layernorm-scale-near: near-symmetry, listed"
+
+
 @pytest.mark.slow
 def test_the_catalog_is_recovered_from_its_models_alone():
     said = CliRunner().invoke(main, ["catalog"], catch_exceptions=False).output.splitlines()
