@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
 
+from eqprop import Pair
 from eqprop.properties import by_name
 from tests.layers import equinox_nn, flax_linen, flax_nnx, haiku_nn
 from tests.layers.statements import (
@@ -58,19 +60,25 @@ def cases(*, broken: bool) -> list[Any]:
     return found
 
 
+@cache
+def claimed(library: str, claim: str, name: str) -> Pair:
+    """A layer and its symmetry; made once for the three tests, as a library's initialisation takes its seconds."""
+    return LIBRARIES[library].claims[claim](NUMBERS[name])
+
+
 @pytest.mark.parametrize(("library", "claim", "name"), cases(broken=False))
 def test_a_layer_keeps_its_symmetry(library: str, claim: str, name: str) -> None:
-    keeps(LIBRARIES[library].claims[claim](NUMBERS[name]), name)
+    keeps(claimed(library, claim, name), name)
 
 
 @pytest.mark.parametrize(("library", "claim", "name"), cases(broken=True))
 def test_a_claim_that_forgets_a_tensor_is_falsified(library: str, claim: str, name: str) -> None:
-    forgetting_is_seen(LIBRARIES[library].claims[claim](NUMBERS[name]), name, part=claim.endswith(WHOLE))
+    forgetting_is_seen(claimed(library, claim, name), name, part=claim.endswith(WHOLE))
 
 
 @pytest.mark.parametrize(("library", "claim", "name"), cases(broken=True))
 def test_a_backward_rule_that_drops_a_term_is_falsified(library: str, claim: str, name: str) -> None:
-    dropping_is_seen(LIBRARIES[library].claims[claim](NUMBERS[name]), name)
+    dropping_is_seen(claimed(library, claim, name), name)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
