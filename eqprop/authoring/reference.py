@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
+from eqprop.authoring.independence import independence, link, links
 from eqprop.authoring.kills import Kill, kills
 from eqprop.authoring.theorems import theorems
 from eqprop.profiles import PROFILES
@@ -112,7 +113,7 @@ def _named(kill: Kill) -> str:
 
 def reference() -> str:
     """The whole of docs/properties.md."""
-    return "\n".join([*_introduction(), *_contents(), *_independence(), *theorems(), *_notation(), *_families()])
+    return "\n".join([*_introduction(), *_contents(), *independence(), *theorems(), *_notation(), *_families()])
 
 
 def _introduction() -> Iterator[str]:
@@ -160,31 +161,7 @@ def _higher() -> str:
 def _contents() -> Iterator[str]:
     yield "## Contents\n"
     for order in sorted({prop.order for prop in LIBRARY}):
-        yield f"- Order {order}: {_links(prop for prop in LIBRARY if prop.order == order)}"
-    yield ""
-
-
-def independent() -> list[Property]:
-    """The statements that no others imply."""
-    return [prop for prop in LIBRARY if not prop.consequence_of]
-
-
-def readings() -> list[Property]:
-    """What others together imply, and what is verified because it says what they mean in its case."""
-    return [prop for prop in LIBRARY if prop.consequence_of]
-
-
-def _independence() -> Iterator[str]:
-    """Which statements are independent, and of which the others are readings."""
-    alone, implied = independent(), readings()
-    yield "## What is independent, and what is a reading of it\n"
-    yield f"Of {len(LIBRARY)} statements {len(alone)} are implied by no others: {_links(alone)}.\n"
-    yield f"The other {len(implied)} are readings of those, or of each other: where they hold for every loss and"
-    yield "tangent, so does the reading. None of the defects that were planted is caught by one of them alone.\n"
-    yield "| reading | implied by |"
-    yield "|---|---|"
-    for prop in implied:
-        yield f"| {_link(prop.name)} | {', '.join(map(_link, prop.consequence_of))} |"
+        yield f"- Order {order}: {links(prop for prop in LIBRARY if prop.order == order)}"
     yield ""
 
 
@@ -203,7 +180,7 @@ def _eta() -> tuple[str, str]:
     """Where η is an algebra element, and where it is a step size."""
     using = [prop for prop in LIBRARY if "η" in prop.formula]
     groups = ([p for p in using if "algebra2" in p.needs], [p for p in using if "algebra2" not in p.needs])
-    elements, steps = map(_links, groups)
+    elements, steps = map(links, groups)
     return elements, steps
 
 
@@ -236,18 +213,10 @@ def _section(prop: Property) -> Iterator[str]:
     yield ""
 
 
-def _link(name: str) -> str:
-    return f"[`{name}`](#{name})"
-
-
-def _links(props: Iterable[Property]) -> str:
-    return ", ".join(_link(prop.name) for prop in props)
-
-
 def _linked(text: str) -> str:
     """The text with every name of a property as a link to its section."""
     names = "|".join(re.escape(prop.name) for prop in LIBRARY)
-    return re.sub(rf"(?<![\w-])({names})(?![\w-])", lambda found: _link(found[1]), text)
+    return re.sub(rf"(?<![\w-])({names})(?![\w-])", lambda found: link(found[1]), text)
 
 
 def _marked(line: str) -> str:

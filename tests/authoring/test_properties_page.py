@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from eqprop.authoring import explanation, own_entries
+from eqprop.authoring.independence import PARTS, apart, independent, readings
 from eqprop.authoring.kills import Kill, kills, own_cells, parsed, updated, written
-from eqprop.authoring.reference import COMMAND, alone, facts, first, independent, readings, reference
+from eqprop.authoring.reference import COMMAND, alone, facts, first, reference
 from eqprop.mutants import COVARIANT
 from eqprop.profiles import PROFILES
 from eqprop.properties import HIGHER, LIBRARY, by_name
@@ -88,13 +89,14 @@ def test_the_page_says_on_how_much_properties_are_judged_in(profile):
 
 
 def test_the_page_counts_and_lists_what_is_independent_and_what_is_a_reading():
-    apart, implied = independent(), readings()
-    assert sorted(prop.name for prop in (*apart, *implied)) == sorted(prop.name for prop in LIBRARY)
+    free, implied = independent(), readings()
+    assert sorted(prop.name for prop in (*free, *implied)) == sorted(prop.name for prop in LIBRARY)
     section = page().split("## What is independent")[1].split("\n## ")[0]
-    assert f"Of {len(LIBRARY)} statements {len(apart)} are implied by no others" in section
+    assert f"Of {len(LIBRARY)} statements {len(free)} are implied by no others" in section
     assert f"The other {len(implied)} are readings" in section
-    told = section.split("|---|---|\n")[1].strip().splitlines()
-    assert [row.split("`")[1] for row in told] == [prop.name for prop in implied]
+    told = section.split("|---|---|\n")
+    assert [row.split("`")[1] for row in told[-1].strip().splitlines()] == [prop.name for prop in implied]
+    assert [row.split("`")[1] for row in told[1].splitlines() if row.startswith("| [")] == [prop.name for prop in free]
 
 
 def test_the_page_says_of_every_statement_what_it_needs():
@@ -116,9 +118,29 @@ def test_the_drawing_has_every_statement_and_an_arrow_for_each_implication():
 
 
 def test_every_reading_goes_back_to_independent_statements():
-    apart = {prop.name for prop in independent()}
+    free = {prop.name for prop in independent()}
     for prop in readings():
-        assert premises(prop.name) & apart
+        assert premises(prop.name) & free
+
+
+@pytest.mark.parametrize("prop", independent(), ids=lambda prop: prop.name)
+def test_no_other_independent_statement_catches_some_mutant_of(prop):
+    """So no arrow to it is missing: what implied it would be falsified with it."""
+    assert apart(prop, kills()), f"{prop.name} follows from others, as far as the mutants tell"
+
+
+def test_the_parts_name_each_independent_statement_once():
+    named = [name for names in PARTS.values() for name in names]
+    assert sorted(named) == sorted(prop.name for prop in independent())
+
+
+def test_a_mutant_that_only_readings_catch_besides_sets_a_statement_apart():
+    matrix = [
+        kill("a", "noether", "jacobian-generator"),
+        kill("b", "jacobian-generator", "bracket"),
+        kill("c", "noether"),
+    ]
+    assert apart(by_name("jacobian-generator"), matrix) == matrix[:1]
 
 
 def test_every_source_says_what_is_derived_here_and_cites_the_paper_in_one_way():
