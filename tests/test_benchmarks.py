@@ -119,7 +119,7 @@ def test_the_stages_of_the_compiled_path_take_time(program):
 
 @pytest.mark.slow
 def test_the_obvious_harness_checks_the_same_properties_and_finds_that_they_hold(pair, program):
-    assert set(obvious.identities(pair)) == {p.name for p in program.properties}
+    assert set(obvious.Identities(pair).by_name()) == {p.name for p in program.properties}
     with jax.enable_x64(True):
         assert obvious.Harness(pair).check(program.draw(np.random.default_rng(0), 1).at(0))
 

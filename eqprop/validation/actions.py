@@ -115,18 +115,7 @@ def check_charge(pair: Pair, params: Params) -> None:
     Raises:
         InvalidInput: where it raises, cannot be traced, or gives something else.
     """
-    transformation = pair.transformation
-    charge, group = transformation.charge, transformation.group
-    if charge is None or not isinstance(group, LieGroup):
-        return
-    what = f"transformation {transformation.name!r}: charge"
-    algebra = group.sample_algebra(np.random.default_rng(0))
-    given = jax.tree.map(jnp.asarray, (algebra, params))
-    found = explained(f"{what}(algebra, params)", lambda: jax.eval_shape(lambda a, p: charge(a, p), *given))  # noqa: PLW0108
-    if not hasattr(found, "shape") or found.shape != () or not is_floating(found):
-        shown = f"shape {found.shape}, dtype {found.dtype}" if hasattr(found, "shape") else got(found)
-        msg = f"{what} returned {shown}; expected one floating-point number, linear in the algebra element."
-        raise InvalidInput(msg)
+    _check_number(pair, "charge", {"params": params}, "one floating-point number, linear in the algebra element")
 
 
 def check_defect(pair: Pair, params: Params, inputs: Inputs) -> None:
@@ -135,22 +124,28 @@ def check_defect(pair: Pair, params: Params, inputs: Inputs) -> None:
     Raises:
         InvalidInput: where it raises, cannot be traced, or gives something else.
     """
-    transformation = pair.transformation
-    defect, group = transformation.defect, transformation.group
-    if defect is None or not isinstance(group, LieGroup):
-        return
-    what = f"transformation {transformation.name!r}: defect"
-    algebra = group.sample_algebra(np.random.default_rng(0))
-    found = explained(f"{what}(algebra, params, inputs)", lambda: _evaluated(defect, algebra, params, inputs))
-    shape, floating = np.shape(found), getattr(found, "dtype", None) is not None and is_floating(found)
-    if shape != () or not floating or not numbers(found) >= 0:
-        shown = f"{found}" if shape == () and floating else got(found)
-        msg = f"{what} returned {shown}; expected one floating-point number, 0 or larger, that bounds |J k − τ|."
+    expected = "one floating-point number, 0 or larger, that bounds |J k − τ|"
+    bound = _check_number(pair, "defect", {"params": params, "inputs": inputs}, expected)
+    if bound is not None and not numbers(bound()) >= 0:
+        msg = f"transformation {pair.transformation.name!r}: defect returned {bound()}; expected {expected}."
         raise InvalidInput(msg)
 
 
-def _evaluated(function: Callable[..., Tree], *arguments: Tree) -> Tree:
-    return function(*jax.tree.map(jnp.asarray, arguments))
+def _check_number(pair: Pair, field: str, arguments: dict[str, Tree], expected: str) -> Callable[[], Tree] | None:
+    """A call of what the transformation has by this name, a number for an algebra element; None without one."""
+    function, group = getattr(pair.transformation, field), pair.transformation.group
+    if function is None or not isinstance(group, LieGroup):
+        return None
+    what = f"transformation {pair.transformation.name!r}: {field}"
+    algebra = group.sample_algebra(np.random.default_rng(0))
+    given = jax.tree.map(jnp.asarray, (algebra, *arguments.values()))
+    call = f"{what}({', '.join(('algebra', *arguments))})"
+    found = explained(call, lambda: jax.eval_shape(lambda *each: function(*each), *given))  # noqa: PLW0108
+    if not hasattr(found, "shape") or found.shape != () or not is_floating(found):
+        shown = f"shape {found.shape}, dtype {found.dtype}" if hasattr(found, "shape") else got(found)
+        msg = f"{what} returned {shown}; expected {expected}."
+        raise InvalidInput(msg)
+    return lambda: explained(call, lambda: function(*given))
 
 
 def _moved(name: str, action: Callable[..., Tree], element: Element, point: Tree, like: Tree) -> Tree:
