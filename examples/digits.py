@@ -1,8 +1,8 @@
 """Two networks trained on scikit-learn's handwritten digits, and the symmetries that they have after training.
 
-An Equinox perceptron and a Flax attention classifier that reads an 8×8 image as 8 tokens of 8 pixels. Both are trained
-in float32 by Adam for a few seconds, at the first use in a process. ``pairs()`` is what eqprop verifies; run as a
-script, this module prints the accuracies.
+An Equinox perceptron and a Flax attention classifier that reads an 8×8 image as 8 tokens of 8 pixels. Both were trained
+in float32 by Adam for a few seconds: run as a script, this module trains them again, prints how well they read, and
+writes the checkpoint beside it. ``pairs()`` is what eqprop verifies, on that checkpoint.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import linen as nn
-from sklearn.datasets import load_digits
 
 import eqprop
 from eqprop import groups
@@ -30,24 +29,77 @@ TRAIN = 1437
 HIDDEN = 16
 TOKENS, PIXELS, WIDTH, HEADS, HEAD_WIDTH = 8, 8, 16, 2, 4
 
+CHECKPOINT = Path(__file__).with_suffix(".npz")
+"""The parameters of both networks, leaf by leaf, and the batch on which they are verified: the first test images."""
+
+BATCH = 4
+
 Apply = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network as eqprop takes it: ``apply(params, images) -> logits``, shapes (batch, 64) -> (batch, 10)."""
+class Network:
+    """A network as eqprop takes it, and how it is trained.
 
+    Attributes:
+        name: of its parameters in the checkpoint.
+        apply: ``apply(params, images) -> logits``, shapes (batch, 64) -> (batch, 10).
+        initial: draws its parameters.
+        steps: of Adam.
+        rate: of learning, at the beginning; it falls to 0 as a cosine.
+    """
+
+    name: str
     apply: Apply
-    params: Any
+    initial: Callable[[], Any]
+    steps: int
+    rate: float
 
-    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+    def train(self, batch: int = 128) -> Any:
+        """The parameters after Adam on random minibatches, in float32 also where the caller computes in float64."""
+        import optax
+
+        with jax.enable_x64(False):
+            images, labels = (jnp.asarray(a[:TRAIN]) for a in digits())
+            optimiser = optax.adam(optax.cosine_decay_schedule(self.rate, self.steps))
+
+            def step(state: Any, key: Any) -> tuple[Any, None]:
+                params, moments = state
+                chosen = jax.random.randint(key, (batch,), 0, TRAIN)
+                gradient = jax.grad(lambda p: cross_entropy(self.apply(p, images[chosen]), labels[chosen]))(params)
+                updates, moments = optimiser.update(gradient, moments)
+                return (optax.apply_updates(params, updates), moments), None
+
+            keys, params = jax.random.split(jax.random.key(0), self.steps), self.initial()
+            start = (params, optimiser.init(params))
+            return jax.jit(lambda state: jax.lax.scan(step, state, keys))(start)[0][0]
+
+    def restored(self) -> Any:
+        """The parameters of the checkpoint."""
+        leaves, treedef = jax.tree.flatten(jax.eval_shape(self.initial))
+        kept = [leaf for name, leaf in checkpoint().items() if name.startswith(f"{self.name}/")]
+        if [leaf.shape for leaf in kept] != [leaf.shape for leaf in leaves]:
+            msg = f"{CHECKPOINT.name} is of other networks than these: train them again, python -m examples.digits"
+            raise ValueError(msg)
+        return jax.tree.unflatten(treedef, kept)
+
+    def accuracy(self, params: Any, images: np.ndarray, labels: np.ndarray) -> float:
         """The part of the images whose most probable class is the label."""
-        return float(np.mean(np.argmax(self.apply(self.params, images), axis=-1) == labels))
+        return float(np.mean(np.argmax(self.apply(params, images), axis=-1) == labels))
+
+
+@cache
+def checkpoint() -> dict[str, np.ndarray]:
+    """What the file has, by name."""
+    with np.load(CHECKPOINT) as kept:
+        return dict(kept)
 
 
 @cache
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """All images, shuffled and standardised by one mean and one deviation, shape (1797, 64); and their labels."""
+    from sklearn.datasets import load_digits
+
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(images))
     return ((images - images.mean()) / images.std()).astype(np.float32)[order], labels[order]
@@ -55,37 +107,22 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean of −log softmax(logits)[label]."""
-    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(labels)))
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.asarray(labels)[:, None], axis=-1)
+    return -jnp.mean(chosen)
 
 
-def train(apply: Apply, params: Any, *, steps: int, rate: float, batch: int = 128) -> Any:
-    """The parameters after Adam on random minibatches, compiled as one loop."""
-    images, labels = (jnp.asarray(a[:TRAIN]) for a in digits())
-    optimiser = optax.adam(optax.cosine_decay_schedule(rate, steps))
-
-    def step(state: Any, key: Any) -> tuple[Any, None]:
-        params, moments = state
-        chosen = jax.random.randint(key, (batch,), 0, TRAIN)
-        gradient = jax.grad(lambda p: cross_entropy(apply(p, images[chosen]), labels[chosen]))(params)
-        updates, moments = optimiser.update(gradient, moments)
-        return (optax.apply_updates(params, updates), moments), None
-
-    keys = jax.random.split(jax.random.key(0), steps)
-    start = (params, optimiser.init(params))
-    return jax.jit(lambda state: jax.lax.scan(step, state, keys))(start)[0][0]
-
-
-@cache
-def perceptron() -> Trained:
+def perceptron() -> Network:
     """64–16–16–10 with ReLU, in Equinox. A Linear's weight has shape (out, in); paths read ``layers/0/weight``."""
-    with jax.enable_x64(False):  # float32, also where the caller computes in float64
-        net = eqx.filter_jit(eqx.nn.MLP)(TOKENS * PIXELS, CLASSES, HIDDEN, depth=2, key=jax.random.key(0))
-        params, static = eqx.partition(net, eqx.is_inexact_array)
 
-        def apply(params: Any, images: Any) -> Any:
-            return jax.vmap(eqx.combine(params, static))(images)
+    def built() -> eqx.nn.MLP:
+        return eqx.nn.MLP(TOKENS * PIXELS, CLASSES, HIDDEN, depth=2, key=jax.random.key(0))
 
-        return Trained(apply, train(apply, params, steps=500, rate=5e-3))
+    static = eqx.filter(eqx.filter_eval_shape(built), lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+
+    def apply(params: Any, images: Any) -> Any:
+        return jax.vmap(eqx.combine(params, static))(images)
+
+    return Network("mlp", apply, lambda: eqx.filter(built(), eqx.is_inexact_array), steps=500, rate=5e-3)
 
 
 class AttentionClassifier(nn.Module):
@@ -105,24 +142,28 @@ class AttentionClassifier(nn.Module):
         return self.head(jnp.mean(stream, axis=1))
 
 
-@cache
-def attention_classifier() -> Trained:
+def attention_classifier() -> Network:
     """The classifier in Flax. Kernels of heads have shape (in, heads, units); paths read ``attention/query/kernel``."""
-    with jax.enable_x64(False):
-        net = AttentionClassifier()
-        params = jax.jit(net.init)(jax.random.key(0), jnp.zeros((1, TOKENS * PIXELS)))["params"]
+    net = AttentionClassifier()
 
-        def apply(params: Any, images: Any) -> Any:
-            return net.apply({"params": params}, images)
+    def initial() -> Any:
+        return net.init(jax.random.key(0), jnp.zeros((1, TOKENS * PIXELS)))["params"]
 
-        return Trained(apply, train(apply, params, steps=600, rate=1e-2))
+    def apply(params: Any, images: Any) -> Any:
+        return net.apply({"params": params}, images)
+
+    return Network("attention", apply, initial, steps=600, rate=1e-2)
 
 
-def classifier(name: str, network: Trained, batch: int = 4) -> eqprop.Model:
+def classifier(network: Network) -> eqprop.Model:
     """A trained network on the first test images, its loss the cross-entropy with their labels."""
-    images, labels = (a[TRAIN : TRAIN + batch] for a in digits())
+    images, labels = checkpoint()["images"], checkpoint()["labels"]
     return eqprop.Model(
-        network.apply, network.params, images, loss=lambda logits: cross_entropy(logits, labels), name=name
+        network.apply,
+        network.restored(),
+        images,
+        loss=lambda logits: cross_entropy(logits, labels),
+        name=f"digits-{network.name}",
     )
 
 
@@ -138,7 +179,7 @@ def centred(model: eqprop.Model) -> eqprop.Model:
 
 def perceptron_pairs() -> list[eqprop.Pair]:
     """Factors and permutations of the units of each hidden layer, and shifts of the logits."""
-    net = classifier("digits-mlp", perceptron())
+    net = classifier(perceptron())
 
     def shift_logits(shift: Any, params: Any) -> Any:
         """What the softmax does not see: a·h + s, the same for every class."""
@@ -165,7 +206,7 @@ def perceptron_pairs() -> list[eqprop.Pair]:
 
 def attention_pairs() -> list[eqprop.Pair]:
     """Bases of queries and keys, and of values, in each head; factors of the norm's gain; shifts of the logits."""
-    net = classifier("digits-attention", attention_classifier())
+    net = classifier(attention_classifier())
     basis = groups.Power(groups.GeneralLinear(HEAD_WIDTH), HEADS)
 
     def shift_logits(shift: Any, params: Any) -> Any:
@@ -203,12 +244,18 @@ def pairs() -> list[eqprop.Pair]:
 
 
 def main() -> None:
-    """Train both networks and print how well they read digits."""
+    """Train both networks, print how well they read digits, and keep them."""
     images, labels = digits()
-    for build in (perceptron, attention_classifier):
-        network = build()
-        seen, unseen = (network.accuracy(images[part], labels[part]) for part in (slice(TRAIN), slice(TRAIN, None)))
-        print(f"{build.__name__:20}  {seen:.1%} of the training images, {unseen:.1%} of the test images")
+    test = slice(TRAIN, TRAIN + BATCH)
+    kept: dict[str, Any] = {"images": images[test], "labels": labels[test]}
+    for network in (perceptron(), attention_classifier()):
+        params = network.train()
+        seen, unseen = (
+            network.accuracy(params, images[part], labels[part]) for part in (slice(TRAIN), slice(TRAIN, None))
+        )
+        print(f"{network.name:10}  {seen:.1%} of the training images, {unseen:.1%} of the test images")
+        kept |= {f"{network.name}/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(params))}
+    np.savez_compressed(CHECKPOINT, **kept)
 
 
 if __name__ == "__main__":

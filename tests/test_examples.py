@@ -34,18 +34,39 @@ def users_write_ordinary_jax():
         yield
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("build", [digits.perceptron, digits.attention_classifier], ids=lambda build: build.__name__)
-def test_the_trained_networks_read_more_than_nine_test_images_in_ten(build):
+NETWORKS = pytest.mark.parametrize(
+    "build", [digits.perceptron, digits.attention_classifier], ids=lambda build: build.__name__
+)
+
+
+@NETWORKS
+def test_the_checkpoint_reads_more_than_nine_test_images_in_ten(build):
     images, labels = digits.digits()
-    assert build().accuracy(images[TEST], labels[TEST]) > 0.9
+    network = build()
+    assert network.accuracy(network.restored(), images[TEST], labels[TEST]) > 0.9
+
+
+def test_the_checkpoint_has_the_first_test_images():
+    images, labels = digits.digits()
+    kept = digits.checkpoint()
+    assert np.array_equal(kept["images"], images[TEST][: digits.BATCH])
+    assert np.array_equal(kept["labels"], labels[TEST][: digits.BATCH])
+
+
+def test_a_checkpoint_of_other_networks_is_refused(monkeypatch):
+    monkeypatch.setattr(digits, "HIDDEN", 17)
+    with pytest.raises(ValueError, match=r"digits.npz is of other networks .* python -m examples.digits"):
+        digits.perceptron().restored()
 
 
 @pytest.mark.slow
-def test_training_is_in_float32_even_where_the_caller_computes_in_float64():
+@NETWORKS
+def test_training_again_is_in_float32_and_reads_as_well(build):
+    images, labels = digits.digits()
     with jax.enable_x64(True):
-        trained = digits.perceptron.__wrapped__()
-    assert {leaf.dtype for leaf in jax.tree.leaves(trained.params)} == {np.dtype(np.float32)}
+        params = build().train()
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
+    assert build().accuracy(params, images[TEST], labels[TEST]) > 0.9
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var, primitives
 
-from eqprop.engine.calculus import gradient
+from eqprop.engine.calculus import value_and_gradient
 from eqprop.engine.jaxprs import aval_of, equations, is_foreign
 from eqprop.engine.trees import Partition, Tree, is_floating
 
@@ -80,25 +80,39 @@ def _derived(equation: JaxprEqn, order: int) -> str:
 
 
 def _derivatives(function: Callable[..., Tree], arguments: tuple[Tree, ...], order: int) -> Iterator[str]:
+    """The derivatives up to an order, or up to the last one that there is, in one program."""
     split = Partition.of(arguments)
     theta = tuple(jnp.asarray(leaf) for leaf in split.split(arguments))
-    derived: Callable[[Tree], Tree] = lambda leaves: function(*split.join(leaves))  # noqa: E731 - it is replaced
-    for _ in range(order if theta else 0):
-        derived = _gradient_of_size(derived)
+
+    def alone(leaves: Tree) -> tuple[Tree, ...]:
+        return (function(*split.join(leaves)),)
+
+    for highest in range(order if theta else 0, 0, -1):
+        derived: Callable[[Tree], tuple[Tree, ...]] = alone
+        for _ in range(highest):
+            derived = _with_gradient(derived)
         try:
             program = jax.make_jaxpr(derived)(theta)
         except Exception as error:  # noqa: BLE001 - whatever a rule raises, nothing is evaluated there
-            yield f"no derivative: {type(error).__name__}"
-            return
+            yield f"no derivative {highest}: {type(error).__name__}"
+            continue
         yield program_text(program)
+        return
 
 
-def _gradient_of_size(function: Callable[[Tree], Tree]) -> Callable[[Tree], Tree]:
-    def size(leaves: Tree) -> Tree:
-        values = [leaf for leaf in jax.tree.leaves(function(leaves)) if is_floating(leaf)]
-        return sum(jnp.sum(leaf * leaf) for leaf in values)
+def _with_gradient(function: Callable[[Tree], tuple[Tree, ...]]) -> Callable[[Tree], tuple[Tree, ...]]:
+    """x ↦ all values of a function and the gradient of the squared size of the last one."""
 
-    return gradient(size)
+    def size(leaves: Tree) -> tuple[Tree, tuple[Tree, ...]]:
+        values = function(leaves)
+        floating = [leaf for leaf in jax.tree.leaves(values[-1]) if is_floating(leaf)]
+        return sum(jnp.sum(leaf * leaf) for leaf in floating), values
+
+    def derived(leaves: Tree) -> tuple[Tree, ...]:
+        (_, values), gradient = value_and_gradient(size, beside=True)(leaves)
+        return (*values, gradient)
+
+    return derived
 
 
 def program_text(program: ClosedJaxpr | Jaxpr) -> str:

@@ -105,8 +105,12 @@ def surroundings() -> str:
     """The source of this package, the versions below it, and how JAX is configured: what every program depends on."""
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
     relevant = [setting for setting in settings if not setting[0].startswith(IRRELEVANT)]
-    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
-    return repr((_source(), versions, jax.default_backend(), relevant))
+    return repr((_source(), _versions(), jax.default_backend(), relevant))
+
+
+@cache
+def _versions() -> list[str]:
+    return [version(name) for name in ("jax", "jaxlib", "numpy")]
 
 
 @cache

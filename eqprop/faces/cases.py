@@ -29,7 +29,7 @@ from eqprop.results import (
     missing,
     vanished,
 )
-from eqprop.runs import as_kept, as_tasks, digest, make_options, place_of, searched
+from eqprop.runs import Told, as_kept, as_tasks, digest, make_options, place_of, searched
 from eqprop.search import Options, SearchTask
 
 MARK = "eqprop_cases"
@@ -58,24 +58,33 @@ class SharedSearch:
         options: how.
         kept: what the pair was when the ledger was written, where it is not searched if it is that still.
         applying: the properties that applied to it then.
+        told: of models, for other pairs of theirs.
     """
 
-    def __init__(self, task: SearchTask, options: Options, kept: str = "", applying: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        task: SearchTask,
+        options: Options,
+        kept: str = "",
+        applying: Collection[str] = (),
+        told: Told | None = None,
+    ) -> None:
         self.task = task
         self.options = options
         self.kept = kept
         self.applying = applying
+        self.told = told
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """By property name."""
-        found = as_kept(self.task, self.options, self.kept, self.applying)
+        found = as_kept(self.task, self.options, self.kept, self.applying, self.told)
         return {verdict.property.name: verdict for verdict in found or searched(self.task, self.options)}
 
     @cached_property
     def now(self) -> str:
         """What the pair is, for a ledger; empty where nobody can tell."""
-        return digest(self.task, self.options)
+        return digest(self.task, self.options, self.told)
 
     @property
     def done(self) -> bool:
@@ -202,9 +211,10 @@ def cases_of(
         target: what named them, where that is no address of theirs.
         digests: of the pairs of the ledger, where what is unchanged is not to be searched.
     """
+    told = Told()  # of these tasks only: those of another test may see other models by other fixtures
     for task in tasks:
         known = applying.get(task.name, ())
-        search = SharedSearch(task, options, digests.get(task.name, ""), known)
+        search = SharedSearch(task, options, digests.get(task.name, ""), known, told)
         yield from (Case(search, p, target or task.address, p.name in known) for p in options.properties)
 
 

@@ -71,11 +71,12 @@ def _found(
 
 def _digests(tasks: list[SearchTask], options: Options) -> dict[str, dict[str, str]]:
     """What each pair was, by its target, where that can be told."""
-    from eqprop.runs import digest
+    from eqprop.runs import Told, digest
 
+    of_models = Told()
     digests: dict[str, dict[str, str]] = {}
     for task in tasks:
-        told = digest(task, options)
+        told = digest(task, options, of_models)
         if told:
             digests.setdefault(task.address, {})[task.name] = told
     return digests

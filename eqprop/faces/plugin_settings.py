@@ -127,6 +127,8 @@ class Settings:
             reports=tuple(option.eqprop_report or ()),
             digests={} if kept is None or not option.eqprop_changed else {t: dict(p) for t, p in kept.digests.items()},
         )
+        if whole and not update:
+            project.check_asked(besides=any(not is_model(target) for target in settings.cells))
         profile_named(settings.profile)
         for text in settings.reports:
             asked_form(text)

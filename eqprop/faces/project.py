@@ -86,6 +86,22 @@ class Project:
         """Those whose symmetries are found and held to the ledger."""
         return tuple(self.table.get("find", ()))
 
+    def check_asked(self, *, besides: bool) -> None:
+        """Refuse ``targets = []`` where nothing else is asked for: nobody would hear that nothing is verified.
+
+        Args:
+            besides: whether a ledger has cells of pairs, which are missing then.
+
+        Raises:
+            InvalidInput: for it.
+        """
+        if self.table.get("targets") == [] and not (self.models or besides):
+            msg = (
+                f"{self.folder / 'pyproject.toml'}: [tool.eqprop] targets is empty, so that nothing is verified; "
+                "expected targets as in ['mypkg.nets:pairs']. Take the key out where only decorated tests are run."
+            )
+            raise InvalidInput(msg)
+
     @property
     def configured(self) -> dict[str, Any]:
         """What is said of runs: profile, seed, precision, properties, limits."""

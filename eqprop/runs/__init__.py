@@ -17,5 +17,6 @@ from eqprop.runs.single import searched as searched
 from eqprop.runs.targets import as_tasks as as_tasks
 from eqprop.runs.targets import model_of as model_of
 from eqprop.runs.targets import resolve_all as resolve_all
+from eqprop.runs.unchanged import Told as Told
 from eqprop.runs.unchanged import as_kept as as_kept
 from eqprop.runs.unchanged import digest as digest

@@ -12,7 +12,7 @@ from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Ledger, 
 from eqprop.runs.peak import peak_memory
 from eqprop.runs.places import place_of
 from eqprop.runs.single import Listener, searched
-from eqprop.runs.unchanged import as_kept
+from eqprop.runs.unchanged import Told, as_kept
 from eqprop.runs.workers import search_in_workers
 from eqprop.search import Options, SearchTask, ignore
 
@@ -49,7 +49,7 @@ def run_tasks(
         Interrupted: on Ctrl-C, with the report of what was finished.
     """
     start = time.perf_counter()
-    ledger = Ledger()
+    ledger, told = Ledger(), Told()
     for task in tasks:
         ledger.expect(task.name, [p.name for p in options.properties], applying(task, options))
     for pair, names in kept.items():
@@ -65,7 +65,7 @@ def run_tasks(
         return Report(ordered, options.seed, options.profile.name, seconds, peak_memory(), places)
 
     def unchanged(task: SearchTask) -> bool:
-        found = as_kept(task, options, digests.get(task.name, ""), kept.get(task.name, ()))
+        found = as_kept(task, options, digests.get(task.name, ""), kept.get(task.name, ()), told)
         if found:
             ledger.fill(found)
             on_progress(Progress(task.name, "finished", verdicts=found))

@@ -12,6 +12,8 @@ from eqprop.faces.cli import main
 from eqprop.faces.plugin_settings import Settings
 from eqprop.runs import Gone
 
+pytest_plugins = "pytester"
+
 NETS = """
     import numpy as np
     import eqprop
@@ -118,3 +120,27 @@ def test_the_plugin_has_a_case_that_says_why(folder):
     assert "first::equivariance" in cases
     with pytest.raises(Gone, match="nets:both is empty"):
         Settings(targets=("nets:both",), cells={}).cases()
+
+
+NOTHING = {
+    "targets = []": ("pyproject.toml", '["nets:first", "nets:both"]', "[]"),
+    "an empty attribute": ("nets.py", "both = [second]", "both = []"),
+}
+
+
+@pytest.mark.parametrize("change_of", NOTHING.values(), ids=NOTHING)
+def test_nothing_to_verify_and_no_ledger_is_a_usage_error_of_pytest(pytester, change_of):
+    pytester.makepyfile(nets=NETS)
+    pytester.makefile(".toml", pyproject=PROJECT)
+    change(pytester.path, *change_of)
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    said = done.stderr.str() + done.stdout.str()
+    assert "targets is empty, so that nothing is verified; " in said or "nothing to verify" in said
+
+
+def test_a_decorated_test_of_no_pairs_is_an_error_at_its_line(pytester):
+    pytester.makepyfile("import eqprop\n@eqprop.parametrize([])\ndef test_none(case):\n    case.verify()\n")
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.stdout.fnmatch_lines(["*pairs is empty: there is nothing to verify*"])

@@ -17,7 +17,8 @@ from jax.interpreters import ad
 
 import eqprop
 from eqprop import groups
-from eqprop.runs import as_kept, as_tasks, digest, make_options
+from eqprop.engine import function_text
+from eqprop.runs import Told, as_kept, as_tasks, digest, make_options
 
 OPTIONS = make_options(properties=["equivariance", "noether"], max_architectures=1, probes=8)
 SCALE = np.ones(2)
@@ -99,7 +100,18 @@ def test_a_change_is_seen(change):
     assert changed != told(net())
 
 
-@pytest.mark.parametrize("rule", [kernel, twice, forward])
+def constant(factor):
+    """A backward rule that is a number: nothing of it is in derivatives of higher order."""
+
+    @jax.custom_vjp
+    def line(x):
+        return factor * 0 + x
+
+    line.defvjp(lambda x: (x, x), lambda x, _: (jnp.full_like(x, factor),))
+    return line
+
+
+@pytest.mark.parametrize("rule", [kernel, twice, forward, constant])
 def test_a_change_of_a_derivative_rule_alone_is_seen(rule):
     assert told(net(rule(1.0)))
     assert told(net(rule(1.0))) != told(net(rule(0.5)))
@@ -183,6 +195,32 @@ def test_an_entry_of_the_catalog_is_what_the_package_says():
     assert digest(task, OPTIONS) != digest(as_tasks(eqprop.entry("glu-sign"))[0], OPTIONS)
 
 
+def test_a_model_is_told_once_for_all_of_its_pairs_in_a_run_and_anew_in_the_next(monkeypatch):
+    model = net().model
+    calls: list[object] = []
+
+    def counted(function, *rest):
+        calls.append(function)
+        return function_text(function, *rest)
+
+    monkeypatch.setattr("eqprop.runs.unchanged.function_text", counted)
+    pairs = [eqprop.Pair(model, net(power=power).transformation, name=f"power-{power}") for power in (1, 2)]
+    one, two = as_tasks(pairs)
+    told = Told()
+    in_one_run = [digest(task, OPTIONS, told) for task in (one, two)]
+    assert calls.count(model.apply) == 1
+    assert [digest(task, OPTIONS) for task in (one, two)] == in_one_run
+    assert calls.count(model.apply) == 3
+    assert len(set(in_one_run)) == 2
+
+
+def test_a_model_that_is_equal_and_another_one_is_told_for_itself():
+    told = Told()
+    digests = [digest(as_tasks(net(kernel(factor)))[0], OPTIONS, told) for factor in (1.0, 0.5)]
+    assert all(digests)
+    assert digests[0] != digests[1]
+
+
 def test_what_is_unchanged_is_said_and_what_changed_is_not():
     (task,) = as_tasks(net())
     kept = digest(task, OPTIONS)
@@ -207,6 +245,13 @@ SCRIPT = """
     model = eqprop.Model(lambda p, x: x @ p["w"] @ p["v"], params, np.ones((3, 2)), name="m")
     print(digest(as_tasks(eqprop.Pair(model, units, name="n"))[0], make_options()))
 """
+
+
+@pytest.mark.slow
+def test_nothing_of_scipy_is_imported_to_tell():
+    program = f"import sys\n{dedent(SCRIPT)}\nprint(sorted(name for name in sys.modules if name.startswith('scipy.')))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.slow

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import scipy.fft
 from jax.extend.core import JaxprEqn
 
+from eqprop.engine.walk.primitives.of_scipy import of_scipy
 from eqprop.engine.walk.primitives.operand import Rule, Step, dtype_of, require, shape_of
 
 
@@ -22,11 +21,11 @@ def fft(equation: JaxprEqn) -> Step:
     return lambda x: transform(x, s=lengths, axes=axes).astype(dtype, copy=False)
 
 
-TRANSFORMS: dict[str, Any] = {
-    "FFT": scipy.fft.fftn,
-    "IFFT": scipy.fft.ifftn,
-    "RFFT": scipy.fft.rfftn,
-    "IRFFT": scipy.fft.irfftn,
+TRANSFORMS = {
+    "FFT": of_scipy("fft.fftn"),
+    "IFFT": of_scipy("fft.ifftn"),
+    "RFFT": of_scipy("fft.rfftn"),
+    "IRFFT": of_scipy("fft.irfftn"),
 }
 
 RULES: dict[str, Rule] = {"fft": fft}

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from jax.extend.core import JaxprEqn
-from scipy.linalg import blas, lapack
 
 from eqprop.engine.exact import is_complex
+from eqprop.engine.walk.primitives.of_scipy import found
 from eqprop.engine.walk.primitives.operand import Array, Rule, Step, dtype_of, require, shape_of
 
 LETTERS = {
@@ -28,11 +28,11 @@ Matrices = Callable[..., tuple[Array, ...]]
 """From the arrays of one row and place to those of the results."""
 
 
-def routine(name: str, equation: JaxprEqn, *, library: Any = lapack) -> Any:
+def routine(name: str, equation: JaxprEqn, *, library: str = "lapack") -> Any:
     """A routine for the type of an operation's first operand."""
     dtype = dtype_of(equation.invars[0])
     require(dtype in LETTERS, f"{name} of {dtype}")
-    return getattr(library, LETTERS[dtype] + name)
+    return found(f"linalg.{library}.{LETTERS[dtype]}{name}")
 
 
 def each(equation: JaxprEqn, function: Matrices, ranks: tuple[int, ...] = (2,)) -> Step:
@@ -81,7 +81,7 @@ def cholesky(equation: JaxprEqn) -> Step:
 
 def triangular_solve(equation: JaxprEqn) -> Step:
     """x of a x = b, or of x a = b."""
-    params, solve = equation.params, routine("trsm", equation, library=blas)
+    params, solve = equation.params, routine("trsm", equation, library="blas")
     conjugate = params["conjugate_a"] and not params["transpose_a"]
     transposed = (2 if params["conjugate_a"] else 1) if params["transpose_a"] else 0
     options = {"lower": params["lower"], "trans_a": transposed, "diag": params["unit_diagonal"]}
