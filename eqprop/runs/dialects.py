@@ -58,7 +58,15 @@ TORCH_HEAD = """import torch
 def leaves(tree):
     if isinstance(tree, dict):
         tree = list(tree.values())
-    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, list | tuple) else [tree]"""
+    return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, list | tuple) else [tree]
+
+
+def shifted(tree, by, direction):
+    if isinstance(tree, dict):
+        return {name: shifted(part, by, direction[name]) for name, part in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(shifted(part, by, along) for part, along in zip(tree, direction))
+    return tree + by * direction"""
 TORCH_INSIDE = """    from math import inf, nan
 
     module = model
@@ -87,7 +95,7 @@ def along(params, inputs, weights, direction):
 def increment(params, inputs, weights, direction, step=1e-6):
     """The same by central differences: what the forward pass says."""
     def moved(by):
-        outputs = MODEL({name: p + by * direction[name] for name, p in params.items()}, inputs)
+        outputs = MODEL(shifted(params, by, direction), inputs)
         return sum((w * y).sum() for w, y in zip(leaves(weights), leaves(outputs)))
     with torch.no_grad():
         return (moved(step) - moved(-step)) / (2 * step)
@@ -122,7 +130,8 @@ class Dialect:
     def of(self, text: str) -> str:
         """Lines for JAX, as they are here."""
         for theirs, ours in self.lines.items():
-            text = text.replace(theirs, ours)
+            for name in ("MODEL", "swapped"):  # of the parameters, and of the inputs
+                text = text.replace(theirs.replace("MODEL", name), ours.replace("MODEL", name))
         return text
 
     def literal(self, tree: Any) -> str:

@@ -59,9 +59,6 @@ def _source(point: Point, shown: Shown, within: str) -> tuple[Dialect, str, str,
         return JAX, "action", *model_source(shown.function, "action")
     module = getattr(getattr(point.pair.model.apply, "__self__", None), "module", None)
     if "torch" in sys.modules and isinstance(module, sys.modules["torch"].nn.Module):
-        if "swapped" in shown.compared:
-            msg = "of a module of PyTorch no script shows derivatives in the inputs."
-            raise InvalidInput(msg)
         return TORCH, "module", *model_source(module, "module", within)
     return JAX, "model", *model_source(point.pair.model.apply)
 

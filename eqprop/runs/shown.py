@@ -207,16 +207,24 @@ def _hessian_symmetry(point: Point, found: Counterexample) -> Shown:
 
 
 def _hessian_generator(point: Point, found: Counterexample) -> Shown:
+    """D²⟨w, f⟩[v, k] = −⟨w, Df(Dk v)⟩ + ⟨Dτᵀ w, Df v⟩: the derivative along v of ⟨w, Df k⟩ = ⟨w, τ(f)⟩."""
     _check_inputs_rest(point, "hessian-generator")
-    _check_outputs_rest(point, "hessian-generator")
-    unit = _entry(point, found)
-    numbers = _at(point) | {"weights": point.loss_near(point.here.value).value, "first": point.source.join(unit)}
+    unit, weights = _entry(point, found), point.loss_near(point.here.value).value
+    numbers = _at(point) | {"weights": weights, "first": point.source.join(unit)}
     numbers |= {"second": point.source.join(point.k.value), "turned": point.source.join(point.k.push(unit))}
     claim = (
         "The second derivative along a direction in which the outputs do not move is known by the first:\n"
         "that direction turns as the parameters move."
     )
-    compared = "left = twice(params, inputs, weights, first, second)\nright = -along(params, inputs, weights, turned)"
+    right = "-along(params, inputs, weights, turned)"
+    if point.transformation.moves_outputs:
+        claim = (
+            "The second derivative along a direction in which the outputs move at a known rate is known by the first:\n"
+            "that direction turns as the parameters move, and so does the rate as the outputs do."
+        )
+        numbers["turned_weights"] = point.near(point.output_field(point.probe.algebra), point.here.value).pull(weights)
+        right += " + along(params, inputs, turned_weights, first)"
+    compared = f"left = twice(params, inputs, weights, first, second)\nright = {right}"
     return Shown(claim, numbers, f"{SECOND}{compared}")
 
 

@@ -131,6 +131,16 @@ NETS = """
     fused_pair, cubic_pair, strange_pair, late_pair = pair(network), pair(cubic), pair(strange), pair(later)
     steep_pair = pair(steeper)
     square = eqprop.hidden_units(groups.Scaling(2), writes={"w1": 1, "b1": 0}, reads={"w2": 0}, power=2, name="square")
+    def doubled(c, params):
+        return {**params, "w1": params["w1"] * c[None], "b1": params["b1"] * c}
+
+
+    def fourfold(c, outputs):
+        return outputs * c[0] ** 2
+
+
+    alike = eqprop.Transformation(groups.Scaling(1), doubled, fourfold, name="alike")
+    moved_pair = pair(straight, alike)
     straight_pair, bent_pair, one_sided_pair = pair(straight, square), pair(bent, square), pair(one_sided, square)
     def lawless(c, params):
         return {**params, "w1": params["w1"] * (2 * c - 1)[None]}
@@ -196,6 +206,7 @@ OTHERS = [
     ("steep_pair", "input-derivative", ("1.25 * g", "g")),
     ("fused_pair", "jacobian-generator", MENDED),
     ("straight_pair", "hessian-generator", STOPPED),
+    ("moved_pair", "hessian-generator", STOPPED),
     ("bent_pair", "hessian-covariance", STOPPED),
     ("one_sided_pair", "hessian-symmetry", ("jax.lax.stop_gradient(g)", "g")),
 ]
@@ -215,7 +226,10 @@ def exit_code(text: str) -> object:
 RUN_BY_HAND = ("jacobian-covariance", "jacobian-generator", "hessian-covariance")
 """Searches of seconds; what their scripts are made of the others have, too."""
 
-EVERY = [pytest.param(*each, id=each[1], marks=[pytest.mark.slow] if each[1] in RUN_BY_HAND else []) for each in OTHERS]
+EVERY = [
+    pytest.param(*each, id=f"{each[0]}-{each[1]}", marks=[pytest.mark.slow] if each[1] in RUN_BY_HAND else [])
+    for each in OTHERS
+]
 
 
 @pytest.mark.parametrize(("pair", "name", "mended"), EVERY)
@@ -225,6 +239,16 @@ def test_every_kind_of_script_fails_until_the_model_in_it_is_mended(module, tmp_
     assert mended[0] in text
     assert exit_code(text) == 1
     assert exit_code(text.replace(*mended)) == 0
+
+
+@pytest.mark.slow
+def test_a_hessian_of_moved_outputs_is_shown_where_eqprop_cannot_be_imported(module, tmp_path):
+    text = script(saved(f"{module}:moved_pair", "hessian-generator", tmp_path / "found"))
+    (tmp_path / "alone").mkdir()
+    for code, shown in ((1, text), (0, text.replace(*STOPPED))):
+        done = run(shown, tmp_path / "alone")
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "difference" in done.stdout
 
 
 def test_what_no_script_shows_is_refused(module, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,16 @@ NETS = """
             return self.hidden(x, self.first.bias) * (1 + self.first.bias[0])
 
 
-    stopped, off = Stopped(), Off()
+    class Numb(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.last(torch.relu(self.first(0.5 * x + 0.5 * x.detach())))
+
+
+    stopped, off, numb = Stopped(), Off(), Numb()
 
 
     def pair(net):
@@ -54,7 +64,7 @@ NETS = """
         return eqprop.Pair(eqprop.torch.from_module(net, torch.ones(1, 2)), units)
 
 
-    stopped_pair, off_pair = pair(stopped), pair(off)
+    stopped_pair, off_pair, numb_pair = pair(stopped), pair(off), pair(numb)
     nameless_pair = pair(Off())
     normed = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1, bias=False))
     v = "parametrizations.weight.original1"
@@ -88,11 +98,12 @@ SHOWN = [
     ("off_pair", "equivariance", (" * (1 + self.first.bias[0])", "")),
     ("stopped_pair", "derivative", (".detach()", "")),
     ("stopped_pair", "noether", (".detach()", "")),
+    ("numb_pair", "input-derivative", (".detach()", "")),
     ("stopped_pair", "jacobian-generator", (".detach()", "")),
 ]
 
 
-BY_HAND = ("derivative", "jacobian-generator")
+BY_HAND = ("derivative", "input-derivative", "jacobian-generator")
 """Searches of seconds; what their scripts are made of the others have, too."""
 
 EVERY = [pytest.param(*each, id=each[1], marks=[pytest.mark.slow] if each[1] in BY_HAND else []) for each in SHOWN]
@@ -113,6 +124,17 @@ def test_a_second_derivative_of_torch_itself_is_shown(module):
     text = script(saved(f"{module}:normed_pair", "hessian-generator"))
     assert "weight_norm(nn.Linear(2, 1, bias=False))" in text
     assert exit_code(text) == 1
+
+
+@pytest.mark.slow
+def test_derivatives_in_inputs_are_shown_where_eqprop_cannot_be_imported(module, tmp_path):
+    text = script(saved(f"{module}:numb_pair", "input-derivative"))
+    ban = "import sys\nsys.modules.update(dict.fromkeys(('eqprop', 'hypothesis', 'pytest', 'jax')))\n"
+    for code, shown in ((1, text), (0, text.replace(".detach()", ""))):
+        (tmp_path / "bug.py").write_text(ban + shown, encoding="utf-8")
+        done = subprocess.run([sys.executable, "bug.py"], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "difference" in done.stdout
 
 
 def test_a_module_without_a_name_is_refused(module):
