@@ -12,7 +12,7 @@ import numpy as np
 
 from eqprop.arguments import got
 from eqprop.errors import InvalidInput
-from eqprop.runs.shown import ALONG, INCREMENT, TWICE
+from eqprop.runs.lines import ALONG, INCREMENT, TWICE
 
 PAGE = '''"""$name and a symmetry that it does not obey.
 
