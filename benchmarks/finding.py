@@ -152,7 +152,11 @@ def emitted(*, match: str, part: str, properties: Sequence[str]) -> None:
         model = _bare(simplest(entries()[name].pairs).model, name)
         found = find(model, prove=False)
         judged = judged_lines(found, model, properties)
-        own = Counter({"not written": len(found.unwritten), **Counter(judged.values())})
+        if set(judged.values()) - {"hold"}:
+            found = find(model)  # its own proof decides what is written
+            judged = judged_lines(found, model, properties)
+        refuted = len(found.found) - len(found.standing)
+        own = Counter({"refuted": refuted, "not written": len(found.unwritten), **Counter(judged.values())})
         counts += own
         print(f"{name}: {_counted(own)}", flush=True)
         for what in (*found.unwritten, *(f"{line}: {said}" for line, said in judged.items() if said != "hold")):

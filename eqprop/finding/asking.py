@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from eqprop.arguments import flag, got, short, whole_number
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
-from eqprop.finding.algebra import algebra
+from eqprop.finding.algebra import Algebra, algebra
 from eqprop.finding.covering import covered
 from eqprop.finding.found import Found
 from eqprop.finding.near import near_symmetries
@@ -54,32 +55,21 @@ def find(
     seed, prove, profile = whole_number(seed, "the seed is"), flag(prove, "prove"), profile_named(profile).name
     claims = None if declared is None else _claims(model, declared)
     start = time.perf_counter()
-    with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
+    with _in_float64():
         subject = Subject.of(model, seed)
         search = Search(subject)
         near = tuple(near_symmetries(subject))
-        found = search.found
-        permuted = {(one.tensors, one.units) for one in found if one.kind == "permutation"}
-        spanned = algebra(
-            model,
-            [one for one in found if one.continuous],
-            np.random.default_rng(seed),
-            lambda one: (one.tensors, one.units) in permuted,
-        )
-    kept = [one for one, _ in spanned.kept]
-    named = _named([one for one in found if one in kept or not one.continuous])
-    added = {named[found_one].name: dimension for found_one, dimension in spanned.kept}
+        spanned = _spanned(model, search.found, seed)
     seconds = time.perf_counter() - start
-    if prove:
-        judged, _ = proven(list(named.values()), profile, seed)
-    else:
-        judged = tuple(map(Proven, named.values()))
-    undeclared = None if claims is None else _undeclared(model, tuple(named.values()), claims)
-    touched = {path for one in found for path in one.tensors}
+    judged, spanned = _judged(model, search.found, spanned, seed, profile if prove else None)
+    true = [one for one, proof in judged.items() if proof.verdict != "refuted"]
+    undeclared = None if claims is None else _undeclared(model, [judged[one].found for one in true], claims)
+    contained = [one for one in search.found if one not in judged]
+    touched = {path for one in (*true, *contained) for path in one.tensors}
     return Symmetries(
         model=model.name,
-        found=judged,
-        dimensions=added,
+        found=tuple(judged.values()),
+        dimensions={judged[one].found.name: dimension for one, dimension in spanned.kept},
         dimension=spanned.dimension,
         rank=spanned.rank,
         charges=spanned.charges,
@@ -90,6 +80,46 @@ def find(
         undeclared=undeclared,
         seconds=seconds,
     )
+
+
+@contextmanager
+def _in_float64() -> Iterator[None]:
+    with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
+        yield
+
+
+def _spanned(model: Model, found: Sequence[Found], seed: int) -> Algebra:
+    permuted = {(one.tensors, one.units) for one in found if one.kind == "permutation"}
+    return algebra(
+        model,
+        [one for one in found if one.continuous],
+        np.random.default_rng(seed),
+        lambda one: (one.tensors, one.units) in permuted,
+    )
+
+
+def _judged(
+    model: Model, found: Sequence[Found], spanned: Algebra, seed: int, profile: str | None
+) -> tuple[dict[Found, Proven], Algebra]:
+    """The findings that are not contained in larger ones, under names and with verdicts, and the algebra of the true.
+
+    What is refuted is no part of the algebra, and may have contained what is true: that is judged then, too. Without a
+    profile nothing is judged.
+    """
+    refuted: dict[Found, str] = {}
+    while True:
+        kept = {one for one, _ in spanned.kept}
+        true = [one for one in found if one in kept or not (one.continuous or one in refuted)]
+        named = _named([*true, *refuted])
+        claims = [named[one] for one in true]
+        proofs = tuple(map(Proven, claims)) if profile is None else proven(claims, profile, seed)
+        false = {one: proof.why for one, proof in zip(true, proofs, strict=True) if proof.verdict == "refuted"}
+        if not false:
+            told = {one: Proven(named[one], "refuted", why) for one, why in refuted.items()}
+            return dict(zip(true, proofs, strict=True)) | told, spanned
+        refuted |= false
+        with _in_float64():
+            spanned = _spanned(model, [one for one in found if one not in refuted], seed)
 
 
 def _claims(model: Model, declared: Any) -> list[Transformation]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from eqprop.finding.found import Found
-from eqprop.results import Outcome, Report, Verdict
+from eqprop.results import Outcome, Verdict
 from eqprop.runs import as_tasks as tasks_of
 from eqprop.runs import make_options, run_tasks
 from eqprop.search import Options
@@ -31,7 +31,7 @@ class Proven(NamedTuple):
     why: str = ""
 
 
-def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[tuple[Proven, ...], Report | None]:
+def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[Proven, ...]:
     """Every finding as a claim that is judged at all orders.
 
     Args:
@@ -40,12 +40,12 @@ def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[tupl
         seed: of the search.
     """
     if not found:
-        return (), None
+        return ()
     report = run_tasks(tasks_of([one.pair for one in found]), _options(profile, seed))
     by_pair: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         by_pair.setdefault(verdict.pair.name, []).append(verdict)
-    return tuple(Proven(one, *_said(by_pair[one.pair.name])) for one in found), report
+    return tuple(Proven(one, *_said(by_pair[one.pair.name])) for one in found)
 
 
 def _options(profile: str, seed: int | None) -> Options:

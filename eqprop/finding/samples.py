@@ -97,8 +97,7 @@ class Sampler:
         """
         params = params_of(self.model, "gaussian", self._rng, count)
         inputs = inputs_of(self.model, self._rng, count)
-        cotangents = jax.tree.map(lambda leaf: self._rng.standard_normal((count, *leaf.shape)), self._outputs)
-        gradients = tuple(np.asarray(leaf) for leaf in self._gradient(params, inputs, cotangents))
+        gradients = self.gradients(params, inputs)
         if not all(np.isfinite(leaf).all() for leaf in gradients):
             msg = (
                 f"model {self.model.name!r}: gradients at normal random parameters are not finite. Say with domain= "
@@ -106,6 +105,12 @@ class Sampler:
             )
             raise InvalidInput(msg)
         return Points(tuple(np.asarray(leaf, float) for leaf in params), inputs, gradients)
+
+    def gradients(self, params: Leaves, inputs: Inputs) -> Leaves:
+        """Of ⟨v, f(θ, x)⟩ for a random v at each point."""
+        count = len(jax.tree.leaves((params, inputs))[0])
+        cotangents = jax.tree.map(lambda leaf: self._rng.standard_normal((count, *leaf.shape)), self._outputs)
+        return tuple(np.asarray(leaf) for leaf in self._gradient(params, inputs, cotangents))
 
     def again(self, points: Points) -> Again:
         """The outputs at some points, and at others beside them; the parameters are the first of its arguments."""

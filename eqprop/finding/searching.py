@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from eqprop.finding.activations import by_activation
+from eqprop.finding.algebra import fields
 from eqprop.finding.blocks import Block, Interface, Occurrence
 from eqprop.finding.complexes import complex_group, mixed_along, pairings_along
 from eqprop.finding.copies import copies
@@ -16,12 +17,15 @@ from eqprop.finding.found import Found
 from eqprop.finding.lengths import told_apart
 from eqprop.finding.looped import looped
 from eqprop.finding.matrices import matrices_along, matrix_group
+from eqprop.finding.moving import moved
+from eqprop.finding.samples import EQUAL, side_by_side
 from eqprop.finding.scalings import scaling_group, scalings
 from eqprop.finding.shifts import bias_shifts, free_tensors, joint_shifts, shift_group, shifts_along
 from eqprop.finding.subject import Subject
 from eqprop.finding.trades import exchanges, factor_swaps
 from eqprop.finding.whole import whole_scalings
 from eqprop.finding.writing import Unwritable
+from eqprop.groups import Element
 
 SMALL = 0.2
 """The reach of the element with which a finding is tried on f."""
@@ -82,9 +86,20 @@ class Search:
         """Whether a small element of what gradients show leaves f as it is; of state nobody promised a derivative."""
         element = found.transformation.group.sample(np.random.default_rng(0), SMALL)
         holds = self._subject.unchanged(found.call, [element])
-        if not (holds or self._subject.state.intersection(found.tensors)):
+        if not (holds or self._subject.state.intersection(found.tensors) or self._seen_behind(found, element)):
             self.hidden.append(f"{found.group} on {', '.join(found.tensors)}")
         return holds
+
+    def _seen_behind(self, found: Found, element: Element) -> bool:
+        """Whether gradients see it broken where the element leads to: a kink lies on the way, as of a clamp."""
+        subject = self._subject
+        leaves, params, inputs = subject.whole.param_leaves, subject.held_out.params, subject.held_out.inputs
+        (there,) = moved(found.transformation, [element], leaves, params)
+        behind = tuple(there.get(i, leaf) for i, leaf in enumerate(params))
+        gradients = side_by_side(subject.sampler.gradients(behind, inputs))
+        along = fields(subject.whole, found.transformation, behind, np.random.default_rng(0))
+        terms = along.reshape(-1, *gradients.shape) * gradients
+        return bool(np.any(np.abs(terms.sum(-1)) > EQUAL * np.abs(terms).sum(-1)))
 
     def _written(self, what: str, interface: Interface, make: Callable[[], Found]) -> Iterator[Found]:
         yield from self._all_written(what, interface, lambda: [make()])

@@ -76,14 +76,19 @@ class Symmetries:
         return Row(tensors, size, _product(members), dimension, members)
 
     @property
+    def standing(self) -> tuple[Proven, ...]:
+        """All that was not refuted."""
+        return tuple(one for one in self.found if one.verdict != "refuted")
+
+    @property
     def defects(self) -> tuple[Proven, ...]:
         """Symmetries of f that some derivative of it does not have."""
         return tuple(one for one in self.found if one.verdict == "defect")
 
     @property
     def exit_code(self) -> int:
-        """0 where all that was found is proven or was not asked about, and nothing is hidden from gradients; else 1."""
-        held = all(one.verdict in ("proven", "") for one in self.found)
+        """0 where all that stands is proven or was not asked about, and nothing is hidden from gradients; else 1."""
+        held = all(one.verdict in ("proven", "") for one in self.standing)
         return 0 if held and not (self.undeclared or self.hidden) else 1
 
     def to_record(self) -> Record:
@@ -125,7 +130,7 @@ class Symmetries:
         for one in self.found:
             if one.verdict not in ("proven", ""):
                 lines.append(f"{one.found.name} is {VERDICTS[one.verdict]} ({one.why})")
-        charges = dict.fromkeys(one.found.charge for one in self.found if one.found.charge)
+        charges = dict.fromkeys(one.found.charge for one in self.standing if one.found.charge)
         lines += [f"conserved by gradient flow: {charge}" for charge in charges]
         if self.untouched:
             lines.append(f"no symmetry touches: {', '.join(self.untouched)}")
@@ -141,7 +146,7 @@ class Symmetries:
 
     def _sums(self) -> str:
         charges = "" if self.charges is None else f", {self.charges} conserved by gradient flow"
-        discrete = sum(not one.found.continuous for one in self.found)
+        discrete = sum(not one.found.continuous for one in self.standing)
         orbits = "" if self.rank is None else f", orbits of dimension {self.rank}"
         return f"algebra of dimension {self.dimension}{orbits}{charges}; {discrete} discrete"
 
@@ -156,7 +161,7 @@ class Symmetries:
         root = module.partition(".")[0]
         imported = f"\nimport {module}\n" if root else ""
         model = f"{module}.{attribute}{'()' if called else ''}" if root else "...  # the eqprop.Model"
-        claimed = [one.found for one in self.found if one.verdict != "refuted"]
+        claimed = [one.found for one in self.standing]
         if not claimed:
             return (
                 f'"""eqprop find has found no symmetry of {self.model}: there is nothing to verify."""\n\npairs = []\n'

@@ -1,0 +1,61 @@
+"""What the property library refutes is no symmetry: it is named, and counts for nothing."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import pytest
+
+import eqprop
+from eqprop.finding import Symmetries, find
+from tests.finding.networks import numbers
+
+LIMIT = 12.0
+"""Of a clamp that no normal random point reaches."""
+
+
+def network(limit: float = LIMIT) -> eqprop.Model:
+    def clamped(params, x):
+        return (jnp.tanh(x @ params["gate"]) * jnp.clip(x @ params["up"], -limit, limit)) @ params["down"]
+
+    draw = numbers()
+    params = {"gate": draw(2, 3), "up": draw(2, 3), "down": draw(3, 2)}
+    return eqprop.Model(clamped, params, draw(1, 2), name="clamped")
+
+
+@pytest.fixture(scope="module")
+def symmetries() -> Symmetries:
+    return find(network())
+
+
+def test_a_scaling_below_a_clamp_is_refuted(symmetries):
+    assert {one.found.kind: one.verdict for one in symmetries.found} == {
+        "permutation": "proven",
+        "sign": "proven",
+        "whole": "refuted",
+    }
+    assert "whole is no symmetry" in symmetries.text()
+
+
+def test_what_is_refuted_is_no_part_of_the_algebra(symmetries):
+    assert (symmetries.dimension, symmetries.rank, symmetries.charges) == (0, 0, 0)
+    assert "conserved by gradient flow: " not in symmetries.text()
+    assert [row.dimension for row in symmetries.interfaces] == [0] * len(symmetries.interfaces)
+
+
+def test_what_is_refuted_is_not_written(symmetries):
+    assert "whole" not in symmetries.code("nets:model")
+    assert "hidden_units" in symmetries.code("nets:model")
+
+
+def test_a_finding_that_was_wrong_is_no_fault_of_the_model(symmetries):
+    assert symmetries.exit_code == 0
+
+
+def test_without_a_proof_it_is_listed_as_it_was_read_off():
+    assert find(network(), prove=False).dimension == 1
+
+
+def test_a_clamp_on_the_way_is_no_wrong_derivative():
+    symmetries = find(network(limit=7.0), prove=False)
+    assert symmetries.hidden == ()
+    assert "scaling" not in {one.found.kind for one in symmetries.found}
