@@ -7,7 +7,8 @@ writes the checkpoint beside it. ``pairs()`` is what eqprop verifies, on that ch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ TRAIN = 1437
 HIDDEN = 16
 TOKENS, PIXELS, WIDTH, HEADS, HEAD_WIDTH = 8, 8, 16, 2, 4
 
-CHECKPOINT = Path(__file__).with_suffix(".npz")
+CHECKPOINT = Path(__file__).with_suffix(".json")
 """The parameters of both networks, leaf by leaf, and the batch on which they are verified: the first test images."""
 
 BATCH = 4
@@ -91,8 +92,18 @@ class Network:
 @cache
 def checkpoint() -> dict[str, np.ndarray]:
     """What the file has, by name."""
-    with np.load(CHECKPOINT) as kept:
-        return dict(kept)
+    kept = json.loads(CHECKPOINT.read_text(encoding="utf-8"))
+    return {name: np.asarray(numbers, np.float32 if name != "labels" else int) for name, numbers in kept.items()}
+
+
+def written(kept: Mapping[str, np.ndarray]) -> str:
+    """As text, a line for each array: float32 numbers in as few digits as tell them apart."""
+
+    def line(name: str, numbers: np.ndarray) -> str:
+        shortest = numbers.astype(str).astype(float) if numbers.dtype.kind == "f" else numbers
+        return f"{json.dumps(name)}: {json.dumps(shortest.tolist())}"
+
+    return "{\n" + ",\n".join(line(name, numbers) for name, numbers in kept.items()) + "\n}\n"
 
 
 @cache
@@ -255,7 +266,7 @@ def main() -> None:
         )
         print(f"{network.name:10}  {seen:.1%} of the training images, {unseen:.1%} of the test images")
         kept |= {f"{network.name}/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(params))}
-    np.savez_compressed(CHECKPOINT, **kept)
+    CHECKPOINT.write_text(written(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

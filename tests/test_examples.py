@@ -55,7 +55,7 @@ def test_the_checkpoint_has_the_first_test_images():
 
 def test_a_checkpoint_of_other_networks_is_refused(monkeypatch):
     monkeypatch.setattr(digits, "HIDDEN", 17)
-    with pytest.raises(ValueError, match=r"digits.npz is of other networks .* python -m examples.digits"):
+    with pytest.raises(ValueError, match=r"digits.json is of other networks .* python -m examples.digits"):
         digits.perceptron().restored()
 
 

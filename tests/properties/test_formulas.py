@@ -181,7 +181,7 @@ def dense_sides(pair: eqprop.Pair, probe: eqprop.Probe, loss: Loss) -> dict[str,
     def expected(p):
         return d.loss(out(f(p)))
 
-    ggn = j.T @ hess(d.loss)(y) @ j
+    ggn_moved = (dt @ j).T @ hess(d.loss)(out(y)) @ dt @ j
     ggn_image = j_image.T @ hess(d.loss)(y_image) @ j_image
     sides = {
         "equivariance": (y_image, out(y)),
@@ -199,7 +199,7 @@ def dense_sides(pair: eqprop.Pair, probe: eqprop.Probe, loss: Loss) -> dict[str,
             + j_image @ jnp.einsum("oij,i,j->o", hess(act)(theta), u, v),
             jnp.einsum("oij,i,j->o", hess(out)(y), j @ u, j @ v) + dt @ jnp.einsum("oij,i,j->o", hess(f)(theta), u, v),
         ),
-        "gauss-newton-covariance": (dk.T @ ggn_image @ dk @ u, ggn @ u),
+        "gauss-newton-covariance": (dk.T @ ggn_image @ dk @ u, ggn_moved @ u),
         "tangent-kernel-covariance": (
             jnp.concatenate([j_image @ j_image.T @ w, dk @ dk.T @ dk @ u]),
             jnp.concatenate([dt @ j @ j.T @ dt.T @ w, dk @ u]),
@@ -299,13 +299,13 @@ def dense_generator_sides(d: Dense) -> dict[str, tuple[Any, Any]]:
         return jac(d.loss)(z) @ d.along(d.T, xi, z)
 
     dchi = jac(lambda z: d.along(d.X, xi, z))(x)
-    ggn = j.T @ jac(jac(d.loss))(y) @ j
+    bent = j.T @ jac(jac(d.loss))(y)
     return {
         "jacobian-generator": (j @ k + j_x @ chi, tau),
         "noether": (gradient @ k + jac(total, 1)(theta, x) @ chi, jac(d.loss)(y) @ tau),
         "hessian-generator": (hessian @ k + mixed @ chi + dk.T @ gradient, jac(lambda p: rate(d.F(p, x)))(theta)),
         "orbit-curvature": (k2 @ hessian @ k, jac(rate)(y) @ tau2 - gradient @ dk @ k2),
-        "gauss-newton-null": (ggn @ k, jnp.zeros_like(k)),
+        "gauss-newton-null": (bent @ j @ k, bent @ tau),
         "data-sensitivity": (
             mixed.T @ k + jac(jac(total, 1), 1)(theta, x) @ chi + dchi.T @ jac(total, 1)(theta, x),
             jac(lambda z: rate(d.F(theta, z)))(x),

@@ -68,8 +68,8 @@ class _Changes(Survey):
     def forms(self, span: Span) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients in ξ of ⟨w, τ_ξ(y)⟩ and of s_ξ(y) = ⟨∇ℓ, τ_ξ(y)⟩ at several outputs, of size 1.
 
-        A drawn loss sees everything: both are then the same. Where a number is not finite, as of a loss that is for
-        outputs of some kind only, s_ξ is said to vanish for no ξ.
+        A drawn loss sees everything: both are then the same. Where a number is not finite, as of powers of outputs or a
+        loss that is for outputs of some kind only, what it is of is said to vanish for no ξ.
         """
         loss, move, group = self.pair.model.loss, self.pair.transformation.on_outputs, self.group
         assert isinstance(group, LieGroup), "null spaces are looked for in the algebra of a Lie group"
@@ -88,7 +88,8 @@ class _Changes(Survey):
             return moved / size, seen / size
 
         moved, seen = self.run(row, *(self._drawn(span.size + SPARE_ROWS) for _ in range(2)))
-        return moved, seen if np.isfinite(seen).all() else np.eye(span.size)
+        none = np.eye(span.size)
+        return tuple(forms if np.isfinite(forms).all() else none for forms in (moved, seen))
 
     def _drawn(self, count: int) -> Tree:
         """Outputs of several sizes, as a loss may be flat far out, or near 0."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.walk.primitives.of_scipy import of_scipy
@@ -18,7 +19,8 @@ def fft(equation: JaxprEqn) -> Step:
     axes = tuple(range(rank - len(lengths), rank))
     require(kind in TRANSFORMS and math.prod(shape_of(equation.outvars[0])) > 0, f"fft {kind}")
     transform = TRANSFORMS[kind]
-    return lambda x: transform(x, s=lengths, axes=axes).astype(dtype, copy=False)
+    # SciPy 1.18 takes another way, with other last bits, where numbers lie otherwise in memory.
+    return lambda x: transform(np.ascontiguousarray(x), s=lengths, axes=axes).astype(dtype, copy=False)
 
 
 TRANSFORMS = {
