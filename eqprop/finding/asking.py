@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,7 +83,7 @@ def find(
 
 
 @contextmanager
-def _in_float64() -> Iterator[None]:
+def _in_float64() -> Generator[None]:
     with persistent_cache(), separated_caches("float64"), numbers_context("float64"):
         yield
 

