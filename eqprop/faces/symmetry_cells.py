@@ -47,7 +47,7 @@ class ModelCells:
         from eqprop.finding import find
         from eqprop.runs import model_of
 
-        return in_words(find(model_of(self.model).model, prove=False))
+        return in_words(find(model_of(self.model).model, prove="premise"))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def in_words(symmetries: Symmetries) -> tuple[str, ...]:
     """Each symmetry as group and tensors, in alphabetical order; numbered where several say the same."""
     found: list[str] = []
     seen: Counter[str] = Counter()
-    for one in symmetries.found:
+    for one in symmetries.standing:
         said = f"{one.found.group} on {', '.join(one.found.tensors)}"
         seen[said] += 1
         found.append(said if seen[said] == 1 else f"{said} ({seen[said]})")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from eqprop.arguments import flag, got, short, whole_number
+from eqprop.arguments import got, short, whole_number
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
@@ -17,7 +17,7 @@ from eqprop.finding.algebra import Algebra, algebra
 from eqprop.finding.covering import covered
 from eqprop.finding.found import Found
 from eqprop.finding.near import near_symmetries
-from eqprop.finding.proof import Proven, proven
+from eqprop.finding.proof import Proven, proven, refuted_or_open
 from eqprop.finding.searching import Search
 from eqprop.finding.subject import Subject
 from eqprop.finding.symmetries import Symmetries
@@ -29,7 +29,7 @@ def find(
     *,
     declared: Sequence[Pair] | None = None,
     seed: int = 0,
-    prove: bool = True,
+    prove: bool | Literal["premise"] = True,
     profile: str = "quick",
 ) -> Symmetries:
     """Find a model's symmetries from the callable alone.
@@ -43,7 +43,8 @@ def find(
             is guessed from the example.
         declared: pairs of this model; what is found and not among them is said.
         seed: of the random points; the same seed finds the same.
-        prove: whether the property library judges what was found.
+        prove: whether the property library judges what was found; ``"premise"``: equivariance alone, at order 0, which
+            says what is no symmetry and costs little.
         profile: how much it searches, as in ``verify``.
 
     Raises:
@@ -52,16 +53,15 @@ def find(
     if not isinstance(model, Model):
         msg = f"eqprop.find: got {got(model)}; expected an eqprop.Model."
         raise InvalidInput(msg)
-    seed, prove, profile = whole_number(seed, "the seed is"), flag(prove, "prove"), profile_named(profile).name
+    seed, profile = whole_number(seed, "the seed is"), profile_named(profile).name
+    judge = _judge(prove, profile, seed)
     claims = None if declared is None else _claims(model, declared)
     start = time.perf_counter()
     with _in_float64():
         subject = Subject.of(model, seed)
-        search = Search(subject)
         near = tuple(near_symmetries(subject))
-        spanned = _spanned(model, search.found, seed)
-    seconds = time.perf_counter() - start
-    judged, spanned = _judged(model, search.found, spanned, seed, profile if prove else None)
+    search, spanned, judged, judging = _settled(subject, seed, judge)
+    seconds = time.perf_counter() - start - judging
     true = [one for one, proof in judged.items() if proof.verdict != "refuted"]
     undeclared = None if claims is None else _undeclared(model, [judged[one].found for one in true], claims)
     contained = [one for one in search.found if one not in judged]
@@ -98,28 +98,56 @@ def _spanned(model: Model, found: Sequence[Found], seed: int) -> Algebra:
     )
 
 
-def _judged(
-    model: Model, found: Sequence[Found], spanned: Algebra, seed: int, profile: str | None
-) -> tuple[dict[Found, Proven], Algebra]:
-    """The findings that are not contained in larger ones, under names and with verdicts, and the algebra of the true.
+class _Settled(NamedTuple):
+    """A search of which nothing that was kept is refuted.
 
-    What is refuted is no part of the algebra, and may have contained what is true: that is judged then, too. Without a
-    profile nothing is judged.
+    Attributes:
+        search: what it found.
+        spanned: the algebra.
+        judged: the findings that are not contained in larger ones, and those that were refuted, under names.
+        judging: the seconds that the judge took.
     """
-    refuted: dict[Found, str] = {}
+
+    search: Search
+    spanned: Algebra
+    judged: dict[Found, Proven]
+    judging: float
+
+
+def _settled(subject: Subject, seed: int, judge: _Judge) -> _Settled:
+    """Search, and search again without what was refuted: it may have hidden what it would have contained."""
+    proofs: dict[str, Proven] = {}
+    refuted: list[Found] = []
+    judging = 0.0
     while True:
-        kept = {one for one, _ in spanned.kept}
-        true = [one for one in found if one in kept or not (one.continuous or one in refuted)]
-        named = _named([*true, *refuted])
-        claims = [named[one] for one in true]
-        proofs = tuple(map(Proven, claims)) if profile is None else proven(claims, profile, seed)
-        false = {one: proof.why for one, proof in zip(true, proofs, strict=True) if proof.verdict == "refuted"}
-        if not false:
-            told = {one: Proven(named[one], "refuted", why) for one, why in refuted.items()}
-            return dict(zip(true, proofs, strict=True)) | told, spanned
-        refuted |= false
         with _in_float64():
-            spanned = _spanned(model, [one for one in found if one not in refuted], seed)
+            search = Search(subject, [one.claim for one in refuted])
+            spanned = _spanned(subject.model, search.found, seed)
+        kept = {one for one, _ in spanned.kept}
+        true = [one for one in search.found if one in kept or not one.continuous]
+        named = _named([*true, *refuted])
+        start = time.perf_counter()
+        unjudged = [one for one in true if one.claim not in proofs]
+        proofs |= zip((one.claim for one in unjudged), judge([named[one] for one in unjudged]), strict=True)
+        judging += time.perf_counter() - start
+        false = [one for one in true if proofs[one.claim].verdict == "refuted"]
+        if not false:
+            judged = {one: proofs[one.claim]._replace(found=name) for one, name in named.items()}
+            return _Settled(search, spanned, judged, judging)
+        refuted += false
+
+
+_Judge = Callable[[Sequence[Found]], Sequence[Proven]]
+
+
+def _judge(prove: object, profile: str, seed: int) -> _Judge:
+    """What says of findings, under names that differ, what they are."""
+    if isinstance(prove, str) and prove == "premise":
+        return lambda found: refuted_or_open(found, profile, seed)
+    if not isinstance(prove, bool):
+        msg = f"eqprop.find: prove is {got(prove)}; expected True, False or 'premise'."
+        raise InvalidInput(msg)
+    return (lambda found: proven(found, profile, seed)) if prove else (lambda found: tuple(map(Proven, found)))
 
 
 def _claims(model: Model, declared: Any) -> list[Transformation]:

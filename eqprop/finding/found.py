@@ -43,6 +43,11 @@ class Found:
         return replace(self, call=replace(self.call, named={**self.call.named, "name": name}))
 
     @cached_property
+    def claim(self) -> str:
+        """As text, whatever its name: equal texts declare the same."""
+        return replace(self.call, named={k: v for k, v in self.call.named.items() if k != "name"}).code()
+
+    @cached_property
     def transformation(self) -> Transformation:
         """What it declares."""
         return self.call.made(self.model.params)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -46,10 +46,10 @@ class Matrices(NamedTuple):
         return self.kind != "fixing"
 
 
-def matrices_along(subject: Subject, interface: Interface) -> Matrices | None:
-    """The largest group of matrices; None where there is none."""
+def matrices_along(subject: Subject, interface: Interface) -> Iterator[Matrices]:
+    """The groups of matrices, the largest first."""
     if interface.size < 2:
-        return None
+        return
     few = _Look(subject.points.rows(0, FEW), 0, FIRST)
     looks = (few, few._replace(units=None), _Look(subject.points, LEAST_POINTS), _Look(subject.held_out, 1))
     fixing = ("fixing",) if interface.size >= LEAST_FIXING else ()
@@ -57,8 +57,7 @@ def matrices_along(subject: Subject, interface: Interface) -> Matrices | None:
         for shared in interface.shared:
             for kind in kinds:
                 if all(_holds(look, interface, shared, kind) for look in looks):
-                    return Matrices(kind, shared)
-    return None
+                    yield Matrices(kind, shared)
 
 
 class _Look(NamedTuple):

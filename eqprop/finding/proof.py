@@ -11,6 +11,9 @@ from eqprop.runs import as_tasks as tasks_of
 from eqprop.runs import make_options, run_tasks
 from eqprop.search import Options
 
+PREMISE = "equivariance"
+"""What decides whether a finding is a symmetry of f."""
+
 INTEGRALS = ("derivative", "hessian-integral")
 """What adds up derivatives to differences of values and of gradients."""
 
@@ -31,7 +34,7 @@ class Proven(NamedTuple):
     why: str = ""
 
 
-def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[Proven, ...]:
+def proven(found: Sequence[Found], profile: str, seed: int) -> tuple[Proven, ...]:
     """Every finding as a claim that is judged at all orders.
 
     Args:
@@ -39,16 +42,32 @@ def proven(found: Sequence[Found], profile: str, seed: int | None) -> tuple[Prov
         profile: how much is searched.
         seed: of the search.
     """
+    return _judged(found, _options(profile, seed))
+
+
+def refuted_or_open(found: Sequence[Found], profile: str, seed: int) -> tuple[Proven, ...]:
+    """The premise of every finding alone: ``refuted``, or not asked further.
+
+    Args:
+        found: what was found, under names that differ.
+        profile: how much is searched.
+        seed: of the search.
+    """
+    judged = _judged(found, make_options(profile=profile, seed=seed, unseen=False, properties=[PREMISE]))
+    return tuple(one if one.verdict == "refuted" else Proven(one.found) for one in judged)
+
+
+def _judged(found: Sequence[Found], options: Options) -> tuple[Proven, ...]:
     if not found:
         return ()
-    report = run_tasks(tasks_of([one.pair for one in found]), _options(profile, seed))
+    report = run_tasks(tasks_of([one.pair for one in found]), options)
     by_pair: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         by_pair.setdefault(verdict.pair.name, []).append(verdict)
     return tuple(Proven(one, *_said(by_pair[one.pair.name])) for one in found)
 
 
-def _options(profile: str, seed: int | None) -> Options:
+def _options(profile: str, seed: int) -> Options:
     """All that the profile asks for, and both integrals: a derivative that is off by a constant has every symmetry."""
     usual = make_options(profile=profile, seed=seed, unseen=False)
     more = [name for name in INTEGRALS if name not in {prop.name for prop in usual.properties}]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -45,11 +46,28 @@ class _Matrices(NamedTuple):
     permuted: int | None
 
 
+class _Mixture(NamedTuple):
+    """What seems to mix the units of an interface.
+
+    Attributes:
+        what: acts, for words.
+        make: the finding.
+        shared: along these atoms it may differ.
+        negates: whether −1 on a single unit is among it.
+    """
+
+    what: str
+    make: Callable[[], Found]
+    shared: tuple[int, ...]
+    negates: bool = True
+
+
 class Search:
     """All templates on all interfaces of a model.
 
     Args:
         subject: the model.
+        refuted: the claims of findings that are none; what they would contain is looked for.
 
     Attributes:
         found: every symmetry that a template shows; some may be contained in others.
@@ -57,11 +75,14 @@ class Search:
         hidden: what no gradient sees and changes f nevertheless, in words: a derivative is wrong, missing or stopped.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, refuted: Collection[str] = ()) -> None:
         self._subject = subject
+        self._refuted = refuted
+        self._held: dict[Found, bool] = {}
         self._matrices: list[_Matrices] = []
         self._signs: set[frozenset[frozenset[tuple[int, int]]]] = set()
         self.unwritten: list[str] = []
+        self.hidden: list[str] = []
         self.found: list[Found] = []
         interfaces = told_apart(subject) if subject.guessed else subject.active
         for interface in interfaces:
@@ -79,8 +100,13 @@ class Search:
         known = {frozenset(one.tensors) for one in shifted}
         self.found = [one for one in self.found if one.kind != "joint" or frozenset(one.tensors) not in known] + shifted
         self.found += whole_scalings(subject)
-        self.hidden: list[str] = []
-        self.found = [one for one in self.found if not one.continuous or self._holds(one)]
+        self.found = [one for one in self.found if self._stands(one)]
+
+    def _stands(self, found: Found) -> bool:
+        """Whether it was not refuted, and f has what gradients show."""
+        if found not in self._held:
+            self._held[found] = found.claim not in self._refuted and (not found.continuous or self._holds(found))
+        return self._held[found]
 
     def _holds(self, found: Found) -> bool:
         """Whether a small element of what gradients show leaves f as it is; of state nobody promised a derivative."""
@@ -115,25 +141,34 @@ class Search:
         where = dict.fromkeys(self._subject.paths[o.block.leaf] for o in interface.occurrences)
         self.unwritten.append(f"{what} on {', '.join(where)}")
 
-    def _has_matrices(
-        self, interface: Interface, shared: tuple[int, ...], permuted: int | None, *, negates: bool = True
-    ) -> None:
-        blocks = frozenset(o.block for o in interface.occurrences)
-        atoms = frozenset((interface.root, *shared)) if negates else frozenset[int]()
-        self._matrices.append(_Matrices(blocks, atoms, permuted))
-
-    def _continuous(self, interface: Interface) -> Iterator[Found]:
+    def _mixtures(self, interface: Interface) -> Iterator[_Mixture]:
+        """The largest first."""
         subject = self._subject
         if mixed := mixed_along(subject, interface):
-            self._has_matrices(interface, mixed.shared, interface.root)
-            yield from self._written("complex", interface, lambda: complex_group(subject, interface, mixed))
-        elif matrices := matrices_along(subject, interface):
-            self._has_matrices(interface, matrices.shared, interface.root, negates=matrices.negates)
-            yield from self._written(matrices.kind, interface, lambda: matrix_group(subject, interface, matrices))
+            yield _Mixture("complex", partial(complex_group, subject, interface, mixed), mixed.shared)
+        for matrices in matrices_along(subject, interface):
+            make = partial(matrix_group, subject, interface, matrices)
+            yield _Mixture(matrices.kind, make, matrices.shared, matrices.negates)
+
+    def _mixed(self, interface: Interface, mixture: _Mixture, permuted: int | None) -> Iterator[Found]:
+        """The finding where it stands; nothing that it holds is looked for then."""
+        found = list(self._written(mixture.what, interface, mixture.make))
+        if all(map(self._stands, found)):
+            blocks = frozenset(o.block for o in interface.occurrences)
+            atoms = frozenset((interface.root, *mixture.shared)) if mixture.negates else frozenset[int]()
+            self._matrices.append(_Matrices(blocks, atoms, permuted))
+            yield from found
+
+    def _continuous(self, interface: Interface) -> Iterator[Found]:
+        subject, known = self._subject, len(self._matrices)
+        for mixture in self._mixtures(interface):
+            yield from self._mixed(interface, mixture, interface.root)
+            if len(self._matrices) > known:
+                break
         else:
             for pairing in pairings_along(subject, interface):
-                self._has_matrices(interface, pairing.shared, None)
-                yield from self._written("complex", interface, lambda p=pairing: complex_group(subject, interface, p))
+                make = partial(complex_group, subject, interface, pairing)
+                yield from self._mixed(interface, _Mixture("complex", make, pairing.shared), None)
         for one in scalings(subject, interface):
             yield from self._written("scalings", interface, lambda s=one: scaling_group(subject, interface, s))
         for occurrence in interface.occurrences:

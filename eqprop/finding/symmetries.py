@@ -65,11 +65,11 @@ class Symmetries:
 
     @property
     def interfaces(self) -> tuple[Row, ...]:
-        """The table: what moves the same units of the same tensors is one row."""
-        rows: dict[tuple[tuple[str, ...], int], list[Proven]] = {}
+        """The table: what moves the same units of the same tensors is one row, and what of it was refuted another."""
+        rows: dict[tuple[tuple[str, ...], int, bool], list[Proven]] = {}
         for one in self.found:
-            rows.setdefault((one.found.tensors, one.found.units), []).append(one)
-        return tuple(self._row(tensors, size, tuple(members)) for (tensors, size), members in rows.items())
+            rows.setdefault((one.found.tensors, one.found.units, one.verdict == "refuted"), []).append(one)
+        return tuple(self._row(tensors, size, tuple(members)) for (tensors, size, _), members in rows.items())
 
     def _row(self, tensors: tuple[str, ...], size: int, members: tuple[Proven, ...]) -> Row:
         dimension = sum(self.dimensions.get(one.found.name, 0) for one in members)
@@ -127,9 +127,11 @@ class Symmetries:
         lines = [f"{self.model}: {self._sums()}"]
         if self.found:
             lines += ["", *_table(self.interfaces)]
+        alike: dict[tuple[str, str], list[str]] = {}
         for one in self.found:
             if one.verdict not in ("proven", ""):
-                lines.append(f"{one.found.name} is {VERDICTS[one.verdict]} ({one.why})")
+                alike.setdefault((one.verdict, one.why), []).append(one.found.name)
+        lines += [f"{', '.join(names)}: {VERDICTS[verdict]} ({why})" for (verdict, why), names in alike.items()]
         charges = dict.fromkeys(one.found.charge for one in self.standing if one.found.charge)
         lines += [f"conserved by gradient flow: {charge}" for charge in charges]
         if self.untouched:

@@ -214,7 +214,7 @@ def test_what_is_no_model_is_refused():
         ({"declared": "ab"}, r"eqprop.find: declared is 'ab' \(str\); expected a list of pairs"),
         ({"declared": [None]}, "eqprop.find: declared has None in it; expected pairs of this very model"),
         ({"profile": "fast"}, "no profile is called 'fast'; the profiles are"),
-        ({"prove": "no"}, r"prove is 'no' \(str\); expected True or False"),
+        ({"prove": "no"}, r"prove is 'no' \(str\); expected True, False or 'premise'"),
         ({"seed": -1}, "the seed is -1; expected a whole number"),
     ],
 )

@@ -22,6 +22,16 @@ def network(limit: float = LIMIT) -> eqprop.Model:
     return eqprop.Model(clamped, params, draw(1, 2), name="clamped")
 
 
+def linear_below_a_clamp() -> eqprop.Model:
+    """GL(3) of its units at random points, and no more than permutations and signs in truth."""
+
+    def clamped(params, x):
+        return jnp.clip(x @ params["up"], -LIMIT, LIMIT) @ params["down"]
+
+    draw = numbers()
+    return eqprop.Model(clamped, {"up": draw(2, 3), "down": draw(3, 2)}, draw(1, 2), name="linear")
+
+
 @pytest.fixture(scope="module")
 def symmetries() -> Symmetries:
     return find(network())
@@ -33,13 +43,19 @@ def test_a_scaling_below_a_clamp_is_refuted(symmetries):
         "sign": "proven",
         "whole": "refuted",
     }
-    assert "whole is no symmetry" in symmetries.text()
+    assert "whole: no symmetry" in symmetries.text()
 
 
 def test_what_is_refuted_is_no_part_of_the_algebra(symmetries):
     assert (symmetries.dimension, symmetries.rank, symmetries.charges) == (0, 0, 0)
     assert "conserved by gradient flow: " not in symmetries.text()
     assert [row.dimension for row in symmetries.interfaces] == [0] * len(symmetries.interfaces)
+
+
+def test_what_is_refuted_has_a_row_of_its_own():
+    rows = {row.group: [one.verdict for one in row.members] for row in find(linear_below_a_clamp()).interfaces}
+    assert rows["signs of 3 ⋊ S_3"] == ["proven", "proven"]
+    assert rows["R₊ on whole tensors, powers 1, -1"] == ["refuted"]
 
 
 def test_what_is_refuted_is_not_written(symmetries):
@@ -53,6 +69,27 @@ def test_a_finding_that_was_wrong_is_no_fault_of_the_model(symmetries):
 
 def test_without_a_proof_it_is_listed_as_it_was_read_off():
     assert find(network(), prove=False).dimension == 1
+
+
+def test_the_premise_alone_refutes_it_as_well_and_says_no_more_of_the_others():
+    symmetries = find(network(), prove="premise")
+    assert {one.found.kind: one.verdict for one in symmetries.found} == {
+        "permutation": "",
+        "sign": "",
+        "whole": "refuted",
+    }
+    assert symmetries.dimension == 0
+
+
+@pytest.mark.parametrize("prove", [True, "premise"])
+def test_what_refuted_matrices_would_have_contained_is_found(prove):
+    symmetries = find(linear_below_a_clamp(), prove=prove)
+    assert [one.found.kind for one in symmetries.standing] == ["permutation", "sign"]
+    assert "linear" in {one.found.kind for one in symmetries.found if one.verdict == "refuted"}
+
+
+def test_matrices_that_no_proof_was_asked_of_contain_them():
+    assert [one.found.kind for one in find(linear_below_a_clamp(), prove=False).found] == ["linear"]
 
 
 def test_a_clamp_on_the_way_is_no_wrong_derivative():

@@ -163,7 +163,7 @@ def recurrent(cell: Any, biases: Mapping[str, int], gates: str = "?", at: str = 
         recurrent={f"{at}/h{gates}/kernel": (1, 0)},
         outputs={"head/kernel": "(directions units) d_out"},
     )
-    one = partial(nn.RNN, partial(cell, UNITS))
+    one = partial(nn.RNN, partial(cell, UNITS, recurrent_kernel_init=NORMAL))
     return stacked(TOKENS, move, rnn=partial(nn.Bidirectional, one, one) if "*" in at else one, head=HEAD)
 
 
@@ -182,6 +182,9 @@ def scaled(epsilon: float) -> eqprop.Pair:
     norm = partial(BATCH_NORM, epsilon=epsilon)
     return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
 
+
+NORMAL = nn.initializers.lecun_normal()
+"""By default recurrent kernels are orthogonal, by a QR decomposition, which LAPACK has not in bfloat16."""
 
 LSTM_BIASES, GRU_BIASES = {"h?/bias": 0}, {"i?/bias": 0, "hn/bias": 0}
 EINSUM = partial(nn.Einsum, (D_IN, UNITS), "bi,io->bo")
@@ -267,4 +270,5 @@ LIBRARY = Library(
     },
     told=True,
     scaled=scaled,
+    stopping=frozenset({"SpectralNorm, size"}),
 )

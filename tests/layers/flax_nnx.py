@@ -169,7 +169,7 @@ def recurrent(cell: Any, biases: Mapping[str, str], at: str = "rnn/cell") -> Bui
         recurrent={f"{at}/dense_h/kernel/value": ("hidden (gates units)", 0)},
         outputs={"head/kernel/value": "(directions units) d_out"},
     )
-    one = partial(nnx.RNN, partial(cell, D_IN, UNITS))
+    one = partial(nnx.RNN, partial(cell, D_IN, UNITS, recurrent_kernel_init=NORMAL))
     both = "*" in at
     head = partial(nnx.Linear, 2 * UNITS, D_OUT) if both else HEAD
     return stacked(TOKENS, move, rnn=partial(nnx.Bidirectional, one, one) if both else one, head=head)
@@ -183,13 +183,17 @@ def lstm() -> Build:
         recurrent={"rnn/cell/h?/kernel/value": (1, 0)},
         outputs=READS,
     )
-    return stacked(TOKENS, move, rnn=partial(nnx.RNN, partial(nnx.LSTMCell, D_IN, UNITS)), head=HEAD)
+    cell = partial(nnx.LSTMCell, D_IN, UNITS, recurrent_kernel_init=NORMAL)
+    return stacked(TOKENS, move, rnn=partial(nnx.RNN, cell), head=HEAD)
 
 
 def scaled(epsilon: float) -> eqprop.Pair:
     norm = partial(BATCH_NORM, epsilon=epsilon)
     return stacked(FEATURES, norm_scale(UNITS, writes=WRITES), dense=DENSE, norm=norm, head=HEAD)(NUMBERS["float64"])
 
+
+NORMAL = nnx.initializers.lecun_normal()
+"""By default recurrent kernels are orthogonal, by a QR decomposition, which LAPACK has not in bfloat16."""
 
 FUSED_GRU, FUSED_LSTM = {"dense_i/bias/value": "(gates units)"}, {"dense_h/bias/value": "(gates units)"}
 SIMPLE = {"dense_i/bias/value": "(gates units)"}
@@ -274,4 +278,5 @@ LIBRARY = Library(
     },
     told=True,
     scaled=scaled,
+    stopping=frozenset({"SpectralNorm, size"}),
 )

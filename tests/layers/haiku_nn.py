@@ -332,4 +332,5 @@ LIBRARY = Library(
     },
     told=False,
     scaled=scaled,
+    stopping=frozenset({"SpectralNorm, size"}),
 )

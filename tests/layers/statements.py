@@ -77,6 +77,8 @@ class Library:
         out_of_scope: those of which nothing is claimed, each with the reason.
         told: whether layers can be told in which type they compute.
         scaled: a batch or layer norm with an ε of that size, of which it is claimed that there is none.
+        stopping: the claims on layers that take a part of what they compute for a constant where they are
+            differentiated, as spectral norms do with the vectors of their one power iteration.
     """
 
     claims: Mapping[str, Build]
@@ -84,6 +86,7 @@ class Library:
     out_of_scope: Mapping[str, str]
     told: bool
     scaled: Callable[[float], eqprop.Pair]
+    stopping: frozenset[str] = frozenset()
 
     @property
     def tested(self) -> frozenset[str]:
@@ -125,13 +128,18 @@ def judged(pair: eqprop.Pair, properties: tuple[Property, ...], precision: Preci
     return verdicts
 
 
-def keeps(pair: eqprop.Pair, name: str) -> None:
-    """What is claimed holds and compares something; in half precision it is at least never falsified, with a reason."""
+def keeps(pair: eqprop.Pair, name: str, *, stops: bool = False) -> None:
+    """What is claimed holds and compares something; in half precision it is at least never falsified, with a reason.
+
+    Where the layer stops a derivative, it is that which is falsified, and nothing else.
+    """
     numbers = NUMBERS[name]
     asked = CORE if name == "float64" else tuple(p for p in CORE if p.order < 2)
     verdicts = judged(pair, asked, numbers.precision)
     outcomes = {prop: (verdict.outcome, verdict.reason) for prop, verdict in verdicts.items()}
     accepted = {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+    if stops and jnp.bfloat16 not in (numbers.of_params, numbers.inside):
+        assert outcomes.pop("derivative")[0] is Outcome.FALSIFIED
     if jnp.bfloat16 in (numbers.of_params, numbers.inside):
         unsettled = {prop for prop, (outcome, reason) in outcomes.items() if outcome is Outcome.INCONCLUSIVE and reason}
         assert all(outcomes[prop][0] in accepted for prop in outcomes.keys() - unsettled), outcomes
