@@ -132,15 +132,16 @@ def grouped() -> Build:
     return net(PICTURES, move, dense=first, relu=jax.nn.relu, layer=layer)
 
 
-def attention(move: Transformation) -> Build:
-    biases = dict.fromkeys(("use_query_bias", "use_key_bias", "use_value_bias", "use_output_bias"), True)
+def attention(move: Transformation, *, key_bias: bool = True) -> Build:
+    biases = dict.fromkeys(("use_query_bias", "use_value_bias", "use_output_bias"), True) | {"use_key_bias": key_bias}
     made = eqx.nn.MultiheadAttention(HEADS, D_IN, qk_size=WIDTH, vo_size=WIDTH, output_size=D_OUT, key=KEY, **biases)
     return net(TOKENS, move, lambda layers, x: layers["attention"](x, x, x), attention=made)
 
 
-def projection(name: str, units: str) -> dict[str, str]:
+def projection(name: str, units: str, *, bias: bool = True) -> dict[str, str]:
     """A projection whose rows are the units of one head after the other."""
-    return {f"attention/{name}_proj/weight": f"{units} d_in", f"attention/{name}_proj/bias": units}
+    of_bias = {f"attention/{name}_proj/bias": units} if bias else {}
+    return {f"attention/{name}_proj/weight": f"{units} d_in"} | of_bias
 
 
 SPLIT, WHOLE = "(copies units)", "(units width)"
@@ -281,7 +282,10 @@ LIBRARY = Library(
             head=head(),
         ),
         "MultiheadAttention, queries and keys": attention(
-            attention_heads(HEADS, WIDTH, queries=projection("query", SPLIT), keys=projection("key", SPLIT))
+            attention_heads(
+                HEADS, WIDTH, queries=projection("query", SPLIT), keys=projection("key", SPLIT, bias=False)
+            ),
+            key_bias=False,  # no softmax sees it: a claim that leaves it alone is as true
         ),
         "MultiheadAttention, values and outputs": attention(
             attention_heads(HEADS, WIDTH, values=projection("value", SPLIT), outputs={OUTPUTS: f"d_out {SPLIT}"})
