@@ -140,7 +140,18 @@ NETS = """
 
 
     alike = eqprop.Transformation(groups.Scaling(1), doubled, fourfold, name="alike")
-    moved_pair = pair(straight, alike)
+    moved_pair, moved_bent_pair = pair(straight, alike), pair(bent, alike)
+
+
+    def growing(params, x):
+        return jnp.exp(bent(params, x))
+
+
+    def powers(c, outputs):
+        return outputs ** c[0] ** 2
+
+
+    powers_pair = pair(growing, eqprop.Transformation(groups.Scaling(1), doubled, powers, name="powers"))
     straight_pair, bent_pair, one_sided_pair = pair(straight, square), pair(bent, square), pair(one_sided, square)
     def lawless(c, params):
         return {**params, "w1": params["w1"] * (2 * c - 1)[None]}
@@ -208,6 +219,8 @@ OTHERS = [
     ("straight_pair", "hessian-generator", STOPPED),
     ("moved_pair", "hessian-generator", STOPPED),
     ("bent_pair", "hessian-covariance", STOPPED),
+    ("moved_bent_pair", "hessian-covariance", STOPPED),
+    ("powers_pair", "hessian-covariance", STOPPED),
     ("one_sided_pair", "hessian-symmetry", ("jax.lax.stop_gradient(g)", "g")),
 ]
 
