@@ -160,7 +160,7 @@ class Search:
             yield from found
 
     def _continuous(self, interface: Interface) -> Iterator[Found]:
-        subject, known = self._subject, len(self._matrices)
+        subject, known, hidden = self._subject, len(self._matrices), len(self.hidden)
         for mixture in self._mixtures(interface):
             yield from self._mixed(interface, mixture, interface.root)
             if len(self._matrices) > known:
@@ -169,6 +169,7 @@ class Search:
             for pairing in pairings_along(subject, interface):
                 make = partial(complex_group, subject, interface, pairing)
                 yield from self._mixed(interface, _Mixture("complex", make, pairing.shared), None)
+        del self.hidden[hidden + 1 :]  # the largest that is hidden from gradients contains the others
         for one in scalings(subject, interface):
             yield from self._written("scalings", interface, lambda s=one: scaling_group(subject, interface, s))
         for occurrence in interface.occurrences:

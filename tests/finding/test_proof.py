@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -96,3 +97,15 @@ def test_a_clamp_on_the_way_is_no_wrong_derivative():
     symmetries = find(network(limit=7.0), prove=False)
     assert symmetries.hidden == ()
     assert "scaling" not in {one.found.kind for one in symmetries.found}
+
+
+def test_of_matrices_that_are_hidden_from_gradients_the_largest_is_told_and_their_permutations_are_found():
+    def stopped(params, x):
+        return x @ params["up"] @ params["down"] + jax.lax.stop_gradient(jnp.sin(params["up"]).sum())
+
+    draw = numbers()
+    model = eqprop.Model(stopped, {"up": draw(2, 3), "down": draw(3, 2)}, draw(1, 2), name="stopped")
+    symmetries = find(model, prove=False)
+    assert [one.found.group for one in symmetries.found] == ["S_3"]
+    assert symmetries.hidden[0] == "GL(3) on down, up"
+    assert not [line for line in symmetries.hidden if line.startswith("O(")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,20 +10,24 @@ from pathlib import Path
 import numpy as np
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import providers
 
 import eqprop
 from eqprop import groups
 from eqprop.profiles import PROFILES
 from eqprop.search import drive
+from eqprop.search.constants import COLLECTOR, constants_of_modules_left_out
 
-CONSTANTS = "\n".join(f"NUMBER_{n} = {n}" for n in range(1000, 1400))
-"""A module of somebody's project that has nothing to do with the model."""
+MOST = 10**6
 
 
-def imported(folder: Path, monkeypatch) -> None:
-    (folder / "numbers_of_a_project.py").write_text(CONSTANTS, encoding="utf-8")
+def imported(folder: Path, monkeypatch, numbers: range) -> None:
+    """A module of somebody's project that has nothing to do with the model; each test has numbers of its own."""
+    name = f"numbers_from_{numbers.start}"
+    lines = "\n".join(f"NUMBER_{n} = {n}" for n in numbers)
+    (folder / f"{name}.py").write_text(lines, encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
-    __import__("numbers_of_a_project")
+    importlib.import_module(name)
 
 
 def drawn() -> list[int]:
@@ -30,7 +35,7 @@ def drawn() -> list[int]:
     model = eqprop.Model(lambda p, x: x @ p, np.ones((2, 1)), np.ones((1, 2)), name="plain", trained=False)
     pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), lambda c, p: p, name="rest"))
     found: list[int] = []
-    sizes = st.integers(0, 10**6).map(lambda n: found.append(n) or pair)
+    sizes = st.integers(0, MOST).map(lambda n: found.append(n) or pair)
     profile = replace(PROFILES["gate"], examples=400)
     drive(sizes, lambda _: False, profile, Phase.generate, number=0, digest="plain")
     return found
@@ -41,7 +46,7 @@ def drawn_by_hypothesis() -> list[int]:
 
     @seed(0)
     @settings(database=None, max_examples=300)
-    @given(st.integers(0, 10**6))
+    @given(st.integers(0, MOST))
     def seen(n: int) -> None:
         found.append(n)
 
@@ -51,11 +56,18 @@ def drawn_by_hypothesis() -> list[int]:
 
 def test_a_module_that_is_imported_changes_nothing_of_what_is_drawn(tmp_path, monkeypatch):
     before = drawn()
-    imported(tmp_path, monkeypatch)
+    imported(tmp_path, monkeypatch, range(1000, 1400))
     assert drawn() == before
 
 
 def test_a_hypothesis_test_of_ones_own_still_draws_its_constants(tmp_path, monkeypatch):
-    imported(tmp_path, monkeypatch)
+    numbers = range(2000, 2400)
+    imported(tmp_path, monkeypatch, numbers)
     drawn()
-    assert {*drawn_by_hypothesis()} & {*range(1000, 1400)}
+    assert {*drawn_by_hypothesis()} & {*numbers}
+
+
+def test_a_release_of_hypothesis_that_collects_no_constants_is_left_as_it_is(monkeypatch):
+    monkeypatch.delattr(providers, COLLECTOR)
+    with constants_of_modules_left_out():
+        assert not hasattr(providers, COLLECTOR)
