@@ -24,12 +24,13 @@ NEEDED = (COLLECTOR, "Constants", "CONSTANTS_CACHE")
 @contextmanager
 def constants_of_modules_left_out() -> Generator[None]:
     """Draw no constants of modules; other uses of hypothesis in this process draw theirs before and after."""
-    if not all(hasattr(providers, name) for name in NEEDED):
+    collector, constants, known = (getattr(providers, name, None) for name in NEEDED)
+    if collector is None or constants is None or known is None:
         yield
         return
-    with patch.object(providers, COLLECTOR, return_value=providers.Constants()):
-        providers.CONSTANTS_CACHE.cache.clear()
+    with patch.object(providers, COLLECTOR, return_value=constants()):
+        known.cache.clear()
         try:
             yield
         finally:
-            providers.CONSTANTS_CACHE.cache.clear()
+            known.cache.clear()
