@@ -111,7 +111,7 @@ def test_convolutions_of_images_smaller_than_their_kernels_agree_with_xla(dtype,
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("lengths", [(8,), (3, 4)])
+@pytest.mark.parametrize("lengths", [(8,), (3, 4), (2, 5, 3)])
 def test_fourier_transforms_agree_with_xla(dtype, lengths):
     shape = (2, *lengths, 3)
     real, joint = numbers(1, dtype, shape, special=False), numbers(1, np.result_type(dtype, np.complex64), shape)
