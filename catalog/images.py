@@ -146,7 +146,7 @@ def _turned(design: ImageNet) -> Pair:
     name="image-turn",
     reference="Cohen & Welling 2016 (arXiv 1602.07576): p4; second order after Yang & Ziyin (2512.21447)",
     action="kernels, images and what comes out are turned by the same quarter turns",
-    **FINITE,
+    **(FINITE | {"hessian": "Kᵀ H(Kθ; Xx, Tt) K = H(θ; x, t), K orthogonal, of a loss whose targets t turn, too"}),
     hypotheses=("odd kernels with zeros on all sides", "stride 1"),
     pitfalls="on an even side a stride of two pads one border only; a dense layer behind would have to be turned, too",
     mutants=[*usual("kernel", "head", finite=True), scaled_outputs(), bent_outputs()],

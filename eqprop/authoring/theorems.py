@@ -69,7 +69,7 @@ def linear_part(prop: Property) -> str:
     asked = _hypotheses(prop)
     if elements(prop) == "f alone":
         return "–"
-    if "orthogonal_action" in asked:
+    if asked & {"orthogonal_action", "orthogonal_elements"}:
         return "orthogonal"
     if "coisometric" in asked:
         return "DK DKᵀ = 1"

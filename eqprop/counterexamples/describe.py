@@ -162,6 +162,8 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
         lowest = program.units[prop.name]
         place = f" from {lowest.origin} on" if lowest.origin else ""
         notes.append(f"the traced program computes in {lowest.name}{place}; the floor is that of {lowest.name}")
+    if prop.subgroup is not None and prop.part_of_algebra(program.pair) is not None:
+        notes.append(f"g is exp of what of ξ {prop.subgroup.what}")
     transformation = program.pair.transformation
     if prop.name == "group-laws":
         other = "left" if transformation.side == "right" else "right"

@@ -45,7 +45,7 @@ class Row:
         self.reverse_only = reverse_only
         self.size = max(pair.model.param_leaves.size, 1)
         self.large = self.size >= LARGE
-        self.needed = frozenset[str]().union(*(p.needs for p in self.properties))
+        self.needed = frozenset[str]().union(*(p.reads(pair) for p in self.properties))
         self.outputs = output_shapes(pair, precision)
         self.layouts: dict[str, Layout] = {}
         if any(prop.costly for prop in self.properties):

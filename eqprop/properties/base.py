@@ -14,6 +14,8 @@ from eqprop.engine import Array, Leaves, Local, Tree, add, leaf_paths, norm, sub
 from eqprop.errors import InvalidInput
 from eqprop.probes import Probe
 from eqprop.properties.point import Point
+from eqprop.properties.subgroups import Subgroup
+from eqprop.properties.traits import Subspace
 
 Hypothesis = Callable[[Pair], str | None]
 
@@ -261,6 +263,7 @@ class Property:
             gives an empty text. Asked where both sides vanished at every probe.
         series: whether its sides are a quantity along a trajectory, which the verdict keeps.
         twofold: whether its sides are one program, of which NumPy evaluates the left one and XLA the right one.
+        subgroup: of a statement about elements, which of them it is made of; None where all are (``subgroups.py``).
     """
 
     name: str
@@ -280,6 +283,7 @@ class Property:
     empty: Callable[[Pair], str] | None = None
     series: bool = False
     twofold: bool = False
+    subgroup: Subgroup | None = None
 
     def __post_init__(self) -> None:
         what = f"Property {kebab_case(self.name, what='Property')!r}"
@@ -302,13 +306,21 @@ class Property:
         """Whether it is the premise, or rests on it: nothing that is said of a claim that holds up to a defect only."""
         return "equivariance" in (self.name, *self.rests_on)
 
+    def reads(self, pair: Pair) -> frozenset[str]:
+        """The fields of a probe that its sides depend on for a pair; the element of a subgroup is made of ξ."""
+        return self.needs if self.part_of_algebra(pair) is None else self.needs - {"element"} | {"algebra"}
+
+    def part_of_algebra(self, pair: Pair) -> Subspace | None:
+        """The ξ whose exponentials its sides take for elements; None where they take the probe's element."""
+        return None if self.subgroup is None else self.subgroup.part(pair)
+
     def compared(self, point: Point) -> Sides:
         """Both sides at a point, if they can be compared.
 
         Raises:
             InvalidInput: for what is no tuple of parts, or sides of different shapes.
         """
-        parts = self.sides(point)
+        parts = self.sides(self._placed(point))
         if not isinstance(parts, tuple) or not all(isinstance(part, Part) for part in parts):
             msg = f"property {self.name!r}: sides gave {got(parts)}; expected a tuple of what `part` makes."
             raise InvalidInput(msg)
@@ -319,6 +331,13 @@ class Property:
                 msg = f"property {self.name!r}: sides cannot be compared: {shapes}; expected the same."
                 raise InvalidInput(msg)
         return parts
+
+    def _placed(self, point: Point) -> Point:
+        """The point with an element that the statement is about."""
+        part = self.part_of_algebra(point.pair)
+        if self.subgroup is None or part is None:
+            return point
+        return point.once(f"element that {self.subgroup.what}", lambda: point.within(part))
 
     def reason_if_not_applicable(self, pair: Pair) -> str | None:
         """The reason why this property does not apply to the pair, or None.

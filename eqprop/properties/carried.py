@@ -13,9 +13,10 @@ import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, inner, norm
 from eqprop.properties.base import Property, Sides, of_numbers, only_where
-from eqprop.properties.hypotheses import affine_action, still_loss, stretching, two_models
+from eqprop.properties.hypotheses import affine_action, elements_leaving_loss, still_loss, stretching, two_models
 from eqprop.properties.numerics import Lanczos, depth_for, eliminated, lanczos, orthonormalising
 from eqprop.properties.point import Point
+from eqprop.properties.subgroups import LEAVING_LOSS
 
 SOURCE = "derived here"
 NOWHERE = "the Krylov space ended early at every point that was drawn"
@@ -101,7 +102,8 @@ VOLUME = Property(
     "on a span: |det DK|² = det⟨Kq_i, Kq_j⟩",
     sides=_volume,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(still_loss, affine_action, stretching),
+    hypotheses=(elements_leaving_loss, affine_action, stretching),
+    subgroup=LEAVING_LOSS,
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; volumes of minima: Dinh et al. 2017, arXiv 1703.04933",
     derivation=(

@@ -30,15 +30,16 @@ from eqprop.properties.base import (
 from eqprop.properties.hypotheses import (
     affine_generator,
     continuous,
+    elements_leaving_outputs,
     no_scaling,
     one_model,
     still_generator,
     still_inputs,
     still_outputs,
-    symmetry,
 )
 from eqprop.properties.numerics import combined, largest_curvature
 from eqprop.properties.point import Point
+from eqprop.properties.subgroups import LEAVING_OUTPUTS
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 
@@ -185,7 +186,8 @@ CRITICAL_ORBIT = Property(
     formula="∇L(θ) = 0:  ∇L(K_gθ) = 0,  DK_gᵀ H(K_gθ) DK_g u = H(θ) u",
     sides=_orbit,
     needs=frozenset({"params", "inputs", "element", "tangent"}),
-    hypotheses=(one_model, symmetry),
+    hypotheses=(one_model, elements_leaving_outputs),
+    subgroup=LEAVING_OUTPUTS,
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE,
     derivation=(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from eqprop.claims import Pair
 from eqprop.groups import LieGroup, Permutation, involutions
+from eqprop.properties.subgroups import LEAVING_LOSS, LEAVING_OUTPUTS, TURNING_ALONE
 from eqprop.properties.traits import (
     action_traits_of,
     keeps_distances,
@@ -149,7 +150,7 @@ def orthogonal_action(pair: Pair) -> str | None:
 
 def stretching(pair: Pair) -> str | None:
     """Hypothesis: DK is not orthogonal."""
-    return "DK_g is orthogonal: equal spectra say more" if action_traits_of(pair).orthogonal_action else None
+    return "DK_g is orthogonal: equal spectra say more" if orthogonal_elements(pair) is None else None
 
 
 def affine_generator(pair: Pair) -> str | None:
@@ -191,6 +192,29 @@ def still_generator(pair: Pair) -> str | None:
 def still_outputs(pair: Pair) -> str | None:
     """Hypothesis: some generator leaves the outputs, τ_ξ = 0."""
     return None if traits_of(pair).still.outputs.dimension else "stated for τ = 0; every ξ moves the outputs"
+
+
+def elements_leaving_loss(pair: Pair) -> str | None:
+    """Hypothesis: T leaves the loss, ℓ∘T = ℓ; or some ξ do, s_ξ = 0, and the elements are those that they generate."""
+    part = LEAVING_LOSS.part(pair)
+    return None if part is not None and part.dimension else still_loss(pair)
+
+
+def elements_leaving_outputs(pair: Pair) -> str | None:
+    """Hypothesis: T is the identity; or it is along some ξ, τ_ξ = 0, and the elements are those that they generate."""
+    part = LEAVING_OUTPUTS.part(pair)
+    return None if part is not None and part.dimension else symmetry(pair)
+
+
+def orthogonal_elements(pair: Pair) -> str | None:
+    """Hypothesis: K is affine, with an orthogonal linear part, and ℓ∘T = ℓ; or this holds of what turning ξ generate.
+
+    Those are the ξ with Dk_ξ = −Dk_ξᵀ and s_ξ = 0, where every k_ξ is affine.
+    """
+    part = TURNING_ALONE.part(pair)
+    if part is not None and part.dimension:
+        return affine_generator(pair)
+    return still_loss(pair) or orthogonal_action(pair)
 
 
 def still_translation(pair: Pair) -> str | None:

@@ -21,14 +21,15 @@ from eqprop.properties.hypotheses import (
     charged,
     continuous,
     drawn_loss,
+    elements_leaving_outputs,
     one_model,
     separate_samples,
     still_charge,
     still_inputs,
-    symmetry,
 )
 from eqprop.properties.numerics import combined
 from eqprop.properties.point import Point
+from eqprop.properties.subgroups import LEAVING_OUTPUTS
 
 SOURCE = "derived here for each sample by itself"
 ALONE = (still_inputs, drawn_loss, separate_samples)
@@ -166,7 +167,8 @@ NOISE_COVARIANCE = Property(
     formula="C = Σ g_i g_iᵀ/N, Σ = C − g gᵀ:  DKᵀ C(K_gθ) DK u = C(θ) u,  DKᵀ Σ(K_gθ) DK u = Σ(θ) u",
     sides=_noise_covariance,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(symmetry, *ALONE),
+    hypotheses=(elements_leaving_outputs, *ALONE),
+    subgroup=LEAVING_OUTPUTS,
     rests_on=("equivariance", "gradient-covariance"),
     source=SOURCE + "; noise and symmetry: Ziyin et al. 2024, arXiv 2402.07193",
     derivation=(

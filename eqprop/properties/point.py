@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import jax
@@ -252,6 +253,11 @@ class Point:
     def k(self) -> Local:
         """k_ξ near θ, for the probe's first algebra element."""
         return self.field(self.probe.algebra)
+
+    def within(self, part: Subspace) -> Point:
+        """This point with an element that a part of the algebra generates: exp of what of ξ lies in it."""
+        element = self.exponential(part.nearest(self.probe.algebra))
+        return Point(self.pair, replace(self.probe, element=element), self._loss, reverse_only=self.reverse_only)
 
     def k_within(self, part: Subspace) -> Local:
         """k_ξ near θ, for what of the probe's first algebra element lies in a part of the algebra."""

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from eqprop.engine import Tree, inner, norm, repeated, scaled
 from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
 from eqprop.properties.carried import form_of
-from eqprop.properties.hypotheses import affine_action, one_model, orthogonal_action, still_loss
+from eqprop.properties.hypotheses import affine_action, elements_leaving_loss, one_model, orthogonal_elements
 from eqprop.properties.numerics import depth_for, lanczos
 from eqprop.properties.point import Point
+from eqprop.properties.subgroups import LEAVING_LOSS, TURNING_ALONE
 
 SOURCE = f"derived here; second-order constraints after {PAPER}"
 
@@ -68,7 +69,8 @@ EQUAL_SPECTRA = Property(
     formula="KᵀK = 1, ℓ∘T = ℓ:  spec H(K_gθ) = spec H(θ)",
     sides=_equal_spectra,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(still_loss, orthogonal_action),
+    hypotheses=(orthogonal_elements,),
+    subgroup=TURNING_ALONE,
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE,
     derivation=(
@@ -88,7 +90,8 @@ INERTIA = Property(
     formula="K affine, ℓ∘T = ℓ:  ⟨Kq_i, H(K_gθ) Kq_j⟩ = ⟨q_i, H(θ) q_j⟩",
     sides=_inertia,
     needs=frozenset({"params", "inputs", "element", "tangent", "targets"}),
-    hypotheses=(one_model, still_loss, affine_action),
+    hypotheses=(one_model, elements_leaving_loss, affine_action),
+    subgroup=LEAVING_LOSS,
     rests_on=("equivariance", "hessian-covariance"),
     source=SOURCE + "; Sylvester's law of inertia",
     derivation=(
@@ -107,7 +110,8 @@ SHARPNESS = Property(
     formula="K affine, ℓ∘T = ℓ:  ⟨v, H(K_gθ)v⟩ = ⟨K⁻¹v, H(θ) K⁻¹v⟩,  v nearly the top eigenvector at K_gθ",
     sides=_sharpness,
     needs=frozenset({"params", "inputs", "element", "targets"}),
-    hypotheses=(one_model, still_loss, affine_action),
+    hypotheses=(one_model, elements_leaving_loss, affine_action),
+    subgroup=LEAVING_LOSS,
     rests_on=("equivariance", "group-laws", "hessian-covariance"),
     source=SOURCE + "; Dinh et al. 2017, arXiv 1703.04933",
     derivation=(

@@ -228,16 +228,15 @@ def _probe(program: Program, prop: Property, numbers: Mapping[str, Any]) -> Prob
     """The probe with these numbers, each field checked against what the pair needs."""
     example = program.draw(np.random.default_rng(0), 1).at(0)
     unknown = set(numbers) - {f.name for f in fields(Probe)}
-    missing = prop.needs - set(numbers)
+    read = prop.reads(program.pair)
+    missing = read - set(numbers)
     if unknown or missing:
         msg = (
-            f"{prop.name} reads {', '.join(sorted(prop.needs))}; "
+            f"{prop.name} reads {', '.join(sorted(read))}; "
             f"unknown: {', '.join(sorted(unknown)) or 'none'}, missing: {', '.join(sorted(missing)) or 'none'}."
         )
         raise InvalidInput(msg)
-    filled = {
-        field: _filled(field, program.pair, getattr(example, field), numbers[field]) for field in sorted(prop.needs)
-    }
+    filled = {field: _filled(field, program.pair, getattr(example, field), numbers[field]) for field in sorted(read)}
     for field in ELEMENTS & filled.keys():
         _check_element(program.pair.transformation.group, field, filled[field])
     return Probe(**filled)

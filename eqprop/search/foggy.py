@@ -51,7 +51,7 @@ class Foggy:
         unsettled = np.flatnonzero(judged.inconclusive & judged.finite)
         if unsettled.size and prop.name not in self._seen and not prop.twofold:
             some = unsettled[: 1 if batch.program.large else LOOKED_AT]
-            probes = batch.probes.at(some).only(prop.needs)
+            probes = batch.probes.at(some).only(prop.reads(batch.program.pair))
             self._seen[prop.name] = _Seen(batch.program.row, prop, probes, batch.structure.seed)
 
     def diagnose(self, tallies: Mapping[str, Tally]) -> None:

@@ -201,6 +201,6 @@ class ProgramPool:
     def last_word(self, violation: Violation, prop: Property, looks: Sequence[Look] = REPORTED) -> Violation | None:
         """The violation as the last look at its probe judges it; None where that clears it."""
         program = self.program(violation.structure, (prop,))
-        batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.needs))
+        batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], violation.probe.only(prop.reads(program.pair)))
         judged = last_word(program, prop.name, batch, np.random.default_rng(self.options.seed), looks)
         return replace(violation, judged=judged) if judged.suspect[0] else None

@@ -98,6 +98,23 @@ def test_an_entry_says_all_that_a_reader_needs(entry):
         assert all((entry.action, entry.generator, entry.charge, entry.hessian, entry.hypotheses, entry.pitfalls))
 
 
+BACKED_BY = {
+    "indefinite": "scale-invariance",
+    "spectrum is kept|spectrum stays|eigenvectors": "equal-spectra",
+    "negative curvature": "layer-spectrum",
+    "sharpness": "sharpness",
+    "inertia is kept": "inertia",
+    "flat at critical points": "critical-null-space",
+}
+"""What an entry says of eigenvalues → the property that computes a number of theirs."""
+
+
+@every_entry
+def test_what_an_entry_says_of_eigenvalues_and_sharpness_is_computed_for_it(entry):
+    said = {name for words, name in BACKED_BY.items() if re.search(words, entry.hessian)}
+    assert entry.control or said <= cells()[entry.name].keys()
+
+
 def test_the_kind_of_group_is_that_of_the_simplest_pair():
     assert group_of(named("linear-gl")) == "GeneralLinear"
     assert group_of(named("attention-qk")) == "Power(GeneralLinear)"

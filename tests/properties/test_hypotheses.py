@@ -16,6 +16,7 @@ import eqprop
 from eqprop import groups
 from eqprop.properties import hypotheses
 from tests.properties.library_pairs import nearly_normalised, split_unit, two_degrees
+from tests.properties.still_pairs import rescaled_and_scaled, turned_and_scaled
 from tests.properties.traits.trait_pairs import (
     about_a_centre,
     conversion,
@@ -155,6 +156,21 @@ CASES: dict[Callable[[eqprop.Pair], str | None], tuple[list[Any], Any, str]] = {
     hypotheses.moving: ([rescaling, cubic], at_rest, "no parameter is moved"),
     hypotheses.still_generator: ([rescaling, shifted_logits], cubic, "every ξ moves the outputs, and the loss sees it"),
     hypotheses.still_outputs: ([rescaling], shifted_logits, "every ξ moves the outputs"),
+    hypotheses.elements_leaving_loss: (
+        [rescaling, permutation, shifted_logits, rescaled_and_scaled],
+        cubic,
+        "s = 0; this transformation moves the outputs",
+    ),
+    hypotheses.elements_leaving_outputs: (
+        [rescaling, permutation, rescaled_and_scaled],
+        shifted_logits,
+        "T = identity; this transformation moves the outputs",
+    ),
+    hypotheses.orthogonal_elements: (
+        [rotation, permutation, shifted_logits, turned_and_scaled],
+        rescaled_and_scaled,
+        "s = 0; this transformation moves the outputs",
+    ),
     hypotheses.still_translation: ([translation, shifted_logits], margin, "every translation moves the outputs"),
     hypotheses.still_charge: ([rescaling, shifted_logits], cubic, "every ξ with a charge moves the outputs"),
     hypotheses.still_turn: ([rotation, shifted_logits], margin, "every ξ that turns moves the outputs"),

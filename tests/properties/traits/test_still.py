@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,92 +11,27 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import eqprop
-from eqprop import groups
 from eqprop.probes import gaussian
 from eqprop.properties import by_name
 from eqprop.properties.traits import traits_of
 from eqprop.properties.traits.still import Still
 from tests.properties.judged import suspected
-
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((4, 3))
-CLASSES = np.eye(3)[[0, 2, 1, 1]]
-
-
-def two_layers(params: Any, x: Any) -> Any:
-    return jax.nn.relu(x @ params["u"]) @ params["v"]
-
-
-def rescaled_and_scaled(*, exponent: float = -1.0, outputs: bool = True) -> eqprop.Pair:
-    """Two hidden units are rescaled, and the outputs are scaled beside it: ξ = (ξ₁, ξ₂; ξ₃) with τ = ξ₃ y."""
-    params = {"u": RNG.standard_normal((3, 2)), "v": RNG.standard_normal((2, 2))}
-
-    def move(element: Any, p: Any) -> Any:
-        units, whole = element
-        return {"u": p["u"] * units[None], "v": p["v"] * units[:, None] ** exponent * whole[0]}
-
-    group = groups.Product(groups.Scaling(2), groups.Scaling(1))
-    moved = {"on_outputs": lambda element, y: y * element[1][0]} if outputs else {}
-    act = eqprop.Transformation(group, move, **moved, name="both")
-    return eqprop.Pair(eqprop.Model(two_layers, params, X), act)
-
-
-def shifted(directions: list[list[float]], loss: Callable[[Any], Any] | None) -> eqprop.Pair:
-    """Logits are shifted along several directions, one for each number of ξ; a cross-entropy does not see (1, 1, 1)."""
-    rows = np.array(directions)
-    params = {"b": RNG.standard_normal(3), "w": RNG.standard_normal((3, 3))}
-    model = eqprop.Model(lambda p, x: x @ p["w"] + p["b"][None], params, X, loss=loss)
-    act = eqprop.Transformation(
-        groups.Translation(len(rows)),
-        lambda t, p: {**p, "b": p["b"] + t @ rows},
-        lambda t, y: y + (t @ rows)[None],
-        name="shift",
-    )
-    return eqprop.Pair(model, act)
-
-
-def cross_entropy(y: Any) -> Any:
-    return jnp.sum(jax.nn.logsumexp(y, axis=1)) - jnp.sum(CLASSES * y)
-
-
-def of_positive(y: Any) -> Any:
-    """Is not a number at most outputs."""
-    return jnp.sum(jnp.sqrt(y - jnp.mean(y)))
-
-
-def turned(loss: Callable[[Any], Any] | None) -> eqprop.Pair:
-    """The last layer is turned in three dimensions, and the outputs with it."""
-    params = {"v": RNG.standard_normal((3, 2)), "w": RNG.standard_normal((2, 3))}
-    model = eqprop.Model(lambda p, x: jnp.tanh(x @ p["v"]) @ p["w"], params, X, loss=loss)
-    act = eqprop.Transformation(
-        groups.Rotation(3), lambda r, p: {**p, "w": p["w"] @ r.T}, lambda r, y: y @ r.T, name="turn"
-    )
-    return eqprop.Pair(model, act)
-
-
-def length_in_a_plane(y: Any) -> Any:
-    """Sees rotations of three outputs but those that keep the plane of the first two."""
-    return jnp.sum(jnp.log(1 + y[:, 0] ** 2 + y[:, 1] ** 2 + 3 * y[:, 2] ** 4))
-
-
-def permuted_and_rescaled() -> eqprop.Pair:
-    """Signs of an output, which the loss sees, and a rescaling, which moves nothing: the whole algebra is still."""
-    params = {"u": RNG.standard_normal((3, 2)), "v": RNG.standard_normal((2, 1))}
-
-    def move(element: Any, p: Any) -> Any:
-        sign, units = element
-        return {"u": p["u"] * units[None], "v": p["v"] / units[:, None] * sign[0]}
-
-    group = groups.Product(groups.Sign(1), groups.Scaling(2))
-    act = eqprop.Transformation(group, move, lambda element, y: y * element[0][0], name="sign and scale")
-    return eqprop.Pair(eqprop.Model(two_layers, params, X), act)
+from tests.properties.still_pairs import (
+    ALONG,
+    X,
+    cross_entropy,
+    length_in_a_plane,
+    of_positive,
+    permuted_and_rescaled,
+    rescaled_and_scaled,
+    shifted,
+    turned,
+    two_layers,
+)
 
 
 def dimensions(still: Still) -> dict[str, int]:
     return {name: getattr(still, name).dimension for name in Still.__dataclass_fields__}
-
-
-ALONG = [[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize(
