@@ -12,7 +12,7 @@ be.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from eqprop.engine import FINEST, Roundoff
 from eqprop.torch.derivatives import Function, Tensors, evaluated
-from eqprop.torch.noise import Erring
+from eqprop.torch.noise import Errors, with_errors
 from eqprop.torch.operations import name_of, parts
 
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
@@ -79,17 +79,20 @@ class Graph:
         rowwise = _batched if self._batches else _one_by_one
         if signs is None:
             return _in_blocks(partial(rowwise, self.one), operands)
-        noisy = self._with_errors if self._parts is None else self._with_errors_of_parts
+        noisy = self._with_errors if self._parts is None else partial(self._with_errors_of_parts, self._parts)
         return _in_blocks(partial(rowwise, noisy), (*operands, signs))
+
+    @cached_property
+    def _erring(self) -> torch.fx.GraphModule:
+        return with_errors(self._whole if self._parts is None else self._parts)
 
     def _with_errors(self, *row: torch.Tensor) -> Tensors:
         *operands, signs = row
-        return Erring(self._whole, signs).run(*operands)
+        return tuple(self._erring(Errors(signs), *operands))
 
-    def _with_errors_of_parts(self, *row: torch.Tensor) -> Tensors:
-        assert self._parts is not None, "some kernel is made of several operations"
-        *operands, signs = row
-        noisy, without = Erring(self._parts, signs).run(*operands), self._parts(*operands)
+    def _with_errors_of_parts(self, parts: torch.fx.GraphModule, *row: torch.Tensor) -> Tensors:
+        operands = row[:-1]
+        noisy, without = self._with_errors(*row), parts(*operands)
         return tuple(
             value + (there - here) for value, there, here in zip(self.one(*operands), noisy, without, strict=True)
         )

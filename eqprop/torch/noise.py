@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import deepcopy
 
 import torch
 import torch.fx
@@ -12,50 +12,70 @@ import torch.fx
 from eqprop.engine import STRIDE
 from eqprop.torch.operations import name_of, rounds, widens
 
+Result = torch.Tensor | tuple[torch.Tensor, ...] | list[torch.Tensor]
 
-class Erring(torch.fx.Interpreter):
-    """Runs a graph at one row.
+
+class Errors:
+    """The errors of one row.
 
     Args:
-        module: with the graph.
         signs: of the errors: 1, −1 or 0. Results take theirs from it in turn, from a new place each time.
     """
 
-    def __init__(self, module: torch.fx.GraphModule, signs: torch.Tensor) -> None:
-        super().__init__(module)
+    def __init__(self, signs: torch.Tensor) -> None:
         self._signs = signs
         self._place = 0
+        self._factors: dict[tuple[torch.dtype, int], torch.Tensor] = {}
 
-    def run_node(self, n: torch.fx.Node) -> Any:
-        found = super().run_node(n)
-        if not rounds(n) or (name_of(n) == "_to_copy" and self._was_widened(n, found)):
-            return found
-        if isinstance(found, tuple | list):
-            return type(found)(map(self._with_error, found))
-        return self._with_error(found)
+    def of(self, value: Result) -> Result:
+        """What an operation gives, with errors where it is in floating point."""
+        if isinstance(value, tuple | list):
+            return type(value)(map(self._with_error, value))
+        return self._with_error(value)
 
-    def _was_widened(self, node: torch.fx.Node, found: torch.Tensor) -> bool:
-        given, _ = self.fetch_args_kwargs_from_env(node)
-        return widens(given[0].dtype, found.dtype)
-
-    def _with_error(self, value: Any) -> Any:
+    def _with_error(self, value: torch.Tensor) -> torch.Tensor:
         if not isinstance(value, torch.Tensor) or not value.numel():
             return value
         if value.is_complex():
             return torch.complex(self._with_error(value.real), self._with_error(value.imag))
         if not value.is_floating_point():
             return value
-        factors = 1 + torch.finfo(value.dtype).eps * self._drawn(value.numel()).to(value.dtype).reshape(value.shape)
+        factors = self._drawn(value.dtype, value.numel()).reshape(value.shape)
         noisy = value * factors
         if value.dtype != torch.float16:
             return noisy
         # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
         return noisy + (factors - 1) * torch.finfo(value.dtype).smallest_normal
 
-    def _drawn(self, size: int) -> torch.Tensor:
-        """So many signs, from a new place of the table on, which starts again where it ends."""
+    def _drawn(self, dtype: torch.dtype, size: int) -> torch.Tensor:
+        """So many factors, from a new place of the table on, which starts again where it ends."""
         table = len(self._signs)
         self._place = (self._place + STRIDE) % table
-        if self._place + size <= table:
-            return self._signs[self._place : self._place + size]
-        return torch.cat([self._signs] * (-(-size // table) + 1))[self._place : self._place + size]
+        turns = 1 + -(-size // table)
+        if (dtype, turns) not in self._factors:
+            once = 1 + torch.finfo(dtype).eps * self._signs.to(dtype)
+            self._factors[dtype, turns] = torch.cat([once] * turns)
+        return self._factors[dtype, turns][self._place : self._place + size]
+
+
+def with_errors(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The graph with ``Errors`` as one more operand, before the others, behind each operation that rounds."""
+    graph = deepcopy(module.graph)
+    nodes = list(graph.nodes)
+    with graph.inserting_before(nodes[0]):
+        errors = graph.placeholder("errors")
+    for node in nodes:
+        if not rounds(node):
+            continue
+        with graph.inserting_after(node):
+            converted = name_of(node) == "_to_copy"
+            noisy = graph.call_function(_unless_widened if converted else Errors.of, (errors, node))
+        node.replace_all_uses_with(noisy, delete_user_cb=lambda user, noisy=noisy: user is not noisy)
+        if converted:
+            noisy.args = (errors, node, node.args[0])
+    return torch.fx.GraphModule(module, graph)
+
+
+def _unless_widened(errors: Errors, value: torch.Tensor, before: torch.Tensor) -> Result:
+    """What a conversion of types gives: it is exact where it is to a type that has all numbers of the former one."""
+    return value if widens(before.dtype, value.dtype) else errors.of(value)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -58,15 +59,30 @@ def parts() -> dict[Any, Any]:
     from torch._decomp import get_decompositions
 
     packets = [getattr(torch.ops.aten, name) for name in MADE_OF_SEVERAL if hasattr(torch.ops.aten, name)]
-    return {**get_decompositions(packets), torch.ops.prims.broadcast_in_dim.default: _broadcast}
+    return {
+        **get_decompositions(packets),
+        torch.ops.prims.broadcast_in_dim.default: _broadcast,
+        torch.ops.prims.div.default: torch.div,
+        torch.ops.prims.sum.default: torch.sum,
+        torch.ops.prims.var.default: _variance,
+    }
+
+
+# What some parts come to in the end, of operations that torch can batch: those under prims it runs row by row.
 
 
 def _broadcast(tensor: torch.Tensor, shape: Sequence[int], places: Sequence[int]) -> torch.Tensor:
-    """By which some parts are put in their place, out of views, which torch can batch: its own it cannot."""
     lengths = [1] * len(shape)
     for place, length in zip(places, tensor.shape, strict=True):
         lengths[place] = length
     return tensor.reshape(lengths).expand(shape)
+
+
+def _variance(tensor: torch.Tensor, places: Sequence[int] | None, correction: float = 1) -> torch.Tensor:
+    places = list(range(tensor.dim())) if places is None else list(places)
+    count = math.prod(tensor.shape[place] for place in places)
+    centred = (tensor - tensor.sum(places, keepdim=True) / count).abs()
+    return (centred * centred).sum(places) / (count - correction)
 
 
 def name_of(node: Any) -> str:

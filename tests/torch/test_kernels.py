@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import eqprop
 from eqprop import Outcome, groups
 from eqprop.actions import attention_heads
+from eqprop.engine import equations, is_foreign
 
 torch = pytest.importorskip("torch")
 
@@ -173,3 +175,24 @@ def test_of_what_torch_does_not_see_a_violation_is_inconclusive_and_says_so():
     assert found["equivariance"].outcome is Outcome.HOLDS, found["equivariance"].reason
     assert found["derivative"].outcome is Outcome.INCONCLUSIVE
     assert "runs outside of torch's operations" in found["derivative"].reason
+
+
+class CrossEntropy(nn.Module):
+    """As an output: torch records it in other operations than it runs, which round otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a = nn.Linear(3, 4, bias=False, dtype=torch.float64)
+
+    def forward(self, x: Any) -> Any:
+        shares = torch.linspace(0, 1, 4, dtype=torch.float64).expand(len(x), 4)
+        return functional.binary_cross_entropy_with_logits(self.a(x), shares, reduction="none")
+
+
+def test_what_torch_records_with_other_last_bits_is_looked_into():
+    rows = np.random.default_rng(0).standard_normal((40, 3))  # of so many entries some come out otherwise
+    model = from_module(CrossEntropy(), rows)
+    traced = jax.make_jaxpr(model.apply)(model.params, model.inputs)
+    (function,) = (equation.params["function"] for equation, _ in equations(traced) if is_foreign(equation))
+    assert function.opaque == ""
