@@ -11,8 +11,8 @@ tell which is which.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from copy import copy, deepcopy
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any, NamedTuple
@@ -92,12 +92,37 @@ def _settings_of(optimizer: torch.optim.Optimizer, name: str) -> Make:
 def _moved_to(
     optimizer: torch.optim.Optimizer, params: Sequence[torch.Tensor], state: dict[int, dict[str, Any]]
 ) -> torch.optim.Optimizer:
-    """The same optimiser of other parameters, with this state."""
-    other = copy(optimizer)
+    """The same optimiser of other parameters, with this state.
+
+    Torch's own copies have groups and state only, and none of the attributes that a class has besides.
+    """
     (group,) = optimizer.param_groups
-    other.param_groups = [{**group, "params": list(params)}]
+    other = object.__new__(type(optimizer))
+    known = {id(optimizer): other, **{id(old): new for old, new in zip(group["params"], params, strict=False)}}
+    others = {name: value for name, value in vars(optimizer).items() if name not in ("param_groups", "state")}
+    settings = {name: value for name, value in group.items() if name != "params"}
+    vars(other).update(deepcopy(others, known))
+    other.param_groups = [{**deepcopy(settings, known), "params": list(params)}]
     other.state = defaultdict(dict, {param: state[i] for i, param in enumerate(params) if i in state})
     return other
+
+
+def _own_numbers(optimizer: torch.optim.Optimizer) -> dict[str, list[Any]]:
+    """By attribute, the tensors and numbers in what a class keeps besides what every optimiser of torch has."""
+    common = vars(torch.optim.Optimizer([torch.zeros(1)], {}))
+    params = {id(param) for group in optimizer.param_groups for param in group["params"]}
+    own = ((name, _leaves(value)) for name, value in vars(optimizer).items() if name not in common)
+    return {
+        name: [leaf for leaf in leaves if isinstance(leaf, (torch.Tensor, int, float)) and id(leaf) not in params]
+        for name, leaves in own
+    }
+
+
+def _leaves(value: Any) -> list[Any]:
+    values = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, (Mapping, list, tuple)):
+        return [leaf for one in values for leaf in _leaves(one)]
+    return [value]
 
 
 class _Elsewhere:
@@ -137,8 +162,13 @@ class _Elsewhere:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Of its group: some optimisers keep a state there."""
-        return {name: value for name, value in self.optimizer.param_groups[0].items() if name != "params"}
+        """Of its group, and what it has besides: some optimisers keep a state there."""
+        group = {name: value for name, value in self.optimizer.param_groups[0].items() if name != "params"}
+        return {**_own_numbers(self.optimizer), **group}
+
+    def template(self) -> torch.optim.Optimizer:
+        """It as it is now, of parameters of its own."""
+        return _moved_to(self.optimizer, [param.detach().clone() for param in self._params], {})
 
 
 class _Steps:
@@ -164,7 +194,7 @@ class _Steps:
         self._after: dict[int, TorchFunction] = {}
         with alone():
             self._both = [_Elsewhere(make, kinds, seed) for seed in range(2)]
-            self._templates = [deepcopy(self._both[0].optimizer)]
+            self._templates = [self._both[0].template()]
             self._states: list[dict[int, dict[str, Any]]] = [{}]
             self._moved = self._learned()
             self._check()
@@ -180,7 +210,7 @@ class _Steps:
     def _stepped(self) -> None:
         for one in self._both:
             one.step()
-        self._templates.append(deepcopy(self._both[0].optimizer))
+        self._templates.append(self._both[0].template())
         self._states.append(deepcopy(self._both[0].state))
 
     def _entries(self) -> list[tuple[Key, Any]]:
@@ -312,6 +342,8 @@ def _travels(value: Any, other: Any) -> bool:
 def _alike(value: Any, other: Any) -> bool:
     if isinstance(value, torch.Tensor) and isinstance(other, torch.Tensor):
         return value.shape == other.shape and torch.equal(value, other)
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_alike, value, other))
     return type(value) is type(other) and value == other
 
 

@@ -135,6 +135,47 @@ def test_a_state_that_cannot_travel_is_refused():
         adapted.init(np.ones(2))
 
 
+class Scheduled(optim.SGD):
+    """Its rate falls with the steps that it has counted, in attributes of its own."""
+
+    def __init__(self, params: Any, **settings: Any) -> None:
+        super().__init__(params, lr=1.0, **settings)
+        self.fall, self.taken = torch.tensor(0.5, dtype=torch.float64), [0]
+
+    def step(self, closure: Any = None) -> Any:
+        self.taken[0] += 1
+        self.param_groups[0]["lr"] = float(self.fall) ** self.taken[0]
+        return super().step(closure)
+
+
+def test_attributes_that_a_class_has_besides_go_along():
+    adapted, slope = from_optimizer(Scheduled), np.array([1.0, 2.0, 4.0])
+    with jax.enable_x64(True):
+        state, moves = adapted.init(slope), []
+        for _ in range(3):
+            moved, state = adapted.update(slope, state, np.zeros(3))
+            moves.append(moved)
+    np.testing.assert_array_equal(moves, [-slope / 2, -slope / 4, -slope / 8])
+
+
+class Remembering(optim.SGD):
+    """It keeps the length of the last gradients beside the state of the parameters."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, lr=0.1)
+        self.lengths: dict[str, list[Any]] = {"last": []}
+
+    def step(self, closure: Any = None) -> Any:
+        self.lengths["last"] = [param.grad.norm() for param in self.param_groups[0]["params"]]
+        return super().step(closure)
+
+
+def test_an_attribute_that_depends_on_the_gradients_is_refused():
+    adapted = from_optimizer(Remembering, "remembering")
+    with pytest.raises(InvalidInput, match="'remembering' keeps 'lengths', which depends on the gradients"):
+        adapted.init(np.ones(2))
+
+
 def test_whatever_makes_an_optimiser_of_torch_is_known_as_one():
     known = (optim.Adam, partial(optim.Adam, lr=1.0), Forgetful, optim.SGD([torch.ones(1)]))
     assert all(map(is_optimizer, known))
