@@ -42,6 +42,7 @@ EXPECTED = (
 
 
 MODEL = "expected an eqprop.Model, or a function without arguments that returns one"
+OWN_ENTRY = "One that a module of yours registers is found as package.module:attribute, its function."
 JOIN = "Join a model and a transformation of it: eqprop.Pair(model, transformation)."
 
 
@@ -61,8 +62,8 @@ def resolve(target: str | None = None) -> list[SearchTask]:
         return [_entry(attribute or module, target)]
     with persistent_cache(importing=True):  # weights are drawn, and networks trained, by programs that are compiled
         value = attribute_of(target, f"target {target!r}")
-        # Catalog entries keep their own address, by which a replay finds them.
-        return [s if s.address else replace(s, address=target) for s in as_tasks(value, where=target)]
+        # The catalog's own entries keep their address; one that this module registers is known to nobody else.
+        return [s if s.built_in else replace(s, address=target) for s in as_tasks(value, where=target)]
 
 
 def resolve_all(targets: Iterable[str], on_gone: Callable[[str, Gone], None] = raised) -> list[SearchTask]:
@@ -214,7 +215,7 @@ def _entry(name: str, target: str) -> SearchTask:
         f"target {target!r} is no entry of the catalog, and without a colon it is no 'package.module:attribute'. {hint}"
     )
     if target.startswith(f"{CATALOG}:"):
-        msg = f"target {target!r}: the catalog has no entry {name!r}. {hint}"
+        msg = f"target {target!r}: the catalog has no entry {name!r}. {hint} {OWN_ENTRY}"
     elif dotted := _module_of_file(name):
         msg = f"target {target!r} names a module; say what in it is to be verified, as in {dotted}:pairs."
     raise InvalidInput(msg)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop import groups
+from eqprop import groups, registry
 from eqprop.counterexamples import saving
 from eqprop.counterexamples.reading import TEXTS
 from eqprop.evaluation import Program
@@ -78,6 +78,55 @@ def test_a_file_whose_pair_is_gone_says_so(module, tmp_path):
     recipe = json.loads(Path(file).read_text(encoding="utf-8"))
     (tmp_path / "other.json").write_text(json.dumps(recipe | {"subject": "another"}))
     assert_cannot_run(tmp_path / "other.json", "has no pair called 'another'. They are: net")
+
+
+REGISTERED = """
+    from hypothesis import strategies as st
+    from eqprop import mutants
+
+    @eqprop.register(name="NAME", reference="the test", mutants=[mutants.forgets("v")])
+    def mine():
+        return st.just(pair)
+"""
+
+
+@pytest.fixture
+def registering(module, tmp_path):
+    """A module that registers an entry, whose claim is wrong, at each of its imports; and what forgets that entry."""
+    name = module("{}")
+    entry = name.replace("_", "-")
+    text = dedent(NET).replace("READS", "{}") + dedent(REGISTERED).replace("NAME", entry)
+    (tmp_path / f"{name}.py").write_text(text)
+
+    def forgotten():
+        sys.modules.pop(name, None)
+        registry._state.entries.pop(entry, None)
+
+    yield name, entry, forgotten
+    forgotten()
+
+
+def test_the_failure_of_an_entry_of_ones_own_is_replayed_by_a_process_that_does_not_know_the_entry(
+    registering, tmp_path
+):
+    name, _, forgotten = registering
+    file = saved(tmp_path, f"{name}:mine")
+    forgotten()
+    assert replay(file).answer is Answer.STILL_FAILS
+
+
+def test_the_failure_of_an_entry_that_was_asked_for_by_its_name_says_where_entries_of_ones_own_are_found(
+    registering, tmp_path
+):
+    name, entry, forgotten = registering
+    resolve(f"{name}:mine")
+    file = saved(tmp_path, f"catalog:{entry}")
+    assert replay(file).answer is Answer.STILL_FAILS
+    forgotten()
+    found = replay(file)
+    assert found.answer is Answer.CANNOT_RUN
+    assert f"no entry '{entry}'" in found.reason
+    assert "registers is found as package.module:attribute, its function" in found.reason
 
 
 def test_a_file_whose_parameters_are_others_today_says_so(module, tmp_path):
