@@ -91,6 +91,8 @@ from eqprop.engine.user_code import numbers as numbers
 from eqprop.engine.user_code import repeatable as repeatable
 from eqprop.engine.user_code import undisturbed as undisturbed
 from eqprop.engine.user_code import unexpected as unexpected
+from eqprop.engine.values import foundations as foundations
+from eqprop.engine.values import kept_value as kept_value
 from eqprop.engine.walk import STRIDE as STRIDE
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported

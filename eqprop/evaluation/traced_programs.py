@@ -14,22 +14,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import jax
 from jax import export
 from jax.extend.core import ClosedJaxpr
 
-from eqprop.engine import Tree, active_folder, primitives
+from eqprop.engine import Tree, active_folder, foundations, primitives
 from eqprop.probes import Probe
 
 PACKAGES = ("eqprop", "eqprop.strategies", "eqprop.catalog")
-IRRELEVANT = ("jax_compilation_cache", "jax_persistent_cache", "jax_enable_compilation_cache")
-"""Settings of JAX that do not change what is traced: those of its own cache."""
-
 LAPACK = frozenset({
     "cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr", "schur",
     "svd", "triangular_solve", "tridiagonal", "tridiagonal_solve",
@@ -102,15 +97,8 @@ def keepable(program: ClosedJaxpr) -> bool:
 
 
 def surroundings() -> str:
-    """The source of this package, the versions below it, and how JAX is configured: what every program depends on."""
-    settings = sorted((name, repr(value)) for name, value in jax.config.values.items())
-    relevant = [setting for setting in settings if not setting[0].startswith(IRRELEVANT)]
-    return repr((_source(), _versions(), jax.default_backend(), relevant))
-
-
-@cache
-def _versions() -> list[str]:
-    return [version(name) for name in ("jax", "jaxlib", "numpy")]
+    """The source of this package, and what every program depends on below it."""
+    return repr((_source(), foundations()))
 
 
 @cache

@@ -10,7 +10,7 @@ import jax
 from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, model_of
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
-from eqprop.engine import Tree
+from eqprop.engine import Tree, kept_value
 from eqprop.errors import InvalidInput
 
 
@@ -30,7 +30,7 @@ def linen_model(
     keys = rngs if isinstance(rngs, Mapping) else {"params": jax.random.key(0) if rngs is None else rngs}
     what = f"linen module {type(module).__name__!r}: init"
     if variables is None:
-        variables = initialised(what, lambda: module.init(keys, *arguments_of(inputs), **options))
+        variables = initialised(what, lambda: kept_value(lambda: module.init(keys, *arguments_of(inputs), **options)))
     held = _checked(variables)
     params = Tensors.of(held["params"])
     state = Tensors.of({collection: held[collection] for collection in held if collection != "params"})

@@ -11,7 +11,7 @@ import jax
 from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of, named
 from eqprop.arguments import got, mapping_of
 from eqprop.claims import Inputs, Model, Outputs
-from eqprop.engine import Array, Tree
+from eqprop.engine import Array, Tree, kept_value
 from eqprop.errors import InvalidInput
 
 
@@ -78,7 +78,7 @@ def _weights(
     if params is None or state is None:
         made = initialised(
             "Haiku's init",
-            lambda: pure.init(key, *arguments_of(inputs), **options),
+            lambda: kept_value(lambda: pure.init(key, *arguments_of(inputs), **options)),
             remedy="A batch norm is initialised with is_training=True: pass params= and state= of your own init.",
         )
     return dict(made[0] if params is None else params), dict(made[1] if state is None else state)

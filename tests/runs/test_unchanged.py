@@ -111,7 +111,31 @@ def constant(factor):
     return line
 
 
-@pytest.mark.parametrize("rule", [kernel, twice, forward, constant])
+def forward_twice(factor):
+    """A rule by forward mode that calls one by forward mode, which has the factor: a defect of second order."""
+    inner = forward(factor)
+
+    @jax.custom_jvp
+    def relu(x):
+        return jnp.maximum(x, 0)
+
+    relu.defjvp(lambda p, t: (relu(p[0]), inner(p[0]) * t[0]))
+    return relu
+
+
+def forward_of_backward(factor):
+    """A rule by forward mode that calls a kernel, whose backward rule has the factor: forward mode cannot tell it."""
+    inner = kernel(factor)
+
+    @jax.custom_jvp
+    def relu(x):
+        return jnp.maximum(x, 0)
+
+    relu.defjvp(lambda p, t: (relu(p[0]), inner(p[0]) * t[0]))
+    return relu
+
+
+@pytest.mark.parametrize("rule", [kernel, twice, forward, forward_twice, forward_of_backward, constant])
 def test_a_change_of_a_derivative_rule_alone_is_seen(rule):
     assert told(net(rule(1.0)))
     assert told(net(rule(1.0))) != told(net(rule(0.5)))
