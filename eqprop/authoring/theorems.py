@@ -24,7 +24,8 @@ What a referee asks of an identity, said once for all of them:
 - **T on the image of f.** T_g, DT_g and τ_ξ are used at outputs f(θ, x), and DT_g along the image of J. Two T that
   agree there to the statement's order are the same claim; of outputs that the model never gives nothing is said.
 - **Loss.** A statement with ℓ∘T_g or s_ξ on one side holds for every loss of that smoothness; others ask that T leaves
-  the loss, which their sections say ("applies"), with all other hypotheses.
+  the loss, which their sections say ("applies"), with all other hypotheses. Where T leaves it along some ξ only, these
+  are a subalgebra: generators are taken from it, and elements from the connected subgroup that it generates.
 """
 
 FINITE = frozenset({"identical-units", "fixed-jacobian", "isotypic-blocks"})
@@ -60,7 +61,11 @@ def elements(prop: Property) -> str:
     if "involution" in prop.needs:
         return "an involution that fixes θ"
     if "element" in prop.needs:
-        return "each element"
+        return (
+            "each element"
+            if prop.subgroup is None
+            else f"each element, or the connected subgroup that {prop.subgroup.what}"
+        )
     return "generators: the identity's component" if "continuous" in _hypotheses(prop) else "f alone"
 
 

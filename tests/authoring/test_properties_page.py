@@ -105,6 +105,7 @@ def test_the_page_says_of_every_statement_what_it_needs():
     needed = {row.split("`")[1]: row for row in rows if row.startswith("| [")}
     assert "C³ | generators: the identity's component | invertible" in needed["third-order"]
     assert "C¹; ℓ is C² | each element | any" in needed["gauss-newton-covariance"]
+    assert "C² | each element, or the connected subgroup that leaves the loss | invertible" in needed["inertia"]
     assert "C² | an involution that fixes θ | orthogonal" in needed["fixed-point"]
     assert "f alone | – | no" in needed["derivative"]
 
