@@ -17,6 +17,9 @@ from eqprop.runs.dialects import JAX, TORCH, Dialect
 from eqprop.runs.replaying import point_of, replay
 from eqprop.runs.shown import SHOWN, Shown
 
+UNDERIVED = ("group-laws", "equivariance", "input-derivative")
+"""Properties whose scripts do not differentiate by parameters, which may then be integers, too."""
+
 
 def script(path: str | Path) -> str:
     """A counterexample's file as a script that needs JAX only, or PyTorch only where the model is a module of it.
@@ -34,7 +37,7 @@ def script(path: str | Path) -> str:
         raise InvalidInput(msg)
     with separated_caches(recipe["precision"]), jax.enable_x64(recipe["precision"] == "float64"):
         point = point_of(recipe)
-        _check_plain(point)
+        _check_plain(point, recipe["property"])
         shown = SHOWN[recipe["property"]](point, found.verdict.counterexample)
         dialect, what, name, source = _source(point, shown, recipe["target"].partition(":")[0])
         numbers = "\n".join(f"{label} = {dialect.literal(tree)}" for label, tree in shown.numbers.items())
@@ -56,6 +59,14 @@ def script(path: str | Path) -> str:
 def _source(point: Point, shown: Shown, within: str) -> tuple[Dialect, str, str, str]:
     """The library of what is shown, what that is, its name, and the part of its module which it needs."""
     if shown.function is not None:
+        maker, _, _ = shown.function.__qualname__.partition(".")
+        if shown.function.__module__.startswith("eqprop."):
+            msg = (
+                f"the action is made by eqprop ({maker!r}), and no script without eqprop shows that. Its group laws do "
+                "not depend on the model: `eqprop replay` without --script shows them; of a part of your own, make a "
+                "Transformation of that part alone and verify it."
+            )
+            raise InvalidInput(msg)
         return JAX, "action", *model_source(shown.function, "action")
     module = getattr(getattr(point.pair.model.apply, "__self__", None), "module", None)
     if "torch" in sys.modules and isinstance(module, sys.modules["torch"].nn.Module):
@@ -63,8 +74,22 @@ def _source(point: Point, shown: Shown, within: str) -> tuple[Dialect, str, str,
     return JAX, "model", *model_source(point.pair.model.apply)
 
 
-def _check_plain(point: Point) -> None:
-    if point.pair.target is not None or point.source.carried:
-        what = "a conversion between two models" if point.pair.target is not None else "a model of integer parameters"
-        msg = f"{point.pair.name!r} is {what}, which no script shows."
+def _check_plain(point: Point, name: str) -> None:
+    """Raise for what no script shows.
+
+    Raises:
+        InvalidInput: with what shows it.
+    """
+    if point.pair.target is not None:
+        msg = (
+            f"{point.pair.name!r} is a conversion between two models, which no script shows; `eqprop replay` without "
+            "--script shows the counterexample."
+        )
+        raise InvalidInput(msg)
+    if point.source.carried and name not in UNDERIVED:
+        msg = (
+            f"{point.pair.name!r} has integers or state among its parameters, by which the script of {name!r} cannot "
+            "differentiate. Make them constants of the model's function; scripts show such a pair's "
+            f"{', '.join(map(repr, UNDERIVED))}."
+        )
         raise InvalidInput(msg)

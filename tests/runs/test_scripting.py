@@ -160,6 +160,20 @@ NETS = """
     lawless_pair = pair(network, eqprop.Transformation(groups.Scaling(2), lawless))
     unnamed_pair = pair(network, eqprop.Transformation(groups.Scaling(2), lambda c, p: lawless(c, p)))
     nameless_pair = pair(lambda params, x: cubic(params, x))
+    joined_pair = pair(network, eqprop.combined(rescaling, eqprop.Transformation(groups.Scaling(2), lawless)))
+
+
+    def ordered(params, x):
+        return steep(x @ params["w1"] + params["b1"][None])[:, params["order"]] @ params["w2"]
+
+
+    ordered_model = eqprop.Model(
+        ordered,
+        {"w1": jnp.eye(2), "b1": jnp.zeros(2), "w2": jnp.ones((2, 1)), "order": jnp.array([1, 0])},
+        jnp.ones((1, 2)),
+        name="ordered",
+    )
+    ordered_pair = eqprop.Pair(ordered_model, rescaling, name="ordered")
 """
 
 
@@ -195,6 +209,7 @@ MENDED = ("jnp.where(x > 0,", "jnp.where(x + b[None] > 0,")
         ("fused_pair", "noether", MENDED),
         ("late_pair", "gradient-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
         ("cubic_pair", "equivariance", (' * (1 + params["b1"][0])', "")),
+        ("ordered_pair", "equivariance", ('[:, params["order"]]', "")),
     ],
 )
 def test_a_script_fails_by_itself_until_the_model_in_it_is_mended(module, tmp_path, pair, name, mended):
@@ -215,6 +230,7 @@ OTHERS = [
     ("late_pair", "jacobian-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
     ("lawless_pair", "group-laws", ("(2 * c - 1)", "c")),
     ("steep_pair", "input-derivative", ("1.25 * g", "g")),
+    ("ordered_pair", "input-derivative", ("1.25 * g", "g")),
     ("fused_pair", "jacobian-generator", MENDED),
     ("straight_pair", "hessian-generator", STOPPED),
     ("moved_pair", "hessian-generator", STOPPED),
@@ -274,6 +290,14 @@ def test_what_no_script_shows_is_refused(module, tmp_path, monkeypatch):
             script(file)
     file = saved(f"{module}:unnamed_pair", "group-laws", tmp_path / "found")
     with pytest.raises(eqprop.InvalidInput, match=r"the action is '<lambda>', which is no name of a module"):
+        script(file)
+    file = saved(f"{module}:joined_pair", "group-laws", tmp_path / "found")
+    with pytest.raises(eqprop.InvalidInput, match=r"made by eqprop \('combined'\).* without --script shows them"):
+        script(file)
+    file = saved(f"{module}:ordered_pair", "derivative", tmp_path / "found")
+    with pytest.raises(
+        eqprop.InvalidInput, match=r"'ordered' has integers or state .*Make them constants of the model"
+    ):
         script(file)
     file = saved(f"{module}:steep_pair", "input-derivative", tmp_path / "found")
     monkeypatch.delitem(scripting.SHOWN, "input-derivative")
