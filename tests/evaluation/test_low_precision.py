@@ -26,6 +26,12 @@ LOW = [jnp.float32, jnp.float16, jnp.bfloat16]
 HALF = LOW[1:]
 names = [np.dtype(dtype).name for dtype in LOW]
 
+
+def bfloat16_first(dtypes: list[Any]) -> list[Any]:
+    """The others are alike, and slow."""
+    return [d if d is jnp.bfloat16 else pytest.param(d, marks=pytest.mark.slow) for d in dtypes]
+
+
 RNG = np.random.default_rng(0)
 PARAMS = {name: RNG.standard_normal(shape) for name, shape in {"b": (4,), "v": (4, 2), "w": (3, 4)}.items()}
 X = RNG.standard_normal((4, 3))
@@ -83,7 +89,7 @@ def mixed(p: Any, x: Any) -> Any:
     }
 
 
-@pytest.mark.parametrize("dtype", LOW, ids=names)
+@pytest.mark.parametrize("dtype", bfloat16_first(LOW), ids=names)
 def test_outputs_of_a_low_precision_are_verified_at_every_order(dtype: Any):
     def apply(p: Any, x: Any) -> Any:
         return (jnp.tanh(x @ p["w"] + p["b"][None]) @ p["v"]).astype(dtype)
@@ -137,7 +143,7 @@ def test_a_claim_that_forgets_a_tensor_is_falsified_in_half_precision(dtype: Any
     assert "(3 are allowed)" in str(verdict.counterexample)
 
 
-@pytest.mark.parametrize("dtype", HALF, ids=names[1:])
+@pytest.mark.parametrize("dtype", bfloat16_first(HALF), ids=names[1:])
 def test_a_backward_rule_that_drops_a_term_is_falsified_at_order_one_in_half_precision(dtype: Any):
     names = ["equivariance", "jacobian-covariance", "gradient-covariance"]
     premise, *first = eqprop.run(permuted(net(dtype, forgetful)), profile="quick", properties=names).verdicts
@@ -305,7 +311,7 @@ def recurrent(p: Any, x: Any) -> Any:
     [
         (lambda p, x: rectified(x @ p["w"] + p["b"][None]) @ p["v"], (jnp.bfloat16, jnp.float32, jnp.bfloat16)),
         (recurrent, (jnp.bfloat16,) * 3),
-        (recurrent, (jnp.float16,) * 3),
+        pytest.param(recurrent, (jnp.float16,) * 3, marks=pytest.mark.slow),
     ],
     ids=["mixed", "scan in bfloat16", "scan in float16"],
 )

@@ -85,9 +85,9 @@ def test_a_run_that_fills_its_ledger_is_green(run, command):
 
 GONE = [
     pytest.param("pyproject.toml", '["nets:both"]', "[]", 4, id="no targets"),
-    pytest.param("pyproject.toml", '["nets:both"]', '["nets:first"]', 2, id="another target"),
+    pytest.param("pyproject.toml", '["nets:both"]', '["nets:first"]', 2, id="another target", marks=pytest.mark.slow),
     pytest.param("nets.py", "both = [first, second]", "both = [first]", 2, id="a pair"),
-    pytest.param("pyproject.toml", ', "noether"', "", 2, id="a property"),
+    pytest.param("pyproject.toml", ', "noether"', "", 2, id="a property", marks=pytest.mark.slow),
     pytest.param("nets.py", "x * x * p)", "x * x * p, group=groups.Sign(1))", 1, id="no longer applicable"),
 ]
 

@@ -114,7 +114,7 @@ def test_items_are_chosen_like_others(run, choice):
     result.stdout.no_fnmatch_line("*bad*")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["here", "xdist"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "1"), marks=pytest.mark.slow)], ids=["here", "xdist"])
 def test_a_bad_target_is_one_line_and_exit_code_4(run, workers):
     result = run("--eqprop", "nets:nope", *workers)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
