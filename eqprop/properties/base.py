@@ -334,8 +334,10 @@ class Property:
 
     def _placed(self, point: Point) -> Point:
         """The point with an element that the statement is about."""
+        if self.subgroup is None:
+            return point
         part = self.part_of_algebra(point.pair)
-        if self.subgroup is None or part is None:
+        if part is None:
             return point
         return point.once(f"element that {self.subgroup.what}", lambda: point.within(part))
 
