@@ -26,9 +26,14 @@ def init(context: click.Context, *, target: str, to: Path) -> int:
     The attribute is an eqprop.Model (eqprop.flax.from_module and its like make one), or a function without arguments
     that returns one. What could be claimed beyond is printed: constructors that fit the shapes and names of tensors.
     """
-    if to.exists():
-        from eqprop.errors import InvalidInput
+    from eqprop.errors import InvalidInput
 
+    try:
+        there = to.exists()
+    except OSError as error:  # a name that is too long, say
+        msg = f"eqprop init: no file can be called {str(to)!r} ({error.strerror}); give another one with --to."
+        raise InvalidInput(msg) from error
+    if there:
         msg = f"eqprop init: {to} is there already; give another file with --to, or remove it."
         raise InvalidInput(msg)
     code: int = context.invoke(find, target=target, to=to)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import eqprop
+from eqprop.errors import InvalidInput
 from eqprop.faces.cli import cli
 
 NETS = """
@@ -51,3 +52,9 @@ def test_a_file_that_is_there_is_left_as_it_is(nets):
     assert isinstance(done.exception, eqprop.InvalidInput)
     assert "mine.py is there already; give another file with --to" in str(done.exception)
     assert (nets / "mine.py").read_text() == "mine"
+
+
+def test_a_name_that_no_file_can_have_is_answered():
+    result = CliRunner().invoke(cli, ["init", "nets:model", "--to", "x" * 300])
+    assert isinstance(result.exception, InvalidInput)
+    assert "no file can be called 'xxx" in str(result.exception)
