@@ -1,10 +1,8 @@
 """One row of a function of tensors as a graph of torch's operations: run for many rows, and with rounding inside.
 
 The graph is what autograd itself called at the example, older style ``autograd.Function`` and all; it is run by
-``torch.func.vmap``. Random rounding puts a factor 1 ± eps behind every operation that rounds. A kernel that rounds
-several times inside (a softmax, a layer norm, a matrix product with a bias) is run as it is; its errors are the
-difference between what it is made of with and without rounding, so that nothing is said of the kernel by what it should
-be.
+``torch.func.vmap``. Random rounding puts a factor 1 ± eps behind every operation that rounds (``noise``), and errors
+inside of kernels that round several times (``kernels``).
 """
 
 # pyright: reportMissingImports=false, reportUntypedBaseClass=false
@@ -12,7 +10,7 @@ be.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,12 +20,9 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from eqprop.engine import FINEST, Roundoff
 from eqprop.torch.derivatives import Function, Tensors, evaluated
+from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, with_errors
-from eqprop.torch.operations import name_of, parts
-
-VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
-"""They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
-
+from eqprop.torch.operations import compact, mutates, name_of
 
 BLOCK = 1024
 """Rows that are run at once."""
@@ -51,14 +46,12 @@ class Graph:
     def __init__(self, function: Function, example: Tensors) -> None:
         traced = make_fx(lambda *operands: evaluated(function, operands), _error_on_data_dependent_ops=False)(*example)
         _refuse_branches(traced)
-        self._whole = _compact(_without_mutations(traced, example))
+        self._whole = compact(_without_mutations(traced, example))
         nodes = list(self._whole.graph.nodes)
         self.lowest = _Precisions(self._whole).lowest(example)
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
         self._batches = _can_be_batched(self.one, example)
-        made_of_several = any(node.target in parts() for node in nodes)
-        taken_apart = make_fx(self._whole, decomposition_table=parts()) if made_of_several else None
-        self._parts = _compact(taken_apart(*example)) if taken_apart else None
+        self._erring = with_errors(self._whole, Kernels(self._whole, example).found)
 
     def function(self, operands: Tensors, again: bool) -> Tensors:
         """As a function that is differentiated operation by operation: by no rules that are not torch's own."""
@@ -79,23 +72,11 @@ class Graph:
         rowwise = _batched if self._batches else _one_by_one
         if signs is None:
             return _in_blocks(partial(rowwise, self.one), operands)
-        noisy = self._with_errors if self._parts is None else partial(self._with_errors_of_parts, self._parts)
-        return _in_blocks(partial(rowwise, noisy), (*operands, signs))
-
-    @cached_property
-    def _erring(self) -> torch.fx.GraphModule:
-        return with_errors(self._whole if self._parts is None else self._parts)
+        return _in_blocks(partial(rowwise, self._with_errors), (*operands, signs))
 
     def _with_errors(self, *row: torch.Tensor) -> Tensors:
         *operands, signs = row
         return tuple(self._erring(Errors(signs), *operands))
-
-    def _with_errors_of_parts(self, parts: torch.fx.GraphModule, *row: torch.Tensor) -> Tensors:
-        operands = row[:-1]
-        noisy, without = self._with_errors(*row), parts(*operands)
-        return tuple(
-            value + (there - here) for value, there, here in zip(self.one(*operands), noisy, without, strict=True)
-        )
 
 
 def _refuse_branches(module: torch.fx.GraphModule) -> None:
@@ -116,28 +97,12 @@ def _refuse_branches(module: torch.fx.GraphModule) -> None:
 
 def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:
     """The graph with new tensors in the place of stored ones, where torch knows how: those of a row hold no batch."""
+    if not any(mutates(node) for node in module.graph.nodes):
+        return module
     try:
         return make_fx(functionalize(module, remove="mutations"))(*example)
     except RuntimeError:
         return module
-
-
-def _compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Without what no result needs, without marks of a profiler, and with views that a row of a batch has room for.
-
-    Without ``detach`` as well, which gives what it is given: autograd's own rules are in the graph already, and a map
-    is transposed operation by operation, where nothing is to be cut off.
-    """
-    for node in reversed(module.graph.nodes):
-        if node.target is torch.ops.aten.detach.default:
-            node.replace_all_uses_with(node.args[0])
-        if node.target is torch.ops.aten.detach.default or name_of(node).startswith("profiler."):
-            module.graph.erase_node(node)
-        elif node.target in VIEWS:
-            node.target = torch.ops.aten.reshape.default
-    module.graph.eliminate_dead_code()
-    module.recompile()
-    return module
 
 
 class _Precisions(torch.fx.Interpreter):

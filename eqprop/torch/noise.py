@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
@@ -25,7 +26,6 @@ class Errors:
     def __init__(self, signs: torch.Tensor) -> None:
         self._signs = signs
         self._place = 0
-        self._factors: dict[tuple[torch.dtype, int], torch.Tensor] = {}
 
     def of(self, value: Result) -> Result:
         """What an operation gives, with errors where it is in floating point."""
@@ -40,40 +40,49 @@ class Errors:
             return torch.complex(self._with_error(value.real), self._with_error(value.imag))
         if not value.is_floating_point():
             return value
-        factors = self._drawn(value.dtype, value.numel()).reshape(value.shape)
-        noisy = value * factors
+        relative = self._drawn(value.numel()).reshape(value.shape).to(value.dtype) * torch.finfo(value.dtype).eps
+        noisy = value * (1 + relative)
         if value.dtype != torch.float16:
             return noisy
         # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
-        return noisy + (factors - 1) * torch.finfo(value.dtype).smallest_normal
+        return noisy + relative * torch.finfo(value.dtype).smallest_normal
 
-    def _drawn(self, dtype: torch.dtype, size: int) -> torch.Tensor:
-        """So many factors, from a new place of the table on, which starts again where it ends."""
+    def _drawn(self, size: int) -> torch.Tensor:
+        """So many signs, from a new place of the table on, which starts again where it ends."""
         table = len(self._signs)
         self._place = (self._place + STRIDE) % table
-        turns = 1 + -(-size // table)
-        if (dtype, turns) not in self._factors:
-            once = 1 + torch.finfo(dtype).eps * self._signs.to(dtype)
-            self._factors[dtype, turns] = torch.cat([once] * turns)
-        return self._factors[dtype, turns][self._place : self._place + size]
+        end = self._place + size
+        signs = self._signs if end <= table else torch.cat([self._signs] * -(-end // table))
+        return signs[self._place : end]
 
 
-def with_errors(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The graph with ``Errors`` as one more operand, before the others, behind each operation that rounds."""
-    graph = deepcopy(module.graph)
+def with_errors(module: torch.fx.GraphModule, inside: Mapping[str, torch.nn.Module]) -> torch.fx.GraphModule:
+    """The graph with ``Errors`` as one more operand, before the others, behind each operation that rounds.
+
+    Args:
+        module: the graph.
+        inside: by the names of nodes, what runs instead: it is given the errors and the node's operands.
+    """
+    erring = torch.fx.GraphModule(module, deepcopy(module.graph))
+    graph = erring.graph
     nodes = list(graph.nodes)
     with graph.inserting_before(nodes[0]):
         errors = graph.placeholder("errors")
     for node in nodes:
-        if not rounds(node):
+        if node.name not in inside and not rounds(node):
             continue
         with graph.inserting_after(node):
-            converted = name_of(node) == "_to_copy"
-            noisy = graph.call_function(_unless_widened if converted else Errors.of, (errors, node))
+            if node.name in inside:
+                erring.add_submodule(f"inside_{node.name}", inside[node.name])
+                noisy = graph.call_module(f"inside_{node.name}", (errors, *node.all_input_nodes))
+            elif name_of(node) == "_to_copy":
+                noisy = graph.call_function(_unless_widened, (errors, node, node.args[0]))
+            else:
+                noisy = graph.call_function(Errors.of, (errors, node))
         node.replace_all_uses_with(noisy, delete_user_cb=lambda user, noisy=noisy: user is not noisy)
-        if converted:
-            noisy.args = (errors, node, node.args[0])
-    return torch.fx.GraphModule(module, graph)
+    graph.eliminate_dead_code()
+    erring.recompile()
+    return erring
 
 
 def _unless_widened(errors: Errors, value: torch.Tensor, before: torch.Tensor) -> Result:

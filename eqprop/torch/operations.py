@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import torch
+import torch.fx
 
 EXACT = frozenset({
     # moved and copied
@@ -48,6 +49,9 @@ MADE_OF_SEVERAL = (
 )  # fmt: skip
 """Kernels that round several times inside, where a small difference of large numbers may lie; torch knows of each what
 it is made of."""
+
+VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
+"""They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
 
 OURS = frozenset({"aten", "prims"})
 """Torch's own operations. Of any other nobody knows what is inside."""
@@ -94,10 +98,33 @@ def name_of(node: Any) -> str:
     return name if target.namespace in OURS else f"{target.namespace}.{name}"
 
 
+def mutates(node: Any) -> bool:
+    """Whether a node stores into a tensor that it is given."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable  # noqa: SLF001 - likewise
+
+
 def rounds(node: Any) -> bool:
     """Whether the results of a node are rounded, where they are in floating point and it converts no type."""
     name = name_of(node)
     return bool(name) and name not in EXACT
+
+
+def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Without what no result needs, without marks of a profiler, and with views that a row of a batch has room for.
+
+    Without ``detach`` as well, which gives what it is given: autograd's own rules are in the graph already, and a map
+    is transposed operation by operation, where nothing is to be cut off.
+    """
+    for node in reversed(module.graph.nodes):
+        if node.target is torch.ops.aten.detach.default:
+            node.replace_all_uses_with(node.args[0])
+        if node.target is torch.ops.aten.detach.default or name_of(node).startswith("profiler."):
+            module.graph.erase_node(node)
+        elif node.target in VIEWS:
+            node.target = torch.ops.aten.reshape.default
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
 
 
 def widens(old: torch.dtype, new: torch.dtype) -> bool:

@@ -44,4 +44,5 @@ def _of_each(signs: np.ndarray | None, rows: int, leading: tuple[int, ...]) -> n
     """The signs of every row: each column is that of as many rows, one after the other."""
     if signs is None:
         return None
-    return np.repeat(signs.T, rows // signs.shape[-1] * int(np.prod(leading, dtype=int)), axis=0)
+    # Bytes: a table of every row's is most of what there is to carry.
+    return np.repeat(signs.T.astype(np.int8), rows // signs.shape[-1] * int(np.prod(leading, dtype=int)), axis=0)

@@ -1,0 +1,58 @@
+"""Random rounding inside of a graph of torch's operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from eqprop.torch.graphs import Graph  # noqa: E402
+
+ROWS, TABLE = 64, 1021
+
+
+def noisy(function, *operands):
+    """At one point, once without errors and then with the errors of many rows."""
+    graph = Graph(lambda tensors, again: (function(*tensors),), operands)
+    signs = np.random.default_rng(0).choice([-1, 1], (1 + ROWS, TABLE)).astype(np.int8)
+    signs[0] = 0
+    rows = [operand.expand(1 + ROWS, *operand.shape) for operand in operands]
+    (without,), (found,) = graph.many(rows, None), graph.many(rows, torch.from_numpy(signs))
+    return without[0], found[0], found[1:]
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(1).standard_normal(shape))
+
+
+FUNCTIONS = {
+    "a product with a bias": (torch.nn.functional.linear, normal(8, 3), normal(16, 3), normal(16)),
+    "a softmax": (lambda x: x.softmax(-1), normal(5, 7)),
+    "a layer norm": (lambda x: torch.nn.functional.layer_norm(x, (7,)), normal(5, 7)),
+    "attention": (
+        lambda x: torch.nn.functional.scaled_dot_product_attention(x, x + 1, 2 * x),
+        normal(2, 3, 5, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_row_without_signs_has_no_errors_and_all_others_have(name):
+    without, exact, erring = noisy(*FUNCTIONS[name])
+    assert torch.equal(exact, without)
+    moved = (erring - exact).abs() / exact.abs()
+    assert (moved.amax(0) > 0).all()
+    assert moved.median() < 10 * np.finfo(float).eps
+
+
+def test_errors_inside_of_a_kernel_are_those_of_the_differences_that_it_takes():
+    nearly_constant = 1e6 + normal(4, 16)
+    without, _, erring = noisy(lambda x: torch.nn.functional.layer_norm(x, (16,)), nearly_constant)
+    moved = (erring - without).abs().amax() / without.abs().mean()
+    assert 1e5 * np.finfo(float).eps < moved < 1e7 * np.finfo(float).eps
+
+
+def test_an_infinity_that_a_kernel_gives_stays_one():
+    _, _, erring = noisy(lambda x: torch.logsumexp(x, -1), torch.full((3, 2), -torch.inf, dtype=torch.float64))
+    assert (erring == -torch.inf).all()
