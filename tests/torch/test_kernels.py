@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -94,6 +95,15 @@ def test_a_softmax_in_float32_inside_sets_the_floor_and_raises_no_alarm():
     found = verdicts(attention("softmax in float32"), *FIRST)
     assert {verdict.outcome for verdict in found.values()} == {Outcome.HOLDS}
     assert {verdict.precision for verdict in found.values()} == {"float32"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", [mirror, partial(attention, "math"), partial(attention, "softmax in float32")])
+def test_ten_thousand_probes_raise_no_alarm(of):
+    report = eqprop.run(of(), probes=10_000, max_architectures=1, unseen=False)
+    (count,) = {verdict.probes for verdict in report.verdicts if verdict.outcome is Outcome.HOLDS}
+    assert count == 10_000
+    assert {verdict.outcome for verdict in report.verdicts} <= {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
 
 
 def test_a_fused_kernel_without_a_second_derivative_has_verdicts_of_order_0_and_1():
