@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import actions, conversions, groups, mutants, properties, registry, strategies
-from eqprop.properties.base import part
+from eqprop.properties.parts import part
 from eqprop.search import simplest
 
 SHAPES = {"b": 3, "b2": 3, "c": 2, "s": (2, 2), "v": (3, 2), "w": (2, 3)}

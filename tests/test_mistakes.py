@@ -13,7 +13,7 @@ import pytest
 import eqprop
 from eqprop import actions, conversions, groups
 from eqprop.mutants import Mutant
-from eqprop.properties.base import part
+from eqprop.properties.parts import part
 
 PARAMS = {"w": np.ones((2, 3)), "b": np.ones(3), "v": np.ones((3, 2))}
 SCALING: Any = groups.Scaling(3)

@@ -5,7 +5,6 @@ from eqprop.errors import InvalidInput
 from eqprop.properties.averaged import AVERAGED_GRADIENT, AVERAGED_HESSIAN
 from eqprop.properties.base import PAPER as PAPER
 from eqprop.properties.base import Property as Property
-from eqprop.properties.base import irregular as irregular
 from eqprop.properties.carried import CARRIED_INERTIA, VOLUME
 from eqprop.properties.charges import CHARGE_DRIFT, CHARGE_FORM, MOMENTUM_STEP, SAMPLE_DRIFT
 from eqprop.properties.compiled import COMPILED, COMPILED_HESSIAN
@@ -32,6 +31,7 @@ from eqprop.properties.layers import LAYER_CURVATURE, LAYER_SPECTRUM
 from eqprop.properties.learning import LEARNING_EQUIVARIANCE
 from eqprop.properties.margins import MARGIN
 from eqprop.properties.noise import ENTROPIC_FORCE, MINIBATCH_DRIFT, NOISE_COVARIANCE, NOISE_EQUILIBRIUM
+from eqprop.properties.parts import irregular as irregular
 from eqprop.properties.point import Point as Point
 from eqprop.properties.premise import EQUIVARIANCE, GROUP_LAWS
 from eqprop.properties.scale_invariant import DECAY_AS_SCHEDULE, ROTATIONAL_EQUILIBRIUM

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
-from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
 from eqprop.properties.numerics import integral
+from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.point import Point
 
 SOURCE = f"derived here for any K; discrete transformations after {PAPER}"

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, inner, norm
-from eqprop.properties.base import Property, Sides, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import affine_action, elements_leaving_loss, still_loss, stretching, two_models
 from eqprop.properties.numerics import Lanczos, depth_for, eliminated, lanczos, orthonormalising
+from eqprop.properties.parts import Sides, of_numbers, only_where
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_LOSS
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, subtract, zeros_like
-from eqprop.properties.base import Part, Property, Sides, in_params, of_numbers
+from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import (
     affine_generator,
     charged,
@@ -23,6 +23,7 @@ from eqprop.properties.hypotheses import (
     still_inputs,
 )
 from eqprop.properties.numerics import combined
+from eqprop.properties.parts import Part, Sides, in_params, of_numbers
 from eqprop.properties.point import Point
 from eqprop.properties.traits import Subspace
 

@@ -6,8 +6,9 @@ gradient that is right as it was traced may be wrong as it runs.
 
 from __future__ import annotations
 
-from eqprop.properties.base import Property, Sides, in_outputs, in_params
+from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import floating_params
+from eqprop.properties.parts import Sides, in_outputs, in_params
 from eqprop.properties.point import Point
 
 SOURCE = "what a compiler promises; jaxlib 0.10.2 with `xla_cpu_opt_preset=2` gave wrong gradients of a GRU"

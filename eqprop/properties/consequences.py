@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, scaled, subtract, zeros_like
-from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import (
     aligned,
     constant_generator,
@@ -27,6 +27,7 @@ from eqprop.properties.hypotheses import (
     still_translation,
 )
 from eqprop.properties.numerics import combined
+from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.traits import Special
 

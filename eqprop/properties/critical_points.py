@@ -15,18 +15,7 @@ from jax.flatten_util import ravel_pytree
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, scanned, zeros_like
 from eqprop.groups import Algebra, LieGroup
-from eqprop.properties.base import (
-    PAPER,
-    Property,
-    Sides,
-    acted_on,
-    in_params,
-    irregular,
-    magnitudes,
-    of_numbers,
-    only_where,
-    uncancelled,
-)
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import (
     affine_generator,
     continuous,
@@ -38,6 +27,16 @@ from eqprop.properties.hypotheses import (
     still_outputs,
 )
 from eqprop.properties.numerics import combined, largest_curvature
+from eqprop.properties.parts import (
+    Sides,
+    acted_on,
+    in_params,
+    irregular,
+    magnitudes,
+    of_numbers,
+    only_where,
+    uncancelled,
+)
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_OUTPUTS
 

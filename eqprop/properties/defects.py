@@ -13,10 +13,11 @@ import jax.numpy as jnp
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, leaf_paths, scaled, subtract, zeros_like
 from eqprop.engine import gradient as gradient_of
-from eqprop.properties.base import Property, Sides, magnitudes, of_numbers, part, uncancelled_together
+from eqprop.properties.base import Property
 from eqprop.properties.charges import AFFINE, charge_of, drift_size
 from eqprop.properties.hypotheses import charged, continuous, near, one_model, symmetry
 from eqprop.properties.numerics import combined, integral
+from eqprop.properties.parts import Sides, magnitudes, of_numbers, part, uncancelled_together
 from eqprop.properties.point import Point
 
 SOURCE = "derived here, by carrying δ through the derivation of the exact statement"

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 
 from eqprop.claims import Inputs
 from eqprop.engine import FINEST, Array, Tree, inner, inner_magnitude, scaled
-from eqprop.properties.base import Property, Sides, in_params, irregular, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import floating_inputs, floating_params
 from eqprop.properties.numerics import increment
+from eqprop.properties.parts import Sides, in_params, irregular, of_numbers, only_where
 from eqprop.properties.point import Point
 from eqprop.properties.traits import straight_objective
 

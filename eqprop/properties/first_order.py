@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from eqprop.engine import inner, inner_magnitude
-from eqprop.properties.base import (
-    PAPER,
-    Property,
-    Sides,
-    in_outputs,
-    in_params,
-    of_numbers,
-    uncancelled,
-    uncancelled_together,
-)
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import continuous, one_model
+from eqprop.properties.parts import Sides, in_outputs, in_params, of_numbers, uncancelled, uncancelled_together
 from eqprop.properties.point import Point
 
 SOURCE = f"derived here by differentiating the premise; first-order constraints after {PAPER}"

@@ -9,19 +9,7 @@ import jax.numpy as jnp
 
 from eqprop.engine import Local, Tree, add, inner, norm, repeated, scaled, subtract
 from eqprop.groups import Element, Permutation
-from eqprop.properties.base import (
-    PAPER,
-    Property,
-    Sides,
-    affine_until,
-    in_params,
-    irregular,
-    largest_of,
-    magnitudes,
-    of_numbers,
-    only_where,
-    uncancelled,
-)
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import (
     keeps_integers,
     one_model,
@@ -32,6 +20,17 @@ from eqprop.properties.hypotheses import (
     with_involutions,
 )
 from eqprop.properties.numerics import combined, depth_for, lanczos, largest_curvature
+from eqprop.properties.parts import (
+    Sides,
+    affine_until,
+    in_params,
+    irregular,
+    largest_of,
+    magnitudes,
+    of_numbers,
+    only_where,
+    uncancelled,
+)
 from eqprop.properties.point import Point
 
 SOURCE = f"derived here; discrete transformations after {PAPER}"

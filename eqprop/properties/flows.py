@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, add, inner, inner_magnitude, scaled, scanned, subtract, zeros_like
-from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.charges import AFFINE, Charge, charge_of, still_charge_of
 from eqprop.properties.hypotheses import (
     charged,
@@ -26,6 +26,7 @@ from eqprop.properties.hypotheses import (
     turning,
 )
 from eqprop.properties.numerics import collocation, combined, largest_curvature
+from eqprop.properties.parts import Sides, irregular, of_numbers, only_where
 from eqprop.properties.point import Point
 
 SOURCE = f"derived here; first-order constraints after {PAPER}"

@@ -6,18 +6,9 @@ from collections.abc import Callable
 
 from eqprop.engine import Local, Tree, add, scaled, zeros_like
 from eqprop.groups import Algebra
-from eqprop.properties.base import (
-    PAPER,
-    Part,
-    Property,
-    Sides,
-    in_image,
-    in_outputs,
-    in_params,
-    magnitudes,
-    uncancelled,
-)
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import coisometric, continuous, moving, one_model, still_inputs
+from eqprop.properties.parts import Part, Sides, in_image, in_outputs, in_params, magnitudes, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.traits import straight_loss
 

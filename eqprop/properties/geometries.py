@@ -24,11 +24,12 @@ from eqprop.engine import (
     subtract,
     zeros_like,
 )
-from eqprop.properties.base import Property, Sides, in_outputs, irregular, magnitudes, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.charges import AFFINE, Charge, charge_of, drift_size
 from eqprop.properties.flows import NOWHERE, REACH, SLOW, STAGES, STEPS, TELLING, curvature_of
 from eqprop.properties.hypotheses import charged, continuous, one_model, still_inputs, still_outputs
 from eqprop.properties.numerics import collocation, combined, largest_curvature
+from eqprop.properties.parts import Sides, in_outputs, irregular, magnitudes, of_numbers, only_where
 from eqprop.properties.point import Point
 
 SOURCE = "derived here"

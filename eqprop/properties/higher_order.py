@@ -10,8 +10,9 @@ import jax
 
 from eqprop.engine import Local, Tree, add, inner, inner_magnitude, scaled, subtract, zeros_like
 from eqprop.errors import InvalidInput
-from eqprop.properties.base import PAPER, Property, Sides, in_params, magnitudes, of_numbers, uncancelled
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import changing_generator, continuous, one_model, still_inputs
+from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, uncancelled
 from eqprop.properties.point import Point
 
 HIGHEST_ORDER = 6

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, zeros_like
-from eqprop.properties.base import (
+from eqprop.properties.base import Property
+from eqprop.properties.hypotheses import continuous, floating_inputs, floating_params, one_model
+from eqprop.properties.parts import (
     Part,
-    Property,
     Sides,
     in_outputs,
     in_params,
@@ -24,7 +25,6 @@ from eqprop.properties.base import (
     uncancelled,
     uncancelled_together,
 )
-from eqprop.properties.hypotheses import continuous, floating_inputs, floating_params, one_model
 from eqprop.properties.point import Point
 
 SOURCE = "derived here by differentiating the premise in the inputs"

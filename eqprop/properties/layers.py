@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled
-from eqprop.properties.base import Part, Property, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
+from eqprop.properties.base import Property
 from eqprop.properties.consequences import FIRST_AND_SECOND, form_size, generator_of, rate_of
 from eqprop.properties.critical_points import critical_gradient
 from eqprop.properties.hypotheses import continuous, layered, one_model, still_inputs
 from eqprop.properties.numerics import combined, eliminated
+from eqprop.properties.parts import Part, Sides, in_params, magnitudes, of_numbers, only_where, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.traits import layers_of
 

@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Local, Tree, add, repeated, zeros_like
-from eqprop.properties.base import (
-    Property,
+from eqprop.properties.base import Property
+from eqprop.properties.hypotheses import floating_params, isometric_outputs, orthogonal_action
+from eqprop.properties.numerics import combined, largest_curvature
+from eqprop.properties.parts import (
     Sides,
     affine_until,
     in_image,
@@ -25,8 +27,6 @@ from eqprop.properties.base import (
     magnitudes,
     only_where,
 )
-from eqprop.properties.hypotheses import floating_params, isometric_outputs, orthogonal_action
-from eqprop.properties.numerics import combined, largest_curvature
 from eqprop.properties.point import Point
 from eqprop.properties.traits import keeps_loss
 

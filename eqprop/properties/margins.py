@@ -14,10 +14,11 @@ import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.engine import gradient as gradient_of
-from eqprop.properties.base import Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.consequences import generator_of, rate_of
 from eqprop.properties.hypotheses import continuous, homogeneous, one_model, still_inputs
 from eqprop.properties.numerics import collocation, combined, largest_curvature
+from eqprop.properties.parts import Sides, irregular, of_numbers, only_where
 from eqprop.properties.point import Point
 
 STEPS = 4

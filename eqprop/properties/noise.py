@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.engine import Array, Tree, inner, inner_magnitude, zeros_like
-from eqprop.properties.base import Property, Sides, in_params, of_numbers, uncancelled
+from eqprop.properties.base import Property
 from eqprop.properties.charges import AFFINE, drift_size, still_charge_of
 from eqprop.properties.hypotheses import (
     charged,
@@ -28,6 +28,7 @@ from eqprop.properties.hypotheses import (
     still_inputs,
 )
 from eqprop.properties.numerics import combined
+from eqprop.properties.parts import Sides, in_params, of_numbers, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_OUTPUTS
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from eqprop.engine import Leaves, is_floating, leaf_paths
-from eqprop.properties.base import PAPER, Part, Property, Sides, in_image, in_outputs, in_params, part
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import one_model
+from eqprop.properties.parts import Part, Sides, in_image, in_outputs, in_params, part
 from eqprop.properties.point import Point
 
 

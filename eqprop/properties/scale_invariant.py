@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Local, Tree, add, inner, inner_magnitude, norm, repeated, scaled, subtract
-from eqprop.properties.base import Property, Sides, in_params, largest_of, magnitudes, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.consequences import generator_of
 from eqprop.properties.flows import curvature_of
 from eqprop.properties.hypotheses import centrally_scaled, continuous, one_model, still_inputs
 from eqprop.properties.numerics import combined
+from eqprop.properties.parts import Sides, in_params, largest_of, magnitudes, of_numbers, only_where
 from eqprop.properties.point import Point
 
 SOURCE = "exact forms derived here"

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Tree, add, inner, inner_magnitude, zeros_like
-from eqprop.properties.base import (
-    PAPER,
-    Property,
+from eqprop.properties.base import PAPER, Property
+from eqprop.properties.hypotheses import continuous, one_model, still_inputs
+from eqprop.properties.parts import (
     Sides,
     in_outputs,
     in_params,
@@ -19,7 +19,6 @@ from eqprop.properties.base import (
     uncancelled,
     uncancelled_together,
 )
-from eqprop.properties.hypotheses import continuous, one_model, still_inputs
 from eqprop.properties.point import Point
 from eqprop.properties.traits import straight_model, straight_objective
 

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Tree, inner, norm, repeated, scaled
-from eqprop.properties.base import PAPER, Property, Sides, irregular, of_numbers, only_where
+from eqprop.properties.base import PAPER, Property
 from eqprop.properties.carried import form_of
 from eqprop.properties.hypotheses import affine_action, elements_leaving_loss, one_model, orthogonal_elements
 from eqprop.properties.numerics import depth_for, lanczos
+from eqprop.properties.parts import Sides, irregular, of_numbers, only_where
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_LOSS, TURNING_ALONE
 

@@ -11,18 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.engine import Array, Local, Tree, inner, inner_magnitude, subtract, zeros_like
-from eqprop.properties.base import (
-    GOLDEN_ANGLE,
-    Property,
-    Sides,
-    in_outputs,
-    in_params,
-    irregular,
-    largest_of,
-    magnitudes,
-    of_numbers,
-    uncancelled,
-)
+from eqprop.properties.base import Property
 from eqprop.properties.consequences import form_size
 from eqprop.properties.hypotheses import (
     finite_subgroup,
@@ -32,6 +21,17 @@ from eqprop.properties.hypotheses import (
     still_inputs,
     still_loss,
     symmetry,
+)
+from eqprop.properties.parts import (
+    GOLDEN_ANGLE,
+    Sides,
+    in_outputs,
+    in_params,
+    irregular,
+    largest_of,
+    magnitudes,
+    of_numbers,
+    uncancelled,
 )
 from eqprop.properties.point import Point
 from eqprop.properties.traits import Stabiliser, stabiliser_of

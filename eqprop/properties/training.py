@@ -5,11 +5,12 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, inner, inner_magnitude, norm, scanned, zeros_like
-from eqprop.properties.base import Property, Sides, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.charges import AFFINE, charge_of, masked, minibatches
 from eqprop.properties.flows import curvature_of
 from eqprop.properties.hypotheses import charged
 from eqprop.properties.numerics import combined
+from eqprop.properties.parts import Sides, of_numbers, only_where
 from eqprop.properties.point import Point
 
 STEPS = 200

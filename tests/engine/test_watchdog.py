@@ -25,7 +25,7 @@ from eqprop.engine import attended, watchdog
 from eqprop.errors import Stalled
 from eqprop.profiles import PROFILES
 from eqprop.properties import Point, Property, by_name
-from eqprop.properties.base import Sides
+from eqprop.properties.parts import Sides
 from eqprop.properties.traits import keeps_loss
 from eqprop.search import Options, SearchTask, search
 

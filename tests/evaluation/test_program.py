@@ -18,7 +18,7 @@ from eqprop.evaluation import program as programs
 from eqprop.evaluation.walked import Walked
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, Property, by_name
-from eqprop.properties.base import in_outputs
+from eqprop.properties.parts import in_outputs
 
 EVALUATORS = ("numpy", "xla")
 FEW = tuple(by_name(name) for name in ("group-laws", "equivariance", "gradient-covariance", "hessian-generator"))

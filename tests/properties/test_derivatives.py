@@ -20,8 +20,8 @@ from eqprop.mutants import scales_second_derivative, with_backward, with_derivat
 from eqprop.probes import SQUARED_ERROR
 from eqprop.probes.losses import LARGE_OUTPUT
 from eqprop.properties import CORE, Property, by_name
-from eqprop.properties.base import irregular
 from eqprop.properties.numerics import increment
+from eqprop.properties.parts import irregular
 from eqprop.rounding import MARGIN, Judgement
 
 PREMISES = tuple(by_name(name) for name in ("derivative", "input-derivative", "hessian-symmetry"))

@@ -24,7 +24,7 @@ from eqprop.groups import LieGroup
 from eqprop.probes import Loss, output_shapes, probes_of
 from eqprop.probes.losses import EXPONENTIAL, SMOOTH
 from eqprop.properties import CORE, LIBRARY, Point, by_name
-from eqprop.properties.base import irregular
+from eqprop.properties.parts import irregular
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__) - {"involution"}  # scalings have none
 OF_CALCULUS = {"derivative", "input-derivative", "hessian-symmetry"}

@@ -129,9 +129,26 @@ def of_a_fixed_batch() -> eqprop.Pair:
     return eqprop.Pair(model_of(lambda p, x: (x * jnp.ones((3, 2))) @ p["w"] ** 2, like(w=(2,))), scale)
 
 
+def that_asks_for_its_batch() -> eqprop.Pair:
+    """Likewise, with an error that JAX knows nothing of, as modules of PyTorch have it."""
+
+    def apply(p, x):
+        if len(x) != 3:
+            msg = "shape '[3, 2]' is invalid for input of size 2"
+            raise RuntimeError(msg)
+        return x @ p["w"] ** 2
+
+    scale = eqprop.Transformation(groups.Sign(1), lambda s, p: {"w": p["w"] * s[0]}, name="sign")
+    return eqprop.Pair(model_of(apply, like(w=(2,))), scale)
+
+
 def test_samples_are_told_from_what_is_coupled_and_from_a_batch_that_is_built_in():
     assert [samples_of(make()) for make in (two_layers, softmax_head, rotated_units)] == [3, 3, 3]
-    assert [samples_of(make()) for make in (normalised_over_the_batch, of_a_fixed_batch)] == [0, 0]
+    assert [samples_of(make()) for make in (normalised_over_the_batch, of_a_fixed_batch, that_asks_for_its_batch)] == [
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize("name", ["noise-covariance", "minibatch-drift", "noise-equilibrium"])

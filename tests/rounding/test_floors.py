@@ -19,7 +19,7 @@ from eqprop.evaluation import Choice, Program, applicable, row
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import CORE, Property, by_name
-from eqprop.properties.base import of_numbers
+from eqprop.properties.parts import of_numbers
 from eqprop.rounding import MARGIN, Judgement, judge, judgement, measure, perturbed
 from eqprop.rounding.floors import GROSS
 

@@ -15,7 +15,7 @@ import eqprop
 from eqprop import groups
 from eqprop.profiles import PROFILES
 from eqprop.properties import Property, by_name
-from eqprop.properties.base import of_numbers
+from eqprop.properties.parts import of_numbers
 from eqprop.results import Outcome
 from eqprop.search import Options, Search, SearchTask, search
 from eqprop.search.culprits import Failure, separated

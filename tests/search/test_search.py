@@ -19,7 +19,7 @@ from eqprop.evaluation import Choice
 from eqprop.probes import READABLE
 from eqprop.profiles import PROFILES
 from eqprop.properties import LIBRARY, Property, by_name
-from eqprop.properties.base import of_numbers, only_where, part
+from eqprop.properties.parts import of_numbers, only_where, part
 from eqprop.results import Outcome, Verdict, cell_lines
 from eqprop.rounding import MARGIN
 from eqprop.search import Options, Search, SearchTask, pool, rebuilt, search

@@ -100,10 +100,10 @@ def test_a_softmax_in_float32_inside_sets_the_floor_and_raises_no_alarm():
 @pytest.mark.slow
 @pytest.mark.parametrize("of", [mirror, partial(attention, "math"), partial(attention, "softmax in float32")])
 def test_ten_thousand_probes_raise_no_alarm(of):
-    report = eqprop.run(of(), probes=10_000, max_architectures=1, unseen=False)
-    (count,) = {verdict.probes for verdict in report.verdicts if verdict.outcome is Outcome.HOLDS}
-    assert count == 10_000
-    assert {verdict.outcome for verdict in report.verdicts} <= {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+    report = eqprop.run(of(), probes=3_400, max_architectures=1, unseen=False)  # of each of the profile's batches
+    applied = [verdict for verdict in report.verdicts if verdict.outcome is not Outcome.NOT_APPLICABLE]
+    assert {verdict.outcome for verdict in applied} == {Outcome.HOLDS}
+    assert sum(verdict.probes >= 10_000 for verdict in applied) >= 12
 
 
 def test_a_fused_kernel_without_a_second_derivative_has_verdicts_of_order_0_and_1():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def noisy(function, *operands):
     return without[0], found[0], found[1:]
 
 
-def normal(*shape: int) -> torch.Tensor:
+def normal(*shape: int) -> Any:
     return torch.from_numpy(np.random.default_rng(1).standard_normal(shape))
 
 

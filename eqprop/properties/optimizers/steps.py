@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.engine import Array, Tree, add, derivative, inner, inner_magnitude
-from eqprop.properties.base import Property, Sides, affine_until, in_params, magnitudes, of_numbers, only_where
+from eqprop.properties.base import Property
 from eqprop.properties.charges import still_charge_of
 from eqprop.properties.hypotheses import (
     affine_action,
@@ -38,6 +38,7 @@ from eqprop.properties.hypotheses import (
 )
 from eqprop.properties.optimizers.adapter import Optimizer, Stepper, both, total
 from eqprop.properties.optimizers.check import OptimizerCheck
+from eqprop.properties.parts import Sides, affine_until, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.point import Point
 
 STEPS = 10

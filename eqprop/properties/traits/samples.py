@@ -44,7 +44,7 @@ class _Samples(Survey):
         """Whether the model runs on one sample, and puts out one."""
         try:
             one = jax.eval_shape(self.pair.model.apply, params, jax.tree.map(lambda leaf: leaf[:1], inputs))
-        except (TypeError, ValueError):  # its shapes are those of the whole batch
+        except Exception:  # noqa: BLE001 - whatever it says whose shapes are those of the whole batch
             return False
         shapes = [(1, *leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
         return [leaf.shape for leaf in jax.tree.leaves(one)] == shapes
