@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,8 +18,9 @@ from jaxtyping import install_import_hook
 # strategies and the catalog that the installed one has.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from tests import shapes
+from tests import compiling, shapes
 
+compiling.hurry()
 install_import_hook(list(shapes.ROOMS), "tests.shapes.checked")
 
 import eqprop  # noqa: E402 - what it imports is to be checked
@@ -26,6 +28,13 @@ from eqprop import groups  # noqa: E402
 from eqprop.evaluation import Program  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported stays: every search collects garbage, and looked through all of it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import TWOFOLD, Property, by_name
 from eqprop.results import Outcome
 from eqprop.runs import make_options
+from tests.compiling import unasked
 
 GRADIENT, HESSIAN = TWOFOLD
 PARAMS = {"a": np.ones((4, 2)), "c": np.ones(2), "w": np.ones((3, 4))}
@@ -41,6 +42,11 @@ def floors(of: eqprop.Pair, prop: Property, precision: Any = "float64", probes: 
 def _storage(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test starts with an empty example database."""
     monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path / "hypothesis"))
+
+
+@pytest.fixture(autouse=True)
+def _as_users_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    unasked(monkeypatch)
 
 
 twice = pytest.mark.parametrize("prop", TWOFOLD, ids=lambda prop: prop.name)

@@ -30,7 +30,10 @@ SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 2, -2, 0.5, -0.5,
 @cache
 def primitives() -> dict[str, Any]:
     """Every primitive of the installed JAX by its name, those without a public name included."""
-    return {p.name: p for p in gc.get_objects() if isinstance(p, jax.extend.core.Primitive)}
+    gc.unfreeze()  # what is frozen (tests/conftest.py) is not among the objects
+    found = {p.name: p for p in gc.get_objects() if isinstance(p, jax.extend.core.Primitive)}
+    gc.freeze()
+    return found
 
 
 def bound(name: str, **params: Any) -> Callable[..., Any]:
