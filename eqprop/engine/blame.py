@@ -53,7 +53,7 @@ def behind(error: BaseException) -> str:
 
 def _is_machinery(filename: str) -> bool:
     parts = Path(filename).parts
-    if filename.startswith((OURS, "<frozen")):
+    if filename.startswith((OURS, "<frozen", "<eval_with_key>")):  # of Python's own imports, of torch's graphs
         return True
     if "site-packages" in parts:
         return parts[parts.index("site-packages") + 1] in MACHINERY

@@ -124,7 +124,8 @@ class Settings:
             whole=whole,
             cells={} if kept is None else {t: {p: list(n) for p, n in of.items()} for t, of in kept.cells.items()},
             ledger_file=str(project.ledger_file) if update else "",
-            reports=tuple(option.eqprop_report or ()),
+            # Some versions of argparse make an empty list of --eqprop-report=--.
+            reports=tuple("--" if text == [] else text for text in option.eqprop_report or ()),
             digests={} if kept is None or not option.eqprop_changed else {t: dict(p) for t, p in kept.digests.items()},
         )
         if whole and not update:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eqprop.errors import InvalidInput
+from eqprop.errors import EqpropError, InvalidInput
 from eqprop.faces.plugin_report import VERDICT, merged, summarised, updated
 from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
 
@@ -281,8 +281,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if hasattr(config, "workerinput"):  # a worker of xdist has a summary, too, of its own part
         return
     found = merged(report for reports in terminalreporter.stats.values() for report in reports)
-    if found.cells:
-        settings = config.stash[SETTINGS]
+    if not found.cells:
+        return
+    settings = config.stash[SETTINGS]
+    try:
         summarised(found, terminalreporter, settings)
         if settings.ledger_file:
             updated(found, terminalreporter, settings)
+    except EqpropError as error:  # a file that cannot be written: pytest would end in a traceback
+        terminalreporter.line(str(error), red=True)
+        session = config.pluginmanager.get_plugin("session")
+        assert isinstance(session, pytest.Session)
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR

@@ -27,12 +27,16 @@ def asked(text: str) -> tuple[str, str]:
     """The form and the file of ``KIND=FILE``; an empty file, for the standard output, of ``KIND``.
 
     Raises:
-        InvalidInput: for a form that there is not.
+        InvalidInput: for a form that there is not, and before anything runs for a file that cannot be.
     """
     kind, _, file = text.partition("=")
     if kind not in KINDS:
         msg = f"the report is {short(text)}; expected KIND=FILE, or KIND for the output; KIND is {', '.join(KINDS)}."
         raise InvalidInput(msg)
+    if file and Path(file).is_dir():
+        raise InvalidInput(_unwritten(file, "it is a folder"))
+    if file and not Path(file).parent.is_dir():
+        raise InvalidInput(_unwritten(file, f"there is no folder {short(str(Path(file).parent))}"))
     return kind, file
 
 
@@ -56,5 +60,8 @@ def write(report: Report, wanted: Iterable[tuple[str, str]], echo: Callable[[str
             with Path(file).open("a" if kind == "markdown" else "w", encoding="utf-8") as out:
                 out.write(text if text.endswith("\n") else f"{text}\n")
         except (OSError, ValueError) as error:  # ValueError: a name that the file system has no bytes for
-            msg = f"the report {short(file)} cannot be written: {words_of(error)}."
-            raise InvalidInput(msg) from error
+            raise InvalidInput(_unwritten(file, words_of(error))) from error
+
+
+def _unwritten(file: str, why: str) -> str:
+    return f"the report {short(file)} cannot be written: {why}."

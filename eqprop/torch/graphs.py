@@ -10,7 +10,7 @@ inside of kernels that round several times (``kernels``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -50,6 +50,7 @@ class Graph:
         nodes = list(self._whole.graph.nodes)
         self.lowest = _Precisions(self._whole).lowest(example)
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
+        self._example = example
         self._batches = _can_be_batched(self.one, example)
         self._erring = with_errors(self._whole, Kernels(self._whole, example).found)
 
@@ -69,10 +70,16 @@ class Graph:
             operands: with a leading axis of rows, or of 1 where all have the same.
             signs: of the errors of each row, with a leading axis of rows; None for no errors.
         """
-        rowwise = _batched if self._batches else _one_by_one
         if signs is None:
-            return _in_blocks(partial(rowwise, self.one), operands)
+            return _in_blocks(partial(_batched if self._batches else _one_by_one, self.one), operands)
+        rowwise = _batched if self._batches_with_errors else _one_by_one
         return _in_blocks(partial(rowwise, self._with_errors), (*operands, signs))
+
+    @cached_property
+    def _batches_with_errors(self) -> bool:
+        """Errors make a number of every row of what is the same for all: of a mask that entries are chosen by, say."""
+        signs = torch.zeros(1, dtype=torch.int8)
+        return self._batches and _can_be_batched(self._with_errors, (*self._example, signs))
 
     def _with_errors(self, *row: torch.Tensor) -> Tensors:
         *operands, signs = row

@@ -88,6 +88,21 @@ def test_a_counterexample_is_the_failure_without_a_traceback(run):
     assert "cases.py" not in result.stdout.str()
 
 
+def test_a_report_that_can_no_longer_be_written_is_one_line_and_exit_code_4(run, project):
+    project.makeconftest("""
+        import pathlib, pytest
+        out = pathlib.Path("out")
+        out.mkdir()
+
+        def pytest_sessionfinish():
+            out.rmdir()
+    """)
+    result = run("--eqprop", "nets:good", "--eqprop-report", "json=out/a.json", "--eqprop-property", "equivariance")
+    result.stdout.fnmatch_lines(["good *1/1*holds", "the report 'out/a.json' cannot be written: there is no folder 'out'."])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_a_pair_is_searched_by_one_worker_and_results_are_merged(run, project):
     result = run("--eqprop", "nets:both", "-n", "2", "-v", "--junitxml=j.xml", *TWO)
     result.assert_outcomes(passed=1, failed=1, skipped=2)

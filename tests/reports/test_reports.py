@@ -83,6 +83,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         write(REPORT, [("json", str(tmp_path))], pytest.fail)
 
 
+@pytest.mark.parametrize(("file", "why"), [("", "it is a folder"), ("gone/a.json", "there is no folder")])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path, file: str, why: str):
+    with pytest.raises(InvalidInput, match=f"cannot be written: {why}"):
+        asked(f"json={tmp_path / file}")
+
+
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/2/3", "-1/2", "a/b", ""])
 def test_what_is_no_shard_is_refused(text):
     with pytest.raises(InvalidInput, match="expected i/n with i from 1 to n, as in 2/5"):

@@ -58,3 +58,11 @@ def test_errors_inside_of_a_kernel_are_those_of_the_differences_that_it_takes():
 def test_an_infinity_that_a_kernel_gives_stays_one():
     _, _, erring = noisy(lambda x: torch.logsumexp(x, -1), torch.full((3, 2), -torch.inf, dtype=torch.float64))
     assert (erring == -torch.inf).all()
+
+
+def test_entries_are_chosen_by_a_mask_that_is_the_same_for_all_rows_with_errors_too():
+    mask = torch.tensor([1.0, 0.0, 1.0])
+    without, exact, erring = noisy(lambda x: x[:, mask * 1.5 > 1] * 1.5, normal(2, 3))
+    assert torch.equal(exact, without)
+    assert without.shape == (2, 2)
+    assert torch.allclose(erring, without)
