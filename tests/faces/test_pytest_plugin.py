@@ -98,7 +98,9 @@ def test_a_report_that_can_no_longer_be_written_is_one_line_and_exit_code_4(run,
             out.rmdir()
     """)
     result = run("--eqprop", "nets:good", "--eqprop-report", "json=out/a.json", "--eqprop-property", "equivariance")
-    result.stdout.fnmatch_lines(["good *1/1*holds", "the report 'out/a.json' cannot be written: there is no folder 'out'."])
+    result.stdout.fnmatch_lines(
+        ["good *1/1*holds", "the report 'out/a.json' cannot be written: there is no folder 'out'."]
+    )
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
