@@ -69,7 +69,12 @@ LARGER = {
 three by three, or of two groups; latents with all that makes them; mixtures of two streams in two blocks; a ring of
 units for a ring of numbers."""
 MOST_PARAMETERS = 12
-QUICK = settings(database=None, max_examples=500, suppress_health_check=list(HealthCheck))
+QUICK = settings(
+    database=None,
+    max_examples=500,
+    phases=[Phase.generate, Phase.shrink],  # and not to explain: nobody reads which parts matter
+    suppress_health_check=list(HealthCheck),
+)
 PROBES = 48
 
 every_control = pytest.mark.parametrize("entry", CONTROLS.values(), ids=CONTROLS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -21,3 +22,26 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a module that is written anew is read anew
     yield tmp_path
     sys.modules.pop("nets", None)
+
+
+@pytest.fixture
+def run_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., pytest.RunResult]]:
+    """A run of pytest in this process, which has imported JAX already, on the project's modules as they are by now.
+
+    Not by pytester, which afterwards forgets whatever was imported late, and so has it twice.
+    """
+
+    def forget() -> None:
+        for file in folder.glob("*.py"):
+            sys.modules.pop(file.stem, None)
+
+    def run(*arguments: str) -> pytest.RunResult:
+        forget()
+        capsys.readouterr()
+        started = time.perf_counter()
+        code = pytest.main([*arguments, "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler"])
+        said = [text.splitlines() for text in capsys.readouterr()]
+        return pytest.RunResult(code, *said, time.perf_counter() - started)
+
+    yield run
+    forget()

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-pytest_plugins = "pytester"
+from eqprop.faces.cli import main
 
 NETS = """
     import numpy as np
@@ -45,34 +45,34 @@ LEDGER = {
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
+def project(folder, monkeypatch):
     """A project with two pairs, a decorated test, and a ledger of both."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makepyfile(nets=dedent(NETS), test_nets=dedent(TEST))
-    (pytester.path / "pyproject.toml").write_text(dedent(PROJECT))
-    kept = {"format": 1, "settings": {}, "cells": LEDGER}
-    (pytester.path / "eqprop-ledger.json").write_text(json.dumps(kept))
-    return pytester
+    (folder / "test_nets.py").write_text(dedent(TEST))
+    (folder / "eqprop-ledger.json").write_text(json.dumps({"format": 1, "settings": {}, "cells": LEDGER}))
+    return folder
 
 
 @pytest.fixture
-def run(project):
-    return lambda *arguments: project.runpytest_subprocess(*arguments, "-p", "no:cacheprovider", "-p", "no:randomly")
+def run(project, run_here):
+    return run_here
 
 
 @pytest.fixture
-def command(project):
-    """The command line in a process of its own: exit code and output."""
+def command(project, capsys):
+    """The command line: exit code and output."""
 
     def call(*arguments: str):
-        done = project.run(sys.executable, "-m", "eqprop", *arguments)
-        return done.ret, done.stdout.str() + done.stderr.str()
+        sys.modules.pop("nets", None)
+        with pytest.raises(SystemExit, match=r"^[012]$") as left:
+            main(arguments)
+        return left.value.code, "".join(capsys.readouterr())
 
     return call
 
 
 def change(project, file: str, old: str, new: str) -> None:
-    path = project.path / file
+    path = project / file
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
 
@@ -103,7 +103,7 @@ def test_a_cell_that_vanishes_is_a_failure(project, run, command, file, old, new
 
 
 def test_what_vanishes_is_a_failure_of_one_worker(project, run):
-    (project.path / "test_nets.py").write_text("def test_other(): pass")
+    (project / "test_nets.py").write_text("def test_other(): pass")
     change(project, "nets.py", "both = [first, second]", "both = [first]")
     result = run("-n", "2")
     result.assert_outcomes(passed=3, failed=3)
@@ -111,14 +111,14 @@ def test_what_vanishes_is_a_failure_of_one_worker(project, run):
 
 
 def test_a_decorated_test_that_vanishes_is_a_failure(project, run):
-    (project.path / "test_nets.py").write_text("def test_other(): pass")
+    (project / "test_nets.py").write_text("def test_other(): pass")
     result = run()
     result.assert_outcomes(passed=5, failed=1)
     result.stdout.fnmatch_lines(["FAILED eqprop::test_nets.py::test_first::first::equivariance - missing *"])
 
 
 def test_a_table_that_vanishes_is_a_failure(project, run):
-    (project.path / "pyproject.toml").write_text("")
+    (project / "pyproject.toml").write_text("")
     run().assert_outcomes(passed=1, failed=4)
 
 
@@ -143,7 +143,7 @@ def test_other_architectures_are_not_held_to_what_applies(project, run, command)
 
 def test_a_profile_that_asks_for_less_misses_nothing(project, run, command):
     change(project, "pyproject.toml", 'properties = ["equivariance", "noether"]\n', "")
-    ledger = project.path / "eqprop-ledger.json"
+    ledger = project / "eqprop-ledger.json"
     kept = json.loads(ledger.read_text())
     kept["cells"]["nets:both"]["first"].append("training-run")
     ledger.write_text(json.dumps(kept))
@@ -156,28 +156,28 @@ def test_the_command_writes_what_it_found_and_keeps_what_is_said_of_tests(projec
     code, said = command("ledger", "update", "--jobs", "1")
     assert code == 0
     assert "- nets:both: second: noether\neqprop-ledger.json: 3 cells" in said
-    cells = json.loads((project.path / "eqprop-ledger.json").read_text())["cells"]
+    cells = json.loads((project / "eqprop-ledger.json").read_text())["cells"]
     assert cells["test_nets.py::test_first"] == {"first": ["equivariance"]}
 
 
 def test_nothing_is_written_where_something_fails(project, run, command):
-    before = (project.path / "eqprop-ledger.json").read_text()
+    before = (project / "eqprop-ledger.json").read_text()
     change(project, "nets.py", "x * x * p", "x * p * p")
     code, said = command("ledger", "update", "--jobs", "1")
     assert (code, "left as it is: mend what fails first" in said) == (1, True)
     run("--eqprop-update-ledger").stdout.fnmatch_lines(["*left as it is: mend what fails first."])
-    assert (project.path / "eqprop-ledger.json").read_text() == before
+    assert (project / "eqprop-ledger.json").read_text() == before
 
 
 def test_a_whole_run_of_pytest_writes_what_it_found(project, run):
-    (project.path / "eqprop-ledger.json").unlink()
+    (project / "eqprop-ledger.json").unlink()
     lines = [
         "+ nets:both: first: equivariance",
         "+ test_nets.py::test_first: first: eq*",
         "eqprop-ledger.json: 5 cells",
     ]
     run("--eqprop-update-ledger", "-n", "2").stdout.fnmatch_lines(lines)
-    assert json.loads((project.path / "eqprop-ledger.json").read_text())["cells"] == LEDGER
+    assert json.loads((project / "eqprop-ledger.json").read_text())["cells"] == LEDGER
 
 
 def test_a_ledger_is_not_written_by_a_part_of_a_run(run):
@@ -189,7 +189,7 @@ def test_a_ledger_is_not_written_by_a_part_of_a_run(run):
 @pytest.mark.parametrize("text", [None, "{"], ids=["gone", "broken"])
 def test_a_ledger_that_is_named_and_cannot_be_read_ends_the_run(project, run, command, text):
     change(project, "pyproject.toml", "[tool.eqprop]", '[tool.eqprop]\nledger = "eqprop-ledger.json"')
-    file = project.path / "eqprop-ledger.json"
+    file = project / "eqprop-ledger.json"
     file.unlink() if text is None else file.write_text(text)
     result = run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -199,7 +199,7 @@ def test_a_ledger_that_is_named_and_cannot_be_read_ends_the_run(project, run, co
 
 
 def test_a_project_without_a_ledger_is_told_how_to_write_one(project, command):
-    (project.path / "eqprop-ledger.json").unlink()
+    (project / "eqprop-ledger.json").unlink()
     code, said = command("verify", "--ledger")
     assert code == 2
     assert "eqprop-ledger.json; `eqprop ledger update` writes it." in said
@@ -223,11 +223,11 @@ MODEL = """
 @pytest.fixture
 def found(project):
     """A project with a model whose symmetries are found, and a ledger of them."""
-    project.makepyfile(nets=dedent(MODEL))
-    (project.path / "test_nets.py").unlink()
+    (project / "nets.py").write_text(dedent(MODEL), encoding="utf-8")
+    (project / "test_nets.py").unlink()
     change(project, "pyproject.toml", 'targets = ["nets:both"]', 'find = ["nets:model"]')
     kept = {"format": 1, "settings": {}, "cells": FOUND}
-    (project.path / "eqprop-ledger.json").write_text(json.dumps(kept))
+    (project / "eqprop-ledger.json").write_text(json.dumps(kept))
     return project
 
 
@@ -235,9 +235,9 @@ def test_symmetries_that_are_found_are_cells(found, run, command):
     run().assert_outcomes(passed=3)
     code, said = command("verify", "--ledger", "--jobs", "1")
     assert (code, "3 holds" in said) == (0, True), said
-    (found.path / "eqprop-ledger.json").unlink()
+    (found / "eqprop-ledger.json").unlink()
     assert command("ledger", "update", "--jobs", "1")[0] == 0
-    assert json.loads((found.path / "eqprop-ledger.json").read_text())["cells"] == FOUND
+    assert json.loads((found / "eqprop-ledger.json").read_text())["cells"] == FOUND
 
 
 def test_a_refactoring_that_loses_a_symmetry_or_gains_one_is_a_failure(found, run, command):
@@ -258,7 +258,7 @@ def test_a_model_that_vanishes_is_a_failure(found, run, command):
 
 
 def test_what_pytest_writes_leaves_the_symmetries_of_models_as_they_are(found, run):
-    found.makepyfile(test_nothing="def test_nothing(): pass")
+    (found / "test_nothing.py").write_text("def test_nothing(): pass")
     change(found, "pyproject.toml", "find =", 'targets = ["neuron-permutation"]\n    find =')
     run("--eqprop-update-ledger").assert_outcomes(passed=2, skipped=1)
-    assert json.loads((found.path / "eqprop-ledger.json").read_text())["cells"].items() >= FOUND.items()
+    assert json.loads((found / "eqprop-ledger.json").read_text())["cells"].items() >= FOUND.items()

@@ -53,7 +53,7 @@ CONFIGURED = """
     [tool.eqprop]
     targets = ["story_nets:pairs"]
     ledger = "eqprop-ledger.json"
-    properties = ["equivariance", "gradient-covariance", "noether"]
+    properties = ["equivariance", "noether"]
     unseen = false
 """
 CLOCK = """
