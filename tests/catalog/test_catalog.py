@@ -143,7 +143,8 @@ def test_a_control_is_falsified_at_order_zero_on_every_network(entry: Entry):
 
 @pytest.mark.parametrize("entry", entries().values(), ids=entries())
 def test_an_entry_draws_at_least_twenty_different_architectures(entry: Entry):
-    assert len({pair.key for pair in drawn(entry.pairs, 60)}) >= 20
+    # Most have them among the first thirty draws.
+    assert any(len({pair.key for pair in drawn(entry.pairs, count)}) >= 20 for count in (30, 60))
 
 
 @pytest.mark.parametrize("entry", entries().values(), ids=entries())

@@ -45,6 +45,20 @@ def run(project):
     return lambda *arguments: project.runpytest_subprocess(*arguments, "-p", "no:cacheprovider", "-p", "no:randomly")
 
 
+@pytest.fixture
+def files(folder, monkeypatch):
+    """Write pyproject.toml and modules, for runs in this process."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    def write(pyproject: str | None = None, **modules: str) -> None:
+        if pyproject is not None:
+            (folder / "pyproject.toml").write_text(dedent(pyproject))
+        for name, text in modules.items():
+            (folder / f"{name}.py").write_text(dedent(text))
+
+    return write
+
+
 def test_a_run_without_eqprop_imports_neither_jax_nor_hypothesis_nor_the_catalog(project):
     project.makeconftest(
         """
@@ -62,8 +76,8 @@ def test_a_run_without_eqprop_imports_neither_jax_nor_hypothesis_nor_the_catalog
     result.assert_outcomes(passed=1)
 
 
-def test_a_target_gives_items_without_any_test_file(run):
-    result = run("--eqprop", "nets:both", "--collect-only", "-q", *TWO)
+def test_a_target_gives_items_without_any_test_file(run_here):
+    result = run_here("--eqprop", "nets:both", "--collect-only", "-q", *TWO)
     result.stdout.fnmatch_lines(
         ["eqprop::good::equivariance", "eqprop::good::noether", "eqprop::bad::equivariance", "eqprop::bad::noether"]
     )
@@ -125,8 +139,8 @@ def test_last_failed_selects_the_failed_cell(project):
 
 
 @pytest.mark.parametrize("choice", [("-k", "good"), ("-m", "eqprop", "-k", "good"), ("eqprop::good",)], ids="-".join)
-def test_items_are_chosen_like_others(run, choice):
-    result = run("--eqprop", "nets:both", *PREMISE, "--collect-only", "-q", *choice)
+def test_items_are_chosen_like_others(run_here, choice):
+    result = run_here("--eqprop", "nets:both", *PREMISE, "--collect-only", "-q", *choice)
     result.stdout.fnmatch_lines(["eqprop::good::equivariance"])
     result.stdout.no_fnmatch_line("*bad*")
 
@@ -147,8 +161,8 @@ def test_a_bad_target_is_one_line_and_exit_code_4(run, workers):
         (("eqprop::ugly",), "*no item is called eqprop::ugly*"),
     ],
 )
-def test_bad_options_are_usage_errors(run, arguments, message):
-    result = run("--eqprop", "nets:both", *arguments)
+def test_bad_options_are_usage_errors(run_here, arguments, message):
+    result = run_here("--eqprop", "nets:both", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
 
@@ -169,16 +183,16 @@ def test_pyproject_names_targets_and_known_failures(run, project):
     result.stdout.fnmatch_lines(["eqprop: seed 5, *", "XFAIL eqprop::bad::equivariance - *squares its parameters"])
 
 
-def test_targets_of_pyproject_are_left_out_where_a_file_is_named(run, project):
-    project.makepyprojecttoml('[tool.eqprop]\ntargets = ["nets:both"]')
-    project.makepyfile(test_other="def test_other(): pass")
-    run("test_other.py").assert_outcomes(passed=1)
+def test_targets_of_pyproject_are_left_out_where_a_file_is_named(run_here, files):
+    files('[tool.eqprop]\ntargets = ["nets:both"]')
+    files(test_other="def test_other(): pass")
+    run_here("test_other.py").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("line", ["target = ['x']", "seed = 'x'", "known_failures = {a = 'b'}"])
-def test_a_wrong_key_in_pyproject_is_a_usage_error(run, project, line):
-    project.makepyprojecttoml(f"[tool.eqprop]\n{line}")
-    result = run()
+def test_a_wrong_key_in_pyproject_is_a_usage_error(run_here, files, line):
+    files(f"[tool.eqprop]\n{line}")
+    result = run_here()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *pyproject.toml*tool.eqprop*expected*"])
 
@@ -196,28 +210,28 @@ def test_a_known_failure_of_no_property_ends_the_run_with_the_closest_name(run, 
     assert "Traceback" not in said
 
 
-def test_a_known_failure_of_no_pair_fails_a_whole_run(run, project):
-    project.makepyprojecttoml(
+def test_a_known_failure_of_no_pair_fails_a_whole_run(run_here, files):
+    files(
         '[tool.eqprop]\ntargets = ["nets:good"]\nproperties = ["equivariance"]\n'
         '[tool.eqprop.known_failures]\n"god::equivariance" = "typo"'
     )
     for workers in ((), ("-n", "1")):
-        result = run(*workers)
+        result = run_here(*workers)
         result.assert_outcomes(passed=1, failed=1)
         result.stdout.fnmatch_lines(
             ["error *EQ305*known failure of nothing: *no pair is called 'god'. Did you mean good?"]
         )
-    run("--eqprop", "nets:good").assert_outcomes(passed=1)
+    run_here("--eqprop", "nets:good").assert_outcomes(passed=1)
 
 
-def test_known_failures_of_a_pair_xfail_and_unexpected_passes_fail(run):
-    result = run("--eqprop", "nets:known", "--eqprop", "nets:mended", *PREMISE)
+def test_known_failures_of_a_pair_xfail_and_unexpected_passes_fail(run_here):
+    result = run_here("--eqprop", "nets:known", "--eqprop", "nets:mended", *PREMISE)
     result.assert_outcomes(xfailed=1, failed=1)
     result.stdout.fnmatch_lines(["unexpected pass ?EQ304?: equivariance for mended: *squares"])
 
 
-def test_a_decorated_test_is_run_once_for_each_pair_and_property(run, project):
-    project.makepyfile(
+def test_a_decorated_test_is_run_once_for_each_pair_and_property(run_here, files):
+    files(
         test_nets="""
         import eqprop, nets
 
@@ -226,7 +240,7 @@ def test_a_decorated_test_is_run_once_for_each_pair_and_property(run, project):
             case.verify()
         """
     )
-    result = run("-v", "-rs")
+    result = run_here("-v", "-rs")
     result.assert_outcomes(passed=1, failed=1, skipped=2)
     result.stdout.fnmatch_lines(
         [
@@ -261,8 +275,8 @@ def test_the_cases_of_a_pair_share_one_search(run, project):
     run().assert_outcomes(passed=3)
 
 
-def test_a_test_that_never_verifies_its_case_fails(run, project):
-    project.makepyfile(
+def test_a_test_that_never_verifies_its_case_fails(run_here, files):
+    files(
         test_nets="""
         import eqprop, nets
 
@@ -271,15 +285,15 @@ def test_a_test_that_never_verifies_its_case_fails(run, project):
             pass
         """
     )
-    result = run()
+    result = run_here()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*passed without verifying anything*"])
 
 
-def test_the_seed_of_the_command_line_wins_also_under_ci(run, project, monkeypatch):
+def test_the_seed_of_the_command_line_wins_also_under_ci(run_here, files, monkeypatch):
     monkeypatch.setenv("CI", "true")
-    project.makepyprojecttoml("[tool.eqprop]\nseed = 5")
-    project.makepyfile(
+    files("[tool.eqprop]\nseed = 5")
+    files(
         test_nets="""
         import eqprop, nets
 
@@ -289,11 +303,11 @@ def test_the_seed_of_the_command_line_wins_also_under_ci(run, project, monkeypat
             assert case.search.options.seed == 7
         """
     )
-    run("--eqprop-seed", "7").assert_outcomes(passed=1)
+    run_here("--eqprop-seed", "7").assert_outcomes(passed=1)
 
 
-def test_what_is_unseen_is_left_alone_where_the_command_line_or_pyproject_says_so(run, project):
-    project.makepyfile(
+def test_what_is_unseen_is_left_alone_where_the_command_line_or_pyproject_says_so(run_here, files):
+    files(
         test_nets="""
         import eqprop, nets
 
@@ -303,10 +317,10 @@ def test_what_is_unseen_is_left_alone_where_the_command_line_or_pyproject_says_s
             assert case.search.options.unseen is False
         """
     )
-    run("--eqprop-no-unseen").assert_outcomes(passed=1)
-    run().assert_outcomes(failed=1)
-    project.makepyprojecttoml("[tool.eqprop]\nunseen = false")
-    run().assert_outcomes(passed=1)
+    run_here("--eqprop-no-unseen").assert_outcomes(passed=1)
+    run_here().assert_outcomes(failed=1)
+    files("[tool.eqprop]\nunseen = false")
+    run_here().assert_outcomes(passed=1)
 
 
 def test_workers_agree_on_a_drawn_seed(run):

@@ -14,8 +14,6 @@ import pytest
 from eqprop.faces.cli import main
 from eqprop.kept import baseline_file
 
-pytestmark = pytest.mark.installed
-
 NETS = """
     import jax
     import jax.numpy as jnp
