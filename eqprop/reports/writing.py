@@ -33,10 +33,8 @@ def asked(text: str) -> tuple[str, str]:
     if kind not in KINDS:
         msg = f"the report is {short(text)}; expected KIND=FILE, or KIND for the output; KIND is {', '.join(KINDS)}."
         raise InvalidInput(msg)
-    if file and Path(file).is_dir():
-        raise InvalidInput(_unwritten(file, "it is a folder"))
-    if file and not Path(file).parent.is_dir():
-        raise InvalidInput(_unwritten(file, f"there is no folder {short(str(Path(file).parent))}"))
+    if file and (why := _hindrance(Path(file))):
+        raise InvalidInput(_unwritten(file, why))
     return kind, file
 
 
@@ -61,6 +59,16 @@ def write(report: Report, wanted: Iterable[tuple[str, str]], echo: Callable[[str
                 out.write(text if text.endswith("\n") else f"{text}\n")
         except (OSError, ValueError) as error:  # ValueError: a name that the file system has no bytes for
             raise InvalidInput(_unwritten(file, words_of(error))) from error
+
+
+def _hindrance(path: Path) -> str:
+    """Why no file can be written there, as far as can be told without writing it; empty where nothing is seen."""
+    try:
+        if path.is_dir():
+            return "it is a folder"
+        return "" if path.parent.is_dir() else f"there is no folder {short(str(path.parent))}"
+    except OSError as error:  # a name that is too long, say
+        return words_of(error)
 
 
 def _unwritten(file: str, why: str) -> str:

@@ -83,9 +83,11 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         write(REPORT, [("json", str(tmp_path))], pytest.fail)
 
 
-@pytest.mark.parametrize(("file", "why"), [("", "it is a folder"), ("gone/a.json", "there is no folder")])
+@pytest.mark.parametrize(
+    ("file", "why"), [("", "it is a folder"), ("gone/a.json", "there is no folder"), ("a" * 300, "File name too long")]
+)
 def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(tmp_path, file: str, why: str):
-    with pytest.raises(InvalidInput, match=f"cannot be written: {why}"):
+    with pytest.raises(InvalidInput, match=f"^the report [^:]* cannot be written: {why}"):
         asked(f"json={tmp_path / file}")
 
 
