@@ -90,13 +90,14 @@ class Foreign(Protocol):
         """
         ...
 
-    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None) -> Arrays:
+    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None, start: int = 0) -> Arrays:
         """What it gives at all rows, with a factor 1 ± eps behind every operation inside of it that rounds.
 
         Args:
             operands: each with a leading axis of rows, or of 1 where it is the same for all.
             signs: of the errors, of shape (rows, signs of a row): 1, −1 or 0; None for no errors. Rows with signs of 0
                 are what they are without.
+            start: from which of a row's signs on they are taken; behind the last one comes the first.
         """
         ...
 

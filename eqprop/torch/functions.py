@@ -13,9 +13,10 @@ import torch
 
 from eqprop.engine import TABLE, Roundoff, coarsest, unexpected
 from eqprop.errors import NotDifferentiable
-from eqprop.torch.arrays import as_array, as_arrays, as_tensor, as_tensors
+from eqprop.torch.arrays import as_array, as_arrays, as_tensors
 from eqprop.torch.derivatives import Function, Tensors, cotangents_of, evaluated, transposed_by_entries, transposed_of
 from eqprop.torch.graphs import Graph, precision_of
+from eqprop.torch.noise import Signs, signs_of
 from eqprop.torch.outlines import Outline
 from eqprop.torch.session import alone
 
@@ -148,12 +149,12 @@ class TorchFunction:
             rows = [evaluated(self._function, as_tensors(row)) for row in zip(*operands, strict=True)]
             return [as_array(torch.stack(parts)) for parts in zip(*rows, strict=True)]
 
-    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None) -> list[np.ndarray]:
+    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None, start: int = 0) -> list[np.ndarray]:
         if isinstance(self._graph, str):
-            return self._as_it_is(operands, signs)
+            return self._as_it_is(operands, None if signs is None else np.roll(signs, -start, axis=1))
         with alone():
-            drawn = None if signs is None else as_tensor(np.asarray(signs))
-            return as_arrays(self._graph.many(as_tensors(operands), drawn))
+            drawn = None if signs is None else signs_of(signs)
+            return as_arrays(self._graph.many(as_tensors(operands), drawn, start))
 
     def _as_it_is(self, operands: Sequence[np.ndarray], signs: np.ndarray | None) -> list[np.ndarray]:
         """Errors of the results alone: nothing inside can be seen."""
@@ -184,8 +185,8 @@ def _same(first: Tensors, second: Tensors) -> bool:
 
 def _with_errors(graph: Graph, point: Tensors) -> Tensors:
     """What a graph gives with random rounding inside, in several rows."""
-    signs = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], (SIGNED, TABLE)))
-    return graph.many([leaf.expand(SIGNED, *leaf.shape) for leaf in point], signs)
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (SIGNED, TABLE))
+    return graph.many([leaf.expand(SIGNED, *leaf.shape) for leaf in point], Signs(signs))
 
 
 def _near(first: Tensors, second: Tensors, erring: Tensors) -> bool:

@@ -13,15 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.fx
 from torch.func import functionalize, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from eqprop.engine import FINEST, Roundoff
+from eqprop.engine import FINEST, TABLE, Roundoff
 from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.kernels import Kernels
-from eqprop.torch.noise import Errors, with_errors
+from eqprop.torch.noise import Errors, Signs, types_met, with_errors
 from eqprop.torch.operations import compact, mutates, name_of
 
 BLOCK = 1024
@@ -53,6 +54,7 @@ class Graph:
         self._example = example
         self._batches = _can_be_batched(self.one, example)
         self._erring = with_errors(self._whole, Kernels(self._whole, example).found)
+        self._types = types_met(self._erring, example)
 
     def function(self, operands: Tensors, again: bool) -> Tensors:
         """As a function that is differentiated operation by operation: by no rules that are not torch's own."""
@@ -63,27 +65,31 @@ class Graph:
         """At one row."""
         return tuple(self._whole(*operands))
 
-    def many(self, operands: Sequence[torch.Tensor], signs: torch.Tensor | None) -> Tensors:
+    def many(self, operands: Sequence[torch.Tensor], signs: Signs | None, start: int = 0) -> Tensors:
         """At many rows.
 
         Args:
             operands: with a leading axis of rows, or of 1 where all have the same.
-            signs: of the errors of each row, with a leading axis of rows; None for no errors.
+            signs: of the errors of each row; None for no errors.
+            start: from which of a row's signs on they are taken.
         """
         if signs is None:
             return _in_blocks(partial(_batched if self._batches else _one_by_one, self.one), operands)
         rowwise = _batched if self._batches_with_errors else _one_by_one
-        return _in_blocks(partial(rowwise, self._with_errors), (*operands, signs))
+        factors = [signs.factors(dtype) for dtype in self._types]
+        return _in_blocks(partial(rowwise, partial(self._with_errors, start)), (*operands, *factors))
 
     @cached_property
     def _batches_with_errors(self) -> bool:
         """Errors make a number of every row of what is the same for all: of a mask that entries are chosen by, say."""
-        signs = torch.zeros(1, dtype=torch.int8)
-        return self._batches and _can_be_batched(self._with_errors, (*self._example, signs))
+        signs = Signs(np.zeros((1, TABLE), np.int8))
+        factors = [signs.factors(dtype)[0] for dtype in self._types]
+        return self._batches and _can_be_batched(partial(self._with_errors, 0), (*self._example, *factors))
 
-    def _with_errors(self, *row: torch.Tensor) -> Tensors:
-        *operands, signs = row
-        return tuple(self._erring(Errors(signs), *operands))
+    def _with_errors(self, start: int, *row: torch.Tensor) -> Tensors:
+        count = len(self._example)
+        factors = dict(zip(self._types, row[count:], strict=True))
+        return tuple(self._erring(Errors(factors.__getitem__, start), *row[:count]))
 
 
 def _refuse_branches(module: torch.fx.GraphModule) -> None:

@@ -4,28 +4,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 
+import numpy as np
 import torch
 import torch.fx
 
-from eqprop.engine import STRIDE
+from eqprop.engine import STRIDE, TABLE
 from eqprop.torch.operations import name_of, rounds, widens
 
 Result = torch.Tensor | tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+
+class Signs:
+    """The signs of the errors of rows, and the factors that they make.
+
+    Args:
+        table: 1, −1 or 0, of shape (rows, ``TABLE``).
+    """
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = table
+        self._factors: dict[torch.dtype, torch.Tensor] = {}
+
+    def factors(self, dtype: torch.dtype) -> torch.Tensor:
+        """1 ± eps for results of a type, of shape (rows, 2 ``TABLE``): most results take theirs as one piece of it."""
+        if dtype not in self._factors:
+            once = 1 + torch.from_numpy(self.table).to(dtype) * torch.finfo(dtype).eps
+            self._factors[dtype] = torch.cat([once, once], 1)
+        return self._factors[dtype]
+
+
+_latest: list[Signs] = []
+
+
+def signs_of(table: np.ndarray) -> Signs:
+    """The signs in a table, which the functions of one walk are given one after the other: the last one is kept."""
+    if not _latest or _latest[0].table is not table:
+        _latest[:] = [Signs(table)]
+    return _latest[0]
 
 
 class Errors:
     """The errors of one row.
 
     Args:
-        signs: of the errors: 1, −1 or 0. Results take theirs from it in turn, from a new place each time.
+        factors: 1 ± eps, those of a row twice, for a type. Results take theirs from it in turn, from a new place each
+            time.
+        start: the first place.
     """
 
-    def __init__(self, signs: torch.Tensor) -> None:
-        self._signs = signs
-        self._place = 0
+    def __init__(self, factors: Callable[[torch.dtype], torch.Tensor], start: int = 0) -> None:
+        self._factors = factors
+        self._place = start
 
     def of(self, value: Result) -> Result:
         """What an operation gives, with errors where it is in floating point."""
@@ -40,20 +72,33 @@ class Errors:
             return torch.complex(self._with_error(value.real), self._with_error(value.imag))
         if not value.is_floating_point():
             return value
-        relative = self._drawn(value.numel()).reshape(value.shape).to(value.dtype) * torch.finfo(value.dtype).eps
-        noisy = value * (1 + relative)
+        factors = self._drawn(value.numel(), value.dtype).reshape(value.shape)
+        noisy = value * factors
         if value.dtype != torch.float16:
             return noisy
         # It runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
-        return noisy + relative * torch.finfo(value.dtype).smallest_normal
+        return noisy + (factors - 1) * torch.finfo(value.dtype).smallest_normal
 
-    def _drawn(self, size: int) -> torch.Tensor:
-        """So many signs, from a new place of the table on, which starts again where it ends."""
-        table = len(self._signs)
-        self._place = (self._place + STRIDE) % table
-        end = self._place + size
-        signs = self._signs if end <= table else torch.cat([self._signs] * -(-end // table))
-        return signs[self._place : end]
+    def _drawn(self, size: int, dtype: torch.dtype) -> torch.Tensor:
+        """So many factors, from a new place on; behind the last one comes the first."""
+        self._place = (self._place + STRIDE) % TABLE
+        factors, end = self._factors(dtype), self._place + size
+        if end > len(factors):
+            factors = torch.cat([factors] * -(-end // len(factors)))
+        return factors[self._place : end]
+
+
+def types_met(erring: torch.fx.GraphModule, example: Sequence[torch.Tensor]) -> tuple[torch.dtype, ...]:
+    """The types of what has errors in a graph that was made ``with_errors``."""
+    signs = Signs(np.zeros((1, TABLE), np.int8))
+    met: dict[torch.dtype, None] = {}
+
+    def factors(dtype: torch.dtype) -> torch.Tensor:
+        met[dtype] = None
+        return signs.factors(dtype)[0]
+
+    erring(Errors(factors), *example)
+    return tuple(met)
 
 
 def with_errors(module: torch.fx.GraphModule, inside: Mapping[str, torch.nn.Module]) -> torch.fx.GraphModule:

@@ -187,9 +187,9 @@ class _Steps:
         taken, *rest = operands
         return self._next(_all(taken)).values(*rest)
 
-    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None) -> Sequence[np.ndarray]:
+    def rounded(self, *operands: np.ndarray, signs: np.ndarray | None, start: int = 0) -> Sequence[np.ndarray]:
         taken, *rest = operands
-        return self._next(_all(taken)).rounded(*rest, signs=signs)
+        return self._next(_all(taken)).rounded(*rest, signs=signs, start=start)
 
     def _next(self, taken: int) -> TorchFunction:
         """The step after so many."""

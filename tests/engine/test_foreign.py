@@ -91,12 +91,12 @@ class Adjoint:
         rows = zip(*operands, strict=True)
         return [np.stack(parts) for parts in zip(*(self.function(*row) for row in rows), strict=True)]
 
-    def rounded(self, *operands, signs):
+    def rounded(self, *operands, signs, start=0):
         count = max(len(leaf) for leaf in (*operands, *([] if signs is None else [signs])))
         found = self.values(*(np.broadcast_to(leaf, (count, *leaf.shape[1:])) for leaf in operands))
         if signs is None:
             return found
-        return [leaf * (1 + EPS * signs[:, :1].reshape(-1, *[1] * (leaf.ndim - 1))) for leaf in found]
+        return [leaf * (1 + EPS * signs[:, start : start + 1].reshape(-1, *[1] * (leaf.ndim - 1))) for leaf in found]
 
 
 def drawn(*shape: int, seed: int = 0) -> np.ndarray:

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from eqprop.torch.graphs import Graph  # noqa: E402
+from eqprop.torch.noise import Signs  # noqa: E402
 
 ROWS, TABLE = 64, 1021
 
@@ -20,7 +21,7 @@ def noisy(function, *operands):
     signs = np.random.default_rng(0).choice([-1, 1], (1 + ROWS, TABLE)).astype(np.int8)
     signs[0] = 0
     rows = [operand.expand(1 + ROWS, *operand.shape) for operand in operands]
-    (without,), (found,) = graph.many(rows, None), graph.many(rows, torch.from_numpy(signs))
+    (without,), (found,) = graph.many(rows, None), graph.many(rows, Signs(signs))
     return without[0], found[0], found[1:]
 
 

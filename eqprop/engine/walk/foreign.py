@@ -13,15 +13,14 @@ from eqprop.engine.walk.primitives.operand import Step
 def inside(equation: JaxprEqn, rounding: Rounding) -> Step:
     """The step of such a function, whose own operations have the errors."""
     function, axes = equation.params["function"], equation.params["axes"]
-    table = rounding.table(equation)
+    errors = rounding.inside(equation)
 
     def step(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        signs = table()
-        rows = widest(arrays) if signs is None else max(widest(arrays), signs.shape[-1])
         leading = arrays[0].shape[:axes]
-        found = function.rounded(
-            *(_rows_first(array, axes, rows) for array in arrays), signs=_of_each(signs, rows, leading)
-        )
+        repeats = int(np.prod(leading, dtype=int))
+        signs, start = errors(widest(arrays), repeats)
+        rows = widest(arrays) if signs is None else len(signs) // repeats
+        found = function.rounded(*(_rows_first(array, axes, rows) for array in arrays), signs=signs, start=start)
         return tuple(_rows_last(leaf, rows, leading) for leaf in found)
 
     return step
@@ -38,11 +37,3 @@ def _rows_first(array: np.ndarray, axes: int, rows: int) -> np.ndarray:
 
 def _rows_last(leaf: np.ndarray, rows: int, leading: tuple[int, ...]) -> np.ndarray:
     return np.moveaxis(leaf.reshape(rows if leading else -1, *leading, *leaf.shape[1:]), 0, -1)
-
-
-def _of_each(signs: np.ndarray | None, rows: int, leading: tuple[int, ...]) -> np.ndarray | None:
-    """The signs of every row: each column is that of as many rows, one after the other."""
-    if signs is None:
-        return None
-    # Bytes: a table of every row's is most of what there is to carry.
-    return np.repeat(signs.T.astype(np.int8), rows // signs.shape[-1] * int(np.prod(leading, dtype=int)), axis=0)

@@ -60,6 +60,7 @@ class Rounding:
         self._rows = 1
         self._exact = 0
         self._factors: dict[Any, np.ndarray] = {}
+        self._of_rows: dict[int, np.ndarray] = {}
 
     def signed(self, signs: np.ndarray | None, rows: int) -> None:
         """Take the signs of a walk.
@@ -69,6 +70,7 @@ class Rounding:
             rows: how many the walk has.
         """
         self.shift = 0
+        self._of_rows = {}
         before, self._signs = self._signs, signs
         self._rows = rows
         if signs is None:
@@ -98,14 +100,25 @@ class Rounding:
 
         return erring
 
-    def table(self, equation: JaxprEqn) -> Callable[[], np.ndarray | None]:
-        """Of what has errors inside: their signs in the present round, shape (``TABLE``, n); None where there are none.
+    def inside(self, equation: JaxprEqn) -> Callable[[int, int], tuple[np.ndarray | None, int]]:
+        """Of what has errors inside: their signs in the present round, and at which of a row's signs they start.
 
-        They are taken from a new place on.
+        That takes how many rows the walk has and how often each is repeated, and gives signs of shape (rows · repeats,
+        ``TABLE``), or None where there are no errors. The array is the same one for all operations of a walk.
         """
         self._place = place = (self._place + STRIDE) % TABLE
         errs = self._size(equation) > 0
-        return lambda: np.roll(self._signs, -(place + self.shift), axis=0) if errs and self._signs is not None else None
+
+        def signs(rows: int, repeats: int) -> tuple[np.ndarray | None, int]:
+            if not errs or self._signs is None:
+                return None, 0
+            each = max(rows // self._signs.shape[-1], 1) * repeats
+            if each not in self._of_rows:
+                # Bytes: a table of every row's is most of what there is to carry.
+                self._of_rows[each] = np.repeat(self._signs.T.astype(np.int8), each, axis=0)
+            return self._of_rows[each], (place + self.shift) % TABLE
+
+        return signs
 
     def _error(self, aval: Any, ulps: float, *, fresh: bool) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type, in place where nobody else has it."""
