@@ -50,7 +50,10 @@ class Row:
         self.layouts: dict[str, Layout] = {}
         if any(prop.costly for prop in self.properties):
             traits_of(pair)  # worked out here, and remembered: not inside of the trace
-        self._example = self.draw(np.random.default_rng(0), 1)
+        # Shapes and types alone: a probe is as large as the model, several times.
+        self._example = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self.draw(np.random.default_rng(0), 1)
+        )
 
     def of(self, prop: Property) -> Row:
         """The row of one of its properties alone."""
@@ -68,8 +71,8 @@ class Row:
     def like(self, *axes: int) -> Probe:
         """Shapes and dtypes of a probe with some leading axes."""
 
-        def like(leaf: np.ndarray) -> Tree:
-            return jax.ShapeDtypeStruct((*axes, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
+        def like(leaf: jax.ShapeDtypeStruct) -> Tree:
+            return jax.ShapeDtypeStruct((*axes, *leaf.shape), jax.dtypes.canonicalize_dtype(leaf.dtype))
 
         return jax.tree.map(like, self._example)
 

@@ -11,7 +11,7 @@ def of_leaf(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
     """The residual, the spread of the copies, the size, and whether all is finite (1 or 0): shape (4, probes).
 
     Args:
-        left: the leaf on the left side in float64, shape (entries, 1 + copies, probes), the first of each the probe
+        left: the leaf on the left side, shape (entries, 1 + copies, probes), the first of each the probe
             itself; an axis is of length 1 where all along it are the same.
         right: on the right side, likewise.
         probes: how many there are.
@@ -21,10 +21,10 @@ def of_leaf(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
     piece = max(1, IN_CACHE // max(left[:1].size, right[:1].size, 1))
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(left), piece):
-            here = slice(start, start + piece)
-            found[:3] = np.maximum(found[:3], _of_piece(left[here], right[here], probes))
+            here = [np.asarray(side[start : start + piece], np.float64) for side in (left, right)]
+            found[:3] = np.maximum(found[:3], _of_piece(*here, probes))
             if not np.isfinite(found[:3]).all():  # a difference may overflow between numbers that are finite
-                found[3] *= _all_finite(left[here]) & _all_finite(right[here])
+                found[3] *= np.logical_and(*map(_all_finite, here))
     return found
 
 

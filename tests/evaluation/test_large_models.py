@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -96,6 +97,12 @@ def test_whole_sides_of_a_large_model_are_there_for_reports(evaluator: Choice):
     program = Program(scaled(), FEW, SQUARED_ERROR, evaluator=evaluator)
     found = program.compare("gradient-covariance", program.draw(np.random.default_rng(0), 1).at(0))
     assert [side.shape for side in found.lhs] == [(3, 4), (4, 2)]
+
+
+def test_a_program_keeps_no_probe():
+    kept = jax.tree.leaves(vars(Program(scaled(), FEW, SQUARED_ERROR).row)["_example"])
+    assert kept
+    assert not any(isinstance(leaf, np.ndarray | jax.Array) for leaf in kept)
 
 
 def test_more_copies_than_a_group_holds_make_several_groups_with_the_same_probe():

@@ -7,6 +7,7 @@ takes its place at once, so that an array lives no longer than it is read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,18 +84,32 @@ def slotted(arguments: Sequence[Value], emitted: Sequence[Emitted], results: Seq
     return _Layout(arguments, results).routine(emitted)
 
 
+HELD = 1 << 20
+"""Bytes: a constant that takes more of them is worked out in every walk anew, and is gone behind its last reader."""
+
+
 def _folded(operation: Operation, emitted: Emitted) -> bool:
-    """Whether the operation was done here and now: its operands are constants, and it rounds nothing."""
+    """Whether the operation was done here and now: it rounds nothing, and is made of constants to one that is kept."""
     known = [value.array for value in emitted.inputs]
     if not operation.exact or any(array is None for array in known):
         return False
     found = emitted.step(*known)
-    if isinstance(emitted.results, Value):
-        emitted.results.array = found
-    else:
-        for result, array in zip(emitted.results, found, strict=True):
-            result.array = array
+    alone = isinstance(emitted.results, Value)
+    kept = [_kept(array) for array in ((found,) if alone else found)]
+    if any(array is None for array in kept):
+        return False
+    for result, array in zip((emitted.results,) if alone else emitted.results, kept, strict=True):
+        result.array = array
     return True
+
+
+def _kept(array: np.ndarray) -> np.ndarray | None:
+    """A constant as it is kept: of a large one whose entries are all the same one of them; no other large one is."""
+    own = math.prod(size for size, stride in zip(array.shape, array.strides, strict=True) if stride)
+    if own * array.itemsize <= HELD:
+        return array
+    entries = np.ascontiguousarray(array).reshape(-1, 1).view(np.uint8)  # zeros of both signs are not the same
+    return np.broadcast_to(array.reshape(-1)[0], array.shape) if (entries == entries[0]).all() else None
 
 
 class _Layout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -37,6 +38,31 @@ def test_what_depends_on_constants_only_is_done_when_it_is_built():
     walk = walk_of(lambda x: x + jnp.flip(jnp.arange(3.0)), integers(3))
     assert walk.steps == 1
     assert_equal_to_the_bit(lambda x: x + jnp.flip(jnp.arange(3.0)), integers(3))
+
+
+LONG = 1 << 18
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: jnp.flip(jnp.arange(float(LONG))) * x[0],
+        lambda x: -jnp.abs(jnp.zeros(LONG)) * x[0],
+        lambda x: jnp.tile(x, LONG)[jnp.flip(jnp.arange(LONG))],
+        lambda x: jnp.zeros(LONG).at[jnp.arange(LONG)[::2]].add(x[0]),
+    ],
+    ids=["counted", "the same everywhere", "looked up", "added to"],
+)
+def test_a_walk_keeps_no_constant_that_is_large_and_gives_what_it_would_with_it(function: Any):
+    x = integers(3)[:2]
+    program = jax.make_jaxpr(function)(x[0])
+    tracemalloc.start()
+    walk = Walk(program)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < LONG
+    (found,) = walked(walk, x)
+    np.testing.assert_array_equal(found, jax.vmap(function)(x))
 
 
 def test_constants_closed_over_are_part_of_the_program():

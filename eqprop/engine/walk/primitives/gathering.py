@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_inexact
-from eqprop.engine.walk.primitives.indexing import Slices, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, signed
 from eqprop.engine.walk.primitives.operand import (
     Array,
     DType,
@@ -66,12 +66,12 @@ def filler(value: object, dtype: DType) -> Array:
 
 def looking_up(slices: Slices, fill: Any) -> Step:
     """The step from operand and starts to the slices: batch + window + rows; inside, unless ``fill`` marks others."""
-    fixed, last, size = slices.fixed(), slices.last, int(np.prod(slices.shape))
-    shape = fixed.shape[:-1]
+    fixed, last, size = slices.fixed, slices.last, int(np.prod(slices.shape))
+    shape = (*slices.batch, *slices.window)
 
     def look_up(x: Array, starts: Array) -> Array:
-        clamped = np.minimum(np.maximum(starts, 0), last)
-        numbers = fixed + slices.begins(clamped)
+        starts = as_one(starts, shape)
+        numbers = fixed() + slices.begins(np.minimum(np.maximum(starts, 0), last))
         entries = x.reshape((size, x.shape[-1]))
         if numbers.shape[-1] == 1:
             found = _taken(entries, numbers.reshape(-1)).reshape((*shape, x.shape[-1]))

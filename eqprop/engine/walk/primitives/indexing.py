@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from eqprop.engine.walk.primitives.operand import Array
+
+KEPT = 1 << 16
+"""So many numbers of entries are kept between walks."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,18 @@ class Slices:
         """The largest start at which a slice is inside, for each mapped axis."""
         return np.array([self.shape[axis] - self.sizes[axis] for axis in self.mapped], np.int64)[:, None]
 
-    def fixed(self) -> Array:
-        """The part of each entry's number that indices have no part in: batch + window + (1,)."""
+    @property
+    def fixed(self) -> Callable[[], Array]:
+        """The part of each entry's number that indices have no part in: batch + window + (1,).
+
+        As a function: where there are many entries, it is worked out each time, and not kept.
+        """
+        if math.prod((*self.batch, *self.window)) > KEPT:
+            return self._fixed
+        fixed = self._fixed()
+        return lambda: fixed
+
+    def _fixed(self) -> Array:
         number = np.zeros((*self.batch, *self.window, 1), np.int64)
         kept = [axis for axis in range(len(self.shape)) if axis not in self.dropped]
         for position, axis in enumerate(kept):
@@ -69,6 +83,12 @@ class Slices:
         """Whether a slice lies within the operand: batch + ones for the window + rows."""
         within: Array = np.all((starts >= 0) & (starts <= self.last), axis=-2)
         return within.reshape((*self.batch, *(1,) * len(self.window), within.shape[-1]))
+
+
+def as_one(starts: Array, entries: tuple[int, ...]) -> Array:
+    """Starts of slices with so many entries, of one row where they are many and the same in all rows."""
+    many = starts.shape[-1] > 1 and math.prod(entries) > KEPT
+    return starts[..., :1] if many and (starts == starts[..., :1]).all() else starts
 
 
 def _along(line: Array, axis: int, rank: int) -> Array:

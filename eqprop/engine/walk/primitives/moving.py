@@ -196,10 +196,9 @@ def iota(equation: JaxprEqn) -> Step:
     """0, 1, 2, … along an axis."""
     require(not equation.invars, "iota of a dynamic shape")
     shape, axis = equation.params["shape"], equation.params["dimension"]
-    line = np.arange(shape[axis]).astype(dtype_of(equation.outvars[0]))
+    dtype = dtype_of(equation.outvars[0])
     index = tuple(ALL if number == axis else None for number in range(len(shape) + 1))
-    whole = np.broadcast_to(line[index], (*shape, 1))
-    return lambda: whole
+    return lambda: np.broadcast_to(np.arange(shape[axis]).astype(dtype)[index], (*shape, 1))
 
 
 def empty(equation: JaxprEqn) -> Step:

@@ -10,7 +10,7 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
-from eqprop.engine.walk.primitives.indexing import Slices, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, signed
 from eqprop.engine.walk.primitives.operand import (
     Array,
     Rule,
@@ -74,23 +74,23 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
         ufunc: how an update meets what was there; replaces it if None.
         clipped: whether slices are moved inside; else those that reach out change nothing.
     """
-    fixed, last, size = slices.fixed(), slices.last, math.prod(slices.shape)
+    fixed, last, size = slices.fixed, slices.last, math.prod(slices.shape)
+    shape = (*slices.batch, *slices.window)
 
     def change(x: Array, starts: Array, new: Array) -> Array:
         rows = rows_of(x, starts, new)
         result = blank(slices.shape, rows, x.dtype, ahead=apart(x, new))
         result[...] = x
         entries = result.reshape((size, rows))
+        starts = as_one(starts, shape)
         inside = None if clipped else slices.inside(starts)
         if clipped:
             starts = np.minimum(np.maximum(starts, 0), last)
-        numbers = fixed + slices.begins(starts)
+        numbers = fixed() + slices.begins(starts)
         if inside is not None and not inside.all():
             _change_some(ufunc, entries, numbers, new, inside)
         elif numbers.shape[-1] == 1:
-            _change(
-                ufunc, entries, numbers.reshape(-1), np.broadcast_to(new, (*fixed.shape[:-1], rows)).reshape((-1, rows))
-            )
+            _change(ufunc, entries, numbers.reshape(-1), np.broadcast_to(new, (*shape, rows)).reshape((-1, rows)))
         else:
             _change(ufunc, entries, (numbers, np.arange(rows)), new)
         return result

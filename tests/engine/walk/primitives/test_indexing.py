@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from jax import lax
 
+from eqprop.engine.walk.primitives import indexing
+from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, integers
 from tests.engine.walk.conformance import bound, conforms, numbers, rows, seeds, sweep
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -97,3 +99,12 @@ def test_boxes_are_moved_inside_as_by_xla(lazy, examples):
         conforms(bound("dynamic_update_slice"), x, new, *corner)
 
     sweep(indexed("clip", (4, 5), (2, 1), (2, 3)), check, 2 * examples)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_many_entries_are_found_alike_whether_or_not_all_rows_begin_at_the_same_places(monkeypatch, alike):
+    monkeypatch.setattr(indexing, "KEPT", 0)
+    x, places = integers(5, 6), np.random.default_rng(0).permuted(np.tile(np.arange(5), (ROWS, 1)), axis=1)
+    if alike:
+        places[:] = places[0]
+    assert_equal_to_the_bit(lambda x, at: (x[at], jnp.ones((5, 6)).at[at[:3]].mul(x[:3])), x, places)
