@@ -191,7 +191,7 @@ class Local:
 
     def gradient_of(self, loss: Callable[[Tree], Tree]) -> Local:
         """θ ↦ ∇(ℓ∘f)(θ), near the same point: ``value`` is the gradient, ``push`` the Hessian-vector product."""
-        return self._near(jax.grad(lambda at: loss(self.function(at))))
+        return self._near(jitted(jax.grad(lambda at: loss(self.function(at)))))
 
     def along(self, tangent: Tree) -> Local:
         """θ ↦ Df(θ)·u for a fixed u, near the same point: its ``push`` is the second derivative D²f[u, ·]."""

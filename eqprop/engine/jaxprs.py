@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from jax.core import ShapedArray
@@ -32,26 +32,28 @@ def aval_of(variable: Typed) -> ShapedArray:
     return variable.aval
 
 
-def inner_programs(equation: JaxprEqn) -> Iterator[Jaxpr]:
+def inner_programs(equation: JaxprEqn) -> Sequence[Jaxpr]:
     """The programs that an operation holds (jit, loops, branches), without their constants."""
-    return _programs_in(tuple(equation.params.values()))
+    found: list[Jaxpr] = []
+    _look_for_programs(equation.params.values(), found)
+    return found
 
 
-PLAIN = (str, int, float, type(None))
+PLAIN = frozenset({str, int, float, bool, type(None)})
 """What most parameters are, and nothing else can be in."""
 
 
-def _programs_in(parameter: Any) -> Iterator[Jaxpr]:
-    """Those in a parameter, or in a tuple, list or dictionary of them: each equation is asked several times."""
-    if isinstance(parameter, PLAIN):
-        return
-    if isinstance(parameter, dict):
-        parameter = tuple(parameter.values())
-    if isinstance(parameter, tuple | list):
-        for part in parameter:
-            yield from _programs_in(part)
-    elif _is_jaxpr(parameter):
-        yield getattr(parameter, "jaxpr", parameter)
+def _look_for_programs(parameters: Iterable[Any], found: list[Jaxpr]) -> None:
+    """Those among parameters, or in a tuple, list or dictionary of them: each equation is asked several times."""
+    for parameter in parameters:
+        if type(parameter) in PLAIN:
+            continue
+        if isinstance(parameter, tuple | list):
+            _look_for_programs(parameter, found)
+        elif isinstance(parameter, dict):
+            _look_for_programs(parameter.values(), found)
+        elif _is_jaxpr(parameter):
+            found.append(getattr(parameter, "jaxpr", parameter))
 
 
 def equations(program: Jaxpr | ClosedJaxpr, rounds: int = 1) -> Iterator[tuple[JaxprEqn, int]]:
@@ -78,7 +80,7 @@ def scan_counts(equation: JaxprEqn) -> tuple[int, int]:
     Read off the shapes, which have an axis more outside of the body where they go row by row: how the operation itself
     writes it down differs between releases of JAX.
     """
-    body = next(inner_programs(equation))
+    (body,) = inner_programs(equation)
     rows = _with_an_axis_more(equation.invars, body.invars)
     carried = len(body.outvars) - _with_an_axis_more(equation.outvars, body.outvars)
     return len(body.invars) - rows - carried, carried

@@ -18,6 +18,7 @@ from eqprop.engine import (
     Roundoff,
     Tree,
     attended,
+    calls_back,
     compiler_options,
     garbage_kept,
     multiply_adds,
@@ -51,6 +52,7 @@ class Small:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
         opaque: likewise.
+        calls_back: likewise.
         by_jax: likewise; none, since XLA does all.
     """
 
@@ -62,6 +64,7 @@ class Small:
         self.rows = int(np.clip(NUMBERS_PER_CALL // row.size, 1, probes * (1 + rounding.COPIES)))
         self.units: dict[str, Roundoff] = {}
         self.opaque = ""
+        self.calls_back = False  # what is kept does not
         self._work = row.size  # of a row: parameters, and what else takes as long
         self._noisy: dict[str, Call] = {}
         self._ran = 0
@@ -88,6 +91,7 @@ class Small:
         jitted, program = over_rows(self._row.flat, rows)
         self.units = units_of(program.jaxpr, program.out_info)
         self.opaque = opaque_inside(program.jaxpr)
+        self.calls_back = calls_back(program.jaxpr)
         self._work = self._row.size + multiply_adds(program.jaxpr) // (MULTIPLY_ADDS * self.rows)
         if slot is not None and keepable(program.jaxpr):
             program = traced(slot.keep(jitted, rows, self._facts()), rows)
@@ -101,7 +105,8 @@ class Small:
             "work": self._work,
         }
 
-    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
+    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        del only
         self._ran += rows.count * self._work
         with numbers_context(self._row.precision):
             if self._cold is not None and self._ran > HOT:
@@ -145,6 +150,7 @@ class Large:
         rows: how many rows one call evaluates.
         units: see ``Evaluator``.
         opaque: likewise.
+        calls_back: likewise.
         by_jax: likewise; none, since XLA does all.
     """
 
@@ -161,6 +167,7 @@ class Large:
             program = over_rows(measuring(row.sides, self._held), like)[1]
             self.units: dict[str, Roundoff] = units_of(program.jaxpr, program.out_info)
             self.opaque = opaque_inside(program.jaxpr)
+            self.calls_back = calls_back(program.jaxpr)
             self._call = _finished(program.lower(), row.properties, long=True)
 
     def measured(
@@ -186,7 +193,8 @@ class Large:
             program = over_rows(self._row.flat, self._row.like(1))[1]
             return _finished(program.lower(), self._row.properties, long=True)
 
-    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
+    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        del only
         with numbers_context(self._row.precision):
             chunks = in_chunks(rows, self._whole, 1)
         return {name: joined([chunk[name] for chunk in chunks], rows.count) for name in self._row.layouts}

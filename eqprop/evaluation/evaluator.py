@@ -27,6 +27,7 @@ class Evaluator(Protocol):
         by_jax: the names of the operations of a walked program that JAX does, one by one.
         opaque: why rounding inside of what others evaluate is not all shown; empty where it is (``engine.Foreign``).
         rows: how many rows one call evaluates at most.
+        calls_back: whether the program calls Python while it runs.
         rounds: whether the copies that ``measured`` reads have rounding errors inside of the program, too.
     """
 
@@ -34,10 +35,16 @@ class Evaluator(Protocol):
     by_jax: tuple[str, ...]
     opaque: str
     rows: int
+    calls_back: bool
     rounds: bool
 
-    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
+    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves).
+
+        Args:
+            rows: any.
+            only: the name of a property, where the others need not be evaluated; all where it is empty.
+        """
         ...
 
     def measured(

@@ -148,6 +148,11 @@ class Program:
         return self.evaluator.by_jax
 
     @property
+    def calls_back(self) -> bool:
+        """Whether it calls Python while it runs."""
+        return self.evaluator.calls_back
+
+    @property
     def opaque(self) -> str:
         """Why a violation may be rounding inside of what others evaluate; empty where all of that is shown."""
         return self.evaluator.opaque
@@ -172,9 +177,14 @@ class Program:
         """The batch with the floating-point types that the program was traced for."""
         return self.row.cast(probes)
 
-    def evaluate(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves)."""
-        return self.evaluator.sides(rows)
+    def evaluate(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves).
+
+        Args:
+            rows: any batch.
+            only: a property's name, where the others are not asked.
+        """
+        return self.evaluator.sides(rows, only)
 
     def measure(self, rows: Probe, copies: int, rng: np.random.Generator, only: str = "") -> dict[str, Measured]:
         """What each property's sides (or one's) say at every probe of the rows, each followed by its copies.
@@ -293,7 +303,7 @@ class Program:
     def compare(self, name: str, probe: Probe) -> Comparison:
         """Both sides of one property at a single probe (no leading axis)."""
         one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
-        lhs, rhs, *_ = self.evaluate(one)[name]
+        lhs, rhs, *_ = self.evaluate(one, name)[name]
         layout = self.layouts[name]
         return Comparison(layout.names, tuple(layout.leaves(lhs[0])), tuple(layout.leaves(rhs[0])))
 

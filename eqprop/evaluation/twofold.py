@@ -51,6 +51,7 @@ class Twofold:
 
     rounds = True
     opaque = ""
+    calls_back = False
 
     def __init__(self, row: Row) -> None:
         self._row = row
@@ -82,8 +83,8 @@ class Twofold:
         """The left sides by XLA at one of the rows."""
         return {name: _flat(leaves) for name, leaves in self._run(rows.at(which)).items()}
 
-    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        walked = self._walked.sides(rows)
+    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        walked = self._walked.sides(rows, only)
         compiled = self._watched(lambda: [self._compiled(rows, i) for i in range(rows.count)])
         return {
             name: (lhs, np.stack([found[name] for found in compiled]), *rest)

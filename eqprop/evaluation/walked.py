@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cached_property
 from typing import Any, final
 
 import jax
@@ -20,6 +19,7 @@ from eqprop.engine import (
     Walk,
     Watcher,
     attended,
+    calls_back,
     foreign_functions,
     numbers_context,
     one_rounding,
@@ -49,6 +49,7 @@ class Walked:
     Attributes:
         units: see ``Evaluator``.
         opaque: likewise.
+        calls_back: likewise.
         elsewhere: whether a part of it is evaluated, and differentiated, by others.
         batches: how many it has walked so far: calls of up to ``BATCH`` rows, larger ones by their rows.
         steps: how many operations it has.
@@ -67,12 +68,14 @@ class Walked:
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
         self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
         self.batches = 0.0
+        self._whole: dict[str, Walk] = {}
         with numbers_context(row.precision):
             self._program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
             numbered = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
             self._positions: dict[str, tuple[list[int], ...]] = numbered
             self.units: dict[str, Roundoff] = units_of(self._program, shapes)
             self.opaque = opaque_inside(self._program)
+            self.calls_back = calls_back(self._program)
             self.elsewhere = next(foreign_functions(self._program), None) is not None
             self._reader = _Reader(ahead=row.large)
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
@@ -125,7 +128,9 @@ class Walked:
         if which not in self._walks:
             with numbers_context(self._row.precision):
                 self._walks[which] = self._walk([which])
-        found = iter(self._called(self._walks[which], self._laid_out(rows.at(members.T.reshape(-1))), signs))
+        order = members.T.reshape(-1)
+        given = rows if np.array_equal(order, np.arange(rows.count)) else rows.at(order)
+        found = iter(self._called(self._walks[which], self._laid_out(given), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
         return {name: self._reader.gathered(self._positions[name], found) for name in names}
 
@@ -142,16 +147,16 @@ class Walked:
         leaves = [np.moveaxis(np.asarray(leaf), 0, -1) for leaf in jax.tree.leaves(rows)]
         return leaves if self._row.large else [np.ascontiguousarray(leaf) for leaf in leaves]
 
-    @cached_property
-    def _whole(self) -> Walk:
-        with numbers_context(self._row.precision):
-            return Walk(self._program, ahead=self._row.large)
-
-    def sides(self, rows: Probe) -> dict[str, tuple[np.ndarray, ...]]:
-        found = self._called(self._whole, self._laid_out(rows), None)
+    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+        asked = {only: self._positions[only]} if only else self._positions
+        if only not in self._whole:
+            whole = [Reading((i,), _itself) for positions in asked.values() for side in positions for i in side]
+            with numbers_context(self._row.precision):
+                self._whole[only] = Walk(self._program, whole, ahead=self._row.large)
+        found = iter(self._called(self._whole[only], self._laid_out(rows), None))
         return {
-            name: tuple(_rows_first([found[i] for i in side], rows.count) for side in positions)
-            for name, positions in self._positions.items()
+            name: tuple(_rows_first([next(found) for _ in side], rows.count) for side in positions)
+            for name, positions in asked.items()
         }
 
 
@@ -181,19 +186,18 @@ class _Reader:
 
     def _number(self, number: np.ndarray) -> np.ndarray:
         """A scale or an error: of the first row, the least of all rows, and whether it is finite in all of them."""
-        rows = self._grouped(number)[0]
+        rows = np.asarray(self._grouped(number)[0], np.float64)
         read = np.stack([rows[0], rows.min(axis=0), np.isfinite(rows).all(axis=0)])
         return np.broadcast_to(read, (3, self.groups))
 
     def _grouped(self, leaf: np.ndarray) -> np.ndarray:
-        """A leaf in float64, of shape (entries, rows of a group, groups)."""
-        wide = np.asarray(leaf, dtype=np.float64)
+        """A leaf, of shape (entries, rows of a group, groups)."""
         if leaf.shape[-1] == 1:
-            return wide.reshape(-1, 1, 1)
+            return leaf.reshape(-1, 1, 1)
         rows = leaf.shape[-1] // self.groups
         if not self._ahead:
-            return wide.reshape(-1, rows, self.groups)
-        return np.moveaxis(np.moveaxis(wide, -1, 0).reshape(rows, self.groups, -1), 2, 0)
+            return leaf.reshape(-1, rows, self.groups)
+        return np.moveaxis(np.moveaxis(leaf, -1, 0).reshape(rows, self.groups, -1), 2, 0)
 
     def gathered(self, positions: tuple[list[int], ...], found: Tree) -> tuple[np.ndarray, ...]:
         """The fields of ``Measured`` of one property, from what its readings gave, in their order.
@@ -215,6 +219,10 @@ class _Reader:
 def _stacked(numbers: Sequence[np.ndarray], fields: int, groups: int) -> np.ndarray:
     """What was read of each leaf, of shape (fields, groups, leaves)."""
     return np.stack(numbers, axis=-1) if numbers else np.zeros((fields, groups, 0))
+
+
+def _itself(leaf: np.ndarray) -> np.ndarray:
+    return leaf
 
 
 def _parts(members: np.ndarray, at_once: int) -> list[np.ndarray]:

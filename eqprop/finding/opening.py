@@ -53,7 +53,7 @@ def _step(equation: JaxprEqn, given: Sequence[Tree]) -> Sequence[Tree]:
 
 def _called(equation: JaxprEqn) -> Jaxpr | None:
     """The one program that an operation calls with its own operands, once."""
-    inner = None if equation.primitive.name in KEPT else next(inner_programs(equation), None)
+    inner = None if equation.primitive.name in KEPT else next(iter(inner_programs(equation)), None)
     fits = inner is not None and (len(inner.invars), len(inner.outvars)) == (
         len(equation.invars),
         len(equation.outvars),

@@ -98,7 +98,7 @@ def _follow(
 
 
 def _step(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> Sequence[Followed]:
-    name, inner = equation.primitive.name, list(inner_programs(equation))
+    name, inner = equation.primitive.name, inner_programs(equation)
     if is_foreign(equation):
         return _foreign(atoms, equation, given)
     if name == "scan":
@@ -142,7 +142,7 @@ def _scan(atoms: Atoms, equation: JaxprEqn, given: Sequence[Followed]) -> list[F
     constants, carried = scan_counts(equation)
     state = _present(atoms, equation.invars[constants : constants + carried], given[constants : constants + carried])
     rows = given[constants + carried :]
-    body = next(inner_programs(equation))
+    (body,) = inner_programs(equation)
     out = _follow(atoms, body, [*given[:constants], *state, *(None if axes is None else axes[1:] for axes in rows)])
     _join(atoms, state, out[:carried])
     rounds = atoms.new(equation.params["length"])

@@ -180,7 +180,7 @@ class ProgramPool:
             said = str(error) if isinstance(error, EqpropError) else unexpected(error)
             msg = f"{said}; {where_raised(pair, self.options.precision, probes, order)}"
             raise InvalidInput(msg) from error
-        if self.calls_back(pair):
+        if program.calls_back:
             check_repeatable(pair, self.options.precision, probes, order)
 
     def calls_back(self, pair: Pair) -> bool:

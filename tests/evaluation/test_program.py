@@ -45,6 +45,17 @@ def assert_settled_without_a_violation(program: Program) -> None:
         assert (~found.inconclusive & ~found.vacuous).sum() >= 4, name
 
 
+def test_one_property_alone_has_the_sides_that_it_has_among_others():
+    program = Program(scaling_pair(), FEW, SQUARED_ERROR)
+    probes = program.draw(np.random.default_rng(0), 3)
+    whole = program.evaluate(probes)
+    for name, sides in whole.items():
+        alone = program.evaluate(probes, name)
+        assert list(alone) == [name]
+        for one, other in zip(alone[name], sides, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkeypatch: pytest.MonkeyPatch):
     program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator="xla")
     probes = program.draw(np.random.default_rng(0), 8)

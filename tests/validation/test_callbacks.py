@@ -15,7 +15,9 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.engine import calls_back
-from eqprop.probes import Probe
+from eqprop.evaluation import Choice, Program
+from eqprop.probes import SQUARED_ERROR, Probe
+from eqprop.properties import by_name
 from eqprop.results import Outcome
 from eqprop.validation import first_unusable_order, has_callbacks, where_raised
 
@@ -53,6 +55,15 @@ def ends(f: Host) -> Host:
         return f(np.asarray(z))
 
     return bounded
+
+
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
+def test_a_program_knows_whether_it_calls_python(evaluator: Choice):
+    plain = eqprop.Model(lambda p, x: x @ p["w"], {"w": W}, X)
+    pairs = (pair_of(np.sin), eqprop.Pair(plain, pair_of(np.sin).transformation))
+    properties = (by_name("equivariance"),)
+    programs = [Program(pair, properties, SQUARED_ERROR, "model", evaluator=evaluator) for pair in pairs]
+    assert [program.calls_back for program in programs] == [True, False]
 
 
 def test_what_calls_python_is_told_from_what_does_not():

@@ -19,10 +19,11 @@ from eqprop.engine import (
     Tree,
     add,
     batched,
-    in_a_scope,
     inner,
     inner_magnitude,
+    jitted,
     repeated,
+    scanned,
     subtract,
     value_and_gradient,
 )
@@ -83,17 +84,22 @@ def integral(function: Callable[[Number], Tree], *, pieces: int = PIECES) -> tup
     integrand is far larger than the error.
     """
     nodes, weights, smooth, ends = _kronrod()
+    function = jitted(function)
 
     def of_piece(start: Number, width: Number) -> tuple[Tree, Tree]:
         values = batched(function)(start + width * nodes.astype(start.dtype))
         total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
         return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
 
-    example = jax.eval_shape(in_a_scope(function), jnp.zeros(()))
+    example = jax.eval_shape(function, jnp.zeros(()))
     dtype = jnp.result_type(*jax.tree.leaves(example))
     blank = jax.tree.map(lambda leaf: jnp.zeros((pieces, *leaf.shape), leaf.dtype), example)
     starts, widths = jnp.zeros(pieces, dtype), jnp.zeros(pieces, dtype).at[0].set(1)
-    state = (starts, widths, *(_put(blank, 0, found) for found in of_piece(starts[0], widths[0])))
+
+    def evaluated(state: Tree, where: Tree) -> tuple[Tree, None]:
+        starts, widths, values, errors = state
+        value, error = of_piece(starts[where], widths[where])
+        return (starts, widths, _put(values, where, value), _put(errors, where, error)), None
 
     def cut(place: Tree, state: Tree) -> tuple[Tree, Tree, Tree, Tree]:
         starts, widths, values, errors = state
@@ -101,12 +107,12 @@ def integral(function: Callable[[Number], Tree], *, pieces: int = PIECES) -> tup
         left = SPLIT * widths[worst]
         starts = starts.at[place].set(starts[worst] + left)
         widths = widths.at[place].set(widths[worst] - left).at[worst].set(left)
-        for where in (worst, place):
-            value, error = of_piece(starts[where], widths[where])
-            values, errors = _put(values, where, value), _put(errors, where, error)
-        return starts, widths, values, errors
+        both = jnp.stack([worst, jnp.asarray(place, worst.dtype)])
+        return scanned(evaluated, (starts, widths, values, errors), both)[0]
 
-    _, _, values, errors = repeated(range(1, pieces), cut, state)
+    # A segment that is cut is not evaluated whole: no piece has an error yet then, and the first is the worst.
+    state = (starts, widths, blank, blank)
+    *_, values, errors = repeated(range(1, pieces), cut, state) if pieces > 1 else evaluated(state, 0)[0]
     return tuple(jax.tree.map(lambda leaf: jnp.sum(leaf, 0), tree) for tree in (values, errors))  # pyright: ignore[reportReturnType]
 
 
