@@ -21,10 +21,10 @@ def of_leaf(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
     piece = max(1, IN_CACHE // max(left[:1].size, right[:1].size, 1))
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(left), piece):
-            here = [np.asarray(side[start : start + piece], np.float64) for side in (left, right)]
-            found[:3] = np.maximum(found[:3], _of_piece(*here, probes))
+            first, second = (np.asarray(side[start : start + piece], np.float64) for side in (left, right))
+            found[:3] = np.maximum(found[:3], _of_piece(first, second, probes))
             if not np.isfinite(found[:3]).all():  # a difference may overflow between numbers that are finite
-                found[3] *= np.logical_and(*map(_all_finite, here))
+                found[3] *= _all_finite(first) & _all_finite(second)
     return found
 
 

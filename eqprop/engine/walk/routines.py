@@ -93,12 +93,13 @@ def _folded(operation: Operation, emitted: Emitted) -> bool:
     known = [value.array for value in emitted.inputs]
     if not operation.exact or any(array is None for array in known):
         return False
-    found = emitted.step(*known)
-    alone = isinstance(emitted.results, Value)
-    kept = [_kept(array) for array in ((found,) if alone else found)]
+    found, results = emitted.step(*known), emitted.results
+    if isinstance(results, Value):
+        found, results = (found,), (results,)
+    kept = list(map(_kept, found))
     if any(array is None for array in kept):
         return False
-    for result, array in zip((emitted.results,) if alone else emitted.results, kept, strict=True):
+    for result, array in zip(results, kept, strict=True):
         result.array = array
     return True
 
