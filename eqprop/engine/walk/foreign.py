@@ -19,7 +19,7 @@ def inside(equation: JaxprEqn, rounding: Rounding) -> Step:
         leading = arrays[0].shape[:axes]
         repeats = int(np.prod(leading, dtype=int))
         signs, start = errors(widest(arrays), repeats)
-        rows = widest(arrays) if signs is None else len(signs) // repeats
+        rows = widest(arrays) if signs is None or not repeats else len(signs) // repeats
         found = function.rounded(*(_rows_first(array, axes, rows) for array in arrays), signs=signs, start=start)
         return tuple(_rows_last(leaf, rows, leading) for leaf in found)
 
