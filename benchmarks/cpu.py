@@ -30,7 +30,7 @@ def searched(
     python: str, entry: str, profile: str, folder: Path, properties: Sequence[str] = ()
 ) -> tuple[float, dict[str, str]]:
     """CPU seconds of one search, and what became of each cell; of all properties where none are named."""
-    caches = {"XDG_CACHE_HOME": str(folder), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
+    caches = {"XDG_CACHE_HOME": str(folder / "caches"), "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis")}
     command = [python, "-c", PROGRAM, "verify", entry, "--profile", profile, "--format", "json", "-j", "1"]
     command += [word for name in properties for word in ("--property", name)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

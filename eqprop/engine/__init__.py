@@ -94,10 +94,13 @@ from eqprop.engine.user_code import unexpected as unexpected
 from eqprop.engine.values import foundations as foundations
 from eqprop.engine.values import kept_value as kept_value
 from eqprop.engine.walk import STRIDE as STRIDE
+from eqprop.engine.walk import NotKept as NotKept
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported
 from eqprop.engine.walk import Walk as Walk
 from eqprop.engine.walk import Watcher as Watcher
 from eqprop.engine.walk import error_of as error_of
+from eqprop.engine.walk import kept_program as kept_program
 from eqprop.engine.walk import one_rounding as one_rounding
+from eqprop.engine.walk import written as written
 from eqprop.engine.watchdog import attended as attended

@@ -28,7 +28,7 @@ from eqprop.engine import (
     traced,
     with_rounding_noise,
 )
-from eqprop.evaluation.batches import Layout, in_chunks, joined
+from eqprop.evaluation.batches import in_chunks, joined
 from eqprop.evaluation.evaluator import NUMBERS_PER_CALL
 from eqprop.evaluation.row import Row, units_of
 from eqprop.evaluation.traced_programs import Slot, keepable
@@ -80,10 +80,9 @@ class Small:
         if kept is None:
             return None
         call, facts = kept
-        self._row.reverse_only = facts["reverse_only"]
+        self._row.recall(facts)
         self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
         self._work = facts["work"]
-        self._row.layouts.update({name: Layout.from_json(layout) for name, layout in facts["layouts"].items()})
         return traced(call, self._row.like(self.rows)).lower()
 
     def _traced(self, slot: Slot | None) -> Tree:
@@ -99,10 +98,9 @@ class Small:
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "reverse_only": self._row.reverse_only,
             "units": {name: astuple(unit) for name, unit in self.units.items()},
-            "layouts": {name: layout.as_json() for name, layout in self._row.layouts.items()},
             "work": self._work,
+            **self._row.learnt,
         }
 
     def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:

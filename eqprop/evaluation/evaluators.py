@@ -55,7 +55,7 @@ class Evaluators:
             self.why_compiled = "asked for"
             return self._compiled()
         try:
-            return self._whatever_rules(lambda: Walked(self._row))
+            return self._whatever_rules(lambda: Walked(self._row, slot=self._slot))
         except Unsupported as error:
             if self._choice == "numpy":
                 raise

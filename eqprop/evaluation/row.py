@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -93,6 +94,17 @@ class Row:
     def flat(self, probe: Probe, properties: Sequence[Property] = ()) -> dict[str, tuple[Tree, ...]]:
         """``sides``, each as one flat vector."""
         return {name: tuple(map(flat, sides)) for name, sides in self.sides(probe, properties).items()}
+
+    @property
+    def learnt(self) -> dict[str, Any]:
+        """What tracing it has shown, in values that JSON has."""
+        layouts = {name: layout.as_json() for name, layout in self.layouts.items()}
+        return {"reverse_only": self.reverse_only, "layouts": layouts}
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Know what was learnt when the same row was traced before."""
+        self.reverse_only = facts["reverse_only"]
+        self.layouts.update({name: Layout.from_json(layout) for name, layout in facts["layouts"].items()})
 
     def named(self, name: str) -> Property:
         """One of the properties."""

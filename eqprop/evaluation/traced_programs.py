@@ -2,7 +2,8 @@
 
 JAX's own cache goes by the lowered program, so each run has to trace and lower it first: three quarters of the time
 once everything is cached. What a pair of the built-in catalog computes is a function of this package's source and of
-what was drawn, so its program can be told by these, and is kept as jax.export writes it. A user's pair may call code
+what was drawn, so its program can be told by these, and is kept: one that is compiled as jax.export writes it, one that
+is walked as data (``engine/walk/kept.py``). A user's pair may call code
 that nobody can see from here: its programs are left to JAX's cache.
 """
 
@@ -16,12 +17,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jax import export
 from jax.extend.core import ClosedJaxpr
 
-from eqprop.engine import Tree, active_folder, foundations, primitives
+from eqprop.engine import NotKept, Tree, active_folder, foundations, kept_program, primitives, written
 from eqprop.probes import Probe
 
 PACKAGES = ("eqprop", "eqprop.strategies", "eqprop.catalog")
@@ -33,6 +34,10 @@ LAPACK = frozenset({
 (jaxlib 0.8)."""
 
 Facts = dict[str, Any]
+T = TypeVar("T")
+
+COMPILED, WALKED = "traced", "row"
+"""The kinds of kept programs: of all rows of a call, for XLA, and of one row, for the walk."""
 
 export.register_pytree_node_serialization(
     Probe, serialized_name="eqprop.Probe", serialize_auxdata=lambda _: b"", deserialize_auxdata=lambda _: ()
@@ -49,25 +54,16 @@ class Slot:
 
     what: tuple[Tree, ...]
 
-    @property
-    def path(self) -> Path | None:
-        """The file; None outside of ``persistent_cache``, and where some repr is a mere address."""
+    def path(self, kind: str) -> Path | None:
+        """The file of one kind; None outside of ``persistent_cache``, and where some repr is a mere address."""
         folder, named = active_folder(), repr(self.what)
         if folder is None or " at 0x" in named:
             return None
-        return folder / f"traced-{hashlib.sha256((surroundings() + named).encode()).hexdigest()}-cache"
+        return folder / f"{kind}-{hashlib.sha256((surroundings() + named).encode()).hexdigest()}-cache"
 
     def load(self) -> tuple[Callable[..., Tree], Facts] | None:
-        """The program and its facts; None where there is none that can be read."""
-        path = self.path
-        if path is None or not path.exists():
-            return None
-        try:
-            facts, _, program = path.read_bytes().partition(b"\n")
-            return export.deserialize(bytearray(program)).call, json.loads(facts)
-        except Exception:  # noqa: BLE001 - a file cut short raises what it likes; the program is traced again
-            path.unlink(missing_ok=True)
-            return None
+        """The program that is compiled, and its facts; None where there is none that can be read."""
+        return self._read(COMPILED, lambda program: export.deserialize(bytearray(program)).call)
 
     def keep(self, jitted: Any, argument: Tree, facts: Facts) -> Callable[..., Tree]:
         """Write a program, and return it as it will be found again.
@@ -80,15 +76,43 @@ class Slot:
             facts: about it, in values that JSON has.
         """
         exported = export.export(jitted)(argument)
-        path = self.path
-        if path is not None:
-            part = path.with_name(f"{path.name}.{os.getpid()}")
-            try:
-                part.write_bytes(json.dumps(facts).encode() + b"\n" + exported.serialize())
-                part.replace(path)
-            except OSError:
-                part.unlink(missing_ok=True)
+        self._write(COMPILED, exported.serialize(), facts)
         return exported.call
+
+    def load_row(self) -> tuple[ClosedJaxpr, Facts] | None:
+        """The program of one row, which is walked, and its facts; None likewise."""
+        return self._read(WALKED, kept_program)
+
+    def keep_row(self, program: ClosedJaxpr, facts: Facts) -> None:
+        """Write a program of one row, unless some of it is no data or the disk refuses."""
+        if self.path(WALKED) is None:
+            return
+        try:
+            self._write(WALKED, written(program), facts)
+        except NotKept:
+            return
+
+    def _read(self, kind: str, program_of: Callable[[bytes], T]) -> tuple[T, Facts] | None:
+        path = self.path(kind)
+        if path is None or not path.exists():
+            return None
+        try:
+            facts, _, program = path.read_bytes().partition(b"\n")
+            return program_of(program), json.loads(facts)
+        except Exception:  # noqa: BLE001 - a file cut short raises what it likes; the program is traced again
+            path.unlink(missing_ok=True)
+            return None
+
+    def _write(self, kind: str, program: bytes | bytearray, facts: Facts) -> None:
+        path = self.path(kind)
+        if path is None:
+            return
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            part.write_bytes(json.dumps(facts).encode() + b"\n" + program)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
 
 
 def keepable(program: ClosedJaxpr) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import astuple
 from typing import Any, final
 
 import jax
 import numpy as np
-from jax.extend.core import JaxprEqn
+from jax.extend.core import ClosedJaxpr, JaxprEqn
 
 from eqprop import rounding
 from eqprop.engine import (
@@ -28,6 +29,7 @@ from eqprop.engine import (
 from eqprop.evaluation.batches import joined
 from eqprop.evaluation.evaluator import NUMBERS_PER_CALL
 from eqprop.evaluation.row import Row, units_of
+from eqprop.evaluation.traced_programs import Facts, Slot
 from eqprop.probes import Probe
 from eqprop.rounding import Measured, combined, groups, random_signs
 
@@ -45,6 +47,7 @@ class Walked:
     Args:
         row: what is evaluated.
         errors: how large those of an operation are, in units in the last place.
+        slot: where the traced program is kept between runs; None keeps none.
 
     Attributes:
         units: see ``Evaluator``.
@@ -61,7 +64,9 @@ class Walked:
 
     rounds = True
 
-    def __init__(self, row: Row, *, errors: Callable[[JaxprEqn], float] = one_rounding) -> None:
+    def __init__(
+        self, row: Row, *, errors: Callable[[JaxprEqn], float] = one_rounding, slot: Slot | None = None
+    ) -> None:
         self._row = row
         self._errors = errors
         self._watcher: Watcher | None = None
@@ -70,15 +75,19 @@ class Walked:
         self.batches = 0.0
         self._whole: dict[str, Walk] = {}
         with numbers_context(row.precision):
-            self._program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
-            numbered = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
-            self._positions: dict[str, tuple[list[int], ...]] = numbered
-            self.units: dict[str, Roundoff] = units_of(self._program, shapes)
+            kept = slot.load_row() if slot else None
+            if kept is not None:
+                row.recall(kept[1])
+            self._program, facts = kept or _traced(row)
+            self._positions: dict[str, tuple[list[int], ...]] = facts["positions"]
+            self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
             self.opaque = opaque_inside(self._program)
             self.calls_back = calls_back(self._program)
             self.elsewhere = next(foreign_functions(self._program), None) is not None
             self._reader = _Reader(ahead=row.large)
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
+            if kept is None and slot is not None and not self._walks[""].foreign:
+                slot.keep_row(self._program, facts)
         self.by_jax: tuple[str, ...] = self._walks[""].by_jax
 
     @property
@@ -158,6 +167,14 @@ class Walked:
             name: tuple(_rows_first([next(found) for _ in side], rows.count) for side in positions)
             for name, positions in asked.items()
         }
+
+
+def _traced(row: Row) -> tuple[ClosedJaxpr, Facts]:
+    """The program of a row, and what is learnt of it when it is traced."""
+    program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
+    positions = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
+    units = {name: astuple(unit) for name, unit in units_of(program, shapes).items()}
+    return program, {"positions": positions, "units": units, **row.learnt}
 
 
 class _Reader:

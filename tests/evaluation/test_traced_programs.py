@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import eqprop
 from eqprop.claims import Pair
 from eqprop.engine import persistent_cache
-from eqprop.evaluation import Program, Slot, applicable, compiled, traced_programs
+from eqprop.evaluation import Choice, Program, Slot, applicable, traced_programs
+from eqprop.evaluation.row import Row
 from eqprop.evaluation.traced_programs import keepable
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE
@@ -54,21 +55,25 @@ def drawn(of: Entry, count: int) -> list[Pair]:
     return found
 
 
-def program(pair: Pair, slot: Slot | None) -> Program:
-    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator="xla", slot=slot)
+def program(pair: Pair, slot: Slot | None, evaluator: Choice = "xla") -> Program:
+    return Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator=evaluator, slot=slot)
 
 
 def kept(folder: Path) -> list[Path]:
-    return list(folder.glob("traced-*"))
+    return [*folder.glob("traced-*"), *folder.glob("row-*")]
 
 
+BOTH = pytest.mark.parametrize("evaluator", ["xla", "numpy"])
+
+
+@BOTH
 @pytest.mark.parametrize("name", ["relu-rescaling", "layernorm-scale", "odd-mirror"])
-def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, folder, monkeypatch):
+def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, evaluator, folder, monkeypatch):
     pair = pair_of(name)
     with persistent_cache():
-        first = program(pair, Slot(("it",)))
-        monkeypatch.setattr(compiled.Small, "_traced", lambda self, slot: pytest.fail("traced again"))
-        again = program(pair, Slot(("it",)))
+        first = program(pair, Slot(("it",)), evaluator)
+        monkeypatch.setattr(Row, "sides", lambda *_: pytest.fail("traced again"))
+        again = program(pair, Slot(("it",)), evaluator)
     assert len(kept(folder)) == 1
     assert (again.reverse_only, again.eps, again.lowest) == (first.reverse_only, first.eps, first.lowest)
     probes = first.draw(np.random.default_rng(0), 8)
@@ -76,26 +81,31 @@ def test_a_program_that_is_found_again_is_not_traced_and_says_the_same(name, fol
         np.testing.assert_array_equal(np.concatenate(again.evaluate(probes)[name_of], 1), np.concatenate(sides, 1))
         compared = again.compare(name_of, probes.at(0))
         assert compared.names == first.compare(name_of, probes.at(0)).names
+    judged = [each.judge(probes, np.random.default_rng(1)) for each in (first, again)]
+    for name_of, found in judged[0].items():
+        np.testing.assert_array_equal(judged[1][name_of].floor, found.floor)
 
 
-def test_a_file_that_was_cut_short_is_traced_again(folder):
+@BOTH
+def test_a_file_that_was_cut_short_is_traced_again(evaluator, folder):
     pair = pair_of("relu-rescaling")
     with persistent_cache():
-        program(pair, Slot(("it",)))
+        program(pair, Slot(("it",)), evaluator)
         (path,) = kept(folder)
         path.write_bytes(path.read_bytes()[:2000])
-        judged = program(pair, Slot(("it",)))
+        judged = program(pair, Slot(("it",)), evaluator)
     assert judged.eps
     assert path.stat().st_size > 2000
 
 
-def test_a_disk_that_refuses_costs_the_file_and_not_the_program(folder, monkeypatch):
+@BOTH
+def test_a_disk_that_refuses_costs_the_file_and_not_the_program(evaluator, folder, monkeypatch):
     def refuse(self: Path, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     with persistent_cache():
         monkeypatch.setattr(Path, "write_bytes", refuse)
-        assert program(pair_of("relu-rescaling"), Slot(("it",))).eps
+        assert program(pair_of("relu-rescaling"), Slot(("it",)), evaluator).eps
     assert not kept(folder)
 
 
@@ -144,19 +154,19 @@ def test_whether_a_program_calls_lapack_is_seen_from_its_operations(name: str):
 
 def test_another_version_of_the_source_is_another_slot(folder, monkeypatch):
     with persistent_cache():
-        before = Slot(("it",)).path
-        assert before == Slot(("it",)).path != Slot(("that",)).path
+        before = Slot(("it",)).path("row")
+        assert before == Slot(("it",)).path("row") != Slot(("that",)).path("row")
         monkeypatch.setattr(traced_programs, "_source", lambda: "edited")
-        assert Slot(("it",)).path != before
+        assert Slot(("it",)).path("row") != before
 
 
 def test_what_is_named_by_an_address_is_not_kept(folder):
     with persistent_cache():
-        assert Slot((object(),)).path is None
+        assert Slot((object(),)).path("row") is None
 
 
 def test_nothing_is_kept_where_the_cache_is_off(folder):
-    assert Slot(("it",)).path is None
+    assert Slot(("it",)).path("row") is None
 
 
 def test_only_the_entries_of_this_package_are_told_by_their_keys():

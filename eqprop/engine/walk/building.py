@@ -24,6 +24,9 @@ from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Value, 
 from eqprop.engine.walk.primitives.operand import dtype_of, is_key
 from eqprop.engine.walk.unsupported import Unsupported
 
+SMALL = 1 << 10
+"""So many numbers of a constant are compared with those of others."""
+
 Handler = Callable[["Builder", JaxprEqn, Sequence[Value]], Sequence[Value]]
 """Puts an operation with programs of its own into the present block, and gives its results."""
 
@@ -74,7 +77,7 @@ class Builder:
         """Build a program's operations for some arguments, and give its results."""
         jaxpr, constants = getattr(program, "jaxpr", program), getattr(program, "consts", ())
         known: dict[Var, Value] = {
-            variable: self.constant(constant, aval_of(variable))
+            variable: self._closed_over(constant, variable)
             for variable, constant in zip(jaxpr.constvars, constants, strict=True)
         }
         known.update(zip(jaxpr.invars, given, strict=True))
@@ -147,11 +150,19 @@ class Builder:
         value.array = np.asarray(data, dtype_of(value))[..., None]
         return value
 
+    def _closed_over(self, constant: Tree, variable: Typed) -> Value:
+        """A constant; a small one is the same value wherever it stands, as literals are."""
+        aval = aval_of(variable)
+        return self.constant(constant, aval) if is_key(variable) or aval.size > SMALL else self._small(constant, aval)
+
     def _literal(self, atom: Literal) -> Value:
-        array = np.asarray(atom.val, aval_of(atom).dtype)
+        return self._small(atom.val, aval_of(atom))
+
+    def _small(self, constant: Tree, aval: ShapedArray) -> Value:
+        array = np.asarray(constant, aval.dtype)
         key = (array.dtype, array.shape, array.tobytes())
         if key not in self._literals:
-            self._literals[key] = self.constant(array, aval_of(atom))
+            self._literals[key] = self.constant(array, aval)
         return self._literals[key]
 
 

@@ -1,0 +1,310 @@
+"""A traced program as data, and back: what is read is walked as what was traced.
+
+Not a pickle, which would be code in a folder. What comes back has no operation that could be run but by NumPy: of each
+its name, the parameters that the rules read, and shapes and types. Literals are constants of the program there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import ShapedArray
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var
+
+from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.walk.calls import CALLS
+
+LEVEL = 1
+"""Of compression: a tenth of the size in little time."""
+
+
+class NotKept(Exception):  # noqa: N818 - it reads as what happened
+    """Something in a program that is no data: a function, or a type that NumPy does not have."""
+
+
+# -- what is read ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What has a name and nothing else that a rule reads: an operation, or one of the choices that a parameter has.
+
+    Attributes:
+        name: of it.
+        multiple_results: whether an operation gives several.
+    """
+
+    name: str
+    multiple_results: bool = False
+
+
+class Fields:
+    """A tuple whose parts have names.
+
+    Args:
+        parts: the names, and what they name.
+    """
+
+    def __init__(self, parts: Sequence[tuple[str, Any]]) -> None:
+        self.__dict__.update(parts)
+        self._parts = tuple(parts)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fields) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+
+@dataclass(eq=False, slots=True)
+class Variable:
+    """A value of a program, by its shape and type."""
+
+    aval: ShapedArray
+
+
+@dataclass(eq=False, slots=True)
+class Equation:
+    """An operation of a program; its fields are those of ``JaxprEqn`` that are read."""
+
+    primitive: Named
+    params: Mapping[str, Any]
+    invars: Sequence[Variable]
+    outvars: Sequence[Variable]
+
+
+@dataclass(eq=False, slots=True)
+class Program:
+    """A program with its constants; its fields are those of ``ClosedJaxpr`` and of ``Jaxpr``."""
+
+    constvars: Sequence[Variable]
+    consts: Sequence[np.ndarray]
+    invars: Sequence[Variable]
+    outvars: Sequence[Variable]
+    eqns: Sequence[Equation]
+    effects: frozenset[object] = frozenset()
+
+    @property
+    def jaxpr(self) -> Program:
+        """Itself: constants are no arguments."""
+        return self
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def written(program: ClosedJaxpr) -> bytes:
+    """The program as data.
+
+    Raises:
+        NotKept: where some of it is none.
+    """
+    if program.effects:
+        msg = f"effects ({', '.join(map(str, program.effects))})"
+        raise NotKept(msg)
+    return zlib.compress(json.dumps(_program(program), separators=(",", ":")).encode(), LEVEL)
+
+
+def _program(program: ClosedJaxpr | Jaxpr) -> dict[str, Any]:
+    closed = isinstance(program, ClosedJaxpr)
+    jaxpr, constants = (program.jaxpr, program.consts) if closed else (program, ())
+    fresh = count()
+    numbers: dict[Var, int] = {}
+    literals: dict[Any, int] = {}
+    consts: list[Any] = []
+
+    def number(variable: Var) -> int:
+        numbers[variable] = next(fresh)
+        return numbers[variable]
+
+    def read(atom: Var | Literal) -> int:
+        if not isinstance(atom, Literal):
+            return numbers[atom]
+        array = np.asarray(atom.val, aval_of(atom).dtype)
+        key = (array.dtype, array.shape, array.tobytes())
+        if key not in literals:
+            literals[key] = next(fresh)
+            consts.append([literals[key], _array(array)])
+        return literals[key]
+
+    for variable, constant in zip(jaxpr.constvars, constants, strict=True):
+        consts.append([number(variable), _array(np.asarray(constant))])
+    invars = [[number(variable), _kind(variable)] for variable in jaxpr.invars]
+    equations: list[Any] = []
+    for equation in jaxpr.eqns:
+        operands = [read(atom) for atom in equation.invars]
+        results = [number(variable) for variable in equation.outvars]
+        kinds = [_kind(variable) for variable in equation.outvars]
+        primitive = equation.primitive
+        equations.append([primitive.name, primitive.multiple_results, operands, results, kinds, _params(equation)])
+    outs = [read(atom) for atom in jaxpr.outvars]
+    return {"consts": consts, "invars": invars, "eqns": equations, "outs": outs}
+
+
+READ = {
+    "scan": ("jaxpr", "length", "reverse"),
+    "while": ("cond_jaxpr", "body_jaxpr", "cond_nconsts", "body_nconsts"),
+    "cond": ("branches",),
+}
+"""Of loops and branches what a walk reads: releases of JAX write down different things beside it."""
+
+
+def _params(equation: JaxprEqn) -> list[Any]:
+    """Of a call its program alone: the rest are rules of derivatives, and how it would be compiled."""
+    name, params = equation.primitive.name, equation.params
+    if name in CALLS:
+        names = [next(key for key in (CALLS[name], "call_jaxpr", "jaxpr") if key in params)]
+    else:
+        names = READ.get(name, params)
+    return [[key, _data(params[key])] for key in names]
+
+
+def _kind(variable: Var | Literal) -> list[Any]:
+    aval = variable.aval
+    if not isinstance(aval, ShapedArray) or jnp.issubdtype(aval.dtype, jax.dtypes.extended):
+        msg = f"a value of type {aval}"
+        raise NotKept(msg)
+    return [list(aval.shape), np.dtype(aval.dtype).name]
+
+
+def _array(array: np.ndarray) -> list[Any]:
+    if jnp.issubdtype(array.dtype, jax.dtypes.extended) or array.dtype == object:
+        msg = f"an array of {array.dtype}"
+        raise NotKept(msg)
+    return [list(array.shape), array.dtype.name, base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()]
+
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def _data(value: Any) -> Any:
+    """A parameter: lists are tuples, and all else is marked by what it is."""
+    if isinstance(value, Enum):
+        return {"name": value.name}
+    if isinstance(value, PLAIN):
+        return value
+    names = getattr(value, "_fields", None)
+    if isinstance(value, tuple) and names:
+        return {"fields": [[name, _data(part)] for name, part in zip(names, value, strict=True)]}
+    if isinstance(value, tuple | list):
+        return [_data(part) for part in value]
+    if isinstance(value, dict):
+        return {"dict": [[_data(key), _data(part)] for key, part in value.items()]}
+    if isinstance(value, ClosedJaxpr | Jaxpr):
+        return {"program": _program(value)}
+    if isinstance(value, Primitive):
+        return {"name": value.name}
+    if isinstance(value, np.generic):
+        return _data(value.item())
+    if isinstance(value, np.ndarray | jax.Array):
+        return {"array": _array(np.asarray(value))}
+    if isinstance(value, type | np.dtype):
+        try:
+            return {"dtype": np.dtype(value).name}
+        except TypeError:
+            pass
+    msg = f"a parameter of type {type(value).__name__}"
+    raise NotKept(msg)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""One object each: operations whose parameters are NaN are the same where it is the same NaN."""
+
+
+def read(data: bytes) -> ClosedJaxpr:
+    """The program that was written, with all of it that a walk reads.
+
+    Raises:
+        Exception: of whatever kind, for what was not written by ``written``.
+    """
+    return cast("ClosedJaxpr", _Reader().program(json.loads(zlib.decompress(data), parse_constant=CONSTANTS.get)))
+
+
+SHORT = 2
+"""Operations of a program that is compared with others."""
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._avals: dict[tuple[Any, ...], ShapedArray] = {}
+        self._short: dict[str, Program] = {}
+
+    def program(self, found: dict[str, Any]) -> Program:
+        known: dict[int, Variable] = {}
+
+        def variable(number: int, kind: Sequence[Any]) -> Variable:
+            known[number] = Variable(self._aval(kind))
+            return known[number]
+
+        consts = [(variable(number, array[:2]), _array_of(array)) for number, array in found["consts"]]
+        invars = [variable(number, kind) for number, kind in found["invars"]]
+        equations = [
+            Equation(
+                Named(name, many),
+                {key: self._value(value) for key, value in params},
+                [known[i] for i in operands],
+                [variable(i, kind) for i, kind in zip(results, kinds, strict=True)],
+            )
+            for name, many, operands, results, kinds, params in found["eqns"]
+        ]
+        constvars, arrays = [one for one, _ in consts], [array for _, array in consts]
+        return Program(constvars, arrays, invars, [known[i] for i in found["outs"]], equations)
+
+    def _aval(self, kind: Sequence[Any]) -> ShapedArray:
+        key = (tuple(kind[0]), kind[1])
+        if key not in self._avals:
+            self._avals[key] = ShapedArray(key[0], np.dtype(key[1]))
+        return self._avals[key]
+
+    def _value(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return tuple(map(self._value, data))
+        if not isinstance(data, dict):
+            return data
+        ((mark, value),) = data.items()
+        return self._marked(mark, value)
+
+    def _inner(self, found: dict[str, Any]) -> Program:
+        """A program that a parameter holds: a short one, as scatters have, is the same object wherever it stands."""
+        if len(found["eqns"]) > SHORT:
+            return self.program(found)
+        text = json.dumps(found)
+        if text not in self._short:
+            self._short[text] = self.program(found)
+        return self._short[text]
+
+    def _marked(self, mark: str, value: Any) -> Any:
+        if mark == "name":
+            return Named(value)
+        if mark == "fields":
+            return Fields([(name, self._value(part)) for name, part in value])
+        if mark == "dict":
+            return {self._value(key): self._value(part) for key, part in value}
+        if mark == "program":
+            return self._inner(value)
+        if mark == "array":
+            return _array_of(value)
+        assert mark == "dtype", mark
+        return np.dtype(value)
+
+
+def _array_of(found: Sequence[Any]) -> np.ndarray:
+    shape, dtype, data = found
+    return np.frombuffer(base64.b64decode(data), np.dtype(dtype)).reshape(shape)
