@@ -37,15 +37,15 @@ class Kernel(torch.nn.Module):
             return node.target(*args, **kwargs)
 
         self._whole = make_fx(called)(*example)
-        self._parts = compact(make_fx(called, decomposition_table=parts())(*example))
-        self._erring = with_errors(self._parts, {})
+        taken_apart = compact(make_fx(called, decomposition_table=parts())(*example))
+        self._parts = with_errors(taken_apart, {}, beside=True)
 
     def forward(self, errors: Errors, *operands: torch.Tensor) -> Result:
         """What the node gives."""
-        found, erring, parts = self._whole(*operands), self._erring(errors, *operands), self._parts(*operands)
+        found, (there, here) = self._whole(*operands), self._parts(errors, *operands)
         if isinstance(found, torch.Tensor):
-            return _moved(errors, found, erring, parts)
-        return tuple(map(partial(_moved, errors), found, erring, parts))
+            return _moved(errors, found, there, here)
+        return tuple(map(partial(_moved, errors), found, there, here))
 
 
 def _moved(errors: Errors, value: Any, there: Any, here: Any) -> Any:

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from operator import attrgetter
 
 import numpy as np
 import torch
 import torch.fx
+from torch.fx.node import map_arg
 
 from eqprop.engine import STRIDE, TABLE
-from eqprop.torch.operations import name_of, rounds, widens
+from eqprop.torch.operations import mutates, name_of, rounds, widens
 
 Result = torch.Tensor | tuple[torch.Tensor, ...] | list[torch.Tensor]
 
@@ -101,33 +102,54 @@ def types_met(erring: torch.fx.GraphModule, example: Sequence[torch.Tensor]) -> 
     return tuple(met)
 
 
-def with_errors(module: torch.fx.GraphModule, inside: Mapping[str, torch.nn.Module]) -> torch.fx.GraphModule:
+def with_errors(
+    module: torch.fx.GraphModule, inside: Mapping[str, torch.nn.Module], *, beside: bool = False
+) -> torch.fx.GraphModule:
     """The graph with ``Errors`` as one more operand, before the others, behind each operation that rounds.
 
     Args:
         module: the graph.
         inside: by the names of nodes, what runs instead: it is given the errors and the node's operands.
+        beside: whether it gives its results without errors as well, as a second of two; what no error has reached is
+            worked out once for both.
     """
-    erring = torch.fx.GraphModule(module, deepcopy(module.graph))
-    graph = erring.graph
-    nodes = list(graph.nodes)
-    with graph.inserting_before(nodes[0]):
-        errors = graph.placeholder("errors")
-    for node in nodes:
-        if node.name not in inside and not rounds(node):
+    graph = torch.fx.Graph()
+    errors = graph.placeholder("errors")
+    erring: dict[torch.fx.Node, torch.fx.Node] = {}
+    exact: dict[torch.fx.Node, torch.fx.Node] = {} if beside else erring
+    stores = any(map(mutates, module.graph.nodes))
+    for node in module.graph.nodes:
+        if node.op == "output":
+            results = [map_arg(node.args[0], copies.__getitem__) for copies in (erring, exact)]
+            graph.output(tuple(results) if beside else results[0])
             continue
-        with graph.inserting_after(node):
-            if node.name in inside:
-                erring.add_submodule(f"inside_{node.name}", inside[node.name])
-                noisy = graph.call_module(f"inside_{node.name}", (errors, *node.all_input_nodes))
-            elif name_of(node) == "_to_copy":
-                noisy = graph.call_function(_unless_widened, (errors, node, node.args[0]))
-            else:
-                noisy = graph.call_function(Errors.of, (errors, node))
-        node.replace_all_uses_with(noisy, delete_user_cb=lambda user, noisy=noisy: user is not noisy)
-    graph.eliminate_dead_code()
-    erring.recompile()
-    return erring
+        copied = graph.node_copy(node, erring.__getitem__)
+        if beside:
+            alone = not stores and all(erring[operand] is exact[operand] for operand in node.all_input_nodes)
+            exact[node] = copied if alone or node.op == "placeholder" else graph.node_copy(node, exact.__getitem__)
+        erring[node] = _erring(graph, errors, node, copied, inside)
+    constants = {node.target: attrgetter(node.target)(module) for node in module.graph.nodes if node.op == "get_attr"}
+    made = torch.fx.GraphModule({**constants, **{f"inside_{name}": kernel for name, kernel in inside.items()}}, graph)
+    made.graph.eliminate_dead_code()
+    made.recompile()
+    return made
+
+
+def _erring(
+    graph: torch.fx.Graph,
+    errors: torch.fx.Node,
+    node: torch.fx.Node,
+    copied: torch.fx.Node,
+    inside: Mapping[str, torch.nn.Module],
+) -> torch.fx.Node:
+    """What stands for a node whose copy works on operands with errors."""
+    if node.name in inside:
+        return graph.call_module(f"inside_{node.name}", (errors, *copied.all_input_nodes))
+    if not rounds(node):
+        return copied
+    if name_of(node) == "_to_copy":
+        return graph.call_function(_unless_widened, (errors, copied, copied.args[0]))
+    return graph.call_function(Errors.of, (errors, copied))
 
 
 def _unless_widened(errors: Errors, value: torch.Tensor, before: torch.Tensor) -> Result:

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from eqprop.torch.graphs import Graph  # noqa: E402
-from eqprop.torch.noise import Signs  # noqa: E402
+from eqprop.torch.noise import Errors, Signs, with_errors  # noqa: E402
 
 ROWS, TABLE = 64, 1021
 
@@ -47,6 +47,26 @@ def test_a_row_without_signs_has_no_errors_and_all_others_have(name):
     moved = (erring - exact).abs() / exact.abs()
     assert (moved.amax(0) > 0).all()
     assert moved.median() < 10 * np.finfo(float).eps
+
+
+def test_what_no_error_has_reached_is_worked_out_once_for_results_with_and_without_errors():
+    def function(a, b, c):
+        return (torch.exp(a @ b) + c).sum(0)
+
+    operands = normal(4, 3), normal(3, 5), normal(5)
+    traced = torch.fx.experimental.proxy_tensor.make_fx(function)(*operands)
+    signs = Signs(np.random.default_rng(0).choice([-1, 1], (1, TABLE)).astype(np.int8))
+
+    def errors() -> Errors:
+        return Errors(lambda dtype: signs.factors(dtype)[0])
+
+    both = with_errors(traced, {}, beside=True)
+    erring, exact = both(errors(), *operands)
+    assert torch.equal(exact, traced(*operands))
+    assert torch.equal(erring, with_errors(traced, {})(errors(), *operands))
+    called = [node.target for node in both.graph.nodes]
+    assert called.count(torch.ops.aten.mm.default) == 1
+    assert called.count(torch.ops.aten.exp.default) == 2
 
 
 def test_errors_inside_of_a_kernel_are_those_of_the_differences_that_it_takes():
