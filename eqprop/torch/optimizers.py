@@ -110,7 +110,7 @@ class _Steps:
         with alone():
             self._both = [Elsewhere(make, kinds, seed) for seed in range(2)]
             self._templates = [self._both[0].template()]
-            self._states: list[dict[int, dict[str, Any]]] = [{}]
+            self._states = [deepcopy(self._both[0].state)]
             self._moved = self._learned()
             self._check()
 
@@ -210,7 +210,8 @@ class _Steps:
         def step(operands: Tensors, again: bool) -> Tensors:
             del again
             own = [operand.detach().clone() for operand in operands]
-            params, kept = own[:size], dict(zip(self._moved, own[2 * size :], strict=True))
+            # Before the first step nothing has travelled: it has what the optimiser was made with.
+            params, kept = own[:size], dict(zip(self._moved, own[2 * size :], strict=True)) if taken else {}
             held = {
                 i: {name: kept[i, name] if (i, name) in kept else make() for name, make in entries.items()}
                 for i, entries in again_made.items()

@@ -60,6 +60,32 @@ def test_steps_are_those_that_torch_takes_to_the_last_bit(name):
             ours = there
 
 
+class Summing(torch.optim.Optimizer):
+    """Its state is there before its first step, and not zero: Adagrad's was made so in torch 2.6."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, {})
+        for group in self.param_groups:
+            for param in group["params"]:
+                self.state[param]["sum"] = torch.full_like(param, 0.5)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        assert closure is None
+        for param in self.param_groups[0]["params"]:
+            param.add_(self.state[param]["sum"].add_(param.grad), alpha=-0.25)
+
+
+def test_a_state_that_is_there_before_the_first_step_is_begun_with():
+    adapted = from_optimizer(Summing)
+    with jax.enable_x64(True):
+        state = adapted.init({"w": np.zeros(2)})
+        moved, state = adapted.update({"w": np.array([1.0, 2.0])}, state, {"w": np.zeros(2)})
+        np.testing.assert_array_equal(moved["w"], [-0.375, -0.625])
+        moved, state = adapted.update({"w": np.array([1.0, 2.0])}, state, {"w": np.zeros(2)})
+        np.testing.assert_array_equal(moved["w"], [-0.625, -1.125])
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_function_of_gradients_is_refused_with_the_reason(name):
     report = eqprop.run(PAIRS["signs"], optimizer=INSTALLED[name], properties=["optimizer-step"], max_architectures=1)

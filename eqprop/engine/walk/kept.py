@@ -22,7 +22,7 @@ import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var
 
-from eqprop.engine.jaxprs import aval_of
+from eqprop.engine.jaxprs import PLAIN, aval_of
 from eqprop.engine.walk.calls import CALLS
 
 LEVEL = 1
@@ -188,15 +188,12 @@ def _array(array: np.ndarray) -> list[Any]:
     return [list(array.shape), array.dtype.name, base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()]
 
 
-PLAIN = (bool, int, float, str, type(None))
-
-
 def _data(value: Any) -> Any:
     """A parameter: lists are tuples, and all else is marked by what it is."""
+    if type(value) in PLAIN:
+        return value
     if isinstance(value, Enum):
         return {"name": value.name}
-    if isinstance(value, PLAIN):
-        return value
     names = getattr(value, "_fields", None)
     if isinstance(value, tuple) and names:
         return {"fields": [[name, _data(part)] for name, part in zip(names, value, strict=True)]}
