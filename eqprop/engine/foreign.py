@@ -21,7 +21,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jax.interpreters import batching, mlir
 from jax.typing import DTypeLike
 
-from eqprop.engine.jaxprs import FOREIGN, aval_of, equations, is_foreign
+from eqprop.engine.jaxprs import FOREIGN, aval_of, each_written, is_foreign
 from eqprop.engine.roundoff import Roundoff
 from eqprop.engine.trees import Array, Tree, is_floating
 
@@ -171,7 +171,7 @@ def _in_floats(operands: Sequence[Tree], found: Iterable[Tree]) -> Iterator[Tree
 
 def foreign_functions(program: Jaxpr | ClosedJaxpr) -> Iterator[Foreign]:
     """Those that a traced program calls."""
-    return (equation.params["function"] for equation, _ in equations(program) if is_foreign(equation))
+    return (equation.params["function"] for equation in each_written(program) if is_foreign(equation))
 
 
 def opaque_inside(program: Jaxpr | ClosedJaxpr) -> str:

@@ -64,9 +64,20 @@ def equations(program: Jaxpr | ClosedJaxpr, rounds: int = 1) -> Iterator[tuple[J
             yield from equations(inner, rounds * equation.params.get("length", 1))
 
 
+def each_written(program: Jaxpr | ClosedJaxpr, known: set[int] | None = None) -> Iterator[JaxprEqn]:
+    """Every operation of a program and of those inside it, each once where several operations hold the same program."""
+    known = set() if known is None else known
+    for equation in program.eqns:
+        yield equation
+        for inner in inner_programs(equation):
+            if id(inner) not in known:
+                known.add(id(inner))
+                yield from each_written(inner, known)
+
+
 def primitives(program: Jaxpr | ClosedJaxpr) -> Iterator[str]:
     """The name of every operation of a program, and of those inside it."""
-    return (equation.primitive.name for equation, _ in equations(program))
+    return (equation.primitive.name for equation in each_written(program))
 
 
 def calls_back(program: Jaxpr | ClosedJaxpr) -> bool:

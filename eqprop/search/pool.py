@@ -95,6 +95,7 @@ class ProgramPool:
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
         self._careful = False
         self._called_back: dict[Hashable, bool] = {}
+        self._outputs: dict[Hashable, tuple[tuple[int, ...], ...]] = {}
 
     def batch(self, pair: Pair, properties: Sequence[Property]) -> int:
         """How many probes of a pair a batch has."""
@@ -106,8 +107,11 @@ class ProgramPool:
         return profile.costly_probes if all(prop.costly for prop in properties) else profile.probes
 
     def _loss(self, structure: Drawn) -> Loss:
-        shapes = output_shapes(structure.pair, self.options.precision)
-        return structure.loss(tuple(leaf.shape for leaf in jax.tree.leaves(shapes)))
+        key = structure.pair.key
+        if key not in self._outputs:
+            leaves = jax.tree.leaves(output_shapes(structure.pair, self.options.precision))
+            self._outputs[key] = tuple(leaf.shape for leaf in leaves)
+        return structure.loss(self._outputs[key])
 
     def program(self, structure: Drawn, properties: Sequence[Property]) -> Program:
         """The compiled program of some properties on a structure."""

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import count
 from typing import Any, cast
 
@@ -116,10 +117,14 @@ def written(program: ClosedJaxpr) -> bytes:
     if program.effects:
         msg = f"effects ({', '.join(map(str, program.effects))})"
         raise NotKept(msg)
-    return zlib.compress(json.dumps(_program(program), separators=(",", ":")).encode(), LEVEL)
+    return zlib.compress(json.dumps(_program(program, {}), separators=(",", ":")).encode(), LEVEL)
 
 
-def _program(program: ClosedJaxpr | Jaxpr) -> dict[str, Any]:
+Known = dict[int, dict[str, Any]]
+"""What inner programs are as data, by their identities: many operations hold the same one."""
+
+
+def _program(program: ClosedJaxpr | Jaxpr, known: Known) -> dict[str, Any]:
     closed = isinstance(program, ClosedJaxpr)
     jaxpr, constants = (program.jaxpr, program.consts) if closed else (program, ())
     fresh = count()
@@ -149,8 +154,8 @@ def _program(program: ClosedJaxpr | Jaxpr) -> dict[str, Any]:
         operands = [read(atom) for atom in equation.invars]
         results = [number(variable) for variable in equation.outvars]
         kinds = [_kind(variable) for variable in equation.outvars]
-        primitive = equation.primitive
-        equations.append([primitive.name, primitive.multiple_results, operands, results, kinds, _params(equation)])
+        called, params = equation.primitive, _params(equation, known)
+        equations.append([called.name, called.multiple_results, operands, results, kinds, params])
     outs = [read(atom) for atom in jaxpr.outvars]
     return {"consts": consts, "invars": invars, "eqns": equations, "outs": outs}
 
@@ -163,22 +168,29 @@ READ = {
 """Of loops and branches what a walk reads: releases of JAX write down different things beside it."""
 
 
-def _params(equation: JaxprEqn) -> list[Any]:
+def _params(equation: JaxprEqn, known: Known) -> list[Any]:
     """Of a call its program alone: the rest are rules of derivatives, and how it would be compiled."""
     name, params = equation.primitive.name, equation.params
     if name in CALLS:
         names = [next(key for key in (CALLS[name], "call_jaxpr", "jaxpr") if key in params)]
     else:
         names = READ.get(name, params)
-    return [[key, _data(params[key])] for key in names]
+    return [[key, _data(params[key], known)] for key in names]
 
 
 def _kind(variable: Var | Literal) -> list[Any]:
     aval = variable.aval
-    if not isinstance(aval, ShapedArray) or jnp.issubdtype(aval.dtype, jax.dtypes.extended):
+    name = _type_name(aval.dtype) if isinstance(aval, ShapedArray) else ""
+    if not name:
         msg = f"a value of type {aval}"
         raise NotKept(msg)
-    return [list(aval.shape), np.dtype(aval.dtype).name]
+    return [aval.shape, name]
+
+
+@cache
+def _type_name(dtype: Any) -> str:
+    """Empty for the types of JAX's own, of random keys say."""
+    return "" if jnp.issubdtype(dtype, jax.dtypes.extended) else np.dtype(dtype).name
 
 
 def _array(array: np.ndarray) -> list[Any]:
@@ -188,25 +200,27 @@ def _array(array: np.ndarray) -> list[Any]:
     return [list(array.shape), array.dtype.name, base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()]
 
 
-def _data(value: Any) -> Any:
+def _data(value: Any, known: Known) -> Any:
     """A parameter: lists are tuples, and all else is marked by what it is."""
     if type(value) in PLAIN:
         return value
+    if isinstance(value, tuple | list):
+        names = getattr(value, "_fields", None)
+        if names:
+            return {"fields": [[name, _data(part, known)] for name, part in zip(names, value, strict=True)]}
+        return [_data(part, known) for part in value]
     if isinstance(value, Enum):
         return {"name": value.name}
-    names = getattr(value, "_fields", None)
-    if isinstance(value, tuple) and names:
-        return {"fields": [[name, _data(part)] for name, part in zip(names, value, strict=True)]}
-    if isinstance(value, tuple | list):
-        return [_data(part) for part in value]
     if isinstance(value, dict):
-        return {"dict": [[_data(key), _data(part)] for key, part in value.items()]}
+        return {"dict": [[_data(key, known), _data(part, known)] for key, part in value.items()]}
     if isinstance(value, ClosedJaxpr | Jaxpr):
-        return {"program": _program(value)}
+        if id(value) not in known:
+            known[id(value)] = _program(value, known)
+        return {"program": known[id(value)]}
     if isinstance(value, Primitive):
         return {"name": value.name}
     if isinstance(value, np.generic):
-        return _data(value.item())
+        return _data(value.item(), known)
     if isinstance(value, np.ndarray | jax.Array):
         return {"array": _array(np.asarray(value))}
     if isinstance(value, type | np.dtype):
