@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,9 @@ from eqprop.properties.optimizers import STEPS
 from eqprop.results import cleared_text
 
 STYLES = {YES: "green", NO: "cyan", SINGULAR: "dim"}
+
+SILENCE = 10.0
+"""Seconds without a sign of life, where no terminal shows one."""
 
 
 def run(
@@ -63,20 +67,28 @@ def run(
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[Cell], None]]:
-    """A line on a terminal's standard error that is gone afterwards; nothing elsewhere."""
+    """A line on a terminal's standard error that is gone afterwards; elsewhere one every ten seconds."""
     console = Console(file=sys.stderr)
-    if not sys.stderr.isatty() or console.is_dumb_terminal:
-        yield lambda _cell: None
+    numbers = count(1)
+
+    def line(cell: Cell) -> str:
+        return f"{next(numbers)} of {total} cells, {cell.optimizer} × {cell.group}: {cell.found}"
+
+    if sys.stderr.isatty() and not console.is_dumb_terminal:
+        with console.status(f"0 of {total} cells") as status:
+            yield lambda cell: status.update(line(cell))
         return
-    done = 0
-    with console.status(f"0 of {total} cells") as status:
+    latest = time.monotonic()
 
-        def tell(cell: Cell) -> None:
-            nonlocal done
-            done += 1
-            status.update(f"{done} of {total} cells, {cell.optimizer} × {cell.group}: {cell.found}")
+    def tell(cell: Cell) -> None:
+        nonlocal latest
+        text = line(cell)
+        if time.monotonic() - latest >= SILENCE:
+            latest = time.monotonic()
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
-        yield tell
+    yield tell
 
 
 def _as_json(cells: Sequence[Cell], seconds: float, code: int) -> str:

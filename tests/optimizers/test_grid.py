@@ -241,6 +241,7 @@ def command(tmp_path, monkeypatch, capsys):
 
 def test_the_table_prints_yes_no_and_the_charges_and_exits_with_0(command, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(table, "SILENCE", np.inf)
     code, out, err = command("optimizers", "eqprop.optimizers.zoo:sgd", "--match", "general", "--jobs", "1")
     assert (code, err) == (0, "")
     assert "\x1b" not in out
@@ -260,6 +261,12 @@ def test_the_table_as_json_holds_every_counterexample_and_each_is_replayed(comma
     (cell,) = record["cells"]
     assert (cell["predicted"], cell["step"], cell["trajectory"]) == ("?", "no", "no")
     assert str(replay(tmp_path / cell["counterexample"]["file"]).answer) == "STILL FAILS"
+
+
+def test_a_log_file_gets_a_sign_of_life(command, monkeypatch):
+    monkeypatch.setattr(table, "SILENCE", 0)
+    _, _, err = command("optimizers", "eqprop.optimizers.zoo:sgd", "--match", "rescaling", "-j", "1")
+    assert err == "1 of 1 cells, sgd × rescaling: no\n"
 
 
 def test_verbose_prints_the_counterexamples(command):
