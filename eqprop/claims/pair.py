@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from eqprop.arguments import got, mapping_of, name_of, short
@@ -11,6 +12,9 @@ from eqprop.claims.model import Model
 from eqprop.claims.transformation import Transformation
 from eqprop.errors import InvalidInput
 from eqprop.kept import allowances_in
+
+
+_numbers = count()
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +45,11 @@ class Pair:
     architecture: Mapping[str, Hashable] = field(default_factory=dict[str, Hashable])
     known_failures: Mapping[str, str] = field(default_factory=dict[str, str])
     allow_inconclusive: Mapping[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
+    _number: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        # Not id(self), which a pair that is made after this one is gone may have again.
+        object.__setattr__(self, "_number", next(_numbers))
         for label, value, kind in (
             ("model", self.model, Model),
             ("transformation", self.transformation, Transformation),
@@ -77,7 +84,7 @@ class Pair:
         """Equal for pairs that one compiled program serves."""
         if self.architecture:
             return (self.name, tuple(sorted(self.architecture.items(), key=lambda item: item[0])))
-        return (self.name, id(self))
+        return (self.name, self._number)
 
     def replaced(self, **changes: Any) -> Pair:
         """This pair with some fields changed."""

@@ -51,6 +51,11 @@ def test_the_image_of_a_conversion_is_its_target():
     assert eqprop.Pair(source, scaling(), target=target).image is target
 
 
+def test_a_pair_that_is_gone_shares_its_key_with_none_that_is_made_after_it():
+    keys = [eqprop.Pair(model(), scaling()).key for _ in range(20)]
+    assert len(set(keys)) == 20
+
+
 def test_pairs_of_one_architecture_share_a_key_and_pairs_without_do_not():
     drawn = [eqprop.Pair(model(), scaling(), architecture={"hidden": 3}) for _ in range(2)]
     assert drawn[0].key == drawn[1].key
