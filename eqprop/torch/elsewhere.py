@@ -87,8 +87,9 @@ class Elsewhere:
 
     @property
     def state(self) -> dict[int, dict[str, Any]]:
-        """By the place of the parameter."""
-        return {i: dict(self.optimizer.state[param]) for i, param in enumerate(self._params)}
+        """By the place of the parameter, of those that have one: to ask for another's would make it."""
+        found = self.optimizer.state
+        return {i: dict(found[param]) for i, param in enumerate(self._params) if param in found}
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class _Steps:
         return [((i, name), value) for i, entries in self._states[-1].items() for name, value in entries.items()]
 
     def _other(self, key: Key) -> Any:
-        return self._both[1].state[key[0]].get(key[1])
+        return self._both[1].state.get(key[0], {}).get(key[1])
 
     def _template(self, taken: int) -> tuple[torch.optim.Optimizer, dict[int, dict[str, Any]]]:
         while len(self._templates) <= taken:

@@ -86,6 +86,31 @@ def test_a_state_that_is_there_before_the_first_step_is_begun_with():
         np.testing.assert_array_equal(moved["w"], [-0.625, -1.125])
 
 
+class Asking(torch.optim.Optimizer):
+    """It makes the state of a parameter that has none yet, which it finds out by asking for the parameter."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, {})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        assert closure is None
+        for param in self.param_groups[0]["params"]:
+            if param not in self.state:
+                self.state[param] = {"sum": torch.full_like(param, 2.0)}
+            param.sub_(self.state[param]["sum"].add_(param.grad))
+
+
+def test_a_state_that_is_made_where_there_is_none_is_made_in_the_first_step():
+    adapted = from_optimizer(Asking)
+    with jax.enable_x64(True):
+        state = adapted.init({"w": np.zeros(1)})
+        moved, state = adapted.update({"w": np.ones(1)}, state, {"w": np.zeros(1)})
+        np.testing.assert_array_equal(moved["w"], [-3.0])
+        moved, state = adapted.update({"w": np.ones(1)}, state, {"w": np.zeros(1)})
+        np.testing.assert_array_equal(moved["w"], [-4.0])
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_function_of_gradients_is_refused_with_the_reason(name):
     report = eqprop.run(PAIRS["signs"], optimizer=INSTALLED[name], properties=["optimizer-step"], max_architectures=1)
