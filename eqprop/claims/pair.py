@@ -13,7 +13,6 @@ from eqprop.claims.transformation import Transformation
 from eqprop.errors import InvalidInput
 from eqprop.kept import allowances_in
 
-
 _numbers = count()
 
 

@@ -180,11 +180,10 @@ def _params(equation: JaxprEqn, known: Known) -> list[Any]:
 
 def _kind(variable: Var | Literal) -> list[Any]:
     aval = variable.aval
-    name = _type_name(aval.dtype) if isinstance(aval, ShapedArray) else ""
-    if not name:
+    if not isinstance(aval, ShapedArray) or not _type_name(aval.dtype):
         msg = f"a value of type {aval}"
         raise NotKept(msg)
-    return [aval.shape, name]
+    return [aval.shape, _type_name(aval.dtype)]
 
 
 @cache
