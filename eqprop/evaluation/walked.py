@@ -248,6 +248,6 @@ def _parts(members: np.ndarray, at_once: int) -> list[np.ndarray]:
 
 def _rows_first(leaves: Sequence[np.ndarray], count: int) -> np.ndarray:
     """Leaves one after the other as float64 rows of numbers."""
-    flat = [np.broadcast_to(leaf, (*leaf.shape[:-1], count)).reshape(-1, count) for leaf in leaves]
-    whole = np.concatenate(flat).astype(np.float64) if flat else np.zeros((0, count))
+    flat = [np.broadcast_to(leaf, (*leaf.shape[:-1], count)).reshape(-1, count).astype(np.float64) for leaf in leaves]
+    whole = np.concatenate(flat) if flat else np.zeros((0, count))  # NumPy has no common type of all small floats
     return np.ascontiguousarray(whole.T)

@@ -148,7 +148,7 @@ CONTRACTION = Family(
             "dot_general",
             "`numpy.matmul` of each row on copies of one layout; products and sums of all rows up to 64 of them",
             terms(4, 4),
-            "summed in float32 where the floats are small, as in XLA",
+            "summed in float32 where the floats are small, operands of two types as the result's, as in XLA",
         ),
     ),
 )

@@ -16,11 +16,13 @@ from jax import lax
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex, is_inexact
+from eqprop.engine.walk.primitives.conversion import converted
 from eqprop.engine.walk.primitives.folding import fold
 from eqprop.engine.walk.primitives.operand import (
     NARROW,
     TINY,
     Array,
+    DType,
     Rule,
     Step,
     apart,
@@ -144,12 +146,23 @@ def _axes(sides: Sides, side: int) -> tuple[tuple[int, ...], tuple[int, ...], tu
 
 
 def precisely(equation: JaxprEqn, step: Step) -> Step:
-    """The step in the type that XLA accumulates in: float32 for the small floats, and what is asked for."""
-    given, wanted = {dtype_of(v) for v in equation.invars}, dtype_of(equation.outvars[0])
-    require(len(given) == 1, "a product of two types")
+    """The step in the type that XLA accumulates in: float32 for the small floats, and what is asked for.
+
+    Operands of two types are first brought to that of the result, as JAX has it on a CPU.
+    """
+    given, wanted = [dtype_of(v) for v in equation.invars], dtype_of(equation.outvars[0])
     algorithm = equation.params["precision"]
     require(not isinstance(algorithm, (lax.DotAlgorithm, lax.DotAlgorithmPreset)), f"a product by {algorithm}")
-    (dtype,) = given
+    if len(set(given)) > 1:
+        require(not TINY.issuperset(given), "a product of two types of eight bits")
+        one, other = (converted(dtype, wanted) for dtype in given)
+        product = _within(wanted, wanted, step)
+        return lambda x, y: product(one(x), other(y))
+    return _within(given[0], wanted, step)
+
+
+def _within(dtype: DType, wanted: DType, step: Step) -> Step:
+    """The step on operands of one type, whose result is of another."""
     within = np.dtype(np.float32) if dtype in NARROW or dtype in TINY else dtype
     if wanted.itemsize > within.itemsize or not is_inexact(wanted):
         within = wanted

@@ -14,7 +14,11 @@ from eqprop.engine.walk.primitives.operand import NARROW, TINY, Array, DType, Ru
 
 def convert(equation: JaxprEqn) -> Step:
     """The nearest number; the real part of complex ones; whole numbers wrap around, floats saturate where they go."""
-    source, target = dtype_of(equation.invars[0]), dtype_of(equation.outvars[0])
+    return converted(dtype_of(equation.invars[0]), dtype_of(equation.outvars[0]))
+
+
+def converted(source: DType, target: DType) -> Step:
+    """Likewise, between these types."""
     require(TINY.isdisjoint((source, target)) or is_inexact(source), "eight-bit floats from or to whole numbers")
     if source == target:
         return lambda x: x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import hypothesis.strategies as st
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +18,8 @@ MIXED = (*FLOATS, *COMPLEX, np.dtype(np.int32), TRUTH)
 
 
 @st.composite
-def products(draw, dtype):
-    """Shared, contracted and free axes in any order on both sides."""
+def products(draw, *dtypes):
+    """Shared, contracted and free axes in any order on both sides, of one type or of one each."""
     sizes = st.sampled_from([1, 2, 3, 5, 12, 0])
     few = st.lists(sizes, max_size=2)
     shared, contracted, left, right = draw(st.lists(sizes, max_size=1)), draw(few), draw(few), draw(few)
@@ -28,12 +30,29 @@ def products(draw, dtype):
         sides.append(tuple(lengths[n] for n in order))
         axes.append([order.index(n) for n in range(len(shared) + len(contracted))])
     batch, inner = ([a[: len(shared)] for a in axes], [a[len(shared) :] for a in axes])
-    return (tuple(inner), tuple(batch)), draw(operands(*((dtype, side) for side in sides), special=False))
+    return (tuple(inner), tuple(batch)), draw(
+        operands(*zip((dtypes[0], dtypes[-1]), sides, strict=True), special=False)
+    )
 
 
 @pytest.mark.parametrize("dtype", MIXED, ids=str)
 def test_products_agree_with_xla(dtype, examples):
     sweep(products(dtype), lambda case: conforms(lambda x, y: lax.dot_general(x, y, case[0]), *case[1]), examples)
+
+
+@pytest.mark.parametrize("dtypes", list(permutations(MIXED, 2)), ids=lambda dtypes: "-".join(map(str, dtypes)))
+def test_products_of_two_types_agree_with_xla(dtypes, examples):
+    def product(case):
+        conforms(lambda x, y: lax.dot_general(x, y, case[0]), *case[1])
+
+    sweep(products(*dtypes), product, max(examples // 4, 4))
+
+
+@pytest.mark.parametrize("wanted", [*FLOATS, np.dtype(np.int32)], ids=str)
+@pytest.mark.parametrize("dtypes", list(permutations(FLOATS, 2)), ids=lambda dtypes: "-".join(map(str, dtypes)))
+def test_products_of_two_types_are_made_in_the_type_that_is_asked_for(dtypes, wanted):
+    x, y = (numbers(n, dtype, (4, 4, 2), special=False) for n, dtype in enumerate(dtypes))
+    conforms(lambda x, y: lax.dot(x, y, preferred_element_type=wanted), x, y)
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 16, 70])
