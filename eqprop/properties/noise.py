@@ -28,7 +28,7 @@ from eqprop.properties.hypotheses import (
     still_inputs,
 )
 from eqprop.properties.numerics import combined
-from eqprop.properties.parts import Sides, in_params, of_numbers, uncancelled
+from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_OUTPUTS
 
@@ -92,7 +92,7 @@ def _noise_covariance(point: Point) -> Sides:
             point,
             point.action.pull(_moment(of(there), moved)),
             _moment(of(here), u),
-            _moment(jax.tree.map(jnp.abs, here), jax.tree.map(jnp.abs, u)),
+            magnitudes(_moment(jax.tree.map(jnp.abs, here), jax.tree.map(jnp.abs, u))),
             label=label,
         )
         for of, label in ((lambda g: g, "C, the second moment"), (_centred, "Σ, the covariance"))
@@ -119,7 +119,7 @@ def _noise_equilibrium(point: Point) -> Sides:
             point,
             along,
             zeros_like(along),
-            _moment(jax.tree.map(jnp.abs, gradients), jax.tree.map(jnp.abs, k)),
+            magnitudes(_moment(jax.tree.map(jnp.abs, gradients), jax.tree.map(jnp.abs, k))),
             label="Ck = 0",
         ),
         of_numbers(near.push(k), falls, size, label="d tr AΣ/dt along the orbit"),

@@ -13,6 +13,8 @@ from jax.flatten_util import ravel_pytree
 
 import eqprop
 from eqprop import groups
+from eqprop.evaluation import Program
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.traits import samples_of
 from tests.properties.library_pairs import X, like, model_of, rotated_units, softmax_head, two_layers
@@ -73,6 +75,13 @@ def test_noise_has_no_part_along_the_orbit_and_its_balance_falls_there(float64: 
     falls = -2 * np.mean([np.sum(np.asarray(s.k(g)) ** 2) for g in centred])
     np.testing.assert_allclose(jax.grad(s.balance)(s.theta) @ s.k(s.theta), falls, rtol=1e-10)
     assert falls < 0
+
+
+@pytest.mark.parametrize("name", ["noise-covariance", "noise-equilibrium"])
+def test_the_size_of_what_cancels_is_a_number_for_each_tensor(name: str, float64: None):
+    row = Program(two_layers(), [by_name(name)], SQUARED_ERROR).row
+    left, _, sizes, _ = jax.eval_shape(row.sides, row.like())[name]
+    assert [size.shape for size in sizes] == [()] * len(left)
 
 
 def test_one_step_and_the_flow_of_the_loss_that_it_follows_move_a_charge_alike_to_third_order(float64: None):
