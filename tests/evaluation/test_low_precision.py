@@ -329,7 +329,7 @@ def test_loops_and_segments_keep_the_types_of_the_parameters(apply: Any, types: 
             assert not (suspect.any() and program.under_noise(name, probes.at(suspect), rng).suspect.any()), name
 
 
-def test_a_net_of_four_types_is_walked_without_jax_and_compared_with_its_compiled_program():
+def test_a_net_of_several_types_is_walked_without_jax_and_compared_with_its_compiled_program():
     params = {
         "in": [{"b": jnp.asarray(PARAMS["b"], jnp.float32), "w": jnp.asarray(PARAMS["w"], jnp.bfloat16)}],
         "out": (jnp.asarray(PARAMS["v"], jnp.float16), {"c": np.ones(2)}),
@@ -340,7 +340,7 @@ def test_a_net_of_four_types_is_walked_without_jax_and_compared_with_its_compile
         return hidden.astype(jnp.bfloat16) @ p["out"][0] + p["out"][1]["c"][None]
 
     move = eqprop.hidden_units(groups.Permutation(4), writes={"in/0/w": 1, "in/0/b": 0}, reads={"out/0": 0})
-    pair = eqprop.Pair(eqprop.Model(apply, params, jnp.asarray(X, jnp.bfloat16), name="four types"), move)
+    pair = eqprop.Pair(eqprop.Model(apply, params, jnp.asarray(X, jnp.bfloat16), name="several types"), move)
     names = ["equivariance", "gradient-covariance", "compiled", "compiled-hessian"]
     report = eqprop.run(pair, profile="quick", max_architectures=1, probes=16, properties=names, precision="model")
     assert {(v.outcome, v.by_jax) for v in report.verdicts} == {(Outcome.HOLDS, ())}
