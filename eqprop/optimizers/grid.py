@@ -88,7 +88,7 @@ class Cell:
     cleared: int
     counterexample: Counterexample | None
     charge: Charge | None
-    seconds: float
+    seconds: float = 0.0
 
     @property
     def found(self) -> str:
@@ -169,18 +169,24 @@ def _searched(task: tuple[str, str, str, Path | None]) -> Cell:
 def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
     """Search one cell, and shrink what contradicts commuting."""
     start = time.perf_counter()
-    singular = row.hessian and column.maps is None
+    # In a function of its own: what a search has made is garbage before JAX's caches are cleared, and goes with them.
     with persistent_cache(), separated_caches("float64"):
-        optimizer = row.make()
-        step, trajectory = (
-            replace(prop, rests_on=())  # each is asked for itself
-            for prop in optimizer_properties(optimizer, row.name, found_at=row.found_at)
-        )
-        properties = (step, trajectory, *((optimizer_charge(optimizer, row.name),) if column.charged else ()))
-        search = Search(_task(column), Options(profile=PROFILE, properties=properties, save=save))
-        answers, counterexample = _found(search, properties)
-        measured = column.charged and not singular and CHARGE not in search.askable.errors
-        drift, why = _drift_or_why(optimizer, row.name, column.pair) if measured else (None, "")
+        cell = _cell(row, column, save)
+    return replace(cell, seconds=time.perf_counter() - start)
+
+
+def _cell(row: Row, column: Column, save: Path | None) -> Cell:
+    singular = row.hessian and column.maps is None
+    optimizer = row.make()
+    step, trajectory = (
+        replace(prop, rests_on=())  # each is asked for itself
+        for prop in optimizer_properties(optimizer, row.name, found_at=row.found_at)
+    )
+    properties = (step, trajectory, *((optimizer_charge(optimizer, row.name),) if column.charged else ()))
+    search = Search(_task(column), Options(profile=PROFILE, properties=properties, save=save))
+    answers, counterexample = _found(search, properties)
+    measured = column.charged and not singular and CHARGE not in search.askable.errors
+    drift, why = _drift_or_why(optimizer, row.name, column.pair) if measured else (None, "")
     if why:
         answers[CHARGE] = UNKNOWN, why
     if singular and all(found == UNKNOWN for found, _ in answers.values()):
@@ -200,7 +206,6 @@ def search_cell(row: Row, column: Column, save: Path | None = None) -> Cell:
         cleared=sum(tally.cleared for tally in search.tallies.values()),
         counterexample=counterexample,
         charge=_charge(row, column, answers[CHARGE][0], drift, singular=singular) if column.charged else None,
-        seconds=time.perf_counter() - start,
     )
 
 

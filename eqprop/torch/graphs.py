@@ -17,13 +17,13 @@ import numpy as np
 import torch
 import torch.fx
 from torch.func import functionalize, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from eqprop.engine import FINEST, TABLE, Roundoff
 from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, Signs, types_met, with_errors
 from eqprop.torch.operations import compact, mutates, name_of
+from eqprop.torch.recording import recorded
 
 BLOCK = 1024
 """Rows that are run at once."""
@@ -45,7 +45,7 @@ class Graph:
     """
 
     def __init__(self, function: Function, example: Tensors) -> None:
-        traced = make_fx(lambda *operands: evaluated(function, operands), _error_on_data_dependent_ops=False)(*example)
+        traced = recorded(lambda *operands: evaluated(function, operands), example, numbers=False)
         _refuse_branches(traced)
         self._whole = compact(_without_mutations(traced, example))
         nodes = list(self._whole.graph.nodes)
@@ -113,7 +113,7 @@ def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.
     if not any(mutates(node) for node in module.graph.nodes):
         return module
     try:
-        return make_fx(functionalize(module, remove="mutations"))(*example)
+        return recorded(functionalize(module, remove="mutations"), example)
     except RuntimeError:
         return module
 

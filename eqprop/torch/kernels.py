@@ -4,17 +4,63 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 import torch.fx
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.node import map_arg
+from torch.fx.node import map_aggregate, map_arg
 
 from eqprop.torch.derivatives import Tensors
 from eqprop.torch.noise import Errors, Result, with_errors
 from eqprop.torch.operations import compact, parts
+from eqprop.torch.recording import recorded
+
+KEPT = 1024
+"""Kernels that are remembered: a step of an optimiser has some twenty, as have the next step and the next search."""
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """Where a call takes one of its operands."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a node calls its kernel; equal calls, in whatever graphs, are the same kernel.
+
+    Attributes:
+        target: what is called.
+        layouts: shape, type and strides of each operand.
+        written: what it is given, as text.
+        given: what it is given, with an ``_Operand`` in the place of each operand.
+    """
+
+    target: Any
+    layouts: tuple[tuple[torch.Size, torch.dtype, tuple[int, ...]], ...]
+    written: str
+    given: Any = field(compare=False)
+
+    @classmethod
+    def of(cls, node: torch.fx.Node, operands: Tensors) -> Call:
+        """That of a node.
+
+        Args:
+            node: that calls a kernel.
+            operands: its, at an example.
+        """
+        places = {operand: _Operand(place) for place, operand in enumerate(node.all_input_nodes)}
+        given = map_arg((node.args, node.kwargs), places.__getitem__)
+        return cls(node.target, tuple((leaf.shape, leaf.dtype, leaf.stride()) for leaf in operands), repr(given), given)
+
+    def __call__(self, *operands: torch.Tensor) -> Any:
+        """What the kernel gives."""
+        args, kwargs = map_aggregate(self.given, lambda a: operands[a.place] if isinstance(a, _Operand) else a)
+        return self.target(*args, **kwargs)
 
 
 class Kernel(torch.nn.Module):
@@ -24,21 +70,14 @@ class Kernel(torch.nn.Module):
     nothing is said of the kernel by what it should be.
 
     Args:
-        node: that calls it.
-        example: the node's operands.
+        call: of the kernel.
+        example: operands.
     """
 
-    def __init__(self, node: torch.fx.Node, example: Tensors) -> None:
+    def __init__(self, call: Call, example: Tensors) -> None:
         super().__init__()
-
-        def called(*operands: torch.Tensor) -> Any:
-            given = dict(zip(node.all_input_nodes, operands, strict=True))
-            args, kwargs = map_arg((node.args, node.kwargs), given.__getitem__)
-            return node.target(*args, **kwargs)
-
-        self._whole = make_fx(called)(*example)
-        taken_apart = compact(make_fx(called, decomposition_table=parts())(*example))
-        self._parts = with_errors(taken_apart, {}, beside=True)
+        self._whole = recorded(call, example)
+        self._parts = with_errors(compact(recorded(call, example, parts=parts())), {}, beside=True)
 
     def forward(self, errors: Errors, *operands: torch.Tensor) -> Result:
         """What the node gives."""
@@ -58,8 +97,20 @@ def _moved(errors: Errors, value: Any, there: Any, here: Any) -> Any:
     return torch.where(there == here, value, value + (there - here))
 
 
+_known: OrderedDict[Call, Kernel] = OrderedDict()
+
+
+def _taken_apart(call: Call, example: Tensors) -> Kernel:
+    if call not in _known:
+        _known[call] = Kernel(call, example)
+        while len(_known) > KEPT:
+            _known.popitem(last=False)
+    _known.move_to_end(call)
+    return _known[call]
+
+
 class Kernels(torch.fx.Interpreter):
-    """Runs a graph, and takes its kernels apart; those that are called alike are one.
+    """Runs a graph, and takes its kernels apart.
 
     Attributes:
         found: by the names of their nodes.
@@ -68,19 +119,10 @@ class Kernels(torch.fx.Interpreter):
     def __init__(self, module: torch.fx.GraphModule, example: Tensors) -> None:
         super().__init__(module)
         self.found: dict[str, Kernel] = {}
-        self._alike: dict[object, Kernel] = {}
         self.run(*example)
 
     def run_node(self, n: torch.fx.Node) -> Any:
         if n.op == "call_function" and n.target in parts():
             operands = tuple(self.env[operand] for operand in n.all_input_nodes)
-            self.found[n.name] = self._taken_apart(n, operands)
+            self.found[n.name] = _taken_apart(Call.of(n, operands), operands)
         return super().run_node(n)
-
-    def _taken_apart(self, node: torch.fx.Node, operands: Tensors) -> Kernel:
-        places = {operand: f"%{place}" for place, operand in enumerate(node.all_input_nodes)}
-        written = repr(map_arg((node.args, node.kwargs), places.__getitem__))
-        call = (node.target, written, *((leaf.shape, leaf.dtype, leaf.stride()) for leaf in operands))
-        if call not in self._alike:
-            self._alike[call] = Kernel(node, operands)
-        return self._alike[call]

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import torch
 import torch.fx
 from torch._decomp import core_aten_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from eqprop.engine import Tree
 from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.operations import name_of, parts
+from eqprop.torch.recording import recorded
 
 Shape = tuple[int, ...]
 
@@ -41,12 +41,12 @@ class Outline:
     """
 
     def __init__(self, function: Function, example: Tensors) -> None:
-        table = {**core_aten_decompositions(), **parts()}
-        self._module = make_fx(
+        self._module = recorded(
             lambda *operands: evaluated(function, operands),
-            decomposition_table=table,
-            _error_on_data_dependent_ops=False,  # an outline at the example: branches are those that it takes
-        )(*example)
+            example,
+            parts={**core_aten_decompositions(), **parts()},
+            numbers=False,  # an outline at the example: branches are those that it takes
+        )
         self._shapes = _Shapes(self._module)
         self._shapes.run(*example)
         self.reached = _reached(self._module)

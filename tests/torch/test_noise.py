@@ -10,7 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from eqprop.torch.graphs import Graph  # noqa: E402
+from eqprop.torch.kernels import Kernels  # noqa: E402
 from eqprop.torch.noise import Errors, Signs, with_errors  # noqa: E402
+from eqprop.torch.recording import recorded  # noqa: E402
 
 ROWS, TABLE = 64, 1021
 
@@ -67,6 +69,37 @@ def test_what_no_error_has_reached_is_worked_out_once_for_results_with_and_witho
     called = [node.target for node in both.graph.nodes]
     assert called.count(torch.ops.aten.mm.default) == 1
     assert called.count(torch.ops.aten.exp.default) == 2
+
+
+def kernels_of(function, *operands):
+    return list(Kernels(recorded(function, operands), operands).found.values())
+
+
+def test_a_kernel_that_graphs_call_alike_is_taken_apart_once():
+    (first,) = kernels_of(lambda x: x.softmax(-1), normal(5, 7))
+    (second,) = kernels_of(lambda x: (2 * x).softmax(-1) + 1, normal(5, 7))
+    assert second is first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param((lambda x: x.softmax(0), normal(5, 7)), id="along another axis"),
+        pytest.param((lambda x: x.softmax(-1), normal(5, 8)), id="of another shape"),
+        pytest.param((lambda x: x.softmax(-1), normal(7, 5).T), id="of what lies otherwise in memory"),
+        pytest.param((lambda x: x.softmax(-1), normal(5, 7).float()), id="of another type"),
+    ],
+)
+def test_a_kernel_that_is_called_otherwise_is_another(other):
+    (first,), (second,) = kernels_of(lambda x: x.softmax(-1), normal(5, 7)), kernels_of(*other)
+    assert second is not first
+
+
+def test_what_torch_notes_of_the_values_of_a_recording_is_in_one_mode():
+    graph = recorded(lambda x: torch.exp(x).sum(0) + 1, (normal(3, 4),)).graph
+    notes = [node.meta["val"] for node in graph.nodes if "val" in node.meta]
+    assert len(notes) > 3
+    assert len({id(note.fake_mode) for note in notes}) == 1
 
 
 def test_errors_inside_of_a_kernel_are_those_of_the_differences_that_it_takes():
