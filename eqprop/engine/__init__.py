@@ -95,6 +95,7 @@ from eqprop.engine.values import foundations as foundations
 from eqprop.engine.values import kept_value as kept_value
 from eqprop.engine.walk import STRIDE as STRIDE
 from eqprop.engine.walk import NotKept as NotKept
+from eqprop.engine.walk import Opened as Opened
 from eqprop.engine.walk import Reading as Reading
 from eqprop.engine.walk import Unsupported as Unsupported
 from eqprop.engine.walk import Walk as Walk

@@ -27,6 +27,8 @@ def separated_caches(precision: Precision) -> Generator[None]:
     JAX (0.10) remembers traced programs that close over float64 NumPy arrays without regard to the precision in force,
     and then fails in the other one, be it in eqprop or later in the user's own code. Its caches are therefore cleared
     where the two meet, once nothing refers to the traces any more. Nested uses are one.
+
+    Garbage is looked for among what is made inside alone: the packages that were there before are many times as much.
     """
     meets = precision == "float64" and not jax.config.values["jax_enable_x64"] and not _separated.get()
     if not meets:
@@ -34,11 +36,16 @@ def separated_caches(precision: Precision) -> Generator[None]:
         return
     jax.clear_caches()
     token = _separated.set(True)
+    freezes = not gc.get_freeze_count()  # else somebody has frozen what they want to stay so
+    if freezes:
+        gc.freeze()
     try:
         yield
     finally:
         _separated.reset(token)
         gc.collect()
+        if freezes:
+            gc.unfreeze()
         jax.clear_caches()
 
 

@@ -14,6 +14,7 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn
 from eqprop import rounding
 from eqprop.engine import (
     TABLE,
+    Opened,
     Reading,
     Roundoff,
     Tree,
@@ -78,16 +79,17 @@ class Walked:
             kept = slot.load_row() if slot else None
             if kept is not None:
                 row.recall(kept[1])
-            self._program, facts = kept or _traced(row)
+            program, facts = kept or _traced(row)
             self._positions: dict[str, tuple[list[int], ...]] = facts["positions"]
             self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
-            self.opaque = opaque_inside(self._program)
-            self.calls_back = calls_back(self._program)
-            self.elsewhere = next(foreign_functions(self._program), None) is not None
+            self.opaque = opaque_inside(program)
+            self.calls_back = calls_back(program)
+            self.elsewhere = next(foreign_functions(program), None) is not None
+            self._opened = Opened(program)
             self._reader = _Reader(ahead=row.large)
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
             if kept is None and slot is not None and not self._walks[""].foreign:
-                slot.keep_row(self._program, facts)
+                slot.keep_row(program, facts)
         self.by_jax: tuple[str, ...] = self._walks[""].by_jax
 
     @property
@@ -96,7 +98,7 @@ class Walked:
 
     def _walk(self, names: Sequence[str]) -> Walk:
         readings = [each for name in names for each in self._reader.readings(self._positions[name])]
-        return Walk(self._program, readings, errors=self._errors, watcher=self._watcher, ahead=self._row.large)
+        return Walk(self._opened, readings, errors=self._errors, watcher=self._watcher, ahead=self._row.large)
 
     def erring(self, errors: Callable[[JaxprEqn], float], watcher: Watcher | None = None) -> Walked:
         """The same traced program with errors of other sizes.
@@ -161,7 +163,7 @@ class Walked:
         if only not in self._whole:
             whole = [Reading((i,), _itself) for positions in asked.values() for side in positions for i in side]
             with numbers_context(self._row.precision):
-                self._whole[only] = Walk(self._program, whole, ahead=self._row.large)
+                self._whole[only] = Walk(self._opened, whole, ahead=self._row.large)
         found = iter(self._called(self._whole[only], self._laid_out(rows), None))
         return {
             name: tuple(_rows_first([next(found) for _ in side], rows.count) for side in positions)

@@ -7,12 +7,13 @@ from eqprop.engine.walk.noise import STRIDE, TABLE
 from eqprop.engine.walk.readings import Reading
 from eqprop.engine.walk.rerun import Rerun
 from eqprop.engine.walk.unsupported import Unsupported
-from eqprop.engine.walk.walker import Walk, Watcher
+from eqprop.engine.walk.walker import Opened, Walk, Watcher
 
 __all__ = [
     "STRIDE",
     "TABLE",
     "NotKept",
+    "Opened",
     "Reading",
     "Rerun",
     "Unsupported",

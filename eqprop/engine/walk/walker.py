@@ -44,11 +44,41 @@ Watcher = Callable[[JaxprEqn, tuple[Any, ...]], None]
 """Is shown an operation and the arrays that it gives, without its errors, each time that it runs."""
 
 
+class Opened:
+    """A program of one row as operations, of which any number of walks are made.
+
+    Args:
+        program: as ``jax.make_jaxpr`` gives it.
+
+    Attributes:
+        arguments: the values that it takes.
+        operations: in the order in which they run.
+        results: the values that it gives.
+        block: that they are in.
+        elsewhere: whether some of it is evaluated neither by JAX nor by NumPy.
+
+    Raises:
+        Unsupported: for a program with effects.
+    """
+
+    def __init__(self, program: Any) -> None:
+        effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
+        if effects:
+            msg = f"effects ({', '.join(map(str, effects))})"
+            raise Unsupported(msg)
+        builder = Builder(HANDLERS)
+        self.block = builder.block
+        self.arguments = [value_of(variable, self.block) for variable in program.jaxpr.invars]
+        self.results = builder.inlined(program, self.arguments)
+        self.operations: Sequence[Operation] = self.block.operations
+        self.elsewhere = not ELSEWHERE.isdisjoint(primitives(program))
+
+
 class Walk:
     """A program of one row that NumPy evaluates for many, operation by operation.
 
     Args:
-        program: of one row, as ``jax.make_jaxpr`` gives it.
+        program: of one row, as ``jax.make_jaxpr`` gives it, or opened.
         readings: what is made of its results; None for the results themselves.
         errors: how large those of an operation are, in units in the last place: a rounding each by default.
         watcher: is shown what every operation gives.
@@ -72,27 +102,20 @@ class Walk:
         watcher: Watcher | None = None,
         ahead: bool = False,
     ) -> None:
-        effects = [effect for effect in program.effects if type(effect).__name__ not in SHOWN_ONLY]
-        if effects:
-            msg = f"effects ({', '.join(map(str, effects))})"
-            raise Unsupported(msg)
         self.by_jax: tuple[str, ...] = ()
         self._rounding = Rounding(errors, ahead=ahead)
         self._watcher = watcher
-        builder = Builder(HANDLERS)
-        block = builder.block
-        arguments = [value_of(variable, block) for variable in program.jaxpr.invars]
-        results = builder.inlined(program, arguments)
-        operations: Sequence[Operation] = block.operations
+        opened = program if isinstance(program, Opened) else Opened(program)
+        operations, results = opened.operations, opened.results
         if readings is not None:
-            reads = [Read(reading, results, block) for reading in readings]
+            reads = [Read(reading, results, opened.block) for reading in readings]
             operations, results = interleaved(operations, reads), [read.results[0] for read in reads]
         emitter = Routines(self._rule, self._rounding)
         with np.errstate(all="ignore"):
             emitted = emitter.emitted(alive(operations, dict.fromkeys(results)))
-        self._routine = self._laid_out(arguments, emitted, results)
+        self._routine = self._laid_out(opened.arguments, emitted, results)
         self.steps = emitter.steps
-        self.foreign = bool(self.by_jax) or not ELSEWHERE.isdisjoint(primitives(program))
+        self.foreign = bool(self.by_jax) or opened.elsewhere
 
     def __call__(self, arguments: Sequence[np.ndarray], signs: np.ndarray | None = None) -> list[np.ndarray]:
         """What the program gives at each row, an array with a last axis of length 1 where all rows have the same.

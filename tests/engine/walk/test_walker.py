@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eqprop.engine.walk import TABLE, Reading, Unsupported, Walk, primitives
+from eqprop.engine.walk import TABLE, Opened, Reading, Unsupported, Walk, primitives
 from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, compiled, integers, signs, walk_of, walked
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -353,3 +353,22 @@ def test_walking_once_more_with_other_signs_is_like_walking_first_with_them():
         strict=True,
     ):
         np.testing.assert_array_equal(again, fresh)
+
+
+def test_walks_of_a_program_that_is_opened_once_are_as_those_of_the_program():
+    def function(x: Any) -> Any:
+        def step(carried: Any, i: Any) -> Any:
+            return (jnp.sin(carried[0]) + i * jnp.ones(3).sum(), carried[1] * 2), carried[1] + carried[0]
+
+        (last, doubled), each = jax.lax.scan(step, (x, x), jnp.arange(4.0))
+        return last, jax.lax.cond(x[0] > 0, jnp.cos, jnp.tanh, doubled), each
+
+    program = jax.make_jaxpr(function)(np.ones(3))
+    given = [np.random.default_rng(0).standard_normal((3, ROWS))]
+    opened = Opened(program)
+    for positions in ((0,), (1,), (2,), (0, 1, 2), (1,)):
+        readings = [Reading((position,), np.array) for position in positions]
+        for found, expected in zip(
+            Walk(opened, readings)(given, signs(ROWS)), Walk(program, readings)(given, signs(ROWS)), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
