@@ -1,13 +1,14 @@
 """The numbers of a counterexample made readable: what hypothesis's shrinker is to structure, this is to numbers.
 
-Candidates are judged in batches by the compiled program, so a few hundred cost as much as one. Only what survives the
-looks that compile nothing is accepted (whoever reports the result asks for the last word); zeros are perturbed too (see
-``rounding.perturbed``), so the simplifier does not walk into a kink.
+Candidates are judged in batches, with floors from a few copies each, and only what is to be kept is looked at more
+closely, the simplest first: with the copies of a confirmation each candidate would cost what thirteen do. Only what
+survives the looks that compile nothing is kept (whoever reports the result asks for the last word); zeros are perturbed
+too (see ``rounding.perturbed``), so the simplifier does not walk into a kink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -17,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from eqprop.evaluation import WITHOUT_COMPILING, Program, last_word
+from eqprop.evaluation import WITHOUT_COMPILING, Program, climbed, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
+from eqprop.rounding import Judgement
 
 REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
 SIMPLEST_FIRST = np.array([0.0, *READABLE])
@@ -49,8 +51,27 @@ class Draft:
     def complexity(self) -> np.ndarray:
         return complexity(self.numbers) + np.where(self.picks < 0, UNREADABLE, self.picks).sum(-1)
 
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
     def at(self, index: Any) -> Draft:
         return Draft(self.numbers[index], self.picks[index])
+
+
+@dataclass(frozen=True)
+class Seeming:
+    """Drafts that seem to violate, by the floors of the search.
+
+    Attributes:
+        drafts: the simplest first.
+        probes: a batch of them.
+        judged: what is said of each.
+    """
+
+    drafts: Draft
+    probes: Probe
+    judged: Judgement
 
 
 class Workshop:
@@ -76,7 +97,7 @@ class Workshop:
 
     def probes(self, draft: Draft) -> Probe:
         """The drafts as a batch of probes."""
-        count = len(draft.numbers)
+        count = draft.count
         ends = np.cumsum([leaf.size for leaf in self.leaves])
         columns = iter(np.split(draft.numbers, ends[:-1], axis=1) if len(ends) else [])
 
@@ -92,16 +113,23 @@ class Workshop:
             filled[field] = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *picked)
         return self.program.cast(Probe(**filled))
 
-    def violating(self, draft: Draft) -> np.ndarray:
-        """Which drafts violate, but for the last word. Only suspects are looked into, the simplest of them first."""
+    def seeming(self, draft: Draft) -> Seeming:
+        """The drafts that seem to violate, the simplest first, and no more than are worth looking into."""
         probes = self.probes(draft)
-        suspect = self.program.judge(probes, self.rng)[self.name].suspect
-        order = [i for i in np.argsort(draft.complexity(), kind="stable") if suspect[i]][:FINEST_BLOCKS]
-        found = np.zeros(len(suspect), dtype=bool)
-        if order:
-            some = probes.at(np.array(order))
-            found[order] = last_word(self.program, self.name, some, self.rng, WITHOUT_COMPILING).suspect
-        return found
+        judged = self.program.judge(probes, self.rng)[self.name]
+        ranked = np.argsort(draft.complexity(), kind="stable")
+        which = ranked[judged.suspect[ranked]][:FINEST_BLOCKS]
+        return Seeming(draft.at(which), probes.at(which), judged.at(which))
+
+    def simplest(self, seeming: Seeming) -> Draft | None:
+        """The first of these that violates, but for the last word."""
+        found = climbed(self.program, self.name, seeming.probes, seeming.judged, self.rng, WITHOUT_COMPILING)
+        return seeming.drafts.at(found.violations[:1]) if found.violations.size else None
+
+    def sure(self, seeming: Seeming) -> Draft:
+        """All of these that violate, but for the last word."""
+        looked_at = last_word(self.program, self.name, seeming.probes, self.rng, WITHOUT_COMPILING)
+        return seeming.drafts.at(looked_at.suspect)
 
 
 def _real(leaf: ArrayLike) -> bool:
@@ -145,9 +173,9 @@ def _opened(workshop: Workshop) -> Draft:
         Draft(numbers, np.full_like(picks, -1)),
         Draft(original.numbers.repeat(count, 0), picks),
     ):
-        found = np.flatnonzero(workshop.violating(draft))
-        if found.size:
-            return draft.at(found[[np.argmin(draft.complexity()[found])]])
+        found = workshop.simplest(workshop.seeming(draft))
+        if found is not None:
+            return found
     return original
 
 
@@ -156,26 +184,28 @@ def _improved(workshop: Workshop, current: Draft) -> Draft | None:
     changes = list(_changes(workshop, current))
     if not changes:
         return None
-    alone = Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
-    found = np.flatnonzero(workshop.violating(alone))
-    if not found.size:
-        return None
-    ranked = found[np.argsort(alone.complexity()[found], kind="stable")]
-    prefixes = _accumulated(current, alone, ranked)
-    together = np.flatnonzero(workshop.violating(prefixes))
-    best = together[[np.argmin(prefixes.complexity()[together])]] if together.size else None
-    chosen = prefixes.at(best) if best is not None else alone.at(ranked[:1])
-    return chosen if chosen.complexity()[0] < current.complexity()[0] else None
+    alone = workshop.seeming(
+        Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
+    )
+    chosen = _together(workshop, current, alone.drafts)
+    if chosen is None and alone.drafts.count:  # a change that only seemed to leave a violation may spoil the others
+        sure = workshop.sure(alone)
+        chosen = _together(workshop, current, sure) or (sure.at([0]) if sure.count else None)
+    return chosen if chosen is not None and chosen.complexity()[0] < current.complexity()[0] else None
 
 
-def _accumulated(current: Draft, alone: Draft, ranked: Sequence[int] | np.ndarray) -> Draft:
+def _together(workshop: Workshop, current: Draft, alone: Draft) -> Draft | None:
+    """The simplest violation among the first change, the first two, and so on; None where all of these are cleared."""
+    return workshop.simplest(workshop.seeming(_accumulated(current, alone))) if alone.count else None
+
+
+def _accumulated(current: Draft, alone: Draft) -> Draft:
     """Row i: the first i + 1 changes applied together (a later change of the same number does not undo an earlier)."""
     numbers, picks = current.numbers[0].copy(), current.picks[0].copy()
     rows: list[tuple[np.ndarray, np.ndarray]] = []
-    for i in ranked[:FINEST_BLOCKS]:
-        untouched = numbers == current.numbers[0]
-        numbers = np.where(untouched, alone.numbers[i], numbers)
-        picks = np.where(picks == current.picks[0], alone.picks[i], picks)
+    for changed, picked in zip(alone.numbers, alone.picks, strict=True):
+        numbers = np.where(numbers == current.numbers[0], changed, numbers)
+        picks = np.where(picks == current.picks[0], picked, picks)
         rows.append((numbers, picks))
     return Draft(np.stack([n for n, _ in rows]), np.stack([p for _, p in rows]))
 

@@ -21,7 +21,8 @@ Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
 """Judges one property of a program, by name, at a batch of probes."""
 
 AT_A_TIME = 8
-"""How many suspects go up together where one violation is enough."""
+"""How many suspects go up together at most, where one violation is enough. The first one goes alone, because most that
+are suspect are violations; then twice as many each time."""
 
 
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
@@ -134,13 +135,14 @@ def climbed(
         looks: what a violation must survive; with none every suspect is called one, and stays open.
     """
     suspects = np.flatnonzero(judged.suspect)
-    now, violations, looked_at = judged, suspects, 0
-    for start in range(0, suspects.size if looks else 0, AT_A_TIME):
-        some = suspects[start : start + AT_A_TIME]
+    now, violations, looked_at, at_a_time = judged, suspects, 0, 1
+    while looks and looked_at < suspects.size:
+        some = suspects[looked_at : looked_at + at_a_time]
         now = now.replaced(some, last_word(program, name, probes.at(some), rng, looks))
-        violations, looked_at = some[now.suspect[some]], start + some.size
+        violations, looked_at = some[now.suspect[some]], looked_at + some.size
         if violations.size:
             break
+        at_a_time = min(2 * at_a_time, AT_A_TIME)
     open_ = np.zeros(judged.suspect.shape, dtype=bool)
     open_[suspects[looked_at:]] = True
     if len(looks) < len(LADDER):

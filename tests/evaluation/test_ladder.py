@@ -83,11 +83,17 @@ def test_what_a_look_clears_counts_as_that_look_judged_it_and_is_told():
 def test_one_violation_is_enough_and_those_that_nobody_looked_at_are_open():
     looks = Looks(set(range(10)), set())
     found = climbed(PROGRAM, "p", batch(40), judgement(np.full(40, SEEMING)), RNG, tuple(looks))
-    assert [numbers for i, numbers in looks.taken if i == 0] == [list(range(8)), list(range(8, 16))]
-    assert found.violations.tolist() == list(range(10, 16))
+    assert [numbers for i, numbers in looks.taken if i == 0] == [[0], [1, 2], [3, 4, 5, 6], list(range(7, 15))]
+    assert found.violations.tolist() == list(range(10, 15))
     assert found.cleared.nonzero()[0].tolist() == list(range(10))
-    assert found.open.nonzero()[0].tolist() == list(range(16, 40))
-    assert len(found.settled.finite) == 16
+    assert found.open.nonzero()[0].tolist() == list(range(15, 40))
+    assert len(found.settled.finite) == 15
+
+
+def test_no_more_than_eight_suspects_go_up_together():
+    looks = Looks(set(range(30)), set())
+    climbed(PROGRAM, "p", batch(40), judgement(np.full(40, SEEMING)), RNG, tuple(looks))
+    assert [len(numbers) for i, numbers in looks.taken if i == 0] == [1, 2, 4, 8, 8, 8]
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["none", "all but the last word"])
