@@ -19,6 +19,20 @@ NUMBERS_PER_CALL = 500_000
 """Keeps a call near the processor's cache: rows · parameters. A model with more parameters gets a row at a time."""
 
 
+class Measures(Protocol):
+    """Evaluates the sides of some properties at rows, for what they say at each probe."""
+
+    def measured(self, rows: Probe, copies: int, rng: np.random.Generator) -> dict[str, Measured]:
+        """What each property's sides say at every probe of the rows.
+
+        Args:
+            rows: probes, each followed by its copies.
+            copies: of each probe.
+            rng: of rounding errors.
+        """
+        ...
+
+
 class Evaluator(Protocol):
     """Evaluates the sides of some properties, which it was made for, at rows: probes, each followed by its copies.
 

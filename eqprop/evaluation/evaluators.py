@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from eqprop.engine import Unsupported, garbage_kept, is_reverse_only
+from eqprop.evaluation.alone import Alone
 from eqprop.evaluation.compiled import Large, Small
-from eqprop.evaluation.evaluator import Choice, Evaluator
+from eqprop.evaluation.evaluator import Choice, Evaluator, Measures
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.traced_programs import Slot
 from eqprop.evaluation.twofold import Twofold
@@ -88,6 +89,22 @@ class Evaluators:
             self.why_compiled = f"it has walked {walked.batches:.0f} batches"
             self.now = self._compiled()
         return self.now
+
+    def compiled_alone(self, name: str, probes: int) -> Measures:
+        """One property by XLA, in a program of its own; what is in use where it is that.
+
+        Args:
+            name: of the property.
+            probes: how many it will be asked about.
+        """
+        is_alone = len(self._row.properties) == 1
+        if is_alone and not self.now.rounds:
+            return self.now
+        row = self._row if is_alone else self._row.of(self._row.named(name))
+        with garbage_kept():
+            if row.large:
+                return Large(row, probes)
+            return Alone(row, self.now if is_alone and isinstance(self.now, Walked) else None, probes)
 
     @cached_property
     def rounding(self) -> Evaluator:

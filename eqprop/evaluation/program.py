@@ -279,26 +279,12 @@ class Program:
         if self.twofold:
             return self.under_noise(name, probes, rng)
         copies = rounding.CONFIRMING_COPIES
-        compiled = self._alone(name, probes.count).measure(
-            rounding.perturbed(probes, copies, self.eps[name], rng), copies, rng
-        )
+        rows = rounding.perturbed(probes, copies, self.eps[name], rng)
+        alone = self._evaluators.compiled_alone(name, probes.count)
+        compiled = alone.measured(rows, copies, rng)[name]
         walked = self._measured_under_noise(name, probes, rng)
-        spread = np.fmax(compiled[name].spread, walked.spread)
-        return rounding.judgement(replace(compiled[name], spread=spread), self.eps[name])
-
-    def _alone(self, name: str, probes: int) -> Program:
-        """The compiled program of one property: this one, where it is that."""
-        if not self.evaluator.rounds and self.properties == (self.row.named(name),):
-            return self
-        return Program(
-            self.pair,
-            (self.row.named(name),),
-            self.loss,
-            self.precision,
-            evaluator="xla",
-            reverse_only=self.reverse_only,
-            probes=probes,
-        )
+        spread = np.fmax(compiled.spread, walked.spread)
+        return rounding.judgement(replace(compiled, spread=spread), self.eps[name])
 
     def compare(self, name: str, probe: Probe) -> Comparison:
         """Both sides of one property at a single probe (no leading axis)."""

@@ -34,6 +34,8 @@ from eqprop.evaluation.traced_programs import Facts, Slot
 from eqprop.probes import Probe
 from eqprop.rounding import Measured, combined, groups, random_signs
 
+Positions = dict[str, tuple[list[int], ...]]
+
 BATCH = 64 * (1 + rounding.COPIES)
 """Rows of a usual batch: 64 probes with their copies."""
 
@@ -51,6 +53,9 @@ class Walked:
         slot: where the traced program is kept between runs; None keeps none.
 
     Attributes:
+        program: that is walked, where the last word may be asked of it: of one property, of a model that is not large;
+            its fields alone where it was kept between runs.
+        positions: for each property, where the leaves of its sides, scales and errors are among the program's results.
         units: see ``Evaluator``.
         opaque: likewise.
         calls_back: likewise.
@@ -79,8 +84,9 @@ class Walked:
             kept = slot.load_row() if slot else None
             if kept is not None:
                 row.recall(kept[1])
-            program, facts = kept or _traced(row)
-            self._positions: dict[str, tuple[list[int], ...]] = facts["positions"]
+            program, facts = kept or traced_row(row)
+            self.program = program if len(row.properties) == 1 and not row.large else None
+            self.positions: Positions = facts["positions"]
             self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
             self.opaque = opaque_inside(program)
             self.calls_back = calls_back(program)
@@ -97,7 +103,7 @@ class Walked:
         return self._walks[""].steps
 
     def _walk(self, names: Sequence[str]) -> Walk:
-        readings = [each for name in names for each in self._reader.readings(self._positions[name])]
+        readings = [each for name in names for each in self._reader.readings(self.positions[name])]
         return Walk(self._opened, readings, errors=self._errors, watcher=self._watcher, ahead=self._row.large)
 
     def erring(self, errors: Callable[[JaxprEqn], float], watcher: Watcher | None = None) -> Walked:
@@ -143,7 +149,7 @@ class Walked:
         given = rows if np.array_equal(order, np.arange(rows.count)) else rows.at(order)
         found = iter(self._called(self._walks[which], self._laid_out(given), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
-        return {name: self._reader.gathered(self._positions[name], found) for name in names}
+        return {name: self._reader.gathered(self.positions[name], found) for name in names}
 
     def _called(self, walk: Walk, arguments: list[np.ndarray], signs: np.ndarray | None) -> list[np.ndarray]:
         """A walk, watched where it may stand still: in Python that a user wrote, or in JAX."""
@@ -159,7 +165,7 @@ class Walked:
         return leaves if self._row.large else [np.ascontiguousarray(leaf) for leaf in leaves]
 
     def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
-        asked = {only: self._positions[only]} if only else self._positions
+        asked = {only: self.positions[only]} if only else self.positions
         if only not in self._whole:
             whole = [Reading((i,), _itself) for positions in asked.values() for side in positions for i in side]
             with numbers_context(self._row.precision):
@@ -171,7 +177,7 @@ class Walked:
         }
 
 
-def _traced(row: Row) -> tuple[ClosedJaxpr, Facts]:
+def traced_row(row: Row) -> tuple[ClosedJaxpr, Facts]:
     """The program of a row, and what is learnt of it when it is traced."""
     program, shapes = jax.make_jaxpr(row.sides, return_shape=True)(row.like())
     positions = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
