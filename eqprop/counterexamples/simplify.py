@@ -8,7 +8,7 @@ too (see ``rounding.perturbed``), so the simplifier does not walk into a kink.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -21,14 +21,18 @@ from jax.typing import ArrayLike
 from eqprop.evaluation import WITHOUT_COMPILING, Program, climbed, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
-from eqprop.rounding import Judgement
+from eqprop.rounding import COPIES_LARGE, Judgement
 
 REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
 SIMPLEST_FIRST = np.array([0.0, *READABLE])
 UNREADABLE = 2 * len(SIMPLEST_FIRST)
 OPENING_DRAWS = 256
 FINEST_BLOCKS = 128
-ROUNDS = 60
+ROUNDS = 240
+AT_A_TIME = 16
+"""How many candidates are judged together: the next ones only where these, which are simpler, leave no violation. A
+candidate of a quadrature takes ten milliseconds."""
+
 CHOICES = 12
 
 
@@ -57,6 +61,11 @@ class Draft:
 
     def at(self, index: Any) -> Draft:
         return Draft(self.numbers[index], self.picks[index])
+
+    def parts(self) -> Iterator[Draft]:
+        """These drafts in their order, so many as are judged together."""
+        for start in range(0, self.count, AT_A_TIME):
+            yield self.at(slice(start, start + AT_A_TIME))
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ class Workshop:
     def seeming(self, draft: Draft) -> Seeming:
         """The drafts that seem to violate, the simplest first, and no more than are worth looking into."""
         probes = self.probes(draft)
-        judged = self.program.judge(probes, self.rng)[self.name]
+        judged = self.program.judge(probes, self.rng, COPIES_LARGE, self.name)[self.name]
         ranked = np.argsort(draft.complexity(), kind="stable")
         which = ranked[judged.suspect[ranked]][:FINEST_BLOCKS]
         return Seeming(draft.at(which), probes.at(which), judged.at(which))
@@ -173,30 +182,39 @@ def _opened(workshop: Workshop) -> Draft:
         Draft(numbers, np.full_like(picks, -1)),
         Draft(original.numbers.repeat(count, 0), picks),
     ):
-        found = workshop.simplest(workshop.seeming(draft))
-        if found is not None:
-            return found
+        for part in draft.parts():
+            found = workshop.simplest(workshop.seeming(part))
+            if found is not None:
+                return found
     return original
 
 
 def _improved(workshop: Workshop, current: Draft) -> Draft | None:
-    """The current draft with as many single changes as stay a violation together; None where no change helps."""
+    """The current draft with some single changes that stay a violation together; None where no change helps."""
     changes = list(_changes(workshop, current))
     if not changes:
         return None
-    alone = workshop.seeming(
-        Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
-    )
-    chosen = _together(workshop, current, alone.drafts)
-    if chosen is None and alone.drafts.count:  # a change that only seemed to leave a violation may spoil the others
-        sure = workshop.sure(alone)
-        chosen = _together(workshop, current, sure) or (sure.at([0]) if sure.count else None)
-    return chosen if chosen is not None and chosen.complexity()[0] < current.complexity()[0] else None
+    drafts = Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
+    for part in drafts.at(np.argsort(drafts.complexity(), kind="stable")).parts():
+        alone = workshop.seeming(part)
+        chosen = _together(workshop, current, alone.drafts)
+        if chosen is None and alone.drafts.count:  # a change that only seemed to leave a violation may spoil the others
+            sure = workshop.sure(alone)
+            chosen = _together(workshop, current, sure) or (sure.at([0]) if sure.count else None)
+        if chosen is not None and chosen.complexity()[0] < current.complexity()[0]:
+            return chosen
+    return None
 
 
 def _together(workshop: Workshop, current: Draft, alone: Draft) -> Draft | None:
-    """The simplest violation among the first change, the first two, and so on; None where all of these are cleared."""
-    return workshop.simplest(workshop.seeming(_accumulated(current, alone))) if alone.count else None
+    """The simplest violation among the first change, the first two, four and so on, and all; None where there is none.
+
+    The rounds that follow find what is left out.
+    """
+    if not alone.count:
+        return None
+    doubled = [2**i - 1 for i in range(alone.count.bit_length())]
+    return workshop.simplest(workshop.seeming(_accumulated(current, alone).at([*doubled, alone.count - 1])))
 
 
 def _accumulated(current: Draft, alone: Draft) -> Draft:
