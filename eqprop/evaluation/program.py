@@ -279,7 +279,8 @@ class Program:
         if self.twofold:
             return self.under_noise(name, probes, rng)
         copies = rounding.CONFIRMING_COPIES
-        rows = rounding.perturbed(probes, copies, self.eps[name], rng)
+        read = probes.only(self.row.named(name).reads(self.pair))
+        rows = rounding.perturbed(read, copies, self.eps[name], rng)
         alone = self._evaluators.compiled_alone(name, probes.count)
         compiled = alone.measured(rows, copies, rng)[name]
         walked = self._measured_under_noise(name, probes, rng)
