@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from eqprop.counterexamples.simplify import complexity
 from eqprop.evaluation import Program, fresh_perturbations
 from eqprop.probes import READABLE, SQUARED_ERROR
 from eqprop.properties import by_name
+from eqprop.rounding import CONFIRMING_COPIES
 
 
 def net(p, x):
@@ -64,6 +67,35 @@ def test_what_the_violation_does_not_need_becomes_zero():
 def test_a_few_numbers_of_several_hundred_are_left():
     program = program_of(hidden=60)
     probe = simplified(program, "equivariance", violation(program), np.random.default_rng(0))
+    assert np.count_nonzero(probe.params[0]) == np.count_nonzero(probe.params[1]) == 1
+
+
+def test_few_of_the_candidates_are_looked_at_closely(monkeypatch):
+    program, judged = program_of(hidden=6), {True: 0, False: 0}
+    drawn, judge = violation(program), Program.judge
+
+    def counted(self, probes, rng, copies=None, only=""):
+        judged[copies == CONFIRMING_COPIES] += probes.count
+        return judge(self, probes, rng, copies, only)
+
+    monkeypatch.setattr(Program, "judge", counted)
+    simplified(program, "equivariance", drawn, np.random.default_rng(0))
+    assert 0 < judged[True] < judged[False] / 4
+
+
+def test_changes_that_only_seemed_to_leave_a_violation_do_not_end_it(monkeypatch):
+    program = program_of()
+    drawn, judge = violation(program), Program.judge
+
+    def credulous(self, probes, rng, copies=None, only=""):
+        found = judge(self, probes, rng, copies, only)
+        if copies == CONFIRMING_COPIES:
+            return found
+        everything = replace(found["equivariance"], residual=found["equivariance"].size + 1.0)
+        return {"equivariance": replace(everything, size=everything.residual, floor=everything.residual / 1e6)}
+
+    monkeypatch.setattr(Program, "judge", credulous)
+    probe = simplified(program, "equivariance", drawn, np.random.default_rng(0))
     assert np.count_nonzero(probe.params[0]) == np.count_nonzero(probe.params[1]) == 1
 
 
