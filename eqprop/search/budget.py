@@ -13,7 +13,7 @@ from eqprop.properties import Property
 from eqprop.search.tally import Tally
 
 AFTER_FALSIFICATION = 3
-"""How many further architectures are compiled once something is falsified: other cells of a broken pair matter less."""
+"""How many further batches are judged once something is falsified: other cells of a broken pair matter less."""
 
 COSTLY_EVERY = 4
 """Batches between two on which the costly properties are judged, too; the first is the second one, because hypothesis
@@ -36,7 +36,7 @@ class Budget:
         self._profile = profile
         self._asked = tuple(asked)
         self._tallies = tallies
-        self._left = profile.architectures
+        self._most: float = inf  # batches, once something is falsified
         self._orders: dict[Hashable, float] = {}  # up to which order properties are judged on an architecture
         self._batches = 0
         self.costly_batches = 0
@@ -53,10 +53,11 @@ class Budget:
 
     def admits(self, pair: Pair) -> bool:
         """Whether a batch on this pair is within the budget of architectures; a new one is counted."""
+        if self.spent:
+            return False
         if pair.key not in self._orders:
-            if self._left == 0:
+            if self.architectures == self._profile.architectures:
                 return False
-            self._left -= 1
             self._orders[pair.key] = self._profile.highest_order(len(self._orders))
         elif list(self._orders.values()).count(inf) < self._profile.second_order:
             self._orders[pair.key] = inf  # few architectures are drawn again and again: they are judged in full
@@ -64,8 +65,13 @@ class Budget:
         return True
 
     def spare(self) -> None:
-        """Something is falsified: admit few more architectures."""
-        self._left = min(self._left, AFTER_FALSIFICATION)
+        """Something is falsified: admit few more batches."""
+        self._most = min(self._most, self._batches + AFTER_FALSIFICATION)
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing more is admitted, whatever is drawn."""
+        return self._batches >= self._most
 
     def cheap(self, pair: Pair) -> list[Property]:
         """The properties that are not costly, up to the pair's order; all where none is of such a low order."""

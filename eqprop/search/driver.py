@@ -20,7 +20,7 @@ from eqprop.search.askable import Askable
 from eqprop.search.budget import Budget, by_order
 from eqprop.search.comparing import why_not_compared
 from eqprop.search.culprits import Failure, separated
-from eqprop.search.drawing import Drawn, Minimal, drive
+from eqprop.search.drawing import Drawn, Enough, Minimal, drive
 from eqprop.search.foggy import Foggy
 from eqprop.search.infinite import Infinite
 from eqprop.search.known_failures import check_known_names
@@ -73,13 +73,18 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
-        self._foggy.diagnose(self.tallies)
+        self._foggy.diagnose(self._unsettled())
         evidence = self.evidence()
         found = tuple(
             verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
         left = self._unseen()
         return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
+
+    def _unsettled(self) -> dict[str, Tally]:
+        """The tallies that say how their cells come out: none of a property that is falsified or rests on one."""
+        open_ = (p for p in self.options.properties if p.name not in self._violated() and not self._blocked(p))
+        return {prop.name: self.tallies[prop.name] for prop in open_}
 
     def evidence(self) -> Evidence:
         """What was found out so far, for the outcome of each cell."""
@@ -173,7 +178,12 @@ class Search:
 
         The first error ends the exploration: were it raised through hypothesis, its second look at the same structure
         would find another state.
+
+        Raises:
+            Enough: once what was found has used up the budget.
         """
+        if self._effort.spent:
+            raise Enough
         if self._failure is None:
             try:
                 self._explore_one(structure)

@@ -17,6 +17,7 @@ from eqprop import groups
 from eqprop.profiles import PROFILES
 from eqprop.search import drive
 from eqprop.search.constants import COLLECTOR, constants_of_modules_left_out
+from eqprop.search.drawing import Drawn, Enough
 
 MOST = 10**6
 
@@ -30,11 +31,14 @@ def imported(folder: Path, monkeypatch, numbers: range) -> None:
     importlib.import_module(name)
 
 
+def plain() -> eqprop.Pair:
+    model = eqprop.Model(lambda p, x: x @ p, np.ones((2, 1)), np.ones((1, 2)), name="plain", trained=False)
+    return eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), lambda c, p: p, name="rest"))
+
+
 def drawn() -> list[int]:
     """Sizes of the architectures that a search comes across."""
-    model = eqprop.Model(lambda p, x: x @ p, np.ones((2, 1)), np.ones((1, 2)), name="plain", trained=False)
-    pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), lambda c, p: p, name="rest"))
-    found: list[int] = []
+    found, pair = list[int](), plain()
     sizes = st.integers(0, MOST).map(lambda n: found.append(n) or pair)
     profile = replace(PROFILES["gate"], examples=400)
     drive(sizes, lambda _: False, profile, Phase.generate, number=0, digest="plain")
@@ -71,3 +75,17 @@ def test_a_release_of_hypothesis_that_collects_no_constants_is_left_as_it_is(mon
     monkeypatch.delattr(providers, COLLECTOR)
     with constants_of_modules_left_out():
         assert not hasattr(providers, COLLECTOR)
+
+
+def test_a_body_that_has_nothing_more_to_ask_ends_the_search():
+    asked: list[int] = []
+
+    def third_is_enough(structure: Drawn) -> bool:
+        asked.append(structure.seed)
+        if len(asked) == 3:
+            raise Enough
+        return False
+
+    pairs = st.integers(0, MOST).map(lambda _: plain())
+    assert drive(pairs, third_is_enough, PROFILES["gate"], Phase.generate, number=0, digest="plain") is None
+    assert len(asked) == 3

@@ -170,6 +170,16 @@ def test_a_stored_failure_that_was_mended_is_none():
     assert [verdict.outcome for verdict in searched()] == [Outcome.HOLDS]
 
 
+def test_three_batches_more_are_judged_once_something_is_falsified():
+    drawn: list[eqprop.Pair] = []
+    broken = build(2, 3, 1, 2, BIAS_FORGOTTEN)
+    fixed = st.integers(0, 10**6).map(lambda _: drawn.append(broken) or broken)
+    options = Options(PROFILES["gate"], properties=(by_name("equivariance"),), shrink=False)
+    (verdict,) = search(SearchTask("net", fixed), options)
+    assert (verdict.outcome, verdict.probes) == (Outcome.FALSIFIED, 4 * PROFILES["gate"].probes)
+    assert len(drawn) == 5  # the last one is not looked at any more
+
+
 # -- outcomes ---------------------------------------------------------------------------------------------------------
 
 
