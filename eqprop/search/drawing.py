@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from unittest import SkipTest
 
 from hypothesis import Phase, currently_in_test_context, given, reproduce_failure, seed
 from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
 from hypothesis.errors import HypothesisException, Unsatisfiable
 
 from eqprop.claims import Pair
@@ -21,6 +23,9 @@ from eqprop.profiles import PROFILES, Profile
 from eqprop.search.constants import constants_of_modules_left_out
 
 LARGEST_SEED = 2**32 - 1
+REMEMBERED = (b".secondary", b".pareto")
+"""What hypothesis appends to the key of a search for what it found on its way."""
+
 REPRODUCE = re.compile(r"@reproduce_failure\('(?P<version>[^']+)', b'(?P<blob>[^']*)'\)")
 
 
@@ -130,19 +135,20 @@ def drive(
             last[:] = [structure]
             raise Found
 
+    settings, key = profile.hypothesis_settings(*phases), hashlib.sha384(digest.encode()).digest()
+    if phases == (Phase.reuse,) and not _remembers(settings.database, key):
+        return None
     # The settings go on last: ``seed`` switches the example database off, and settings put it back.
-    run: Any = profile.hypothesis_settings(*phases)(seed(number)(_given(structures(pairs))(test)))
-    # What hypothesis's own pytest plugin does for parametrised tests: one entry of the example database for each.
-    run.hypothesis.inner_test._hypothesis_internal_add_digest = digest.encode()  # noqa: SLF001
+    run: Any = settings(seed(number)(_given(structures(pairs))(test)))
+    # One entry of the example database for each search; hypothesis's own key is of a function's source.
+    run._hypothesis_internal_database_key = key  # noqa: SLF001
     if blob:
         version, _, encoded = blob.partition(":")
         run = reproduce_failure(version, encoded.encode())(run)
     try:
         with constants_of_modules_left_out():
             run()
-    except Enough:
-        return None
-    except SkipTest:  # hypothesis's word for a search that only recalls, and the database remembers nothing
+    except (Enough, SkipTest):  # SkipTest is hypothesis's word for a search that only recalls, and comes to nothing
         return None
     except Found as signal:
         printed = REPRODUCE.search("\n".join(getattr(signal, "__notes__", ())))
@@ -157,6 +163,11 @@ def drive(
             raise raised[0] from None
         raise InvalidInput(_of_the_strategy(error)) from error
     return None
+
+
+def _remembers(database: ExampleDatabase | None, key: bytes) -> bool:
+    """Whether an example database has anything to begin with: a search of each property asks."""
+    return database is not None and any(any(database.fetch(key + part)) for part in (b"", *REMEMBERED))
 
 
 def simplest(pairs: st.SearchStrategy[Pair]) -> Pair:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
@@ -17,7 +18,7 @@ from eqprop import groups
 from eqprop.profiles import PROFILES
 from eqprop.search import drive
 from eqprop.search.constants import COLLECTOR, constants_of_modules_left_out
-from eqprop.search.drawing import Drawn, Enough
+from eqprop.search.drawing import Drawn, Enough, Minimal
 
 MOST = 10**6
 
@@ -89,3 +90,17 @@ def test_a_body_that_has_nothing_more_to_ask_ends_the_search():
     pairs = st.integers(0, MOST).map(lambda _: plain())
     assert drive(pairs, third_is_enough, PROFILES["gate"], Phase.generate, number=0, digest="plain") is None
     assert len(asked) == 3
+
+
+def test_nothing_is_built_to_recall_what_nobody_remembers(tmp_path, monkeypatch):
+    monkeypatch.setenv("EQPROP_DATABASE", str(tmp_path))
+    pairs = st.integers(0, MOST).map(lambda _: plain())
+
+    def search(*phases: Phase) -> Minimal | None:
+        return drive(pairs, lambda _: True, PROFILES["gate"], *phases, number=0, digest="plain")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("eqprop.search.drawing.structures", lambda _: pytest.fail("a search is made"))
+        assert search(Phase.reuse) is None
+    assert search(Phase.generate, Phase.shrink) is not None
+    assert search(Phase.reuse) is not None
