@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair
-from eqprop.engine import Array, Leaves, Local, Tree, each, jitted, norm, numbers_context, subtract
+from eqprop.engine import Array, Each, Leaves, Local, Tree, jitted, norm, numbers_context, subtract, traced
 from eqprop.groups import Element
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
@@ -72,8 +72,13 @@ class Survey:
 
     def run(self, row: Callable[..., Tree], *arguments: Tree) -> Tree:
         """What a function gives at each of several points."""
-        found = each(f"what transformation {self.pair.transformation.name!r} is like", row, *arguments)
-        return jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), found)
+        return self.traced(row, *arguments)(*arguments)
+
+    def traced(self, row: Callable[..., Tree], *arguments: Tree) -> Callable[..., Tree]:
+        """Likewise, to be asked at several points more than once."""
+        what = f"what transformation {self.pair.transformation.name!r} is like"
+        at_each = Each(what, traced(row, *jax.tree.map(lambda leaf: leaf[0], arguments)))
+        return lambda *points: jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), at_each(*points))
 
 
 class _Actions(Survey):

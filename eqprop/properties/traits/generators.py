@@ -15,7 +15,7 @@ an exact one by any property either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -30,7 +30,6 @@ from jax.flatten_util import ravel_pytree
 from eqprop.claims import Pair
 from eqprop.engine import (
     Array,
-    Leaves,
     Local,
     Tree,
     derivative,
@@ -178,18 +177,19 @@ class GeneratorSurvey(Survey):
         one, other = self.points(count), self.points(count)
         u, v = (tangents_of(one, self.rng) for _ in range(2))
         none = np.zeros(span.size)
-        # Each traced once, at the first point: the others take its derivatives from that trace.
         field = jitted(lambda xi, at: self.field(span.element(xi))(at))
-        turned = jitted(lambda xi, at, right: derivative(partial(field, xi), at, right))
 
-        def row(one: Tree, other: Tree, u: Tree, v: Tree) -> Leaves:
-            def bilinear(at: Tree, left: Tree, right: Tree) -> Array:
-                return gradient(lambda xi: inner(left, turned(xi, at, right)))(none)
+        def form(at: Tree, left: Tree, right: Tree) -> Array:
+            return gradient(lambda xi: inner(left, derivative(partial(field, xi), at, right)))(none)
 
-            values = (gradient(lambda xi, at=at: inner(v, field(xi, at)))(none) for at in (zeros_like(one), one))
-            return bilinear(one, v, u), bilinear(one, u, v), bilinear(other, v, u), *values, norm(u) * norm(v)
+        def value(at: Tree, left: Tree) -> Array:
+            return gradient(lambda xi: inner(left, field(xi, at)))(none)
 
-        return self.run(row, one, other, u, v)
+        # Each traced once, for all of its uses.
+        forms, values = self.traced(form, one, v, u), self.traced(value, one, v)
+        nowhere = jax.tree.map(np.zeros_like, one)
+        lengths = _lengths(u) * _lengths(v)
+        return forms(one, v, u), forms(one, u, v), forms(other, v, u), values(nowhere, v), values(one, v), lengths
 
     def field(self, algebra: Algebra) -> Callable[[Tree], Tree]:
         """k_ξ."""
@@ -236,6 +236,11 @@ class GeneratorSurvey(Survey):
         rows = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(count))
         unseen = keeps_loss(self.pair)
         return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, rows, strict=True))))
+
+
+def _lengths(vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """Of several vectors, whose numbers are in several leaves."""
+    return np.sqrt(sum(np.square(leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in vectors))
 
 
 def _special_of(algebra: Algebra, seen: dict[str, float], *, unseen: bool) -> Special | None:
