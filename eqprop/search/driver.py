@@ -291,7 +291,8 @@ class Search:
             violation = None
         if violation is not None:
             self.violations.setdefault(prop.name, violation)
-            self._effort.spare()
+            if prop.name not in self.known or self.task.control:
+                self._effort.spare()  # beside a failure that is known, the others are judged as usual
         if prop.series and prop.name not in self.series:
             along = batch.series(prop.name, found.judged)
             if along is not None:

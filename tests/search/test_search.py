@@ -41,6 +41,9 @@ def _scaled_backward(x, w):
 scaled.defvjp(lambda x: (jax.nn.relu(x), x), _scaled_backward)
 
 
+EXPECTED_OR_NOT = ({"known_failures": {"equivariance": "ticket 7"}}, {})
+
+
 def build(d_in, hidden, d_out, batch, defect):
     rng = np.random.default_rng(0)
     shapes = {"b": (1, hidden), "v": (hidden, d_out), "w": (d_in, hidden)}
@@ -193,6 +196,13 @@ def test_what_rests_on_a_falsified_property_is_blocked():
 def test_an_expected_failure_is_known_with_its_reason():
     (verdict,) = searched(BIAS_FORGOTTEN, known_failures={"equivariance": "ticket 7"})
     assert (verdict.outcome, verdict.reason) == (Outcome.KNOWN_FAILURE, "ticket 7")
+
+
+def test_beside_an_expected_failure_the_other_properties_have_all_their_probes():
+    names, profile = ("equivariance", "group-laws"), replace(PROFILES["gate"], probes=4)
+    (_, known), (_, fresh) = (searched(BIAS_FORGOTTEN, names, profile=profile, **task) for task in EXPECTED_OR_NOT)
+    (whole,) = searched(BIAS_FORGOTTEN, ("group-laws",), profile=profile)
+    assert known.probes == whole.probes > fresh.probes
 
 
 def test_an_expected_failure_that_holds_is_an_unexpected_pass():
