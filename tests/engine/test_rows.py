@@ -98,7 +98,7 @@ def test_it_is_evaluated_in_its_callers_precision(wide: bool):
 def never(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """What is waited for in vain, until the test is over."""
     monkeypatch.setattr(watchdog, "LIMIT", 1.0)
-    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    monkeypatch.setattr(watchdog, "POLL", 0.2)
     event = Event()
     yield event
     event.set()

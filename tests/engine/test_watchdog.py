@@ -33,7 +33,7 @@ from eqprop.search import Options, SearchTask, search
 @pytest.fixture(autouse=True)
 def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "LIMIT", 1.0)
-    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    monkeypatch.setattr(watchdog, "POLL", 0.2)
 
 
 @pytest.fixture

@@ -410,7 +410,7 @@ def test_a_permutation_moves_arrays_of_any_dtype(dtype: Any) -> None:
 
 def test_a_group_that_stands_still_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "LIMIT", 1.0)
-    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    monkeypatch.setattr(watchdog, "POLL", 0.2)
     never = Event()
 
     class Waiting(groups.Scaling):

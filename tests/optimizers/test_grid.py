@@ -175,7 +175,7 @@ def test_a_property_that_cannot_be_evaluated_takes_no_other_answer_of_its_cell_d
 
 def test_a_drift_that_stands_still_is_said_of_the_cell_and_does_not_hang_it(monkeypatch):
     monkeypatch.setattr(watchdog, "LIMIT", 1.0)
-    monkeypatch.setattr(watchdog, "POLL", 0.05)
+    monkeypatch.setattr(watchdog, "POLL", 0.2)
     never = Event()
 
     def wait(drift: Any) -> Any:
