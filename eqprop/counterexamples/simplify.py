@@ -63,9 +63,10 @@ class Draft:
         return Draft(self.numbers[index], self.picks[index])
 
     def parts(self) -> Iterator[Draft]:
-        """These drafts in their order, so many as are judged together."""
+        """These drafts, the simplest first, so many as are judged together."""
+        ranked = np.argsort(self.complexity(), kind="stable")
         for start in range(0, self.count, AT_A_TIME):
-            yield self.at(slice(start, start + AT_A_TIME))
+            yield self.at(ranked[start : start + AT_A_TIME])
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _improved(workshop: Workshop, current: Draft) -> Draft | None:
     if not changes:
         return None
     drafts = Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
-    for part in drafts.at(np.argsort(drafts.complexity(), kind="stable")).parts():
+    for part in drafts.parts():
         alone = workshop.seeming(part)
         chosen = _together(workshop, current, alone.drafts)
         if chosen is None and alone.drafts.count:  # a change that only seemed to leave a violation may spoil the others
