@@ -22,7 +22,7 @@ from eqprop.engine import FINEST, TABLE, Roundoff
 from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, Signs, types_met, with_errors
-from eqprop.torch.operations import compact, mutates, name_of
+from eqprop.torch.operations import as_batched, compact, mutates, name_of
 from eqprop.torch.recording import recorded
 
 BLOCK = 1024
@@ -53,7 +53,8 @@ class Graph:
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
         self._example = example
         self._batches = _can_be_batched(self.one, example)
-        self._erring = with_errors(self._whole, Kernels(self._whole, example).found)
+        written = as_batched(self._whole) if self._batches else self._whole
+        self._erring = with_errors(written, Kernels(written, example).found)
         self._types = types_met(self._erring, example)
 
     def function(self, operands: Tensors, again: bool) -> Tensors:

@@ -53,6 +53,13 @@ it is made of."""
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
 """They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
 
+SUMS = {
+    torch.ops.aten.addmm.default: torch.ops.aten.mm.default,
+    torch.ops.aten.addmv.default: torch.ops.aten.mv.default,
+    torch.ops.aten.baddbmm.default: torch.ops.aten.bmm.default,
+}
+"""Kernels that add a term to a product, and the product."""
+
 OURS = frozenset({"aten", "prims"})
 """Torch's own operations. Of any other nobody knows what is inside."""
 
@@ -113,18 +120,44 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     """Without what no result needs, without marks of a profiler, and with views that a row of a batch has room for.
 
     Without ``detach`` as well, which gives what it is given: autograd's own rules are in the graph already, and a map
-    is transposed operation by operation, where nothing is to be cut off.
+    is transposed operation by operation, where nothing is to be cut off. And without turning a matrix twice: each rule
+    of a product turns what another one has turned.
     """
     for node in reversed(module.graph.nodes):
-        if node.target is torch.ops.aten.detach.default:
-            node.replace_all_uses_with(node.args[0])
-        if node.target is torch.ops.aten.detach.default or name_of(node).startswith("profiler."):
+        same = _same_as(node)
+        if same is not None:
+            node.replace_all_uses_with(same)
+        if same is not None or name_of(node).startswith("profiler."):
             module.graph.erase_node(node)
         elif node.target in VIEWS:
             node.target = torch.ops.aten.reshape.default
     module.graph.eliminate_dead_code()
     module.recompile()
     return module
+
+
+def as_batched(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """What ``vmap`` comes to where a kernel adds a term to a product as it is: the product, and a sum."""
+    graph = torch.fx.Graph()
+    found: dict[torch.fx.Node, Any] = {}
+    for node in module.graph.nodes:
+        found[node] = graph.node_copy(node, found.__getitem__)
+        if node.op == "call_function" and node.target in SUMS and not node.kwargs:
+            term, *factors = found[node].args
+            product = graph.call_function(SUMS[node.target], tuple(factors))
+            found[node] = graph.call_function(torch.ops.aten.add.Tensor, (term, product))
+    written = torch.fx.GraphModule(module, graph)
+    written.graph.eliminate_dead_code()
+    written.recompile()
+    return written
+
+
+def _same_as(node: Any) -> Any:
+    """The node whose numbers one has, in the same places; None where it is none that can be left out."""
+    if node.target is torch.ops.aten.detach.default:
+        return node.args[0]
+    turned = node.target is torch.ops.aten.t.default and node.args[0].target is torch.ops.aten.t.default
+    return node.args[0].args[0] if turned else None
 
 
 def widens(old: torch.dtype, new: torch.dtype) -> bool:

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from eqprop.torch.graphs import Graph  # noqa: E402
 from eqprop.torch.kernels import Kernels  # noqa: E402
 from eqprop.torch.noise import Errors, Signs, with_errors  # noqa: E402
+from eqprop.torch.operations import as_batched, compact  # noqa: E402
 from eqprop.torch.recording import recorded  # noqa: E402
 
 ROWS, TABLE = 64, 1021
@@ -69,6 +70,24 @@ def test_what_no_error_has_reached_is_worked_out_once_for_results_with_and_witho
     called = [node.target for node in both.graph.nodes]
     assert called.count(torch.ops.aten.mm.default) == 1
     assert called.count(torch.ops.aten.exp.default) == 2
+
+
+def test_a_product_with_a_bias_rounds_twice_for_many_rows_as_it_does_without_errors():
+    written = as_batched(recorded(torch.nn.functional.linear, (normal(8, 3), normal(16, 3), normal(16))))
+    called = [node.target for node in written.graph.nodes if node.op == "call_function"]
+    assert called == [torch.ops.aten.t.default, torch.ops.aten.mm.default, torch.ops.aten.add.Tensor]
+    assert not Kernels(written, (normal(8, 3), normal(16, 3), normal(16))).found
+
+
+def test_a_product_that_has_a_factor_of_its_own_stays_a_kernel():
+    written = as_batched(recorded(lambda *t: torch.addmm(*t, alpha=2.0), (normal(4), normal(8, 3), normal(3, 4))))
+    assert [node.target for node in written.graph.nodes if node.op == "call_function"] == [torch.ops.aten.addmm.default]
+
+
+def test_a_matrix_that_is_turned_twice_is_itself():
+    turned = compact(recorded(lambda a: a.t().t().t().exp(), (normal(3, 4),)))
+    called = [node.target for node in turned.graph.nodes if node.op == "call_function"]
+    assert called == [torch.ops.aten.t.default, torch.ops.aten.exp.default]
 
 
 def kernels_of(function, *operands):
