@@ -1,6 +1,7 @@
 """Soak: many random probes over the whole catalog, extremes included; correct code must not be falsified by any.
 
     python -m benchmarks.soak                        # 100,000 probes
+    python -m benchmarks.soak --probes 1000000 --per-architecture 2048
     python -m benchmarks.soak --probes 2000 --match relu --jobs 1
     python -m benchmarks.soak --conjugates           # likewise, each pair in other coordinates of its parameters
 
@@ -207,11 +208,13 @@ def quotas(found: list[Entry], probes: int) -> dict[str, int]:
     return {entry.name: share + (i < rest) for i, entry in enumerate(found)}
 
 
-def counts_of(wanted: dict[str, int], *, seed: int, jobs: int, conjugated: bool = False) -> Iterator[Count]:
+def counts_of(
+    wanted: dict[str, int], *, seed: int, jobs: int, per_architecture: int = PER_ARCHITECTURE, conjugated: bool = False
+) -> Iterator[Count]:
     """Soak every entry, each in a worker process of its own choosing; counts come as they are finished."""
     context = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     with ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=context) as pool:
-        run = partial(soak, seed=seed, conjugated=conjugated)
+        run = partial(soak, seed=seed, per_architecture=per_architecture, conjugated=conjugated)
         futures = {pool.submit(run, name, probes): name for name, probes in wanted.items() if probes}
         for future in as_completed(futures):
             if error := future.exception():
@@ -225,9 +228,10 @@ def counts_of(wanted: dict[str, int], *, seed: int, jobs: int, conjugated: bool 
 @click.option("--probes", type=click.IntRange(1), default=100_000, show_default=True, help="Over all entries.")
 @click.option("--match", default="", help="Only entries whose name contains this.")
 @click.option("--seed", default=0, show_default=True)
+@click.option("--per-architecture", type=click.IntRange(1), default=PER_ARCHITECTURE, show_default=True, help="Probes.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @click.option("--conjugates", "conjugated", is_flag=True, help="Each pair in other coordinates of its parameters.")
-def main(*, probes: int, match: str, seed: int, jobs: int, conjugated: bool) -> None:
+def main(*, probes: int, match: str, seed: int, per_architecture: int, jobs: int, conjugated: bool) -> None:
     """Probe every entry that is no negative control, and print what was found."""
     found = [entry for entry in entries().values() if match in entry.name and not entry.control]
     if not found:
@@ -236,7 +240,8 @@ def main(*, probes: int, match: str, seed: int, jobs: int, conjugated: bool) -> 
     start = time.perf_counter()
     click.echo(f"{HEADER}  ({len(found)} entries, seed {seed}, {jobs} jobs)")
     counts: list[Count] = []
-    for count in counts_of(quotas(found, probes), seed=seed, jobs=jobs, conjugated=conjugated):
+    wanted = quotas(found, probes)
+    for count in counts_of(wanted, seed=seed, jobs=jobs, per_architecture=per_architecture, conjugated=conjugated):
         counts.append(count)
         click.echo(count.line())
         for detail in count.details:
