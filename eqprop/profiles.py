@@ -144,6 +144,7 @@ PROFILES = {
     for profile in (
         Profile("quick", 18, 6, 2, 1, 64, costly_batches=0, costly_probes=8, shrinks=60, fixed_seed=True),
         Profile("gate", 36, 12, 4, 2, 64, costly_batches=1, costly_probes=16, shrinks=60, fixed_seed=True),
+        Profile("wide", 150, 100, 4, 2, 64, costly_batches=1, costly_probes=16, shrinks=60, fixed_seed=True),
         Profile("explore", 120, 40, 40, 40, 128, costly_batches=10, costly_probes=16, shrinks=120, fixed_seed=False),
         Profile("deep", 900, 300, 300, 300, 256, costly_batches=75, costly_probes=32, shrinks=300, fixed_seed=False),
     )

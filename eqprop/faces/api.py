@@ -35,8 +35,8 @@ def run(
 
     Args:
         pairs: a Pair, a strategy of pairs, a catalog entry, or an iterable or mapping of them.
-        profile: ``"quick"``, ``"gate"``, ``"explore"`` or ``"deep"``: how much is searched.
-        seed: the same seed gives the same verdicts; without one, quick and gate repeat themselves.
+        profile: ``"quick"``, ``"gate"``, ``"wide"``, ``"explore"`` or ``"deep"``: how much is searched.
+        seed: the same seed gives the same verdicts; without one, quick, gate and wide repeat themselves.
         precision: ``"float64"``, or ``"model"`` for the dtypes of the example parameters.
         properties: names of those to verify, or a single name; all by default.
         save: a folder for counterexample files; none are written by default.

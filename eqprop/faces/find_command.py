@@ -12,6 +12,7 @@ import click
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import echo
 from eqprop.kept import written_to
+from eqprop.profiles import PROFILES
 
 if TYPE_CHECKING:
     from eqprop.claims import Pair
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="MODULE:ATTR")
 @click.option("--declared", is_flag=True, help="TARGET names pairs: say what none of them declares.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random points and of the proof.")
-@click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="quick", show_default=True)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
 @click.option(
     "--proof/--no-proof", default=True, show_default=True, help="Let the property library judge what is found."
 )

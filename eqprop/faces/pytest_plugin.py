@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "verify this: a catalog entry, 'catalog', or package.module:attribute (repeatable)"
     group.addoption("--eqprop", action="append", metavar="TARGET", help=text)
     group.addoption("--eqprop-seed", type=int, metavar="N", help="of the search; wins over everything, CI or not")
-    group.addoption("--eqprop-profile", metavar="NAME", help="quick, gate (default), explore or deep")
+    group.addoption("--eqprop-profile", metavar="NAME", help="quick, gate (default), wide, explore or deep")
     group.addoption("--eqprop-precision", choices=("float64", "model"), help="float64 (default) or the model's own")
     text = "numpy walks the traced program, xla compiles it, auto (default) decides"
     group.addoption("--eqprop-evaluator", choices=("auto", "numpy", "xla"), help=text)

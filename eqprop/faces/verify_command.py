@@ -17,7 +17,7 @@ from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
 from eqprop.kept import KeptLedger, is_model, is_test
-from eqprop.profiles import MOST
+from eqprop.profiles import MOST, PROFILES
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Record, Report
@@ -33,7 +33,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("--seed", type=int, help="Of the search; the same seed gives the same verdicts.")
-@click.option("--profile", type=click.Choice(["quick", "gate", "explore", "deep"]), default="gate", show_default=True)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="gate", show_default=True)
 @click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--property", "properties", multiple=True, metavar="NAME", help="Verify only this one; repeatable.")
 @click.option("--optimizer", metavar="MODULE:ATTR", help="Also verify that steps of this optimizer commute.")

@@ -118,7 +118,10 @@ def test_a_folder_that_cannot_be_written_to_loses_only_the_files(eqprop, folder)
         (["verify", "nets:both", "--match", "ugly"], "--match 'ugly' leaves no pair; the pairs are: good, bad."),
         (["verify", "nets:good", "--property", "noethr"], "no property is called 'noethr'"),
         (["verify", "nets:good", "--jobs", "many"], "--jobs is 'many'; expected a number from 1, or auto."),
-        (["verify", "nets:good", "--profile", "fast"], "'fast' is not one of 'quick', 'gate', 'explore', 'deep'"),
+        (
+            ["verify", "nets:good", "--profile", "fast"],
+            "'fast' is not one of 'quick', 'gate', 'wide', 'explore', 'deep'",
+        ),
         (["verify", "nets:good", "--seed", "-1"], "the seed is -1"),
         (["explain", "noethr"], "Did you mean noether?"),
         (["explain", "EQ999"], "no code is called 'EQ999'"),

@@ -91,7 +91,7 @@ def test_run_reports_progress_of_every_pair(searching):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"profile": "fast"}, "the profiles are: quick, gate, explore, deep"),
+        ({"profile": "fast"}, "the profiles are: quick, gate, wide, explore, deep"),
         ({"seed": -1}, "the seed is -1; expected a whole number from 0"),
         ({"precision": "float8"}, "the precision is 'float8'; expected 'float64' or 'model'"),
         ({"properties": ["noethr"]}, r"no property is called 'noethr'. Did you mean noether\?"),

@@ -312,6 +312,11 @@ def test_the_architectures_that_are_judged_in_full_are_spread_over_the_search():
     assert orders == [inf, 0, 0, 1, 0, 0, inf, 0, 0, 1, 0, 0]
 
 
+def test_a_wide_search_asks_a_hundred_architectures_for_the_premise_and_few_of_them_for_the_rest():
+    orders = [PROFILES["wide"].highest_order(place) for place in range(PROFILES["wide"].architectures)]
+    assert (orders.count(0), orders.count(1), orders.count(inf)) == (96, 2, 2)
+
+
 @pytest.mark.parametrize("name", ["explore", "deep"])
 def test_the_longer_profiles_judge_every_architecture_in_full(name):
     profile = PROFILES[name]
