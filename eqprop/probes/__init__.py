@@ -6,7 +6,7 @@ from eqprop.probes.dtypes import output_shapes as output_shapes
 from eqprop.probes.losses import DRAWN_LOSSES as DRAWN_LOSSES
 from eqprop.probes.losses import SQUARED_ERROR as SQUARED_ERROR
 from eqprop.probes.losses import Loss as Loss
-from eqprop.probes.losses import output_scale as output_scale
+from eqprop.probes.losses import output_factor as output_factor
 from eqprop.probes.losses import suitable_losses as suitable_losses
 from eqprop.probes.losses import user_loss as user_loss
 from eqprop.probes.losses import widened as widened

@@ -48,14 +48,17 @@ def widened(outputs: Outputs) -> Outputs:
     return jax.tree.map(lambda leaf: leaf.astype(jnp.promote_types(leaf.dtype, wide)), outputs)
 
 
-def output_scale(*outputs: Outputs) -> Outputs:
-    """What drawn losses divide outputs by: their largest magnitude where that is large (exp must not overflow), else 1.
+def output_factor(*outputs: Outputs) -> Outputs:
+    """What drawn losses multiply outputs by: 1 over their largest magnitude where it is large (exp must not overflow).
 
-    It is a constant of the probe: never differentiated.
+    It is a constant of the probe: never differentiated; 1 where outputs are not large. A factor, because XLA divides
+    once by a square, which overflows, where a program divides twice by one number (docs/decisions.md), and a normal
+    number, because XLA may take others for 0.
     """
     magnitude = [jnp.max(jnp.abs(leaf), initial=0.0) for tree in outputs for leaf in jax.tree.leaves(tree)]
     largest = jax.lax.stop_gradient(jnp.max(jnp.stack(magnitude)))
-    return jnp.where(largest > LARGE_OUTPUT, largest, jnp.ones_like(largest))
+    most = 1 / jnp.finfo(largest.dtype).smallest_normal
+    return jnp.where(largest > LARGE_OUTPUT, 1 / jnp.minimum(largest, most), jnp.ones_like(largest))
 
 
 def _gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -33,7 +33,7 @@ from eqprop.engine import (
 )
 from eqprop.errors import InvalidInput
 from eqprop.groups import Algebra, Element, LieGroup
-from eqprop.probes import Loss, Probe, output_scale, widened
+from eqprop.probes import Loss, Probe, output_factor, widened
 from eqprop.properties.traits import Subspace, Traits, traits_of
 
 Found = TypeVar("Found")
@@ -178,21 +178,21 @@ class Point:
     # -- the loss -----------------------------------------------------------------------------------------------------
 
     @remembered
-    def _scale(self) -> Array:
+    def _factor(self) -> Array:
         """Of the outputs, and of the moved ones where the probe has an element that moves them."""
         if self.transformation.moves_outputs and self.probe.element is not None:
-            return output_scale(widened(self.here.value), widened(self.output_action.value))
-        return output_scale(widened(self.here.value))
+            return output_factor(widened(self.here.value), widened(self.output_action.value))
+        return output_factor(widened(self.here.value))
 
     @remembered
     def loss(self) -> Callable[[Tree], Tree]:
-        """ℓ. A drawn loss takes outputs divided by a constant of the probe (see ``losses.output_scale``)."""
+        """ℓ. A drawn loss takes outputs times a constant of the probe (see ``losses.output_factor``)."""
         return self.pair.model.loss or self.loss_for(self.probe.targets)
 
     def loss_for(self, targets: Tree) -> Callable[[Tree], Tree]:
         """The drawn loss for some targets, those of a part of the samples perhaps."""
-        scale = self._scale
-        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf / scale, widened(y)), targets)
+        factor = self._factor
+        return lambda y: self._loss(jax.tree.map(lambda leaf: leaf * factor, widened(y)), targets)
 
     def loss_near(self, outputs: Tree) -> Local:
         """∇ℓ near some outputs: ``value`` is the gradient in the outputs, ``push`` applies ∇²ℓ."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eqprop.probes import DRAWN_LOSSES, Loss, output_scale, suitable_losses, user_loss
+from eqprop.probes import DRAWN_LOSSES, Loss, output_factor, suitable_losses, user_loss
 from eqprop.probes.losses import CROSS_ENTROPY, HUBER, LARGE_OUTPUT
 
 DENSE = {
@@ -82,18 +82,24 @@ def test_cross_entropy_needs_two_classes_in_every_output(shapes: Any, *, suits: 
     assert len(suitable_losses(shapes)) == len(DRAWN_LOSSES) - (not suits)
 
 
-@pytest.mark.parametrize(("largest", "scale"), [(0.0, 1.0), (LARGE_OUTPUT, 1.0), (100.0, 100.0), (-100.0, 100.0)])
-def test_outputs_are_divided_by_their_largest_magnitude_where_it_is_large(largest: float, scale: float) -> None:
-    assert output_scale({"a": jnp.array([0.5, largest])}, (jnp.ones(2),)) == scale
+@pytest.mark.parametrize(("largest", "factor"), [(0.0, 1.0), (LARGE_OUTPUT, 1.0), (64.0, 1 / 64), (-64.0, 1 / 64)])
+def test_outputs_are_made_smaller_by_their_largest_magnitude_where_it_is_large(largest: float, factor: float) -> None:
+    assert output_factor({"a": jnp.array([0.5, largest])}, (jnp.ones(2),)) == factor
 
 
-def test_the_scale_of_outputs_is_a_constant_of_the_probe() -> None:
-    gradient = jax.grad(lambda y: output_scale(y) * 1.0)(jnp.array([100.0, 3.0]))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_factor_of_outputs_is_a_normal_number_however_large_they_are(dtype: Any) -> None:
+    with jax.enable_x64(True):
+        assert output_factor(jnp.full(2, np.finfo(dtype).max)) == np.finfo(dtype).smallest_normal
+
+
+def test_the_factor_of_outputs_is_a_constant_of_the_probe() -> None:
+    gradient = jax.grad(lambda y: output_factor(y) * 1.0)(jnp.array([100.0, 3.0]))
     np.testing.assert_array_equal(gradient, 0)
 
 
-def test_the_scale_of_an_empty_output_is_one() -> None:
-    assert output_scale(jnp.zeros((0, 3))) == 1
+def test_the_factor_of_an_empty_output_is_one() -> None:
+    assert output_factor(jnp.zeros((0, 3))) == 1
 
 
 def test_a_users_loss_ignores_the_drawn_targets() -> None:
