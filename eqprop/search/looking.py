@@ -119,6 +119,7 @@ def _names(pair: Pair) -> tuple[str, ...]:
 def _falsifiable(pair: Pair, count: int) -> Pair:
     """The pair with one more input: what is wrong with the derivative in each tensor."""
     model, t = pair.model, pair.transformation
+    leaves = model.param_leaves
 
     def given(apply: Tree) -> Tree:
         return lambda params, inputs: apply(params, inputs["given"])
@@ -129,8 +130,8 @@ def _falsifiable(pair: Pair, count: int) -> Pair:
         def enter(leaf: ArrayLike) -> Tree:
             return _falsified(jnp.asarray(leaf), next(kinds)) if is_floating(leaf) else leaf
 
-        params = jax.tree.map(enter, params)  # before the inputs: the order of the names
-        return model.apply(params, jax.tree.map(enter, inputs["given"]))
+        floats = tuple(map(enter, leaves.split(params)))  # before the inputs: the order of the names
+        return model.apply(leaves.join(floats, leaves.rest(params)), jax.tree.map(enter, inputs["given"]))
 
     def beside(inputs: Inputs) -> Tree:
         return {"falsified": np.zeros(count, np.int32), "given": inputs}

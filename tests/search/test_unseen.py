@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -44,6 +45,12 @@ def test_a_permutation_does_not_see_a_constant_factor():
 def test_whole_numbers_are_no_tensors_to_look_at():
     tokens = lambda params, x: net(params, params["d"][x])  # noqa: E731
     assert found(pair(apply=tokens, inputs=np.array([0, 1, 1]))) == Unseen(("c", "d"), (), 4)
+
+
+def test_state_is_no_tensor_to_look_at():
+    of = pair()
+    remembering = replace(of.model, state=("c",))
+    assert found(of.replaced(model=remembering)) == Unseen(("d", "the inputs"), (), 4)
 
 
 def test_reverse_only_models_are_looked_at_likewise():
