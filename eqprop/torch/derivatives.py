@@ -39,7 +39,8 @@ def transposed_of(function: Function, linear: Tensors, results: int) -> Function
     """
 
     def turned(given: Tensors, again: bool) -> Tensors:
-        others, cotangents = given[:-results], given[-results:]
+        # Nothing is differentiated by the others: of running statistics torch has no derivative, and says so.
+        others, cotangents = tuple(operand.detach() for operand in given[:-results]), given[-results:]
         at = tuple(torch.zeros_like(operand).requires_grad_() for operand in linear)
         return _gradients(function((*others, *at), True), at, cotangents, again)
 

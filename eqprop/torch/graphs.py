@@ -169,7 +169,12 @@ def _batched(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> 
         return _one_by_one(function, rows)
     axes = tuple(None if len(leaf) == 1 else 0 for leaf in rows)
     given = [leaf[0] if axis is None else leaf for leaf, axis in zip(rows, axes, strict=True)]
-    return vmap(function, in_dims=axes, randomness="same")(*given)  # torch calls attention random, for its dropout
+    try:
+        return vmap(function, in_dims=axes, randomness="same")(*given)  # torch calls attention random, for its dropout
+    except RuntimeError:
+        # A batch norm in training mode stores into its statistics: those of one row cannot be the same for all.
+        count = max(map(len, rows))
+        return vmap(function, randomness="same")(*(leaf.expand(count, *leaf.shape[1:]) for leaf in rows))
 
 
 def _one_by_one(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:

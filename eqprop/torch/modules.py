@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from eqprop.adapters import Module, library, model_of
 from eqprop.claims import Inputs, Model
-from eqprop.engine import Tree
+from eqprop.engine import Tree, numbers_context
 
 
 def from_module(
@@ -41,12 +41,13 @@ def from_module(
     from eqprop.torch.bridges import Bridge
 
     whole = Bridge(module, inputs, name, outputs)
-    return model_of(
-        whole.apply,
-        whole.params,
-        whole.state,
-        whole.inputs,
-        loss=None if loss is None else whole.bridged_loss(loss),
-        name=whole.name,
-        differentiate_state=False,
-    )
+    with numbers_context("float64"):  # the first call is in the module's own types, float64 among them
+        return model_of(
+            whole.apply,
+            whole.params,
+            whole.state,
+            whole.inputs,
+            loss=None if loss is None else whole.bridged_loss(loss),
+            name=whole.name,
+            differentiate_state=False,
+        )

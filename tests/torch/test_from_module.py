@@ -107,6 +107,34 @@ def test_buffers_move_with_their_units_and_are_not_differentiated():
     assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.HOLDS] * 2
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_batch_norm_gets_verdicts_of_all_orders(training):
+    torch.manual_seed(0)
+    norm = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 2)).train(training)
+    units = {"0.*": 0, "1.weight": 0, "1.bias": 0, "1.running_*": 0}
+    permutation = eqprop.hidden_units(groups.Permutation(4), writes=units, reads={"3.weight": 1})
+    names = ["equivariance", "jacobian-covariance", "derivative", "gradient-covariance", "hessian-covariance"]
+    pair = eqprop.Pair(from_module(norm, X.astype(np.float32)), permutation)
+    report = eqprop.run(pair, properties=names, probes=16, max_architectures=1)
+    assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.HOLDS] * len(names)
+
+
+def test_a_module_in_float64_may_make_tensors_of_its_own():
+    class Scattered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3, 2, dtype=torch.float64))
+
+        def forward(self, x):
+            return torch.zeros(2, 2, dtype=torch.float64).index_add(0, torch.tensor([0, 1, 0]), x[:3] @ self.weight)
+
+    model = from_module(Scattered(), X)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(
+            model.apply(model.params, model.inputs), np.stack([X[0] + X[2], X[1]]) @ np.ones((3, 2))
+        )
+
+
 def test_a_layer_norm_of_a_batch_of_sequences_gets_a_verdict():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2)).double()
