@@ -131,9 +131,18 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             module.graph.erase_node(node)
         elif node.target in VIEWS:
             node.target = torch.ops.aten.reshape.default
+        elif node.target is torch.ops.aten.slice_scatter.default:
+            _end_within(node)
     module.graph.eliminate_dead_code()
     module.recompile()
     return module
+
+
+def _end_within(node: Any) -> None:
+    """Let a slice that is stored into end where its axis does: torch writes the largest integer, and vmap overflows."""
+    axis, start, end, *step = (*node.args[2:], *(0, 0, None)[len(node.args) - 2 :])
+    size = node.args[0].meta["val"].shape[axis]
+    node.args = (*node.args[:2], axis, start, size if end is None else min(end, size), *step)
 
 
 def as_batched(module: torch.fx.GraphModule) -> torch.fx.GraphModule:

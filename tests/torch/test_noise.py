@@ -90,6 +90,20 @@ def test_a_matrix_that_is_turned_twice_is_itself():
     assert called == [torch.ops.aten.t.default, torch.ops.aten.exp.default]
 
 
+def test_a_slice_that_is_changed_in_place_is_run_for_many_rows_at_once():
+    def tripled(a):
+        whole = a.clone()
+        whole[1:].mul_(3)
+        return whole
+
+    _, exact, erring = noisy(tripled, normal(3, 4))
+    assert torch.equal(exact, tripled(normal(3, 4)))
+    assert torch.equal(erring[:, 0], exact[0].expand(ROWS, 4))
+    graph = Graph(lambda tensors, again: (tripled(*tensors),), (normal(3, 4),))
+    assert torch.ops.aten.mul_.Tensor not in [node.target for node in graph._whole.graph.nodes]
+    assert graph._batches
+
+
 def kernels_of(function, *operands):
     return list(Kernels(recorded(function, operands), operands).found.values())
 
