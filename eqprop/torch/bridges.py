@@ -17,7 +17,7 @@ from eqprop.claims import Inputs, Outputs
 from eqprop.engine import ARRAYS, Array, Tree, bridged, explained
 from eqprop.errors import InvalidInput
 from eqprop.torch.arrays import as_array, as_tensor
-from eqprop.torch.derivatives import Tensors
+from eqprop.torch.derivatives import Hold, Tensors, called
 from eqprop.torch.functions import TorchFunction
 from eqprop.torch.session import alone
 
@@ -72,7 +72,8 @@ class Bridge:
         leaves, self._input_tree = jax.tree.flatten(self.inputs)
         example = [*self.params.values(), *self.state.values(), *leaves]
         self._types = [as_tensor(leaf).dtype for leaf in example]
-        self._bridged = _Bridged(self.name, self._called, example)
+        self._holder = _Holder(module)
+        self._bridged = _Bridged(self.name, self._called, example, self._held)
         found = self._tried(tuple(map(as_tensor, example)))
         leaves, self._output_tree = jax.tree.flatten(found)
         self._example_outputs = list(map(as_array, leaves))
@@ -115,15 +116,38 @@ class Bridge:
 
     def _outputs(self, operands: Tensors) -> Tree:
         """What the module returns, as a tree that JAX knows."""
-        typed = [t if t.is_floating_point() else t.to(kind) for t, kind in zip(operands, self._types, strict=True)]
-        count = len(self._paths)
-        given = dict(zip(self._paths, typed[:count], strict=True))
-        positional, named = _arguments(jax.tree.unflatten(self._input_tree, typed[count:]))
+        typed = self._typed(operands)
+        positional, named = _arguments(jax.tree.unflatten(self._input_tree, typed[len(self._paths) :]))
+        found = torch.func.functional_call(self._module, self._tensors(typed), positional, named)
+        return _plain(self._pick(found) if self._pick else found, self.name)
+
+    def _held(self, operands: Tensors, inner: Callable[[], Tensors]) -> Tensors:
+        """What is called while the module has these tensors for its own."""
+        tensors = self._tensors(self._typed(operands[: len(self._types)]))
+        return torch.func.functional_call(
+            self._holder, {f"module.{path}": leaf for path, leaf in tensors.items()}, inner
+        )
+
+    def _typed(self, operands: Tensors) -> list[torch.Tensor]:
+        return [t if t.is_floating_point() else t.to(kind) for t, kind in zip(operands, self._types, strict=True)]
+
+    def _tensors(self, typed: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Those of the module, by their names."""
+        given = dict(zip(self._paths, typed, strict=False))
         # The module may store into its buffers: into copies. Of batch norms torch has no derivative by them.
         given |= {path: given[path].detach().clone() for path in self.state}
-        given |= {path: leaf.clone() for path, leaf in self._module.named_buffers() if path not in given}
-        found = torch.func.functional_call(self._module, given, positional, named)
-        return _plain(self._pick(found) if self._pick else found, self.name)
+        return given | {path: leaf.clone() for path, leaf in self._module.named_buffers() if path not in given}
+
+
+class _Holder(torch.nn.Module):
+    """Calls what it is given, with a module inside."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inner: Callable[[], Tensors]) -> Tensors:
+        return inner()
 
 
 def _arguments(inputs: Inputs) -> tuple[tuple[Inputs, ...], dict[str, Inputs]]:
@@ -157,10 +181,18 @@ class _Bridged:
         name: in reports.
         function: of tensors.
         example: its operands.
+        hold: what keeps them in force.
     """
 
-    def __init__(self, name: str, function: Callable[[Tensors, bool], Tensors], example: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Tensors, bool], Tensors],
+        example: Sequence[np.ndarray],
+        hold: Hold = called,
+    ) -> None:
         self._name = name
+        self._hold = hold
         self._function = function
         self._example = example
         self._known: dict[Hashable, Callable[..., tuple[Array, ...]]] = {}
@@ -171,6 +203,6 @@ class _Bridged:
             given = [
                 np.resize(leaf, shape).astype(kind) for leaf, (shape, kind) in zip(self._example, kinds, strict=True)
             ]
-            function = TorchFunction(self._function, tuple(map(as_tensor, given)), self._name)
+            function = TorchFunction(self._function, tuple(map(as_tensor, given)), self._name, hold=self._hold)
             self._known[kinds] = bridged(function)
         return self._known[kinds](*operands)

@@ -13,6 +13,24 @@ Function = Callable[[Tensors, bool], Tensors]
 """Of its operands, and of whether its results will be differentiated once more (``create_graph``)."""
 
 
+Hold = Callable[[Tensors, Callable[[], Tensors]], Tensors]
+"""Of operands and of what is to be called while they are in force: a module holds its parameters in attributes."""
+
+
+def held(function: Function, hold: Hold) -> Function:
+    """The function with its operands in force until all of its derivatives are taken, and not for a forward pass alone.
+
+    A backward pass may read parameters again: where parts of a module are checkpointed it runs them once more.
+    """
+    return lambda operands, again: hold(operands, lambda: function(operands, again))
+
+
+def called(operands: Tensors, inner: Callable[[], Tensors]) -> Tensors:
+    """A ``Hold`` of what keeps no operands anywhere."""
+    del operands
+    return inner()
+
+
 def cotangents_of(function: Function, operands: int) -> Function:
     """The map from operands, and a cotangent for each result, to the cotangent of each operand in floating point.
 

@@ -14,7 +14,17 @@ import torch
 from eqprop.engine import TABLE, Roundoff, coarsest, unexpected
 from eqprop.errors import NotDifferentiable
 from eqprop.torch.arrays import as_array, as_arrays, as_tensors
-from eqprop.torch.derivatives import Function, Tensors, cotangents_of, evaluated, transposed_by_entries, transposed_of
+from eqprop.torch.derivatives import (
+    Function,
+    Hold,
+    Tensors,
+    called,
+    cotangents_of,
+    evaluated,
+    held,
+    transposed_by_entries,
+    transposed_of,
+)
 from eqprop.torch.graphs import Graph, precision_of
 from eqprop.torch.noise import Signs, signs_of
 from eqprop.torch.outlines import Outline
@@ -41,15 +51,25 @@ class TorchFunction:
         name: in reports.
         order: of the derivative that it is.
         linear: in how many of its last operands it is linear.
+        hold: what keeps its first operands in force.
 
     Raises:
         Exception: whatever torch raises at the example.
     """
 
-    def __init__(self, function: Function, example: Tensors, name: str, order: int = 0, linear: int = 0) -> None:
+    def __init__(
+        self,
+        function: Function,
+        example: Tensors,
+        name: str,
+        order: int = 0,
+        linear: int = 0,
+        hold: Hold = called,
+    ) -> None:
         self.name = name
         self.linear = linear
-        self._function = function
+        self._hold = hold
+        self._function = function = held(function, hold)
         self._example = example
         self._order = order
         with alone():
@@ -69,7 +89,8 @@ class TorchFunction:
         weights = self._weights()
         pulled = cotangents_of(self._function, len(self._example))
         try:
-            return TorchFunction(pulled, (*self._example, *weights), self.name, self._order + 1, len(weights))
+            example = (*self._example, *weights)
+            return TorchFunction(pulled, example, self.name, self._order + 1, len(weights), self._hold)
         except Exception as error:
             raise NotDifferentiable(_no_derivative(self.name, self._order + 1, error)) from error
 
@@ -81,10 +102,11 @@ class TorchFunction:
         example = (*others, *self._weights())
         if isinstance(self._graph, Graph):
             try:
-                return TorchFunction(transposed_of(function, *about), example, self.name, self._order)
+                return TorchFunction(transposed_of(function, *about), example, self.name, self._order, hold=self._hold)
             except RuntimeError:
                 pass  # an operation of the map has no derivative: entry by entry, which needs none
-        return TorchFunction(transposed_by_entries(function, *about), example, self.name, self._order)
+        entries = transposed_by_entries(function, *about)
+        return TorchFunction(entries, example, self.name, self._order, hold=self._hold)
 
     def _weights(self) -> Tensors:
         """An example of cotangents of the results."""
@@ -140,9 +162,10 @@ class TorchFunction:
 
     def _seen(self) -> set[int]:
         """The operands in floating point of which the results depend at the example, by their places."""
-        pulled = evaluated(cotangents_of(self._function, len(self._example)), (*self._example, *self._weights()))
+        pulled = held(cotangents_of(self._function, len(self._example)), self._hold)
+        found = evaluated(pulled, (*self._example, *self._weights()))
         floats = [place for place, operand in enumerate(self._example) if operand.is_floating_point()]
-        return {place for place, gradient in zip(floats, pulled, strict=True) if gradient.any()}
+        return {place for place, gradient in zip(floats, found, strict=True) if gradient.any()}
 
     def values(self, *operands: np.ndarray) -> list[np.ndarray]:
         with alone():

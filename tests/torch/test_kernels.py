@@ -53,6 +53,32 @@ def mirror() -> eqprop.Pair:
     return eqprop.Pair(from_module(net, np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)), action)
 
 
+class Checkpointed(nn.Module):
+    """A perceptron that is run once more in each backward pass."""
+
+    def __init__(self, dtype: Any) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.w = nn.Parameter(torch.randn(3, 4, dtype=dtype))
+        self.v = nn.Parameter(torch.randn(4, 2, dtype=dtype))
+
+    def forward(self, x: Any) -> Any:
+        def part(x: Any) -> Any:
+            return torch.tanh(x @ self.w) @ self.v
+
+        return torch.utils.checkpoint.checkpoint(part, x, use_reentrant=False)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_run_again_in_a_backward_pass_has_the_parameters_that_it_was_run_with(dtype):
+    module = Checkpointed(torch.from_numpy(np.zeros(1, dtype)).dtype)
+    units = eqprop.hidden_units(groups.Permutation(4), writes={"w": 1}, reads={"v": 0})
+    pair = eqprop.Pair(from_module(module, np.random.default_rng(0).standard_normal((5, 3)).astype(dtype)), units)
+    found = verdicts(pair, *FIRST, "jacobian-covariance", "derivative", *SECOND)
+    assert {verdict.outcome for verdict in found.values()} <= {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+    assert found["hessian-covariance"].outcome is Outcome.HOLDS
+
+
 class Attention(nn.Module):
     """Two heads, computed in one of several ways."""
 
