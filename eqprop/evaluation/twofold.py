@@ -106,12 +106,17 @@ class Twofold:
         """Of each leaf: how far both evaluators lie apart, how far XLA's copies do, and XLA's largest entry."""
         by_numpy = self._walked.sides(rows.at(slice(first, first + 1)))
         at_probe = self._compiled(rows, first)
-        found = {name: self._of_leaves(name, by_numpy[name][0][0] - at_probe[name]) for name in names}
+        found = {name: self._apart(name, by_numpy[name][0][0], at_probe[name]) for name in names}
         far = {name: np.zeros_like(apart) for name, apart in found.items()}
         for copy in range(first + 1, first + 1 + min(copies, COMPILED_COPIES)):
             of_copy = self._compiled(rows, copy)
-            far = {n: np.maximum(old, self._of_leaves(n, of_copy[n] - at_probe[n])) for n, old in far.items()}
+            far = {n: np.maximum(old, self._apart(n, of_copy[n], at_probe[n])) for n, old in far.items()}
         return {name: np.stack([found[name], far[name], self._of_leaves(name, at_probe[name])]) for name in names}
+
+    def _apart(self, name: str, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """The largest difference of each leaf; NaN where both are infinite."""
+        with np.errstate(invalid="ignore"):
+            return self._of_leaves(name, one - other)
 
     def _of_leaves(self, name: str, numbers: np.ndarray) -> np.ndarray:
         """The largest entry of each leaf."""
