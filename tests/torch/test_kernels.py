@@ -53,18 +53,33 @@ def mirror() -> eqprop.Pair:
     return eqprop.Pair(from_module(net, np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)), action)
 
 
+class OffByMillionths(torch.autograd.Function):
+    """tanh, whose derivative is off by another millionth for each unit."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Any) -> Any:
+        ctx.save_for_backward(z)
+        return torch.tanh(z)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        (z,) = ctx.saved_tensors
+        return gradient * (1 - torch.tanh(z) ** 2) * (1 + 1e-6 * torch.arange(z.shape[-1], dtype=z.dtype))
+
+
 class Checkpointed(nn.Module):
     """A perceptron that is run once more in each backward pass."""
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, activation: Any = torch.tanh) -> None:
         super().__init__()
+        self.activation = activation
         torch.manual_seed(0)
         self.w = nn.Parameter(torch.randn(3, 4, dtype=dtype))
         self.v = nn.Parameter(torch.randn(4, 2, dtype=dtype))
 
     def forward(self, x: Any) -> Any:
         def part(x: Any) -> Any:
-            return torch.tanh(x @ self.w) @ self.v
+            return self.activation(x @ self.w) @ self.v
 
         return torch.utils.checkpoint.checkpoint(part, x, use_reentrant=False)
 
@@ -77,6 +92,14 @@ def test_what_is_run_again_in_a_backward_pass_has_the_parameters_that_it_was_run
     found = verdicts(pair, *FIRST, "jacobian-covariance", "derivative", *SECOND)
     assert {verdict.outcome for verdict in found.values()} <= {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
     assert found["hessian-covariance"].outcome is Outcome.HOLDS
+
+
+def test_a_wrong_backward_of_what_is_run_again_is_caught_at_first_order():
+    module = Checkpointed(torch.float64, OffByMillionths.apply)
+    units = eqprop.hidden_units(groups.Permutation(4), writes={"w": 1}, reads={"v": 0})
+    found = verdicts(eqprop.Pair(from_module(module, np.ones((5, 3))), units), "equivariance", "jacobian-covariance")
+    outcomes = [found[name].outcome for name in ("equivariance", "jacobian-covariance")]
+    assert outcomes == [Outcome.HOLDS, Outcome.FALSIFIED]
 
 
 class Attention(nn.Module):
