@@ -12,7 +12,7 @@ pytestmark = pytest.mark.checkout
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 TUTORIALS = sorted(FOLDER.glob("*.md"))
-SLOW = ("gate", "model", "symmetry")
+SLOW = ("conversion", "gate", "kernel", "model", "symmetry")
 """They take more than fifteen seconds, and their commands have tests elsewhere."""
 
 

@@ -51,6 +51,7 @@ def test_only_the_mutants_that_are_named_are_judged():
     assert check_entry(entry(drawn(), *planted), mutants=["forgets-a"]).mutants == ("forgets-a",)
 
 
+@pytest.mark.slow
 def test_an_entry_is_found_by_its_name():
     assert check_entry("glu-rescaling", mutants=[]).entry == "glu-rescaling"
 

@@ -47,7 +47,7 @@ def test_a_module_of_one_sample_is_taken_as_it_is():
     assert outcomes(model, move) == {"holds"}
 
 
-@pytest.mark.parametrize("mode", ["batch", "ema"])
+@pytest.mark.parametrize("mode", ["batch", pytest.param("ema", marks=pytest.mark.slow)])
 def test_running_statistics_have_names_and_move_with_their_units(mode):
     net, state = eqx.nn.make_with_state(Net)(mode)
     model = from_module(eqx.nn.inference_mode(net), X, state)
@@ -59,6 +59,7 @@ def test_running_statistics_have_names_and_move_with_their_units(mode):
     }
 
 
+@pytest.mark.slow
 def test_in_train_mode_each_sample_has_a_mask_of_its_own_which_is_the_same_in_each_call():
     net, state = eqx.nn.make_with_state(Net)("batch")
     model = from_module(net, X, state, key=KEY)

@@ -43,7 +43,9 @@ def test_a_large_program_takes_two_copies():
     assert program.evaluator.rows % (1 + program.copies) == 0
 
 
-@pytest.mark.parametrize("copies", [2, 5, 6])
+@pytest.mark.parametrize(
+    "copies", [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow)]
+)
 def test_measured_inside_the_program_or_outside_a_batch_gets_the_same_judgement(
     copies: int, monkeypatch: pytest.MonkeyPatch
 ):

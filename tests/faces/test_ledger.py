@@ -141,6 +141,7 @@ def test_other_architectures_are_not_held_to_what_applies(project, run, command)
     assert (code, "2 missing" in said) == (1, True), said
 
 
+@pytest.mark.slow
 def test_a_profile_that_asks_for_less_misses_nothing(project, run, command):
     change(project, "pyproject.toml", 'properties = ["equivariance", "noether"]\n', "")
     ledger = project / "eqprop-ledger.json"
@@ -231,6 +232,7 @@ def found(project):
     return project
 
 
+@pytest.mark.slow
 def test_symmetries_that_are_found_are_cells(found, run, command):
     run().assert_outcomes(passed=3)
     code, said = command("verify", "--ledger", "--jobs", "1")

@@ -102,6 +102,7 @@ def test_a_counterexample_is_the_failure_without_a_traceback(run):
     assert "cases.py" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_a_report_that_can_no_longer_be_written_is_one_line_and_exit_code_4(run, project):
     project.makeconftest("""
         import pathlib, pytest

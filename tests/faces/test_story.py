@@ -143,7 +143,7 @@ def by_workers(eqprop, repository) -> tuple[int, str]:
 
 
 FACES = [
-    pytest.param(by_command, id="command"),
+    pytest.param(by_command, id="command", marks=pytest.mark.slow),
     pytest.param(by_shards, id="shards", marks=pytest.mark.slow),
     pytest.param(by_pytest, id="pytest", marks=pytest.mark.slow),
     pytest.param(by_workers, id="xdist", marks=pytest.mark.slow),

@@ -102,6 +102,7 @@ def test_hundreds_of_networks_without_symmetries_have_none():
     assert [seed for seed in range(12, 400) if found(asymmetric(seed)).found] == []
 
 
+@pytest.mark.slow
 def test_what_is_found_is_proven_by_all_properties_and_written_as_tests(tmp_path, monkeypatch):
     symmetries = find(layered((2, 3, 2), jax.nn.relu))
     assert [(one.verdict, one.why) for one in symmetries.found] == [("proven", "")] * 2

@@ -60,6 +60,7 @@ def test_gains_are_scaled_however_they_are_stored(model, group, code):
     assert symmetries.dimension == symmetries.charges == 3
 
 
+@pytest.mark.slow
 def test_what_is_found_of_a_stored_gain_is_proven():
     verdicts = {one.found.kind: one.verdict for one in find(gained(lambda g: 1 + g)).found}
     assert verdicts["scaling"] == "proven"

@@ -101,7 +101,11 @@ def verdict_of(pair: eqprop.Pair, name: str) -> Verdict:
 
 @pytest.mark.parametrize(
     ("name", "make", "length"),
-    [("training-run", two_layers, STEPS + 1), ("charge-flow", two_layers, 9), ("norm-growth", cubic, 9)],
+    [
+        pytest.param("training-run", two_layers, STEPS + 1, marks=pytest.mark.slow),
+        ("charge-flow", two_layers, 9),
+        ("norm-growth", cubic, 9),
+    ],
 )
 def test_the_charge_series_of_a_run_is_kept_in_the_verdict(name: str, make: Any, length: int):
     verdict = verdict_of(make(), name)

@@ -336,7 +336,11 @@ def test_a_property_alone_reads_no_other_field_of_the_probe_than_it_declares(cas
         assert jax.tree.leaves(parts), prop.name
 
 
-@pytest.mark.parametrize("case", CASES)
+MOST = [pytest.param(case, marks=[pytest.mark.slow] * (case == "reverse-only, T = id")) for case in CASES]
+"""The one that is slow has the derivatives of another case and the transformation of a third."""
+
+
+@pytest.mark.parametrize("case", MOST)
 def test_the_sides_of_every_property_are_those_of_the_dense_formula(case: str, float64: None):
     make, loss = CASES[case]
     pair = make()

@@ -221,6 +221,7 @@ def test_a_hypothesis_opens_with_what_explain_says_of_it(hypothesis: Callable[[e
     assert str(hypothesis.__doc__).startswith("Hypothesis: ")
 
 
+@pytest.mark.slow
 def test_units_that_are_permuted_and_scaled_have_generators_and_discrete_steps():
     here = two_layers(groups.Monomial(3), jax.nn.relu)
     report = eqprop.run(here, properties=["group-laws", "noether", "averaged-gradient"], profile="quick", save=None)

@@ -84,6 +84,7 @@ def test_the_size_of_what_cancels_is_a_number_for_each_tensor(name: str, float64
     assert [size.shape for size in sizes] == [()] * len(left)
 
 
+@pytest.mark.slow
 def test_one_step_and_the_flow_of_the_loss_that_it_follows_move_a_charge_alike_to_third_order(float64: None):
     """Q after one step less Q after a time η of θ̇ = −∇(L + ¼η‖∇L‖²): halving η divides it by eight."""
     s = Samples(2)

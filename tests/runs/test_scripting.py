@@ -207,8 +207,10 @@ MENDED = ("jnp.where(x > 0,", "jnp.where(x + b[None] > 0,")
     ("pair", "name", "mended"),
     [
         ("fused_pair", "noether", MENDED),
-        ("late_pair", "gradient-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,")),
-        ("cubic_pair", "equivariance", (' * (1 + params["b1"][0])', "")),
+        pytest.param(
+            "late_pair", "gradient-covariance", ("jnp.where(x > 1,", "jnp.where(x > 0,"), marks=pytest.mark.slow
+        ),
+        pytest.param("cubic_pair", "equivariance", (' * (1 + params["b1"][0])', ""), marks=pytest.mark.slow),
         ("ordered_pair", "equivariance", ('[:, params["order"]]', "")),
     ],
 )
@@ -252,7 +254,7 @@ def exit_code(text: str) -> object:
     return left.value.code
 
 
-RUN_BY_HAND = ("jacobian-covariance", "jacobian-generator", "hessian-covariance")
+RUN_BY_HAND = ("jacobian-covariance", "jacobian-generator", "hessian-covariance", "hessian-generator")
 """Searches of seconds; what their scripts are made of the others have, too."""
 
 EVERY = [
@@ -280,6 +282,7 @@ def test_a_hessian_of_moved_outputs_is_shown_where_eqprop_cannot_be_imported(mod
         assert "difference" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_no_script_shows_is_refused(module, tmp_path, monkeypatch):
     for pair, message in (
         ("strange_pair", "script_nets.py:5: the model needs 'import eqprop'"),

@@ -342,7 +342,7 @@ def of_wide_nets(point):
     return (of_numbers(wide, wide, wide),)
 
 
-@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("costly", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_property_that_compared_nothing_yet_is_judged_again_on_later_architectures(costly):
     narrow_first = st.integers(0, 40).map(lambda seed: build(1 + seed, 2 if 10 < seed < 16 else 1, 1, 2, ""))
     silent = replace(of_order(2, of_wide_nets), costly=costly)

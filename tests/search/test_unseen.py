@@ -88,6 +88,7 @@ def test_rounding_inside_the_program_is_not_taken_for_what_notices_a_falsified_d
     assert looked_into != taken_as_they_are
 
 
+@pytest.mark.slow
 def test_a_search_tells_which_properties_are_to_be_doubted():
     report = eqprop.run(pair(apply=absorbing), profile="quick", properties=["noether"], evaluator="xla")
     assert report.ok

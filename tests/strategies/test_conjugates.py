@@ -121,6 +121,7 @@ def permuted() -> eqprop.Pair:
     return eqprop.Pair(model, eqprop.hidden_units(groups.Permutation(2), writes={"w": 1}, reads={"o": 0}))
 
 
+@pytest.mark.slow
 def test_a_strategy_of_conjugates_shrinks_to_one_chart_the_first_that_is_named():
     simplest = hypothesis.find(conjugates(rescaling()), lambda _: True)
     assert simplest.architecture["coordinates"] == "1 + θ"
@@ -154,7 +155,12 @@ def outcomes(here: eqprop.Pair, *properties: str) -> set[str]:
         (weight_norm, ["θ + c"], ("scale-invariance", "weight-decay-stationary")),
         (margin, ["mirror"], ("exponential-translation", "gradient-alignment")),
         (translation, ["mirror", "1 + θ"], ("flat-translation", "charge-decay")),
-        (rotation, ["mirror"], ("tangent-kernel-covariance", "equal-spectra", "angular-momentum")),
+        pytest.param(
+            rotation,
+            ["mirror"],
+            ("tangent-kernel-covariance", "equal-spectra", "angular-momentum"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_is_claimed_in_special_cases_holds_about_other_centres_and_in_mixed_tensors(

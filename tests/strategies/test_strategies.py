@@ -132,6 +132,7 @@ def test_surroundings_run_and_keep_the_leading_axes():
         assert jax.eval_shape(net.apply, net.params, net.inputs).shape == (2, 3, net.architecture["widths after"][-1])
 
 
+@pytest.mark.slow
 def test_equal_architectures_are_equal_functions():
     seen: dict[Any, Any] = {}
     for net in drawn(nets(most_before=1), 300):
