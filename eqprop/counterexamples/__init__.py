@@ -1,5 +1,6 @@
 """A violation made small, put into words, and kept in a file."""
 
+from eqprop.counterexamples.describe import LIKE_PARAMS as LIKE_PARAMS
 from eqprop.counterexamples.describe import by_path as by_path
 from eqprop.counterexamples.describe import counterexample as counterexample
 from eqprop.counterexamples.reading import recipe_in as recipe_in

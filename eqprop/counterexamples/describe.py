@@ -46,6 +46,10 @@ FIELD_WORDS = {
 }
 
 
+LIKE_PARAMS = frozenset({"params", "tangent", "tangent2"})
+"""The fields whose tensors have the parameters' paths."""
+
+
 def by_path(pair: Pair, field: str, value: object) -> dict[str, np.ndarray]:
     """A probe's field as arrays by pytree path; fields that are like the parameters by the parameters' paths.
 
@@ -55,8 +59,7 @@ def by_path(pair: Pair, field: str, value: object) -> dict[str, np.ndarray]:
         value: of the field: a tree of arrays, of one probe (without an axis of probes).
     """
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(value)]
-    like_params = field in ("params", "tangent", "tangent2")
-    paths = pair.model.param_leaves.float_paths if like_params else leaf_paths(value)
+    paths = pair.model.param_leaves.float_paths if field in LIKE_PARAMS else leaf_paths(value)
     return dict(zip(paths, leaves, strict=True))
 
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import hypothesis.errors
 import jax
-import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies as st
 
 from eqprop.arguments import got, one_of, short, suggestion, text_of
 from eqprop.claims import Pair
-from eqprop.counterexamples import by_path, counterexample, recipe_in
+from eqprop.counterexamples import counterexample, recipe_in
 from eqprop.engine import Precision, separated_caches, unexpected
 from eqprop.errors import EqpropError, Falsified, InvalidInput
 from eqprop.evaluation import Program, as_compiled, climbed
-from eqprop.groups import Group
-from eqprop.probes import DRAWN_LOSSES, Loss, Probe, user_loss
+from eqprop.probes import DRAWN_LOSSES, Loss, user_loss
 from eqprop.profiles import PROFILES
 from eqprop.properties import Point, Property
 from eqprop.results import Answer, Outcome, Replayed, Report, Verdict
 from eqprop.runs import targets
+from eqprop.runs.given import probe_with
 from eqprop.runs.optimizer_targets import property_named
 from eqprop.search import (
     DISPUTED,
@@ -114,8 +112,8 @@ def check(
         loss: of a drawn loss, by name; a model's own loss takes precedence.
         precision: as for ``verify``.
         optimizer: of a property of an optimiser, as for ``verify``.
-        **numbers: the fields of the probe that the property reads (``params``, ``inputs``, ``element``, …), each an
-            array, or arrays by pytree path.
+        **numbers: the fields of the probe that the property reads (``params``, ``inputs``, ``element``, …), each as the
+            model takes it (an array, a tuple or any other tree of arrays), or as arrays by pytree path.
 
     Raises:
         Falsified: where the property does not hold there.
@@ -186,7 +184,7 @@ def point_of(recipe: Mapping[str, Any]) -> Point:
     prop = property_named(recipe["property"], recipe.get("optimizer") or None)
     loss = _loss(pair, recipe["loss"])
     program = Program(pair, (prop,), loss, recipe["precision"])
-    batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], _probe(program, prop, _numbers(recipe)))
+    batch = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe_with(program, prop, _numbers(recipe)))
     return Point(program.pair, program.cast(batch).at(0), loss, reverse_only=program.reverse_only)
 
 
@@ -206,7 +204,7 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
     if reason:
         return verdict_of(Evidence(tallies, reason_if_not_applicable={prop.name: reason}), pair.name, prop)
     program = Program(pair, (prop,), loss, precision)
-    probe = _probe(program, prop, numbers)
+    probe = probe_with(program, prop, numbers)
     batch = program.cast(jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe))
     rng = np.random.default_rng(0)
     climb = climbed(program, prop.name, batch, program.judge(batch, rng)[prop.name], rng)
@@ -222,64 +220,3 @@ def _judged(pair: Pair, prop: Property, loss: Loss, precision: Precision, number
         program, prop, batch.at(0), judged, target="", task=pair.name, blob="", before=probe, seed=0, save=None
     )
     return verdict_of(Evidence(tallies, violated=[prop.name]), pair.name, prop, shown)
-
-
-def _probe(program: Program, prop: Property, numbers: Mapping[str, Any]) -> Probe:
-    """The probe with these numbers, each field checked against what the pair needs."""
-    example = program.draw(np.random.default_rng(0), 1).at(0)
-    unknown = set(numbers) - {f.name for f in fields(Probe)}
-    read = prop.reads(program.pair)
-    missing = read - set(numbers)
-    if unknown or missing:
-        msg = (
-            f"{prop.name} reads {', '.join(sorted(read))}; "
-            f"unknown: {', '.join(sorted(unknown)) or 'none'}, missing: {', '.join(sorted(missing)) or 'none'}."
-        )
-        raise InvalidInput(msg)
-    filled = {field: _filled(field, program.pair, getattr(example, field), numbers[field]) for field in sorted(read)}
-    for field in ELEMENTS & filled.keys():
-        _check_element(program.pair.transformation.group, field, filled[field])
-    return Probe(**filled)
-
-
-ELEMENTS = frozenset({"element", "element2", "involution"})
-"""The fields that hold an element of the group."""
-
-
-def _check_element(group: Group, field: str, element: object) -> None:
-    expected = group.expected(element)
-    if expected:
-        msg = (
-            f"{field}: {short(element)} is no element of {group!r}; expected {expected}. A claim is about elements of "
-            "its group only."
-        )
-        raise InvalidInput(msg)
-
-
-def _filled(field: str, pair: Pair, example: Any, given: Any) -> Any:
-    expected = by_path(pair, field, example)
-    found = given if isinstance(given, Mapping) else {".": given}
-    if set(found) != set(expected):
-        msg = f"{field}: the paths are {sorted(map(str, found))}; expected {sorted(expected)}."
-        raise InvalidInput(msg)
-    leaves = [_like(found[path], leaf, f"{field}, {path}") for path, leaf in expected.items()]
-    return jax.tree.unflatten(jax.tree.structure(example), leaves)
-
-
-def _like(given: Any, leaf: np.ndarray, what: str) -> np.ndarray:
-    """The numbers in the type of the leaf that they stand for, if nothing is lost by that."""
-    try:
-        array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
-    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
-        msg = f"{what}: got {got(given)}; expected real numbers of shape {leaf.shape}."
-        raise InvalidInput(msg)
-    if array.shape != leaf.shape:
-        msg = f"{what}: the shape is {array.shape}; expected {leaf.shape}."
-        raise InvalidInput(msg)
-    cast = array.astype(leaf.dtype)
-    if leaf.dtype.kind in "biu" and not np.array_equal(cast, array):
-        msg = f"{what}: got {short(given)}; expected whole numbers of type {leaf.dtype}."
-        raise InvalidInput(msg)
-    return cast

@@ -271,6 +271,52 @@ def test_check_names_what_does_not_fit(changed, message):
         eqprop.check(linear(), "equivariance", **numbers)
 
 
+def of_parts(p, x):
+    return {"y": x[0] @ p["layer"]["w"] @ p["layer"]["v"] * x[1]["gain"]}
+
+
+def nested():
+    params = {"layer": {"v": np.ones((2, 1)), "w": np.ones((1, 2))}}
+    scaling = eqprop.hidden_units(groups.Scaling(2), writes={"layer/w": 1}, reads={"layer/v": 0})
+    return eqprop.Pair(eqprop.Model(of_parts, params, (np.ones((1, 1)), {"gain": np.ones(())})), scaling, name="nested")
+
+
+OF_PARTS = {
+    "params": {"layer": {"v": [[1.0], [2]], "w": [[3.0, 4]]}},
+    "inputs": ([[1.0]], {"gain": 2.0}),
+    "element": [2.0, 3],
+}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        OF_PARTS,
+        {**OF_PARTS, "inputs": {"0": [[1.0]], "1/gain": 2.0}},
+        {**OF_PARTS, "params": {"layer/v": [[1.0], [2]], "layer/w": [[3.0, 4]]}},
+    ],
+    ids=["trees", "inputs by paths", "params by paths"],
+)
+def test_check_takes_numbers_as_the_model_does_or_by_their_paths(given):
+    assert eqprop.check(nested(), "equivariance", **given).outcome is Outcome.HOLDS
+
+
+def test_check_takes_a_list_for_a_tuple_of_arrays():
+    pair = nested()
+    flat = pair.replaced(
+        model=eqprop.Model(
+            lambda p, x: of_parts(p, (x[0], {"gain": x[1]})), pair.model.params, (np.ones((1, 1)), np.ones(()))
+        )
+    )
+    numbers = {**OF_PARTS, "inputs": [[[1.0]], 2.0]}
+    assert eqprop.check(flat, "equivariance", **numbers).outcome is Outcome.HOLDS
+
+
+def test_check_says_which_tree_the_model_takes():
+    with pytest.raises(eqprop.InvalidInput, match=r"paths are \['0'\]; expected .*, or a tree .*\(Ellipsis, {'gain'"):
+        eqprop.check(nested(), "equivariance", **{**OF_PARTS, "inputs": ([[1.0]],)})
+
+
 OUTSIDE = [
     (groups.Scaling(2), np.array([1.0, -1.0]), "factors above 0"),
     (groups.Scaling(2), np.array([1.0, np.nan]), "factors above 0"),
