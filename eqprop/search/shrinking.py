@@ -63,7 +63,9 @@ class Shrinker:
         try:
             smallest = self._smallest(prop, first)
             program = self.programs.program(smallest.structure, (prop,))
-            numbers = simplified(program, prop.name, smallest.probe, np.random.default_rng(self.options.seed))
+            # A violation that is not found again has all fields that the search drew; the program reads its own.
+            probe = smallest.probe.only(prop.reads(program.pair))
+            numbers = simplified(program, prop.name, probe, np.random.default_rng(self.options.seed))
             shown = self.programs.last_word(replace(smallest, probe=numbers), prop)
             notes = ()
         except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before

@@ -237,6 +237,19 @@ def test_a_failure_while_numbers_are_made_simple_leaves_the_violation_as_it_was_
     assert any(note.startswith("not shrunk: ") for note in found.counterexample.notes)
 
 
+def test_a_violation_that_is_not_found_again_is_made_readable_as_it_was_found(monkeypatch):
+    monkeypatch.setattr("eqprop.search.shrinking.Shrinker._smallest", lambda self, prop, first: first)
+
+    def off_above_zero(point):
+        size = jnp.reshape(jnp.maximum(total(point), 0.0), (1,))[0]
+        return (of_numbers(size, size * 1.001, size),)
+
+    reads_more = planted("good", holds, needs=frozenset({"params", "inputs", "tangent"}))
+    found = verdicts(planted("bad", off_above_zero), reads_more, pairs=st.just(build(3)))["bad"]
+    assert found.outcome is Outcome.FALSIFIED
+    assert found.counterexample.notes == ()
+
+
 def test_a_violation_that_cannot_be_shown_is_falsified_all_the_same(monkeypatch):
     monkeypatch.setattr("eqprop.search.shrinking.counterexample", lambda *_, **__: refuse(0))
     found = verdicts(planted("bad", off), pairs=st.just(build(3)))["bad"]
