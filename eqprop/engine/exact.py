@@ -30,6 +30,11 @@ OF_PARTS = frozenset({"abs", "sign"})
 """Of a complex number these are made of a square root, which rounds."""
 
 
+OF_THE_WHOLE = frozenset({"eig", "eigh", "hessenberg", "schur", "svd", "tridiagonal"})
+"""Decompositions whose errors are those of a matrix that is off by a unit in the last place of its largest entry: a
+small eigenvalue beside large ones has few digits, and zeros do not stay zero."""
+
+
 def rounds(equation: JaxprEqn) -> bool:
     """Whether an operation of a traced program rounds a real or complex result."""
     name, given = equation.primitive.name, equation.invars

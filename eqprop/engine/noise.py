@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.extend.core import JaxprEqn, Literal, Var
 from jax.typing import ArrayLike, DTypeLike
 
-from eqprop.engine.exact import is_complex, rounded, rounds
+from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds
 from eqprop.engine.foreign import noisily
 from eqprop.engine.jaxprs import is_foreign, scan_counts
 from eqprop.engine.trees import Array, Tree
@@ -79,6 +79,14 @@ class _Noise:
         least = jnp.asarray(jnp.finfo(value.dtype).smallest_normal, value.dtype)
         return jax.lax.add(noisy, jax.lax.mul(jax.lax.sub(factors, jax.lax.full_like(factors, 1)), least))
 
+    def of_the_whole(self, matrices: ArrayLike) -> jax.Array:
+        """Matrices that are off by units in the last place of their largest entries."""
+        matrices = jnp.asarray(matrices)
+        largest = jnp.broadcast_to(jnp.max(jnp.abs(matrices), axis=(-2, -1), keepdims=True), matrices.shape)
+        if is_complex(matrices.dtype):
+            largest = jax.lax.complex(largest, largest)
+        return matrices + (self(largest) - largest)
+
     def _of(self, dtype: DTypeLike) -> Tree:
         """The table of factors for results of this type."""
         if dtype not in self._factors:
@@ -122,6 +130,8 @@ def _results(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]
         return CONTROL[name](equation, given, noise)
     if is_foreign(equation):
         return noisily(equation, given, noise.table())
+    if name in OF_THE_WHOLE:
+        given = [noise.of_the_whole(given[0]), *given[1:]]
     bound = equation.primitive.get_bind_params(parameters)
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)

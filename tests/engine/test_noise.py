@@ -13,6 +13,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.engine import TABLE, with_rounding_noise
+from eqprop.engine.walk import Walk
 from eqprop.evaluation import Choice, Program, fresh_perturbations
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
@@ -199,6 +200,45 @@ def test_absorption_is_invisible_to_perturbed_inputs_and_visible_to_the_noise():
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (64, TABLE))
     noisy = jax.vmap(with_rounding_noise(f, rows.at(0)))(rows, signs)
     assert len(set(np.ravel(noisy))) > 1
+
+
+GRADED = np.array([[1e8, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.5, 1.0]])
+
+
+@pytest.mark.parametrize(
+    "matrix", [GRADED, GRADED + 0.5j * (np.eye(3, k=1) - np.eye(3, k=-1))], ids=["real", "complex"]
+)
+@pytest.mark.parametrize("spectrum", [jnp.linalg.eigvalsh, lambda a: jnp.linalg.svd(a, compute_uv=False)[::-1]])
+@pytest.mark.parametrize("walked", [True, False], ids=["walked", "compiled"])
+def test_a_small_eigenvalue_beside_a_large_one_has_the_errors_of_the_large_one(walked: Any, spectrum: Any, matrix: Any):
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (64, TABLE))
+    signs[0] = 0
+    if walked:
+        (moved,) = Walk(jax.make_jaxpr(spectrum)(matrix))([matrix[..., None]], signs.T)
+        smallest = moved[0]
+    else:
+        smallest = jax.vmap(with_rounding_noise(spectrum, matrix), in_axes=(None, 0))(matrix, signs)[:, 0]
+    off = np.abs(np.asarray(smallest) - smallest[0]).max() / (1e8 * EPS)
+    assert 0.1 < off < 10
+
+
+def test_eigenvalues_of_a_graded_matrix_are_no_false_alarm():
+    def apply(p: Any, x: Any) -> Any:
+        hidden = x @ p["w"]
+        return jnp.tanh(jnp.linalg.eigh(hidden.T @ hidden)[0])
+
+    model = eqprop.Model(apply, {"w": np.ones((3, 3))}, np.ones((2, 3)), trained=False)
+    turned = eqprop.Transformation(groups.Orthogonal(3), lambda q, p: {"w": p["w"] @ q}, side="right")
+    found = eqprop.check(
+        eqprop.Pair(model, turned),
+        "noether",
+        loss="Huber",
+        params={"w": np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 34.44815193168466, 0.0]])},
+        inputs=np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 1.0]]),
+        algebra=np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]),
+        targets=np.zeros(3),
+    )
+    assert found.outcome is not eqprop.Outcome.FALSIFIED
 
 
 def equivariance(apply: Any, action: Any, example: Any, evaluator: Choice = "xla") -> Program:

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from eqprop.engine.exact import is_complex, rounded, rounds
+from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds
 from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives.operand import Step, blank, rows_ahead, rows_behind
 
@@ -86,6 +86,8 @@ class Rounding:
         size = self._size(equation) if rounds(equation) else 0.0
         if not size:
             return step
+        if equation.primitive.name in OF_THE_WHOLE:
+            step = self._of_the_whole(equation, step, size)
         results = [aval_of(variable) for variable in equation.outvars]
         fresh = equation.primitive.name in FRESH
         errors = [self._error(aval, size, fresh=fresh) if rounded(aval) else None for aval in results]
@@ -119,6 +121,20 @@ class Rounding:
             return self._of_rows[each], (place + self.shift) % TABLE
 
         return signs
+
+    def _of_the_whole(self, equation: JaxprEqn, step: Step, ulps: float) -> Step:
+        """A decomposition, of matrices that are off by units in the last place of their largest entries."""
+        aval = aval_of(equation.invars[0])
+        error = self._error(aval, ulps, fresh=False)
+
+        def decompose(matrices: np.ndarray, *others: np.ndarray) -> Any:
+            if self._signs is None:
+                return step(matrices, *others)
+            largest = np.abs(matrices).max(axis=(-3, -2), keepdims=True)
+            largest = np.broadcast_to(largest * (1 + 1j) if is_complex(aval.dtype) else largest, matrices.shape)
+            return step(matrices + (error(largest) - largest), *others)
+
+        return decompose
 
     def _error(self, aval: Any, ulps: float, *, fresh: bool) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type, in place where nobody else has it."""
