@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of, named
 from eqprop.arguments import flag, got
@@ -63,6 +64,8 @@ def from_module(
         msg = f"eqprop.equinox.from_module: state is {got(state)}; expected an equinox.nn.State, or None."
         raise InvalidInput(msg)
     mapped = flag(per_sample, "eqprop.equinox.from_module: per_sample")
+    if mapped:
+        _check_samples(inputs)
     arrays, rest = eqx.partition(module, eqx.is_array)
     params, remembered = Tensors.of(arrays), Remembered(eqx, module, state)
 
@@ -89,10 +92,20 @@ def from_module(
     )
 
 
+def _check_samples(inputs: Inputs) -> None:
+    """Refuse inputs that have no samples."""
+    leaves = jax.tree.leaves(inputs)
+    if not (leaves and all(map(np.ndim, leaves))):
+        msg = (
+            f"eqprop.equinox.from_module: inputs is {got(inputs)}; expected arrays whose first axis is that of the "
+            "samples. A module that takes a whole batch needs per_sample=False."
+        )
+        raise InvalidInput(msg)
+
+
 def _over_samples(
     one: Callable[..., Outputs], arguments: tuple[Inputs, ...], key: Array | None, axis_name: str
 ) -> Outputs:
     """A function of one sample and its key, at each sample."""
-    samples = jax.tree.leaves(arguments)[0].shape[0]
-    keys = None if key is None else jax.random.split(key, samples)
+    keys = None if key is None else jax.random.split(key, jax.tree.leaves(arguments)[0].shape[0])
     return jax.vmap(one, axis_name=axis_name)(arguments, keys)

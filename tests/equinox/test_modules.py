@@ -92,6 +92,14 @@ def test_what_is_no_module_is_refused(module):
         from_module(module, X)
 
 
+@pytest.mark.parametrize("inputs", [3.0, None, (X, 2.0)], ids=["a number", "nothing", "a number beside a batch"])
+def test_inputs_without_samples_are_refused(inputs):
+    with pytest.raises(
+        InvalidInput, match=r"inputs is (3\.0 \(float\)|None|\(array.*); expected arrays whose first axis"
+    ):
+        from_module(eqx.nn.Linear(2, 3, key=KEY), inputs)
+
+
 def test_what_the_call_lacks_is_said_at_once_with_the_arguments_that_give_it():
     net, _ = eqx.nn.make_with_state(Net)("batch")
     with pytest.raises(
