@@ -12,6 +12,9 @@ import jax
 
 Precision = Literal["float64", "model"]
 
+YOUNG = 7_000
+"""Objects that are made between two looks for garbage, at least: ten times as many as Python's own number."""
+
 _separated: ContextVar[bool] = ContextVar("eqprop_separated", default=False)
 
 
@@ -28,7 +31,8 @@ def separated_caches(precision: Precision) -> Generator[None]:
     and then fails in the other one, be it in eqprop or later in the user's own code. Its caches are therefore cleared
     where the two meet, once nothing refers to the traces any more. Nested uses are one.
 
-    Garbage is looked for among what is made inside alone: the packages that were there before are many times as much.
+    Garbage is looked for among what is made inside alone: the packages that were there before are many times as much. It
+    is looked for a tenth as often: most of what a search makes is a program, which lives as long as the search.
     """
     meets = precision == "float64" and not jax.config.values["jax_enable_x64"] and not _separated.get()
     if not meets:
@@ -39,9 +43,12 @@ def separated_caches(precision: Precision) -> Generator[None]:
     freezes = not gc.get_freeze_count()  # else somebody has frozen what they want to stay so
     if freezes:
         gc.freeze()
+    young, *older = gc.get_threshold()
+    gc.set_threshold(max(young, YOUNG) if young else 0, *older)  # 0: somebody wants none
     try:
         yield
     finally:
+        gc.set_threshold(young, *older)
         _separated.reset(token)
         gc.collect()
         if freezes:

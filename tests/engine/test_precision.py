@@ -90,6 +90,18 @@ def test_what_somebody_has_frozen_stays_frozen():
     assert gc.get_freeze_count() > 10_000
 
 
+@pytest.mark.parametrize(("before", "inside"), [(700, 7_000), (100_000, 100_000), (0, 0)])
+def test_garbage_is_looked_for_less_often_inside_and_as_before_afterwards(before, inside):
+    young, *older = gc.get_threshold()
+    try:
+        gc.set_threshold(before, *older)
+        with separated_caches("float64"):
+            assert gc.get_threshold() == (inside, *older)
+        assert gc.get_threshold() == (before, *older)
+    finally:
+        gc.set_threshold(young, *older)
+
+
 # In a process of its own, because the failure depends on everything that the process has traced before.
 CLOSED_OVER = """
     import jax, jax.numpy as jnp, numpy as np
