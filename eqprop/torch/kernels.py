@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from torch.fx.node import map_aggregate, map_arg
 
 from eqprop.torch.derivatives import Tensors
 from eqprop.torch.noise import Errors, Result, with_errors
-from eqprop.torch.operations import compact, parts
+from eqprop.torch.operations import OPERANDS, compact, parts
 from eqprop.torch.recording import recorded
 
 KEPT = 1024
@@ -77,7 +78,8 @@ class Kernel(torch.nn.Module):
     def __init__(self, call: Call, example: Tensors) -> None:
         super().__init__()
         self._whole = recorded(call, example)
-        self._parts = with_errors(compact(recorded(call, example, parts=parts())), {}, beside=True)
+        made = recorded(_with_operands_of(call), example, parts=parts())
+        self._parts = with_errors(compact(made), {}, beside=True)
 
     def forward(self, errors: Errors, *operands: torch.Tensor) -> Result:
         """What the node gives."""
@@ -85,6 +87,12 @@ class Kernel(torch.nn.Module):
         if isinstance(found, torch.Tensor):
             return _moved(errors, found, there, here)
         return tuple(map(partial(_moved, errors), found, there, here))
+
+
+def _with_operands_of(call: Call) -> Callable[..., Any]:
+    """The kernel after what its operands go through, which rounds where nothing else shows how the kernel does."""
+    through = OPERANDS.get(call.target)
+    return call if through is None else lambda *operands: call(*map(through, operands))
 
 
 def _moved(errors: Errors, value: Any, there: Any, here: Any) -> Any:
@@ -122,7 +130,7 @@ class Kernels(torch.fx.Interpreter):
         self.run(*example)
 
     def run_node(self, n: torch.fx.Node) -> Any:
-        if n.op == "call_function" and n.target in parts():
+        if n.op == "call_function" and (n.target in parts() or n.target in OPERANDS):
             operands = tuple(self.env[operand] for operand in n.all_input_nodes)
             self.found[n.name] = _taken_apart(Call.of(n, operands), operands)
         return super().run_node(n)

@@ -50,6 +50,22 @@ MADE_OF_SEVERAL = (
 """Kernels that round several times inside, where a small difference of large numbers may lie; torch knows of each what
 it is made of."""
 
+
+def _begun_at_one(matrix: torch.Tensor) -> torch.Tensor:
+    """A matrix, by way of numbers of the size of its norm on the diagonal.
+
+    An exponential is that of a fraction of the matrix, 1 plus something small, squared until it is whole: what is lost
+    beside the 1 is a unit in the last place of the norm, however small the entries of a block are. A cotangent map's
+    matrix has the cotangent for a block. What is zero off the diagonal stays zero.
+    """
+    norm = matrix.abs().sum(-2).amax(-1)
+    ones = norm[..., None, None] * torch.eye(matrix.shape[-1], dtype=norm.dtype)
+    return (matrix + ones) - ones
+
+
+OPERANDS = {torch.ops.aten.linalg_matrix_exp.default: _begun_at_one}
+"""Kernels that are as exact as can be for an operand with errors, and what their operand goes through to have these."""
+
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
 """They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
 
