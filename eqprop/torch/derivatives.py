@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 Tensors = tuple[torch.Tensor, ...]
+
+NO_VALUE = torch.linalg.LinAlgError
+"""What torch raises at operands for which a matrix has no inverse, no Cholesky factor."""
+
 Function = Callable[[Tensors, bool], Tensors]
 """Of its operands, and of whether its results will be differentiated once more (``create_graph``)."""
 
@@ -86,6 +90,17 @@ def evaluated(function: Function, operands: Sequence[torch.Tensor]) -> Tensors:
     """The function at operands of its own, which torch may differentiate by."""
     own = tuple(o.detach().requires_grad_() if o.is_floating_point() else o for o in operands)
     return tuple(result.detach() for result in function(own, False))
+
+
+def undefined(like: Sequence[torch.Tensor]) -> Tensors:
+    """What a function has where it has no value, as the inverse of a singular matrix: NaN, which torch raises.
+
+    Args:
+        like: what it gives elsewhere; whole numbers are 0.
+    """
+    return tuple(
+        torch.full_like(leaf, torch.nan if leaf.is_floating_point() or leaf.is_complex() else 0) for leaf in like
+    )
 
 
 def _gradients(results: Tensors, wanted: Tensors, cotangents: Tensors, again: bool) -> Tensors:

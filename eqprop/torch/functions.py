@@ -15,6 +15,7 @@ from eqprop.engine import TABLE, Roundoff, coarsest, unexpected
 from eqprop.errors import NotDifferentiable
 from eqprop.torch.arrays import as_array, as_arrays, as_tensors
 from eqprop.torch.derivatives import (
+    NO_VALUE,
     Function,
     Hold,
     Tensors,
@@ -24,6 +25,7 @@ from eqprop.torch.derivatives import (
     held,
     transposed_by_entries,
     transposed_of,
+    undefined,
 )
 from eqprop.torch.graphs import Graph, precision_of
 from eqprop.torch.noise import Signs, signs_of
@@ -129,7 +131,7 @@ class TorchFunction:
 
     def _agrees_at(self, point: Tensors, graph: Graph) -> bool:
         """To the last bit, or up to rounding: torch records some operations in other words than it runs them in."""
-        found, recorded = evaluated(self._function, point), graph.one(*point)
+        found, (recorded, *_) = self._row(point), zip(*graph.many([leaf[None] for leaf in point], None), strict=True)
         return _same(found, recorded) or _near(found, recorded, _with_errors(graph, point))
 
     @property
@@ -169,8 +171,14 @@ class TorchFunction:
 
     def values(self, *operands: np.ndarray) -> list[np.ndarray]:
         with alone():
-            rows = [evaluated(self._function, as_tensors(row)) for row in zip(*operands, strict=True)]
+            rows = [self._row(as_tensors(row)) for row in zip(*operands, strict=True)]
             return [as_array(torch.stack(parts)) for parts in zip(*rows, strict=True)]
+
+    def _row(self, operands: Tensors) -> Tensors:
+        try:
+            return evaluated(self._function, operands)
+        except NO_VALUE:
+            return undefined(self._first)
 
     def rounded(self, *operands: np.ndarray, signs: np.ndarray | None, start: int = 0) -> list[np.ndarray]:
         if isinstance(self._graph, str):

@@ -10,6 +10,7 @@ inside of kernels that round several times (``kernels``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch.fx
 from torch.func import functionalize, vmap
 
 from eqprop.engine import FINEST, TABLE, Roundoff
-from eqprop.torch.derivatives import Function, Tensors, evaluated
+from eqprop.torch.derivatives import NO_VALUE, Function, Tensors, evaluated, undefined
 from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, Signs, types_met, with_errors
 from eqprop.torch.operations import as_batched, compact, mutates, name_of
@@ -75,10 +76,29 @@ class Graph:
             start: from which of a row's signs on they are taken.
         """
         if signs is None:
-            return _in_blocks(partial(_batched if self._batches else _one_by_one, self.one), operands)
-        rowwise = _batched if self._batches_with_errors else _one_by_one
+            return _in_blocks(partial(self._rowwise, self.one, self._batches), operands)
         factors = [signs.factors(dtype) for dtype in self._types]
-        return _in_blocks(partial(rowwise, partial(self._with_errors, start)), (*operands, *factors))
+        erring = partial(self._with_errors, start)
+        return _in_blocks(partial(self._rowwise, erring, self._batches_with_errors), (*operands, *factors))
+
+    def _rowwise(self, function: Callable[..., Tensors], batches: bool, rows: Sequence[torch.Tensor]) -> Tensors:
+        """A function at all rows, at once where that can be; NaN at rows where torch has no value for it."""
+        if batches:
+            with suppress(NO_VALUE):  # at one of the rows
+                return _batched(function, rows)
+
+        def one(*row: torch.Tensor) -> Tensors:
+            try:
+                return function(*row)
+            except NO_VALUE:
+                return undefined(self._results)
+
+        return _one_by_one(one, rows)
+
+    @cached_property
+    def _results(self) -> Tensors:
+        """At the example."""
+        return self.one(*self._example)
 
     @cached_property
     def _batches_with_errors(self) -> bool:
@@ -171,6 +191,8 @@ def _batched(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> 
     given = [leaf[0] if axis is None else leaf for leaf, axis in zip(rows, axes, strict=True)]
     try:
         return vmap(function, in_dims=axes, randomness="same")(*given)  # torch calls attention random, for its dropout
+    except NO_VALUE:
+        raise
     except RuntimeError:
         # A batch norm in training mode stores into its statistics: those of one row cannot be the same for all.
         count = max(map(len, rows))

@@ -69,6 +69,9 @@ OPERANDS = {torch.ops.aten.linalg_matrix_exp.default: _begun_at_one}
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)  # noqa: SLF001 - it has no other name
 """They insist on how a tensor lies in memory, which kernels do otherwise for many rows."""
 
+CHECK = torch.ops.aten._linalg_check_errors.default  # noqa: SLF001 - likewise
+"""Raises an error where a kernel of matrices says that it failed."""
+
 SUMS = {
     torch.ops.aten.addmm.default: torch.ops.aten.mm.default,
     torch.ops.aten.addmv.default: torch.ops.aten.mv.default,
@@ -143,6 +146,8 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
         same = _same_as(node)
         if same is not None:
             node.replace_all_uses_with(same)
+        if node.target is CHECK:
+            _undefined_where_failed(node)
         if same is not None or name_of(node).startswith("profiler."):
             module.graph.erase_node(node)
         elif node.target in VIEWS:
@@ -152,6 +157,21 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     module.graph.eliminate_dead_code()
     module.recompile()
     return module
+
+
+def _undefined_where_failed(check: Any) -> None:
+    """Let what a kernel gives be NaN where it failed, in that row alone, where torch raises an error for the batch."""
+    graph, info = check.graph, check.args[0]
+    with graph.inserting_before(check):
+        failed = graph.call_function(torch.ops.aten.ne.Scalar, (info, 0))
+        for result in info.args[0].users:
+            known = result.meta["val"]
+            if result is not info and (known.is_floating_point() or known.is_complex()):
+                lengths = [*info.meta["val"].shape, *(1 for _ in range(known.dim() - info.meta["val"].dim()))]
+                where = graph.call_function(torch.ops.aten.reshape.default, (failed, lengths))
+                filled = graph.call_function(torch.ops.aten.masked_fill.Scalar, (result, where, torch.nan))
+                result.replace_all_uses_with(filled, delete_user_cb=lambda user, own=filled: user is not own)
+    graph.erase_node(check)
 
 
 def _end_within(node: Any) -> None:

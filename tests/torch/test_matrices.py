@@ -1,4 +1,4 @@
-"""Functions of matrices: how an exponential rounds."""
+"""Functions of matrices: how an exponential rounds, and where a matrix has no inverse."""
 
 from __future__ import annotations
 
@@ -92,3 +92,33 @@ def test_the_derivative_of_an_exponential_holds_whatever_the_size_of_a_cotangent
 def test_a_derivative_of_an_exponential_that_is_off_by_a_millionth_is_caught(scale):
     with pytest.raises(eqprop.Falsified, match="derivative"):
         judged(Exponential.apply, scale)
+
+
+@pytest.mark.parametrize("function", [torch.linalg.inv, torch.linalg.cholesky, lambda a: torch.linalg.solve(a, a.mT)])
+def test_a_matrix_without_an_inverse_has_none_in_its_own_row_alone(function):
+    graph = Graph(lambda tensors, again: (function(*tensors),), (torch.eye(2, dtype=torch.float64),))
+    rows = torch.stack([torch.eye(2), torch.zeros(2, 2), 4 * torch.eye(2)]).double()
+    for signs in (None, Signs(np.ones((3, 1021), np.int8))):
+        (found,) = graph.many([rows], signs)
+        assert torch.isnan(found[1]).all()
+        assert torch.allclose(found[[0, 2]], torch.stack([function(rows[0]), function(rows[2])]))
+
+
+class Solved(nn.Module):
+    """Units behind a matrix that some draws have no inverse of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.w = (nn.Parameter(torch.randn(2, 2, dtype=torch.float64)) for _ in range(2))
+        self.v = nn.Parameter(torch.randn(2, 1, dtype=torch.float64))
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(torch.linalg.solve(self.a, x) @ self.w) @ self.v
+
+
+def test_a_module_that_solves_has_verdicts_though_some_draws_have_no_solution():
+    units = eqprop.hidden_units(groups.Scaling(2), writes={"w": 1}, reads={"v": 0})
+    pair = eqprop.Pair(from_module(Solved(), np.ones((2, 2))), units)
+    report = eqprop.run(pair, properties=["equivariance", "noether"], probes=64, max_architectures=1, profile="quick")
+    assert {verdict.outcome for verdict in report.verdicts} == {Outcome.HOLDS}
