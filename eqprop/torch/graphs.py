@@ -25,6 +25,7 @@ from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, Signs, types_met, with_errors
 from eqprop.torch.operations import as_batched, compact, mutates, name_of
 from eqprop.torch.recording import recorded
+from eqprop.torch.stored import as_differentiable
 
 BLOCK = 1024
 """Rows that are run at once."""
@@ -48,7 +49,7 @@ class Graph:
     def __init__(self, function: Function, example: Tensors) -> None:
         traced = recorded(lambda *operands: evaluated(function, operands), example, numbers=False)
         _refuse_branches(traced)
-        self._whole = compact(_without_mutations(traced, example))
+        self._whole = _without_stores(traced, example)
         nodes = list(self._whole.graph.nodes)
         self.lowest = _Precisions(self._whole).lowest(example)
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
@@ -129,14 +130,14 @@ def _refuse_branches(module: torch.fx.GraphModule) -> None:
     module.recompile()
 
 
-def _without_mutations(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:
+def _without_stores(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:
     """The graph with new tensors in the place of stored ones, where torch knows how: those of a row hold no batch."""
-    if not any(mutates(node) for node in module.graph.nodes):
-        return module
-    try:
-        return recorded(functionalize(module, remove="mutations"), example)
-    except RuntimeError:
-        return module
+    if any(mutates(node) for node in module.graph.nodes):
+        try:
+            module = recorded(functionalize(module, remove="mutations"), example)
+        except RuntimeError:
+            return compact(module)
+    return compact(as_differentiable(module))
 
 
 class _Precisions(torch.fx.Interpreter):

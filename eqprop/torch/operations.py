@@ -14,12 +14,13 @@ import torch.fx
 
 EXACT = frozenset({
     # moved and copied
-    "_conj", "_reshape_alias", "_unsafe_view", "alias", "as_strided", "cat", "clone", "complex", "conj",
-    "constant_pad_nd", "contiguous", "copy", "detach", "diagonal", "diagonal_backward", "embedding", "expand", "flip",
-    "gather", "imag", "index", "index_select", "lift_fresh", "lift_fresh_copy", "masked_fill", "permute", "real",
-    "repeat", "reshape", "roll", "scatter", "select", "select_backward", "select_scatter", "slice", "slice_backward",
-    "slice_scatter", "split", "split_with_sizes", "squeeze", "stack", "t", "transpose", "tril", "triu", "unbind",
-    "unfold", "unsqueeze", "view", "view_as_complex", "view_as_real", "where", "_to_cpu",
+    "_conj", "_reshape_alias", "_unsafe_view", "alias", "as_strided", "as_strided_scatter", "cat", "clone", "complex",
+    "conj", "constant_pad_nd", "contiguous", "copy", "detach", "diagonal", "diagonal_backward", "diagonal_scatter",
+    "embedding", "expand", "flip", "gather", "imag", "index", "index_select", "lift_fresh", "lift_fresh_copy",
+    "masked_fill", "permute", "real", "repeat", "reshape", "roll", "scatter", "select", "select_backward",
+    "select_scatter", "slice", "slice_backward", "slice_scatter", "split", "split_with_sizes", "squeeze", "stack", "t",
+    "transpose", "tril", "triu", "unbind", "unfold", "unsqueeze", "view", "view_as_complex", "view_as_real", "where",
+    "_to_cpu",
     # constants
     "arange", "eye", "fill", "full", "full_like", "new_empty", "new_full", "new_ones", "new_zeros", "ones", "ones_like",
     "scalar_tensor", "zeros", "zeros_like",
@@ -152,8 +153,6 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
             module.graph.erase_node(node)
         elif node.target in VIEWS:
             node.target = torch.ops.aten.reshape.default
-        elif node.target is torch.ops.aten.slice_scatter.default:
-            _end_within(node)
     module.graph.eliminate_dead_code()
     module.recompile()
     return module
@@ -172,13 +171,6 @@ def _undefined_where_failed(check: Any) -> None:
                 filled = graph.call_function(torch.ops.aten.masked_fill.Scalar, (result, where, torch.nan))
                 result.replace_all_uses_with(filled, delete_user_cb=lambda user, own=filled: user is not own)
     graph.erase_node(check)
-
-
-def _end_within(node: Any) -> None:
-    """Let a slice that is stored into end where its axis does: torch writes the largest integer, and vmap overflows."""
-    axis, start, end, *step = (*node.args[2:], *(0, 0, None)[len(node.args) - 2 :])
-    size = node.args[0].meta["val"].shape[axis]
-    node.args = (*node.args[:2], axis, start, size if end is None else min(end, size), *step)
 
 
 def as_batched(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
