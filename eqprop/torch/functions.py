@@ -43,6 +43,13 @@ OUTSIDE = (
     "torch's operations (NumPy, Triton, a C++ extension that registers no operator), or branches on numbers"
 )
 
+NOT_IN_PLACE = "Make a new tensor of what a gradient is worked out from: y = y + 1 in place of y += 1 or y.add_(1)"
+
+DIFFERENTIABLE = (
+    "Use operations whose derivatives have derivatives: scaled_dot_product_attention has them inside of "
+    "torch.nn.attention.sdpa_kernel(SDPBackend.MATH), a backward of your own without once_differentiable"
+)
+
 
 class TorchFunction:
     """See ``eqprop.engine.Foreign``.
@@ -233,8 +240,5 @@ def _near(first: Tensors, second: Tensors, erring: Tensors) -> bool:
 
 
 def _no_derivative(name: str, order: int, error: Exception) -> str:
-    return (
-        f"{name}: torch has no derivative of order {order} ({unexpected(error)}). Use operations whose derivatives "
-        "have derivatives: scaled_dot_product_attention has them inside of "
-        "torch.nn.attention.sdpa_kernel(SDPBackend.MATH), a backward of your own without once_differentiable"
-    )
+    advice = NOT_IN_PLACE if "inplace operation" in str(error) else DIFFERENTIABLE
+    return f"{name}: torch has no derivative of order {order} ({unexpected(error)}). {advice}"

@@ -98,6 +98,8 @@ def _check_differentiable(model: Model, params: Params, inputs: Inputs) -> None:
 
     try:
         jax.eval_shape(gradient(total), leaves.split(params))
+    except NotDifferentiable:
+        raise  # who evaluates the model says so, and what to do
     except Exception as error:
         msg = (
             f"model {model.name!r}: JAX has no derivative of apply ({unexpected(error)}). Every property beyond the "

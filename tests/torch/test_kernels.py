@@ -164,6 +164,26 @@ def test_a_fused_kernel_without_a_second_derivative_has_verdicts_of_order_0_and_
         assert "sdpa_kernel(SDPBackend.MATH)" in found[name].reason
 
 
+class InPlace(nn.Module):
+    """Changes what the gradient of the tanh is worked out from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(2, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.a(x).tanh_().add_(1)
+
+
+def test_what_is_changed_before_its_gradient_is_taken_is_refused_in_words_of_torch():
+    action = eqprop.Transformation(groups.Sign(1), lambda s, p: p, lambda s, y: y, name="nothing")
+    found = verdicts(eqprop.Pair(from_module(InPlace(), np.ones((1, 2), np.float32)), action), "equivariance")
+    assert found["equivariance"].outcome is Outcome.ERROR
+    assert "InPlace: torch has no derivative of order 1 (RuntimeError: one of" in found["equivariance"].reason
+    assert "y = y + 1 in place of y += 1" in found["equivariance"].reason
+    assert "JAX" not in found["equivariance"].reason
+
+
 def weight_norm(dim: int | None) -> eqprop.Pair:
     """The scale of the direction v, which the norm takes off again: of each row, or of the whole."""
     torch.manual_seed(0)
