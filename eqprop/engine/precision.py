@@ -31,8 +31,8 @@ def separated_caches(precision: Precision) -> Generator[None]:
     and then fails in the other one, be it in eqprop or later in the user's own code. Its caches are therefore cleared
     where the two meet, once nothing refers to the traces any more. Nested uses are one.
 
-    Garbage is looked for among what is made inside alone: the packages that were there before are many times as much. It
-    is looked for a tenth as often: most of what a search makes is a program, which lives as long as the search.
+    Garbage is looked for among what is made inside alone: the packages that were there before are many times as much.
+    It is looked for a tenth as often: most of what a search makes is a program, which lives as long as the search.
     """
     meets = precision == "float64" and not jax.config.values["jax_enable_x64"] and not _separated.get()
     if not meets:

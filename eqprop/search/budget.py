@@ -69,6 +69,11 @@ class Budget:
         self._most = min(self._most, self._batches + AFTER_FALSIFICATION)
 
     @property
+    def spared(self) -> bool:
+        """Whether something is falsified, and other cells matter less."""
+        return self._most < inf
+
+    @property
     def spent(self) -> bool:
         """Whether nothing more is admitted, whatever is drawn."""
         return self._batches >= self._most

@@ -73,12 +73,14 @@ class Search:
         self._recall()
         self.explore()
         shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
-        self._foggy.diagnose(self._unsettled())
+        if not self._effort.spared:
+            self._foggy.diagnose(self._unsettled())
         evidence = self.evidence()
         found = tuple(
             verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
         )
         left = self._unseen()
+        self.programs.forget()
         return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
 
     def _unsettled(self) -> dict[str, Tally]:

@@ -97,6 +97,10 @@ class ProgramPool:
         self._called_back: dict[Hashable, bool] = {}
         self._outputs: dict[Hashable, tuple[tuple[int, ...], ...]] = {}
 
+    def forget(self) -> None:
+        """Let go of the programs: hypothesis has cycles with the search in them, which are garbage to be looked for."""
+        self._programs.clear()
+
     def batch(self, pair: Pair, properties: Sequence[Property]) -> int:
         """How many probes of a pair a batch has."""
         size = max(pair.model.param_leaves.size, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from dataclasses import replace
 from math import inf
 
@@ -23,6 +25,7 @@ from eqprop.properties.parts import of_numbers, only_where, part
 from eqprop.results import Outcome, Verdict, cell_lines
 from eqprop.rounding import MARGIN
 from eqprop.search import Options, Search, SearchTask, pool, rebuilt, search
+from eqprop.search.foggy import Foggy
 from eqprop.search.outcomes import outcome_of
 
 SMALL = replace(PROFILES["gate"], name="small", architectures=2, examples=6, probes=16)
@@ -340,6 +343,35 @@ def of_wide_nets(point):
     """Both sides vanish for one hidden unit."""
     wide = float(point.theta[2].shape[1] > 1)
     return (of_numbers(wide, wide, wide),)
+
+
+def test_programs_are_gone_with_their_search_and_wait_for_no_garbage_collector(monkeypatch):
+    made = []
+    built = pool.Program
+
+    def remembered(*arguments, **options):
+        program = built(*arguments, **options)
+        made.append(weakref.ref(program))
+        return program
+
+    monkeypatch.setattr(pool, "Program", remembered)
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+    gc.disable()
+    try:
+        searched()
+        assert made
+        assert [program for program in made if program() is not None] == []
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("defect", ["", BIAS_FORGOTTEN])
+@pytest.mark.parametrize("known", [{}, {"equivariance": "ticket 7"}])
+def test_lost_digits_are_looked_for_but_beside_a_failure_that_nobody_expects(defect, known, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Foggy, "diagnose", lambda self, tallies: asked.append(tallies))
+    searched(defect, known_failures=known)
+    assert bool(asked) == (not defect or bool(known))
 
 
 @pytest.mark.parametrize("costly", [False, pytest.param(True, marks=pytest.mark.slow)])

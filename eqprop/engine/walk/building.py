@@ -64,11 +64,13 @@ class Builder:
 
     Attributes:
         block: which is being built.
+        blocks: all that were begun.
     """
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
         self.block = Block()
         self._root = self.block
+        self.blocks = [self.block]
         self._handlers = handlers
         self._literals: dict[Hashable, Value] = {}
         self._done: dict[Hashable, tuple[Value, ...]] = {}
@@ -138,6 +140,7 @@ class Builder:
         """Build a block of its own within the present one."""
         outer = self.block
         self.block = Block(outer, branch=branch)
+        self.blocks.append(self.block)
         try:
             yield self.block
         finally:

@@ -72,6 +72,12 @@ class Opened:
         self.results = builder.inlined(program, self.arguments)
         self.operations: Sequence[Operation] = self.block.operations
         self.elsewhere = not ELSEWHERE.isdisjoint(primitives(program))
+        self._blocks = builder.blocks
+
+    def __del__(self) -> None:
+        """Leave no garbage: a value knows its block, and a block its operations, which know their values."""
+        for block in getattr(self, "_blocks", ()):
+            block.operations.clear()
 
 
 class Walk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 import weakref
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from eqprop.engine.walk import TABLE, Opened, Reading, Unsupported, Walk, primitives
+from eqprop.engine.walk.graph import Block
 from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, compiled, integers, signs, walk_of, walked
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -21,6 +23,27 @@ def test_what_is_said_twice_is_done_once():
     x = integers(3)
     assert walk_of(lambda x: jnp.sin(x) * jnp.sin(x), x).steps == 2
     assert walk_of(jax.jit(lambda x: jax.jit(jnp.sin)(x) * jax.jit(jnp.sin)(x)), x).steps == 2
+
+
+def test_an_opened_program_is_gone_without_the_garbage_collector():
+    def looped(x: Any) -> Any:
+        return jax.lax.fori_loop(0, 3, lambda _, y: jnp.where(y > 0, jnp.sin(y), y), x)
+
+    def blocks() -> int:
+        return sum(isinstance(each, Block) for each in gc.get_objects())
+
+    program = jax.make_jaxpr(looped)(np.ones(3))
+    gc.collect()
+    before = blocks()
+    gc.disable()
+    try:
+        opened = Opened(program)
+        Walk(opened)
+        assert blocks() > before
+        del opened
+        assert blocks() == before
+    finally:
+        gc.enable()
 
 
 def test_zeros_of_either_sign_are_not_taken_for_one_another():
