@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eqprop.engine.walk import TABLE, Opened, Reading, Unsupported, Walk, primitives
-from eqprop.engine.walk.graph import Block
+from eqprop.engine.walk.graph import Value
 from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, compiled, integers, signs, walk_of, walked
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -29,19 +29,19 @@ def test_an_opened_program_is_gone_without_the_garbage_collector():
     def looped(x: Any) -> Any:
         return jax.lax.fori_loop(0, 3, lambda _, y: jnp.where(y > 0, jnp.sin(y), y), x)
 
-    def blocks() -> int:
-        return sum(isinstance(each, Block) for each in gc.get_objects())
+    def values() -> int:
+        return sum(isinstance(each, Value) for each in gc.get_objects())
 
     program = jax.make_jaxpr(looped)(np.ones(3))
     gc.collect()
-    before = blocks()
+    before = values()
     gc.disable()
     try:
         opened = Opened(program)
         Walk(opened)
-        assert blocks() > before
+        assert values() > before
         del opened
-        assert blocks() == before
+        assert values() == before
     finally:
         gc.enable()
 
