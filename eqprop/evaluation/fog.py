@@ -147,7 +147,7 @@ class _Search:
         seen: dict[str, None] = {}
 
         def watch(equation: JaxprEqn, results: tuple[Any, ...]) -> None:
-            if _decides(equation) and any((found != found[..., :1]).any() for found in results):
+            if any((found != found[..., :1]).any() for found in _decided(equation, results)):
                 seen.setdefault(described(equation))
 
         walked = self._walked.erring(lambda _: 1.0, watch)
@@ -191,13 +191,15 @@ def _part(alone: float, whole: float) -> float:
     return 1.0 if not np.isfinite(whole) or alone >= whole else alone / whole
 
 
-def _decides(equation: JaxprEqn) -> bool:
-    """Whether an operation makes of floating-point numbers what jumps."""
+def _decided(equation: JaxprEqn, results: tuple[Any, ...]) -> list[Any]:
+    """Those results of an operation on floating-point numbers that jump: of a sort, the places and not the values."""
     given = [aval_of(atom).dtype for atom in equation.invars]
     if not any(jnp.issubdtype(dtype, jnp.inexact) for dtype in given):  # NumPy does not know bfloat16
-        return False
-    name, made = equation.primitive.name, aval_of(equation.outvars[0]).dtype
-    return name in DECIDING or not jnp.issubdtype(made, jnp.inexact)
+        return []
+    if equation.primitive.name in DECIDING:
+        return [*results]
+    made = zip(equation.outvars, results, strict=True)
+    return [found for var, found in made if not jnp.issubdtype(aval_of(var).dtype, jnp.inexact)]
 
 
 def _inputs(row: Row, probes: Probe) -> list[str]:

@@ -90,6 +90,19 @@ def test_a_kink_is_named_where_the_inputs_alone_fall_on_either_side():
     assert found.source == f"gt ({line('a jump')})"
 
 
+def test_a_tie_is_named_with_the_operation_that_ranks_and_not_with_what_rounds_before_it():
+    def ranked(p, x):
+        best, _ = jax.lax.top_k(jnp.tanh(x @ p["w"]), 1)  # a tie
+        return best @ p["v"][:1]
+
+    row = Row(pair(ranked), (by_name("gradient-covariance"),), SQUARED_ERROR, "float64", reverse_only=False)
+    probes = row.draw(np.random.default_rng(0), 1)
+    alike = jax.tree.map(np.ones_like, probes.params)  # the values of the two units are the same, their places are not
+    found = fog_of(row, Probe(**{**vars(probes), "params": alike}), np.random.default_rng(1))
+    assert found.kink
+    assert found.source == f"top_k ({line('a tie')})"
+
+
 def test_an_input_is_named_where_no_operation_rounds():
     row = Row(pair(lambda p, x: x[:, :1]), (by_name("equivariance"),), SQUARED_ERROR, "float64", reverse_only=False)
     probes = row.draw(np.random.default_rng(0), 2)
