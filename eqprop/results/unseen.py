@@ -21,12 +21,16 @@ class Unseen:
         up_to_a_factor: tensors in which an error was noticed, but not a constant factor.
         of: how many tensors there are, the inputs among them.
         unknown: why nothing could be found out; else empty.
+        unasked: the premises of calculus that apply and were not asked for, as the costly one in ``quick``.
+        alone: whether none of them was asked for.
     """
 
     never: tuple[str, ...]
     up_to_a_factor: tuple[str, ...]
     of: int
     unknown: str = ""
+    unasked: tuple[str, ...] = ()
+    alone: bool = False
 
     def line(self, pair: str) -> str:
         """For a report; empty where everything is looked at."""
@@ -40,15 +44,26 @@ class Unseen:
         if not said:
             return ""
         return (
-            f"{pair}: only the premises of calculus look at {', and at '.join(said)}; "
-            "a further symmetry that moves them would, too"
+            f"{pair}: {self._who} {', and at '.join(said)}; {self._else}a further symmetry that moves them would, too"
         )
+
+    @property
+    def _who(self) -> str:
+        if self.alone:
+            return "nothing that was asked looks at"
+        without = f", without {', '.join(self.unasked)} (not asked)," if self.unasked else ""
+        return f"only the premises of calculus{without} look at"
+
+    @property
+    def _else(self) -> str:
+        return f"the premises of calculus ({', '.join(self.unasked)}) would; " if self.alone else ""
 
     @classmethod
     def from_record(cls, record: Record) -> Unseen:
         """What ``dataclasses.asdict`` made of it."""
         check_fields(cls, record)
-        return cls(tuple(record["never"]), tuple(record["up_to_a_factor"]), record["of"], record.get("unknown", ""))
+        never, factor, unasked = (tuple(record.get(name, ())) for name in ("never", "up_to_a_factor", "unasked"))
+        return cls(never, factor, record["of"], record.get("unknown", ""), unasked, record.get("alone", False))
 
 
 def _named(tensors: Sequence[str]) -> str:

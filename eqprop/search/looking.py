@@ -18,12 +18,15 @@ from eqprop.engine import Array, Precision, Tree, is_floating, leaf_paths, with_
 from eqprop.evaluation import Choice, Program, applicable, last_word
 from eqprop.mutants import ramp
 from eqprop.probes import Loss, Probe
-from eqprop.properties import Property
+from eqprop.properties import Property, by_name
 from eqprop.results import Unseen
 from eqprop.rounding import Judgement
 
 OF_SYMMETRIES = ("jacobian-covariance", "gradient-covariance", "jacobian-generator", "noether")
 """The properties of first order that are judged at every probe and are not premises of calculus."""
+
+OF_CALCULUS = ("derivative", "input-derivative", "hessian-symmetry", "hessian-integral")
+"""The premises of calculus, which look at all derivatives where they are asked for."""
 
 NONE, CONSTANT, GENERIC = 0, 1, 2
 """A derivative as it is, scaled by one factor, or by a factor for each entry that also depends on the entry."""
@@ -82,10 +85,14 @@ def unseen(
     falsified = Probe(**{**vars(drawn), "inputs": inputs})
     by_kind = _noticed(program, falsified, program.judge(falsified, rng), rng, doubtful).reshape(2, len(names))
     factor, generic = by_kind[CONSTANT - 1], by_kind[GENERIC - 1]
+    known = {prop.name for prop in properties}
+    missing = [by_name(name) for name in OF_CALCULUS if name not in known]
     return Unseen(
         never=tuple(name for name, *seen in zip(names, generic, factor, strict=True) if not any(seen)),
         up_to_a_factor=tuple(n for n, g, f in zip(names, generic, factor, strict=True) if g and not f),
         of=len(names),
+        unasked=tuple(prop.name for prop in applicable(pair, missing)),
+        alone=known.isdisjoint(OF_CALCULUS),
     )
 
 

@@ -13,12 +13,14 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.probes import SQUARED_ERROR
-from eqprop.properties import CORE, Property, by_name
+from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.results import Unseen, Verdict
 from eqprop.search.looking import unseen
 
 PARAMS = {"a": np.ones((3, 2)), "c": np.ones(2), "d": np.ones((2, 2)), "w": np.ones((2, 3))}
 INPUTS = np.ones((4, 2))
+LEFT_OUT = ("hessian-integral",)
+"""The premises of calculus that are not among the properties that cost little."""
 
 
 def net(params: Any, x: Any) -> Any:
@@ -35,22 +37,22 @@ def found(of: eqprop.Pair, properties: tuple[Property, ...] = CORE) -> Unseen | 
 
 
 def test_what_a_rescaling_does_not_move_it_does_not_look_at():
-    assert found(pair()) == Unseen(never=("c", "d", "the inputs"), up_to_a_factor=(), of=5)
+    assert found(pair()) == Unseen(never=("c", "d", "the inputs"), up_to_a_factor=(), of=5, unasked=LEFT_OUT)
 
 
 def test_a_permutation_does_not_see_a_constant_factor():
-    assert found(pair(groups.Permutation(3))) == Unseen(("c", "d", "the inputs"), ("a", "w"), 5)
+    assert found(pair(groups.Permutation(3))) == Unseen(("c", "d", "the inputs"), ("a", "w"), 5, unasked=LEFT_OUT)
 
 
 def test_whole_numbers_are_no_tensors_to_look_at():
     tokens = lambda params, x: net(params, params["d"][x])  # noqa: E731
-    assert found(pair(apply=tokens, inputs=np.array([0, 1, 1]))) == Unseen(("c", "d"), (), 4)
+    assert found(pair(apply=tokens, inputs=np.array([0, 1, 1]))) == Unseen(("c", "d"), (), 4, unasked=LEFT_OUT)
 
 
 def test_state_is_no_tensor_to_look_at():
     of = pair()
     remembering = replace(of.model, state=("c",))
-    assert found(of.replaced(model=remembering)) == Unseen(("d", "the inputs"), (), 4)
+    assert found(of.replaced(model=remembering)) == Unseen(("d", "the inputs"), (), 4, unasked=LEFT_OUT)
 
 
 def test_reverse_only_models_are_looked_at_likewise():
@@ -68,7 +70,7 @@ def test_inputs_that_the_group_moves_are_looked_at():
     joint = eqprop.Transformation(
         groups.Scaling(2), lambda g, p: {"w": p["w"] * g[:, None]}, on_inputs=lambda g, x: x / g[None], name="joint"
     )
-    assert found(eqprop.Pair(model, joint)) == Unseen((), (), 2)
+    assert found(eqprop.Pair(model, joint)) == Unseen((), (), 2, unasked=LEFT_OUT)
 
 
 def absorbing(params: Any, x: Any) -> Any:
@@ -100,7 +102,27 @@ def test_a_conversion_looks_at_all_parameters():
     target = eqprop.Model(net, PARAMS, INPUTS, trained=False)
     same = eqprop.Transformation(groups.Trivial(), lambda _, p: p, name="copy")
     source = eqprop.Model(net, PARAMS, INPUTS, trained=False)
-    assert found(eqprop.Pair(source, same, target)) == Unseen(("the inputs",), (), 5)
+    assert found(eqprop.Pair(source, same, target)) == Unseen(("the inputs",), (), 5, unasked=LEFT_OUT)
+
+
+def test_premises_of_calculus_that_were_not_asked_are_not_said_to_look():
+    told = found(pair())
+    assert told is not None
+    assert "premises of calculus, without hessian-integral (not asked), look at the derivatives in c" in told.line("p")
+    asked = found(pair(), LIBRARY)
+    assert asked is not None
+    assert asked.unasked == ()
+    assert "only the premises of calculus look at the derivatives in c" in asked.line("p")
+
+
+def test_where_no_premise_of_calculus_was_asked_nothing_is_said_to_look():
+    told = found(pair(), (by_name("noether"),))
+    assert told is not None
+    assert told.line("p") == (
+        "p: nothing that was asked looks at the derivatives in c, d, the inputs (3 of 5 tensors); the premises of "
+        "calculus (derivative, input-derivative, hessian-symmetry, hessian-integral) would; "
+        "a further symmetry that moves them would, too"
+    )
 
 
 def test_who_asked_for_no_property_of_the_symmetry_is_told_nothing():
@@ -111,7 +133,8 @@ def test_a_report_says_it_in_a_line_and_keeps_it():
     report = eqprop.run(pair(), profile="quick", properties=["noether", "derivative"])
     (line,) = report.unseen()
     assert line == (
-        "net/units: only the premises of calculus look at the derivatives in c, d, the inputs (3 of 5 tensors); "
+        "net/units: only the premises of calculus, without input-derivative, hessian-symmetry, hessian-integral "
+        "(not asked), look at the derivatives in c, d, the inputs (3 of 5 tensors); "
         "a further symmetry that moves them would, too"
     )
     assert report.summary().splitlines()[0] == line
