@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 
-from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, model_of
+from eqprop.adapters import Module, Named, Tensors, arguments_of, initialised, library, model_of
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Model, Outputs
 from eqprop.engine import Tree, kept_value
 from eqprop.errors import InvalidInput
+from eqprop.flax.widened import widening
 
 
 def linen_model(
@@ -27,6 +28,7 @@ def linen_model(
         options: of its call.
         **common: as ``model_of`` takes them.
     """
+    linen = library("flax.linen", extra="flax")
     keys = rngs if isinstance(rngs, Mapping) else {"params": jax.random.key(0) if rngs is None else rngs}
     what = f"linen module {type(module).__name__!r}: init"
     if variables is None:
@@ -38,7 +40,8 @@ def linen_model(
     def call(tensors: Named, inputs: Inputs) -> Outputs:
         kept = state.rebuilt(tensors)
         all_of_it = {"params": params.rebuilt(tensors), **kept}
-        return module.apply(all_of_it, *arguments_of(inputs), rngs=keys, mutable=list(kept), **options)[0]
+        with widening(linen, tensors):
+            return module.apply(all_of_it, *arguments_of(inputs), rngs=keys, mutable=list(kept), **options)[0]
 
     return model_of(call, params.by_path, state.by_path, inputs, **common)
 

@@ -32,6 +32,9 @@ def from_module(
     collections (``batch_stats/BatchNorm_0/mean``), nnx's other variables (``norm/mean``). A transformation moves state
     as it does parameters, derivatives do not act on it, and it is not updated: each call begins with the same.
 
+    Parameters are in float64 unless ``precision="model"`` is asked for, and the cells of an ``RNN`` begin in that, too.
+    A carry that the module makes by itself, by ``initialize_carry`` in front of a scan, keeps linen's ``param_dtype``.
+
     Args:
         module: a ``linen.Module``, or an ``nnx.Module`` in the mode (``train()``, ``eval()``) that is to be verified.
         inputs: an example batch: what the module is called with, a tuple where that is several arguments. Integers are

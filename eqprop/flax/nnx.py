@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
+
 from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of
 from eqprop.claims import Inputs, Model, Outputs
+from eqprop.flax.widened import WIDE, is_narrow, is_wide
 
 
 def nnx_model(module: Module, inputs: Inputs, options: Mapping[str, Any], **common: Any) -> Model:
@@ -24,9 +27,18 @@ def nnx_model(module: Module, inputs: Inputs, options: Mapping[str, Any], **comm
 
     def call(tensors: Named, inputs: Inputs) -> Outputs:
         copy = nnx.merge(graph, params.rebuilt(tensors), noise, state.rebuilt(tensors), copy=True)
+        if is_wide(tensors):
+            _widen(nnx, copy)
         return copy(*arguments_of(inputs), **options)
 
     return model_of(call, params.by_path, state.by_path, inputs, **common)
+
+
+def _widen(nnx: Module, copy: Module) -> None:
+    """Have a copy make what it makes in the type of its parameters, as a recurrent cell its first carry, in float64."""
+    for _, part in nnx.iter_modules(copy):
+        if is_narrow(part):
+            part.param_dtype = jnp.dtype(WIDE)
 
 
 def _short(path: str) -> str:

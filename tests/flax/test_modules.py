@@ -151,6 +151,37 @@ def test_integers_are_redrawn_within_their_range_and_several_inputs_are_a_tuple(
     assert outcomes(model, move) == {"holds"}
 
 
+class Recurrent(nnx.Module):
+    """A recurrent layer whose cell has a type of its own, and a dense one."""
+
+    def __init__(self, rngs: Any) -> None:
+        self.rnn, self.head = nnx.RNN(nnx.LSTMCell(3, 4, rngs=rngs)), nnx.Linear(4, 2, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        return self.head(self.rnn(x))
+
+
+@pytest.mark.parametrize(
+    ("module", "cell", "head"),
+    [
+        (linen.Sequential([linen.RNN(linen.LSTMCell(4)), linen.Dense(2)]), "layers_0/cell", "layers_1"),
+        (Recurrent(nnx.Rngs(0)), "rnn/cell", "head"),
+    ],
+    ids=["linen", "nnx"],
+)
+def test_a_recurrent_cell_begins_in_the_type_of_its_parameters(module: Any, cell: str, head: str):
+    model = from_module(module, np.cos(np.arange(24, dtype=np.float32)).reshape(2, 4, 3))
+    units = eqprop.states(
+        UNITS,
+        inputs={f"{cell}/i*/kernel": 1, f"{cell}/h?/bias": 0},
+        recurrent={f"{cell}/h?/kernel": (1, 0)},
+        outputs={f"{head}/kernel": 0},
+    )
+    assert outcomes(model, units, PREMISE) == {"holds"}
+    assert {leaf.dtype for leaf in model.params.values()} == {np.dtype(np.float32)}
+    assert model.apply(model.params, model.inputs).dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
