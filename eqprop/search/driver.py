@@ -107,9 +107,9 @@ class Search:
         )
 
     def _unseen(self) -> Unseen | None:
-        """What the symmetry of a user's pair does not look at, where all could be evaluated and nothing is wrong."""
+        """What the symmetry of a user's pair does not look at, where all was evaluated and nothing is wrong."""
         of_user = not self.task.built_in and not self.task.control
-        all_is_well = not self._violated() and not self.askable.errors
+        all_is_well = not (self._violated() or self.askable.errors or self.out_of_time)
         if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
         refused = self.askable.refused(self._first.pair)

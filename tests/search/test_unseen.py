@@ -142,6 +142,12 @@ def test_a_report_says_it_in_a_line_and_keeps_it():
     assert eqprop.Report.from_record(report.to_record()).unseen() == (line,)
 
 
+def test_a_search_that_is_out_of_time_does_not_begin_to_look():
+    report = eqprop.run(pair(), profile="quick", properties=["noether", "derivative"], max_time=1e-9)
+    assert all("out of time" in verdict.reason for verdict in report.verdicts)
+    assert report.unseen() == ()
+
+
 def test_who_does_not_want_to_know_is_told_nothing():
     report = eqprop.run(pair(), profile="quick", properties=["noether"], unseen=False)
     assert report.ok
