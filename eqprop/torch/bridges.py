@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from eqprop.adapters import Module, Named, named
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Outputs
-from eqprop.engine import ARRAYS, Array, Tree, bridged, explained
+from eqprop.engine import ARRAYS, Array, Tree, bridged, equal, explained
 from eqprop.errors import InvalidInput
 from eqprop.torch.arrays import as_array, as_tensor
 from eqprop.torch.derivatives import Hold, Tensors, called
@@ -27,6 +27,12 @@ def _checked(module: Module) -> torch.nn.Module:
         msg = f"eqprop.torch.from_module: module is {got(module)}; expected a torch.nn.Module."
         raise InvalidInput(msg)
     for path, leaf in (*module.named_parameters(), *module.named_buffers()):
+        if torch.nn.parameter.is_lazy(leaf):
+            msg = (
+                f"eqprop.torch.from_module: {path!r} has no numbers yet, as a lazy module's before its first call; "
+                "call the module once with its inputs."
+            )
+            raise InvalidInput(msg)
         if leaf.device.type != "cpu":
             msg = f"eqprop.torch.from_module: {path!r} is on {leaf.device}; move the module with module.cpu()."
             raise InvalidInput(msg)
@@ -82,10 +88,11 @@ class Bridge:
         """What the module returns at the example, each time."""
         with alone():
             found, again = explained(f"{self.name}: forward", lambda: [self._outputs(example) for _ in range(2)])
-        if not all(map(torch.equal, jax.tree.leaves(found), jax.tree.leaves(again))):
+        if not equal(*(jax.tree.map(as_array, tree) for tree in (found, again))):
             msg = (
                 f"{self.name} gives different outputs for the same inputs. Make it deterministic: call "
-                "module.eval(), set the rate of dropout to 0."
+                "module.eval(), set the rate of dropout to 0. torch.linalg.lstsq is not, unless it is told a driver: "
+                'driver="gels", or "gelsd".'
             )
             raise InvalidInput(msg)
         return found

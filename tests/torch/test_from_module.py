@@ -177,10 +177,47 @@ def test_outputs_are_picked_where_not_all_of_them_are_verified():
         (lambda: from_module(network(), X[:, :2]), "Sequential: forward raised RuntimeError: mat1 and mat2"),
         (lambda: from_module(nn.MaxPool1d(2, return_indices=True), X), "forward returned a tensor of torch.int64"),
         (lambda: from_module(nn.Linear(1, 1, device="meta"), X), "'weight' is on meta; move the module"),
+        (lambda: from_module(nn.LazyLinear(2), X), "'weight' has no numbers yet, .* call the module once"),
         (lambda: from_module(network(), "x"), "inputs have 'x' \\(str\\); expected tensors or arrays"),
     ],
-    ids=["no module", "random", "shapes", "indices", "device", "no arrays"],
+    ids=["no module", "random", "shapes", "indices", "device", "lazy", "no arrays"],
 )
 def test_what_cannot_be_a_model_is_refused_with_how_to_mend_it(given, said):
     with pytest.raises(InvalidInput, match=said):
         given()
+
+
+class Nowhere(nn.Module):
+    """NaN, as a softmax of a row that is masked throughout."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, dtype=torch.float64))
+
+    def forward(self, x):
+        return torch.softmax(torch.where(x > torch.inf, x * self.weight, -torch.inf), -1)
+
+
+def test_a_module_that_is_nan_at_the_example_is_said_to_be_so_and_not_to_be_random():
+    nothing = eqprop.Transformation(groups.Translation(1), lambda c, p: p, name="nothing")
+    pair = eqprop.Pair(from_module(Nowhere(), X), nothing)
+    report = eqprop.run(pair, properties=["equivariance"], save=None, profile="quick")
+    assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.ERROR]
+    assert "is NaN or infinite at the example" in report.verdicts[0].reason
+
+
+class Dirty(nn.Module):
+    """Least squares by a kernel that goes by what its memory held; here it is given one thing after another."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x + self.calls % 2 * torch.finfo(x.dtype).eps * x
+
+
+def test_last_bits_that_change_from_call_to_call_are_refused_with_the_kernel_that_is_known_for_it():
+    with pytest.raises(InvalidInput, match=r"gives different outputs .* torch.linalg.lstsq is not, unless it is told"):
+        from_module(Dirty(), X)
