@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import reduce
 
 import jax
 import numpy as np
@@ -39,6 +40,11 @@ def _checked(module: Module) -> torch.nn.Module:
     return module
 
 
+def _is_state(buffer: torch.Tensor) -> bool:
+    """Whether a buffer moves with a transformation: a mask and the turns of positions are constants of the module."""
+    return not buffer.is_complex() and bool(torch.isfinite(buffer).all())
+
+
 def _arrays(inputs: Inputs) -> Inputs:
     def array(leaf: object) -> np.ndarray:
         if isinstance(leaf, torch.Tensor):
@@ -63,7 +69,7 @@ class Bridge:
     Attributes:
         name: in reports.
         params: the example parameters.
-        state: the example buffers, those without infinite numbers.
+        state: the example buffers, those of real numbers that are finite.
         inputs: the example inputs.
     """
 
@@ -73,7 +79,7 @@ class Bridge:
         self.inputs = _arrays(inputs)
         self._pick = pick
         self.params = {path: as_array(leaf) for path, leaf in module.named_parameters()}
-        self.state = {path: as_array(leaf) for path, leaf in module.named_buffers() if torch.isfinite(leaf).all()}
+        self.state = {path: as_array(leaf) for path, leaf in module.named_buffers() if _is_state(leaf)}
         self._paths = (*self.params, *self.state)
         leaves, self._input_tree = jax.tree.flatten(self.inputs)
         example = [*self.params.values(), *self.state.values(), *leaves]
@@ -143,7 +149,14 @@ class Bridge:
         given = dict(zip(self._paths, typed, strict=False))
         # The module may store into its buffers: into copies. Of batch norms torch has no derivative by them.
         given |= {path: given[path].detach().clone() for path in self.state}
-        return given | {path: leaf.clone() for path, leaf in self._module.named_buffers() if path not in given}
+        inside = {path: leaf for path, leaf in self._module.named_buffers() if path not in given}
+        return given | {path: self._as_wide(leaf, typed) for path, leaf in inside.items()}
+
+    def _as_wide(self, buffer: torch.Tensor, typed: Sequence[torch.Tensor]) -> torch.Tensor:
+        """A copy of one that stays inside; of complex numbers, it is as wide as operands that are another type now."""
+        others = {t.dtype for t, kind in zip(typed, self._types, strict=False) if t.dtype != kind}
+        kinds = [buffer.dtype, *(others if buffer.is_complex() else ())]
+        return buffer.to(reduce(torch.promote_types, kinds), copy=True)
 
 
 class _Holder(torch.nn.Module):

@@ -156,7 +156,7 @@ class _Precisions(torch.fx.Interpreter):
         result = super().run_node(n)
         name = name_of(n)
         for leaf in result if isinstance(result, tuple | list) else (result,):
-            if name and isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
+            if name and isinstance(leaf, torch.Tensor) and (leaf.is_floating_point() or leaf.is_complex()):
                 self._found.append(precision_of(leaf, f"torch's {name}"))
         return result
 

@@ -22,7 +22,7 @@ def from_module(
     The parameters are a dictionary with the names of ``named_parameters()`` (``layers.0.weight``), and beside them the
     buffers with those of ``named_buffers()``. A transformation moves buffers as it does parameters, derivatives do not
     act on them, and what a module in training mode stores into them is forgotten. A buffer with infinite numbers, as
-    that of a mask, stays inside.
+    that of a mask, stays inside, and one of complex numbers, as the turns of rotary positions.
 
     Args:
         module: a ``torch.nn.Module`` on the CPU, deterministic; leave it as it is while it is verified.

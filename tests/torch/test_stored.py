@@ -84,12 +84,28 @@ class Spectral(nn.Module):
         return torch.relu(torch.fft.irfft(waves, n=5, dim=0) @ self.w) @ self.v
 
 
-def test_complex_numbers_inside_of_a_module_have_verdicts_of_every_order():
+class Rotary(nn.Module):
+    """Turns of pairs of numbers by their positions, kept as complex numbers, whose type is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.q, self.w, self.v = (nn.Parameter(torch.randn(*shape)) for shape in ((3, 4), (4, 4), (4, 2)))
+        angles = torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.3])
+        self.register_buffer("turns", torch.polar(torch.ones_like(angles), angles))
+
+    def forward(self, x: Any) -> Any:
+        pairs = torch.complex(*(x @ self.q).chunk(2, -1)).to(self.turns.dtype) * self.turns
+        return torch.relu(torch.view_as_real(pairs).flatten(-2) @ self.w) @ self.v
+
+
+@pytest.mark.parametrize("module", [Spectral, Rotary])
+def test_complex_numbers_inside_of_a_module_have_verdicts_of_every_order(module):
     units = eqprop.hidden_units(groups.Scaling(4), writes={"w": 1}, reads={"v": 0})
     rows = np.random.default_rng(0).standard_normal((5, 3))
     names = ["equivariance", "jacobian-generator", "derivative", "noether", "hessian-generator"]
     report = eqprop.run(
-        eqprop.Pair(from_module(Spectral(), rows.astype(np.float32)), units),
+        eqprop.Pair(from_module(module(), rows.astype(np.float32)), units),
         properties=names, probes=8, max_architectures=1, unseen=False, profile="quick",
     )  # fmt: skip
     assert {verdict.property.name: verdict.outcome for verdict in report.verdicts} == dict.fromkeys(
