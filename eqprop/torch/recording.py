@@ -13,6 +13,10 @@ from torch._guards import TracingContext, tracing
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
+ZEROS = {torch.ops.aten._efficientzerotensor.default: torch.zeros}  # noqa: SLF001 - it has no other name
+"""Zeros that hold no memory, which torch begins tangents with, as zeros that do: what is recorded is differentiated
+again, and torch does not always ask whether the memory is there."""
+
 
 def recorded(
     function: Callable[..., Any],
@@ -30,9 +34,11 @@ def recorded(
     Args:
         function: of tensors.
         example: its operands.
-        parts: what is recorded in the place of an operation.
+        parts: what is recorded in the place of an operation, beside ``ZEROS``.
         numbers: whether it is an error for Python to be given a number of a tensor.
     """
     shared = TracingContext(FakeTensorMode(allow_fallback_kernels=True))
     with tracing(shared):
-        return make_fx(function, decomposition_table=parts, _error_on_data_dependent_ops=numbers)(*example)
+        return make_fx(function, decomposition_table={**ZEROS, **(parts or {})}, _error_on_data_dependent_ops=numbers)(
+            *example
+        )

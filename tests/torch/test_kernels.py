@@ -18,6 +18,7 @@ from eqprop.engine import equations, is_foreign
 torch = pytest.importorskip("torch")
 
 from eqprop.torch import from_module  # noqa: E402 - it needs torch
+from eqprop.torch.recording import recorded  # noqa: E402
 
 nn = torch.nn
 functional = nn.functional
@@ -275,3 +276,14 @@ def test_what_torch_records_with_other_last_bits_is_looked_into():
     traced = jax.make_jaxpr(model.apply)(model.params, model.inputs)
     (function,) = (equation.params["function"] for equation, _ in equations(traced) if is_foreign(equation))
     assert function.opaque == ""
+
+
+def test_zeros_that_hold_no_memory_are_recorded_as_zeros_that_do():
+    def added(x):
+        return x + torch._efficientzerotensor(x.shape, dtype=x.dtype)
+
+    graph = recorded(added, (torch.ones(2, dtype=torch.float64),)).graph
+    assert [str(node.target) for node in graph.nodes if node.op == "call_function"] == [
+        "aten.zeros.default",
+        "aten.add.Tensor",
+    ]
