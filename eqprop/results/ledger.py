@@ -50,15 +50,16 @@ class Ledger:
         """Record verdicts; a later one for the same cell replaces the earlier."""
         self.filled |= {verdict.cell: verdict for verdict in verdicts}
 
-    def verdicts(self, orders: Mapping[str, int]) -> dict[Cell, Verdict]:
+    def verdicts(self, orders: Mapping[str, int], why: str = "") -> dict[Cell, Verdict]:
         """What filled each expected cell, "missing" where nothing did; the cells that were filled come first.
 
         Args:
             orders: property → its order, of the cells that nothing filled.
+            why: nothing did, where that is known.
         """
         found = {cell: self._held_to(verdict) for cell, verdict in self.filled.items()}
         absent = sorted(self.expected - found.keys())
-        return found | {cell: missing(*cell, orders.get(cell[1], 0)) for cell in absent}
+        return found | {cell: missing(*cell, orders.get(cell[1], 0), why) for cell in absent}
 
     def _held_to(self, verdict: Verdict) -> Verdict:
         return vanished(verdict) if verdict.cell in self.applying else verdict

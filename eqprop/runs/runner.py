@@ -55,8 +55,8 @@ def run_tasks(
     for pair, names in kept.items():
         ledger.expect(pair, names, names)
 
-    def report() -> Report:
-        found = ledger.verdicts({prop.name: prop.order for prop in (*KNOWN, *options.properties)})
+    def report(why: str = "") -> Report:
+        found = ledger.verdicts({prop.name: prop.order for prop in (*KNOWN, *options.properties)}, why)
         cells = [(task.name, prop.name) for task in tasks for prop in options.properties]
         ordered = tuple(found[cell] for cell in dict.fromkeys([*cells, *found]))
         failing = {verdict.pair.name for verdict in ordered if not verdict.accepted}
@@ -81,5 +81,5 @@ def run_tasks(
                 for task in left:
                     ledger.fill(searched(task, options, on_progress))
     except KeyboardInterrupt:
-        raise Interrupted(report()) from None
+        raise Interrupted(report("the run was interrupted before")) from None
     return report()

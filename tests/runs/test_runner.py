@@ -78,7 +78,9 @@ def test_ctrl_c_keeps_what_is_finished(searching):
         run_tasks(SUBJECTS, OPTIONS)
     report = caught.value.report
     assert {v.pair.name for v in report.verdicts if v.outcome is not Outcome.MISSING} == {"first"}
-    assert {pair for pair, _ in caught.value.report.missing} == {"second"}
+    assert {pair for pair, _ in report.missing} == {"second"}
+    told = {v.reason for v in report.verdicts if v.outcome is Outcome.MISSING}
+    assert told == {"expected, and nothing verified it: the run was interrupted before"}
 
 
 def test_run_reports_progress_of_every_pair(searching):
