@@ -82,7 +82,7 @@ class _Noise:
     def of_the_whole(self, matrices: ArrayLike) -> jax.Array:
         """Matrices that are off by units in the last place of their largest entries."""
         matrices = jnp.asarray(matrices)
-        largest = jnp.broadcast_to(jnp.max(jnp.abs(matrices), axis=(-2, -1), keepdims=True), matrices.shape)
+        largest = jnp.broadcast_to(jnp.max(jnp.abs(matrices), axis=(-2, -1), keepdims=True, initial=0), matrices.shape)
         if is_complex(matrices.dtype):
             largest = jax.lax.complex(largest, largest)
         return matrices + (self(largest) - largest)

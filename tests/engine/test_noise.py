@@ -285,3 +285,13 @@ def test_a_genuine_violation_survives_the_noise_and_correct_code_stays_below(err
     assert noisy.suspect[settled].any() == genuine
     # The same numbers but for how XLA joins a product and a sum in either program.
     np.testing.assert_allclose(plain.residual, noisy.residual, rtol=0, atol=4 * np.finfo(float).eps)
+
+
+def test_matrices_without_entries_are_decomposed_with_errors_too(float64: None):
+    def spectrum(x: Any) -> Any:
+        return jnp.linalg.eigh(x)[0]
+
+    none = np.zeros((0, 0))
+    (walked,) = Walk(jax.make_jaxpr(spectrum)(none))([none[..., None]], np.ones((TABLE, 1)))
+    noisy = with_rounding_noise(spectrum, none)(none, np.ones(TABLE))
+    assert (walked.shape[0], noisy.shape) == (0, (0,))

@@ -130,7 +130,7 @@ class Rounding:
         def decompose(matrices: np.ndarray, *others: np.ndarray) -> Any:
             if self._signs is None:
                 return step(matrices, *others)
-            largest = np.abs(matrices).max(axis=(-3, -2), keepdims=True)
+            largest = np.abs(matrices).max(axis=(-3, -2), keepdims=True, initial=0)
             largest = np.broadcast_to(largest * (1 + 1j) if is_complex(aval.dtype) else largest, matrices.shape)
             return step(matrices + (error(largest) - largest), *others)
 
