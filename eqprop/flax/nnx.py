@@ -36,7 +36,7 @@ def nnx_model(module: Module, inputs: Inputs, options: Mapping[str, Any], **comm
 
 def _widen(nnx: Module, copy: Module) -> None:
     """Have a copy make what it makes in the type of its parameters, as a recurrent cell its first carry, in float64."""
-    for _, part in nnx.iter_modules(copy):
+    for _, part in nnx.iter_graph(copy):  # nnx.iter_modules is not in flax 0.12.0
         if is_narrow(part):
             part.param_dtype = jnp.dtype(WIDE)
 
