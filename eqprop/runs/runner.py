@@ -9,6 +9,7 @@ from eqprop.authoring import applying
 from eqprop.engine import separated_caches
 from eqprop.properties import KNOWN
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Ledger, Progress, Report
+from eqprop.runs.beside import helper_of
 from eqprop.runs.peak import peak_memory
 from eqprop.runs.places import place_of
 from eqprop.runs.single import Listener, searched
@@ -40,8 +41,9 @@ def run_tasks(
         tasks: what to verify; their names are distinct.
         options: of every search.
         on_progress: hears of every step.
-        jobs: worker processes. Subjects without a target (objects passed in Python) and properties from outside the
-            library cannot be found again by another process: a run that has one stays in this process.
+        jobs: how many processes; a second one judges a part of the batches of a single pair. Subjects without a target
+            (objects passed in Python) and properties from outside the library cannot be found again by another process:
+            a run that has one stays in this process.
         kept: what a ledger says of pairs, those that are no task any more among them.
         digests: pair → that of a ledger, where what is unchanged since is not to be searched.
 
@@ -76,6 +78,9 @@ def run_tasks(
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
         if jobs > 1 and len(left) > 1 and portable:
             search_in_workers(left, options, on_progress, jobs=jobs, fill=ledger.fill)
+        elif jobs > 1 and len(left) == 1 and portable:
+            with helper_of(left[0], options) as helper, separated_caches(options.precision):
+                ledger.fill(searched(left[0], options, on_progress, helper))
         else:
             with separated_caches(options.precision):
                 for task in left:

@@ -7,22 +7,27 @@ from collections.abc import Callable
 from eqprop.engine import persistent_cache
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
 from eqprop.runs.known import tried
-from eqprop.search import Options, SearchTask, ignore, search
+from eqprop.search import Helper, Options, SearchTask, ignore, search
 
 Listener = Callable[[Progress], None]
 
 
-def searched(task: SearchTask, options: Options, on_progress: Listener = ignore) -> tuple[Verdict, ...]:
+def searched(
+    task: SearchTask, options: Options, on_progress: Listener = ignore, helper: Helper | None = None
+) -> tuple[Verdict, ...]:
     """One task's verdicts, with the compilation cache on. A model that calls ``exit`` is an error like any other.
 
     Args:
         task: what is searched.
         options: how.
         on_progress: is told of every step.
+        helper: see ``search``.
     """
     try:
         with persistent_cache():
-            return _beside_known(task, options, on_progress) if task.baseline else search(task, options, on_progress)
+            if task.baseline:
+                return _beside_known(task, options, on_progress)
+            return search(task, options, on_progress, helper)
     except SystemExit as error:
         reason = f"the model ended the process (SystemExit: {error.code}); apply and the actions may not call exit()."
         return failed(task.name, options, reason, on_progress)

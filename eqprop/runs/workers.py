@@ -75,7 +75,7 @@ def search_in_workers(
                 _hand(replacement, waiting)
     finally:
         for worker in workers:
-            _stop(worker)
+            stop(worker.process, worker.pipe)
 
 
 def _started(options: Options) -> Worker:
@@ -124,13 +124,19 @@ def _epitaph(code: int | None) -> str:
     return f"the process that searched it ended with exit code {code} before it had a result."
 
 
-def _stop(worker: Worker) -> None:
-    worker.pipe.close()
-    worker.process.terminate()
-    worker.process.join(SECONDS_TO_STOP)
-    if worker.process.exitcode is None:
-        worker.process.kill()
-        worker.process.join()
+def stop(process: SpawnProcess, pipe: Connection) -> None:
+    """End a process, whatever it is doing.
+
+    Args:
+        process: of ours.
+        pipe: our end of the one to it.
+    """
+    pipe.close()
+    process.terminate()
+    process.join(SECONDS_TO_STOP)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
 
 
 # ---- in the worker ---------------------------------------------------------------------------------------------------

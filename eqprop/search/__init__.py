@@ -1,5 +1,11 @@
 """Hypothesis driven over drawn pairs, until the evidence of each cell is in."""
 
+from eqprop.search.ahead import Ask as Ask
+from eqprop.search.ahead import Helper as Helper
+from eqprop.search.ahead import HelperGone as HelperGone
+from eqprop.search.ahead import Judge as Judge
+from eqprop.search.batch import Told as Told
+from eqprop.search.batch import Violation as Violation
 from eqprop.search.budget import COSTLY_EVERY as COSTLY_EVERY
 from eqprop.search.culprits import Failure as Failure
 from eqprop.search.drawing import LARGEST_SEED as LARGEST_SEED
@@ -16,7 +22,6 @@ from eqprop.search.outcomes import unseen_rounding as unseen_rounding
 from eqprop.search.outcomes import verdict_of as verdict_of
 from eqprop.search.outcomes import why_empty as why_empty
 from eqprop.search.pool import SMALL as SMALL
-from eqprop.search.pool import Violation as Violation
 from eqprop.search.searching import search as search
 from eqprop.search.tally import Tally as Tally
 from eqprop.search.task import Options as Options

@@ -98,6 +98,11 @@ class Budget:
     def all_costly(self) -> list[list[Property]]:
         """The costly properties in their parts, for a batch more."""
         self.costly_batches += 1
+        return self.costly_parts
+
+    @property
+    def costly_parts(self) -> list[list[Property]]:
+        """The costly properties in their parts."""
         return _parts(prop for prop in self._asked if prop.costly)
 
     def _silent(self, prop: Property) -> bool:

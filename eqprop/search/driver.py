@@ -16,7 +16,9 @@ from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
 from eqprop.kept import allowances_in
 from eqprop.properties import Property
 from eqprop.results import Counterexample, Progress, Series, Unseen, Verdict
+from eqprop.search.ahead import Ahead, Foreseen, Helper
 from eqprop.search.askable import Askable
+from eqprop.search.batch import Batch, Facts, Violation, violation
 from eqprop.search.budget import Budget, by_order
 from eqprop.search.comparing import why_not_compared
 from eqprop.search.culprits import Failure, separated
@@ -26,7 +28,7 @@ from eqprop.search.infinite import Infinite
 from eqprop.search.known_failures import check_known_names
 from eqprop.search.looking import OF_SYMMETRIES
 from eqprop.search.outcomes import DISPUTED, Evidence, blocker, unseen_rounding, verdict_of, why_empty
-from eqprop.search.pool import Batch, ProgramPool, Violation
+from eqprop.search.pool import ProgramPool
 from eqprop.search.shrinking import Shrinker
 from eqprop.search.tally import Tally
 from eqprop.search.task import Listener, Options, SearchTask, ignore
@@ -39,7 +41,9 @@ class Search:
     What programs said is remembered, so that hypothesis always gets the same answer about the same structure.
     """
 
-    def __init__(self, task: SearchTask, options: Options, on_progress: Listener = ignore) -> None:
+    def __init__(
+        self, task: SearchTask, options: Options, on_progress: Listener = ignore, helper: Helper | None = None
+    ) -> None:
         self.task = task
         self.options = options
         self.tell = on_progress
@@ -52,6 +56,8 @@ class Search:
         self.known: dict[str, str] = {**task.known_failures, **task.standing}
         self.allowed = dict(task.allowed)
         self.programs = ProgramPool(task, options)
+        self._ahead = Ahead(self.programs, helper)
+        self._structures: list[Drawn] = []  # all that are going to be drawn, where somebody helps
         self.askable = Askable()
         self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
@@ -74,7 +80,7 @@ class Search:
         self.explore()
         shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
         if not self._effort.spared:
-            self._foggy.diagnose(self._unsettled())
+            self._foggy.diagnose(self._unsettled(), self.options.precision)
         evidence = self.evidence()
         found = tuple(
             verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
@@ -123,6 +129,8 @@ class Search:
 
     def explore(self) -> None:
         """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""
+        if self._ahead.helped:
+            self._drive(lambda structure: bool(self._structures.append(structure)), Phase.generate, digest="explore")
         self._drive(self._explored_safely, Phase.generate, digest="explore")
         if self._failure is not None:
             raise self._failure
@@ -133,6 +141,7 @@ class Search:
             for asked in self._effort.all_costly():
                 self._explore_in_time(self._first, asked)
         self._compare_with_compiled(self._largest or self._first)
+        self._ahead.stop()
 
     def _compare_with_compiled(self, structure: Drawn) -> None:
         """Ask whether XLA computes what was traced, once, on the largest of the structures."""
@@ -201,11 +210,34 @@ class Search:
         self._first = self._first or structure
         if self._largest is None or structure.pair.model.param_leaves.size > self._largest.pair.model.param_leaves.size:
             self._largest = structure
-        cheap = self._effort.cheap(structure.pair)
-        hurried = isfinite(self.options.max_time) and structure.pair.model.param_leaves.size >= LARGE
-        for asked in (*(by_order(cheap) if hurried else [cheap]), *self._effort.costly(structure.pair)):
+        for asked in (*self._cheap(structure.pair), *self._effort.costly(structure.pair)):
             self._explore_in_time(structure, asked)
+        if structure is self._first:
+            self._foresee(structure)
         self.tell(Progress(self.task.name, "searching", self._effort.architectures, self._effort.probes))
+
+    def _cheap(self, pair: Pair) -> list[list[Property]]:
+        """What is judged on every batch of a pair, in the parts that it is judged in."""
+        cheap = self._effort.cheap(pair)
+        hurried = isfinite(self.options.max_time) and pair.model.param_leaves.size >= LARGE
+        return by_order(cheap) if hurried else [cheap]
+
+    def _foresee(self, first: Drawn) -> None:
+        """Have who helps judge what is to come: of a fixed pair, of which nothing is known to fail."""
+        later = self._structures[1:]
+        if any(structure.pair is not first.pair for structure in later) or self.known or self._effort.spared:
+            self._ahead.stop()
+        if not self._ahead.helped:
+            return
+
+        def of(structure: Drawn, properties: Sequence[Property], *, heavy: bool = False) -> Foreseen:
+            asked = [prop for prop in properties if self._may_be_compared(structure.pair, prop)]
+            return Foreseen(structure, self.askable.of(structure.pair, asked), heavy=heavy)
+
+        batches = [of(structure, part) for structure in later for part in self._cheap(structure.pair)]
+        batches += [of(structure, part, heavy=True) for structure in later[:1] for part in self._effort.costly_parts]
+        batches += [of(first, (prop,), heavy=True) for prop in self.asked if prop.twofold]
+        self._ahead.foresee([batch for batch in batches if batch.properties])
 
     def _explore_in_time(self, structure: Drawn, asked: Sequence[Property]) -> None:
         if asked and time.monotonic() > self._until:
@@ -264,42 +296,44 @@ class Search:
         """Tally a batch; the names of the properties that it falsifies."""
         batches, failed = separated(
             properties,
-            lambda together: self.programs.judged(structure, together),
+            lambda together: self._ahead.judged(structure, together),
             lambda prop: self.programs.trace(structure, prop),
         )
         for name, failure in failed.items():
             self.askable.refuse(structure.pair, name, failure)
         falsified: set[str] = set()
         for batch in batches:
-            for prop in batch.program.properties:
+            facts = batch.facts
+            for prop in batch.properties:
                 try:
-                    if self._settle(batch, prop):
+                    if self._settle(batch, facts, prop):
                         falsified.add(prop.name)
                 except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
                     self.askable.refuse(structure.pair, prop.name, Failure.of(error))
         return frozenset(falsified)
 
-    def _settle(self, batch: Batch, prop: Property) -> bool:
+    def _settle(self, batch: Batch, facts: Facts, prop: Property) -> bool:
         """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""
         found = batch.climbed(prop.name, self._looks(prop))
-        self.tallies[prop.name].add(found, batch.structure.pair.key, batch.program.units[prop.name])
-        self.tallies[prop.name].evaluated_by(batch.program)
-        self._infinite.note(batch, found.judged)
-        self._foggy.note(batch, prop, found.judged)
-        violation = batch.violation(found)
-        opaque = self.programs.opaque(batch, prop) if violation is not None else ""
+        self.tallies[prop.name].add(found, batch.structure.pair.key, facts.units[prop.name])
+        self.tallies[prop.name].evaluated_by(facts)
+        self._infinite.note(batch, facts, found.judged)
+        self._foggy.note(batch, facts, prop, found.judged)
+        violated = violation(batch, found)
+        opaque = self.programs.opaque(batch, prop) if violated is not None else ""
         if opaque:
             self.disputed.setdefault(prop.name, unseen_rounding(opaque))
-            violation = None
-        if violation is not None:
-            self.violations.setdefault(prop.name, violation)
+            violated = None
+        if violated is not None:
+            self.violations.setdefault(prop.name, violated)
             if prop.name not in self.known or self.task.control:
                 self._effort.spare()  # beside a failure that is known, the others are judged as usual
+                self._ahead.stop()
         if prop.series and prop.name not in self.series:
             along = batch.series(prop.name, found.judged)
             if along is not None:
                 self.series[prop.name] = along
-        return violation is not None
+        return violated is not None
 
     def _looks(self, prop: Property) -> tuple[Look, ...]:
         """The looks at suspects that are worth it: what rests on a falsified property is not reported."""

@@ -10,7 +10,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision, unexpected
 from eqprop.probes import Probe
 from eqprop.rounding import Judgement
-from eqprop.search.pool import Batch
+from eqprop.search.batch import Batch, Facts
 from eqprop.search.tally import Tally
 from eqprop.validation import why_not_finite
 
@@ -21,10 +21,10 @@ class Infinite:
     def __init__(self) -> None:
         self._seen: tuple[Pair, Probe] | None = None
 
-    def note(self, batch: Batch, judged: Judgement) -> None:
+    def note(self, batch: Batch, facts: Facts, judged: Judgement) -> None:
         """Keep a probe of a batch, if it is the first one and shows where the model was evaluated."""
         infinite = np.flatnonzero(~judged.finite)
-        if infinite.size and self._seen is None and {"params", "inputs"} <= batch.program.needed:
+        if infinite.size and self._seen is None and {"params", "inputs"} <= facts.needed:
             self._seen = (batch.structure.pair, batch.probes.at(infinite[0]))
 
     def diagnose(self, tallies: Iterable[Tally], precision: Precision) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Generator, Hashable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -13,11 +13,11 @@ import numpy as np
 from eqprop.claims import Pair
 from eqprop.engine import has_no_derivative, unexpected
 from eqprop.errors import EqpropError, InvalidInput
-from eqprop.evaluation import REPORTED, WITHOUT_COMPILING, Climbed, Look, Program, Slot, climbed, last_word
+from eqprop.evaluation import REPORTED, WITHOUT_COMPILING, Look, Program, Row, Slot, last_word
 from eqprop.probes import Loss, Probe, output_shapes
 from eqprop.properties import KNOWN, Property
-from eqprop.results import Series, Unseen
-from eqprop.rounding import Judgement
+from eqprop.results import Unseen
+from eqprop.search.batch import Batch, Here, Violation, violation
 from eqprop.search.drawing import Drawn
 from eqprop.search.looking import unseen
 from eqprop.search.task import Options, SearchTask
@@ -30,70 +30,18 @@ SMALL = 10_000
 """Up to this many parameters a batch has the profile's number of probes; beyond, the work of a batch stays the same."""
 
 
-@dataclass(frozen=True)
-class Violation:
-    """Where a property was found to be violated.
-
-    Attributes:
-        structure: on which.
-        probe: at which, without a leading axis.
-        judged: what the last look said there, of this one probe.
-        blob: rebuilds the structure, where that is known.
-    """
-
-    structure: Drawn
-    probe: Probe
-    judged: Judgement
-    blob: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Probes of a structure, and what a program said of each property there.
-
-    Attributes:
-        structure: what was probed.
-        program: of some properties.
-        probes: drawn for them.
-        judged: by property name.
-        rng: draws what is still to be drawn.
-    """
-
-    structure: Drawn
-    program: Program
-    probes: Probe
-    judged: dict[str, Judgement]
-    rng: np.random.Generator
-
-    def climbed(self, name: str, looks: Sequence[Look]) -> Climbed:
-        """What is left of the suspicions about one property after these looks."""
-        return climbed(self.program, name, self.probes, self.judged[name], self.rng, looks)
-
-    def violation(self, found: Climbed) -> Violation | None:
-        """The first one, if there is any."""
-        if not found.violations.size:
-            return None
-        which = found.violations[:1]
-        return Violation(self.structure, self.probes.at(which[0]), found.judged.at(which))
-
-    def series(self, name: str, judged: Judgement) -> Series | None:
-        """What a property about a trajectory was about, at the first probe that settled something."""
-        conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
-        if not conclusive.size:
-            return None
-        sides = self.program.compare(name, self.probes.at(conclusive[0]))
-        found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
-        return Series(sides.names[0], found, predicted)
-
-
 class ProgramPool:
-    """Compiled programs are remembered, so that hypothesis always gets the same answer about the same structure."""
+    """Compiled programs are remembered, so that hypothesis always gets the same answer about the same structure.
+
+    Attributes:
+        reverse_only: whether the latest program showed the model to be so; the next one need not find out.
+    """
 
     def __init__(self, task: SearchTask, options: Options) -> None:
         self.task = task
         self.options = options
         self._programs: OrderedDict[Hashable, Program] = OrderedDict()
-        self._careful = False
+        self.reverse_only = False
         self._called_back: dict[Hashable, bool] = {}
         self._outputs: dict[Hashable, tuple[tuple[int, ...], ...]] = {}
 
@@ -117,13 +65,17 @@ class ProgramPool:
             self._outputs[key] = tuple(leaf.shape for leaf in leaves)
         return structure.loss(self._outputs[key])
 
+    def key(self, structure: Drawn, properties: Sequence[Property]) -> tuple[Hashable, ...]:
+        """Equal where a structure and some properties have the same program."""
+        return (structure.pair.key, self._loss(structure).name, tuple(prop.name for prop in properties))
+
     def program(self, structure: Drawn, properties: Sequence[Property]) -> Program:
         """The compiled program of some properties on a structure."""
-        loss = self._loss(structure)
-        key = (structure.pair.key, loss.name, tuple(p.name for p in properties))
+        key = self.key(structure, properties)
         if key not in self._programs:
-            program = self._built(structure.pair, properties, loss, slot=self._slot(key, properties))
-            self._careful = program.reverse_only
+            slot = self._slot(key, properties)
+            program = self._built(structure.pair, properties, self._loss(structure), slot=slot)
+            self.reverse_only = program.reverse_only
             self._programs[key] = program
             while len(self._programs) > PROGRAMS_KEPT:
                 self._programs.popitem(last=False)
@@ -137,7 +89,7 @@ class ProgramPool:
             loss,
             self.options.precision,
             evaluator=self.options.evaluator,
-            reverse_only=self._careful,
+            reverse_only=self.reverse_only,
             probes=self._probes(properties),
             slot=slot,
         )
@@ -149,11 +101,16 @@ class ProgramPool:
             properties,
             self._loss(structure),
             self.options.precision,
-            reverse_only=self._careful,
+            reverse_only=self.reverse_only,
             seed=structure.seed,
             doubtful=doubtful,
             evaluator=self.options.evaluator,
         )
+
+    def row(self, structure: Drawn, prop: Property) -> Row:
+        """The row of one property on a structure."""
+        loss, precision = self._loss(structure), self.options.precision
+        return Row(structure.pair, (prop,), loss, precision, reverse_only=self.reverse_only)
 
     def trace(self, structure: Drawn, prop: Property) -> None:
         """Trace one property on a structure, for what that raises."""
@@ -163,13 +120,13 @@ class ProgramPool:
         known = self.task.built_in and set(properties) <= set(KNOWN)
         return Slot((*key, self._probes(properties), self.options.precision)) if known else None
 
-    def judged(self, structure: Drawn, properties: Sequence[Property]) -> Batch:
+    def judged(self, structure: Drawn, properties: Sequence[Property]) -> Here:
         """What some properties say at a batch of probes, in one program."""
         program = self.program(structure, properties)
         rng = np.random.default_rng(structure.seed)
         probes = program.draw(rng, self.batch(structure.pair, properties))
         with self._callbacks_watched(program, probes):
-            return Batch(structure, program, probes, program.judge(probes, rng), rng)
+            return Here(structure, program, probes, program.judge(probes, rng), rng)
 
     @contextmanager
     def _callbacks_watched(self, program: Program, probes: Probe) -> Generator[None]:
@@ -199,12 +156,13 @@ class ProgramPool:
 
     def opaque(self, batch: Batch, prop: Property) -> str:
         """Why what a batch violates of one property may be rounding that cannot be shown; empty where all is."""
-        return self.program(batch.structure, (prop,)).opaque if batch.program.opaque else ""
+        whole = self.program(batch.structure, batch.properties).opaque
+        return self.program(batch.structure, (prop,)).opaque if whole else ""
 
     def violates(self, structure: Drawn, prop: Property) -> Violation | None:
         """What a batch on this structure violates of one property, but for the last word: nothing else is compiled."""
         batch = self.judged(structure, (prop,))
-        return batch.violation(batch.climbed(prop.name, WITHOUT_COMPILING))
+        return violation(batch, batch.climbed(prop.name, WITHOUT_COMPILING))
 
     def last_word(self, violation: Violation, prop: Property, looks: Sequence[Look] = REPORTED) -> Violation | None:
         """The violation as the last look at its probe judges it; None where that clears it."""

@@ -13,8 +13,9 @@ from eqprop.engine import unexpected
 from eqprop.evaluation import as_compiled
 from eqprop.properties import Property
 from eqprop.results import Counterexample
+from eqprop.search.batch import Violation
 from eqprop.search.drawing import Drawn, Minimal
-from eqprop.search.pool import ProgramPool, Violation
+from eqprop.search.pool import ProgramPool
 from eqprop.search.task import Options, SearchTask
 
 

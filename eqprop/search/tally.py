@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from eqprop.engine import FINEST, Roundoff, coarsest
-from eqprop.evaluation import Climbed, Program
+from eqprop.evaluation import Climbed
 from eqprop.rounding import UNSETTLED, bar_of
+from eqprop.search.batch import Facts
 
 CHANCE = 3
 """Standard deviations by which the number of probes that settle nothing may exceed the part that is allowed."""
@@ -72,10 +73,10 @@ class Tally:
                 self.floors = float(floors[worst])
                 self.residual, self.floor = float(judged.residual[worst, leaf]), float(judged.floor[worst, leaf])
 
-    def evaluated_by(self, program: Program) -> None:
+    def evaluated_by(self, facts: Facts) -> None:
         """Note what a batch was judged by."""
-        self.by_jax |= dict.fromkeys(program.by_jax)
-        self.why_compiled = self.why_compiled or program.why_compiled
+        self.by_jax |= dict.fromkeys(facts.by_jax)
+        self.why_compiled = self.why_compiled or facts.why_compiled
 
     @property
     def conclusive(self) -> int:

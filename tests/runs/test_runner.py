@@ -25,7 +25,7 @@ OPTIONS = make_options(properties=["equivariance", "noether"])
 SUBJECTS = [SearchTask(name, st.nothing()) for name in ("first", "second")]
 
 
-def holding(task, options, on_progress):
+def holding(task, options, on_progress, helper=None):
     verdicts = tuple(
         Verdict(PairName(task.name), PropertyName(p.name, p.order), Outcome.HOLDS) for p in options.properties
     )

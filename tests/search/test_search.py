@@ -369,7 +369,7 @@ def test_programs_are_gone_with_their_search_and_wait_for_no_garbage_collector(m
 @pytest.mark.parametrize("known", [{}, {"equivariance": "ticket 7"}])
 def test_lost_digits_are_looked_for_but_beside_a_failure_that_nobody_expects(defect, known, monkeypatch):
     asked = []
-    monkeypatch.setattr(Foggy, "diagnose", lambda self, tallies: asked.append(tallies))
+    monkeypatch.setattr(Foggy, "diagnose", lambda self, tallies, precision: asked.append(tallies))
     searched(defect, known_failures=known)
     assert bool(asked) == (not defect or bool(known))
 

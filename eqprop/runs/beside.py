@@ -1,0 +1,108 @@
+"""A second process for the search of a single pair: it has the same pair, and judges a part of its batches."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+import jax
+
+from eqprop.engine import persistent_cache, separated_caches
+from eqprop.properties import by_name
+from eqprop.runs.targets import resolve
+from eqprop.runs.workers import stop
+from eqprop.search import Ask, Helper, HelperGone, Judge, Options, SearchTask, Told
+
+
+@contextmanager
+def helper_of(task: SearchTask, options: Options) -> Generator[Helper | None]:
+    """A process that helps with a task; None where that would take longer to start than it takes off.
+
+    The costly properties are what one helps with. Of the catalog each structure is another pair, and an accelerator's
+    memory is one process's.
+    """
+    costly = any(prop.costly for prop in options.properties)
+    if not costly or task.built_in or task.control or task.baseline or jax.default_backend() != "cpu":
+        yield None
+        return
+    helper = Beside(task, options)
+    try:
+        yield helper
+    finally:
+        helper.stop()
+
+
+class Beside:
+    """See ``Helper``.
+
+    Args:
+        task: what is searched; another process can find it.
+        options: of the search, with properties of the library.
+    """
+
+    def __init__(self, task: SearchTask, options: Options) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        names = tuple(prop.name for prop in options.properties)
+        plain = replace(options, properties=())  # they are functions at heart, and travel by name
+        given = (theirs, task.address, task.name, plain, names)
+        self._process: SpawnProcess = context.Process(target=_work, args=given, daemon=True)
+        self._process.start()
+        theirs.close()  # or the end of the process would not be the end of the pipe
+
+    def ask(self, asks: Sequence[Ask], *, reverse_only: bool) -> None:
+        try:
+            self._pipe.send((list(asks), reverse_only))
+        except OSError as error:
+            raise HelperGone from error
+
+    def answers(self, *, wait: bool) -> list[tuple[Ask, Told | None]]:
+        found: list[tuple[Ask, Told | None]] = []
+        try:
+            while self._pipe.poll(None if wait and not found else 0):
+                ask, told = self._pipe.recv()
+                found.append((ask, told and pickle.loads(told)))
+        except (EOFError, OSError) as error:
+            if not found:
+                raise HelperGone from error
+        return found
+
+    def stop(self) -> None:
+        stop(self._process, self._pipe)
+
+
+# ---- in the other process --------------------------------------------------------------------------------------------
+
+
+def _work(pipe: Connection, address: str, name: str, plain: Options, names: tuple[str, ...]) -> None:
+    """Judge what comes through the pipe until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
+    # What models print was printed before, in the process that shows the table.
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a name of the system's, no path
+        os.dup2(nowhere.fileno(), 1)
+    options = replace(plain, properties=tuple(map(by_name, names)))
+    task = next(task for task in resolve(address) if task.name == name)
+    with persistent_cache(), separated_caches(options.precision):
+        judge = Judge(task, options)
+        while True:
+            try:
+                asks, reverse_only = pipe.recv()
+                for ask in asks:
+                    pipe.send((ask, _packed(judge.told(ask, reverse_only=reverse_only))))
+            except (EOFError, OSError):
+                return
+
+
+def _packed(told: Told | None) -> bytes | None:
+    """What can be sent; what holds a type of the model's own that cannot is for the other process to judge."""
+    try:
+        return pickle.dumps(told) if told is not None else None
+    except Exception:  # noqa: BLE001 - whatever the type raises
+        return None
