@@ -58,6 +58,7 @@ from eqprop.engine.noise import TABLE as TABLE
 from eqprop.engine.noise import with_rounding_noise as with_rounding_noise
 from eqprop.engine.precision import Precision as Precision
 from eqprop.engine.precision import garbage_kept as garbage_kept
+from eqprop.engine.precision import garbage_rare as garbage_rare
 from eqprop.engine.precision import numbers_context as numbers_context
 from eqprop.engine.precision import separated_caches as separated_caches
 from eqprop.engine.roundoff import FINEST as FINEST

@@ -8,6 +8,8 @@ JAX and hypothesis are imported by the commands, so that ``eqprop --help`` answe
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -39,6 +41,7 @@ NO_ARGUMENTS: type[click.UsageError] | tuple[()] = getattr(click.exceptions, "No
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script: runs a command and exits with its code."""
+    atexit.register(gc.freeze)  # what is left ends with the process; Python would look through it, for up to 2 s
     for stream in (sys.stdout, sys.stderr):
         # A terminal without Unicode shows "?" for θ; it must not lose a counterexample to it.
         if isinstance(stream, TextIOWrapper):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,7 +39,7 @@ def helper_of(task: SearchTask, options: Options) -> Generator[Helper | None]:
     try:
         yield helper
     finally:
-        helper.stop()
+        helper.join()
 
 
 class Beside:
@@ -75,6 +78,11 @@ class Beside:
         return found
 
     def stop(self) -> None:
+        self._pipe.close()
+        self._process.terminate()
+
+    def join(self) -> None:
+        """Wait for the process to end."""
         stop(self._process, self._pipe)
 
 
@@ -84,6 +92,8 @@ class Beside:
 def _work(pipe: Connection, address: str, name: str, plain: Options, names: tuple[str, ...]) -> None:
     """Judge what comes through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what libraries hold of the system is given back
+    atexit.register(gc.freeze)  # see ``main`` of the command line
     # What models print was printed before, in the process that shows the table.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a name of the system's, no path
         os.dup2(nowhere.fileno(), 1)

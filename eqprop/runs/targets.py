@@ -28,7 +28,7 @@ from hypothesis.strategies import SearchStrategy
 
 from eqprop.arguments import got, short, suggestion
 from eqprop.claims import Model, Pair, Transformation
-from eqprop.engine import behind, persistent_cache
+from eqprop.engine import behind, garbage_rare, persistent_cache
 from eqprop.errors import InvalidInput
 from eqprop.registry import Entry, entries
 from eqprop.runs.gone import Empty, Gone, raised
@@ -241,7 +241,8 @@ def _imported(module: str, what: str, attribute: str) -> Any:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        return import_module(module)
+        with garbage_rare():
+            return import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
             msg = f"{what}: no module named {error.name!r} (searched: {Path.cwd()} and installed packages)."

@@ -1,4 +1,4 @@
-"""Batches that another process judges: the verdicts are those of one process, whoever judges and whenever it answers."""
+"""Batches that another process judges: the verdicts are those of one process, whenever it answers, or whether."""
 
 from __future__ import annotations
 
