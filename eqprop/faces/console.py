@@ -19,8 +19,9 @@ from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Report, 
 if TYPE_CHECKING:
     from eqprop.search import Options, SearchTask
 
-SLOW_TO_BUILD = 3.0
-"""Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default."""
+SLOW_TO_BUILD = 10.0
+"""Seconds. A target that takes longer (it trains a network, say) is not built once more in every worker by default; to
+import PyTorch takes half of that."""
 
 
 def echo(text: str, stream: TextIO | None = None) -> None:

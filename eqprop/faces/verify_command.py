@@ -73,7 +73,7 @@ COMMANDLINE = click.core.ParameterSource.COMMANDLINE
     metavar="SECONDS",
     help="For each pair; what is not finished by then is inconclusive.",
 )
-@click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Processes; of a single pair two at most.")
+@click.option("--jobs", "-j", default="auto", show_default=True, metavar="N", help="Processes; two for a single pair.")
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--save",
