@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch._dynamo  # make_fx imports it, in the middle of a walk
+import torch._dynamo  # pyright: ignore[reportUnusedImport] - make_fx imports it, in the middle of a walk
 import torch.fx
 from torch._guards import TracingContext, tracing
 from torch._subclasses import FakeTensorMode
