@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -29,7 +30,7 @@ from eqprop.results import (
     missing,
     vanished,
 )
-from eqprop.runs import Told, as_kept, as_tasks, digest, make_options, place_of, searched
+from eqprop.runs import Told, as_kept, as_tasks, digest, helper_of, make_options, place_of, searched
 from eqprop.search import Options, SearchTask
 
 MARK = "eqprop_cases"
@@ -59,6 +60,9 @@ class SharedSearch:
         kept: what the pair was when the ledger was written, where it is not searched if it is that still.
         applying: the properties that applied to it then.
         told: of models, for other pairs of theirs.
+
+    Attributes:
+        helped: whether a second process may judge a part of it.
     """
 
     def __init__(
@@ -74,12 +78,17 @@ class SharedSearch:
         self.kept = kept
         self.applying = applying
         self.told = told
+        self.helped = False
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """By property name."""
-        found = as_kept(self.task, self.options, self.kept, self.applying, self.told)
-        return {verdict.property.name: verdict for verdict in found or searched(self.task, self.options)}
+        found = as_kept(self.task, self.options, self.kept, self.applying, self.told) or self._searched()
+        return {verdict.property.name: verdict for verdict in found}
+
+    def _searched(self) -> tuple[Verdict, ...]:
+        with helper_of(self.task, self.options) if self.helped else nullcontext() as helper:
+            return searched(self.task, self.options, helper=helper)
 
     @cached_property
     def now(self) -> str:

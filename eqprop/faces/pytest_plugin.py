@@ -189,7 +189,10 @@ def pytest_collection_modifyitems(
     if settings.collects or gone or settings.known.declared:
         found = session.genitems(Cases.from_parent(session, name=ROOT, nodeid=ROOT, gone=gone))
         items.extend(item for item in found if settings.selects(item.nodeid))
-    return (yield)
+    yield
+    searches = {search for item in items if (search := getattr(_case_of(item), "search", None))}
+    for search in searches:  # fewer than workers of xdist, some of which are idle: a second process helps
+        search.helped = len(searches) < getattr(config, "workerinput", {}).get("workercount", 1)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 import jax
 
 from eqprop.engine import persistent_cache, separated_caches
-from eqprop.properties import by_name
+from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
 from eqprop.runs.workers import stop
 from eqprop.search import Ask, Helper, HelperGone, Judge, Options, SearchTask, Told
@@ -26,13 +26,19 @@ from eqprop.search import Ask, Helper, HelperGone, Judge, Options, SearchTask, T
 
 @contextmanager
 def helper_of(task: SearchTask, options: Options) -> Generator[Helper | None]:
-    """A process that helps with a task; None where that would take longer to start than it takes off.
+    """A process that helps with a task; None where it cannot find the pair, or is longer in starting than it takes off.
 
-    The costly properties are what one helps with. Of the catalog each structure is another pair, and an accelerator's
-    memory is one process's.
+    It finds what has an address, and properties of the library. The costly ones are what it helps with; of the catalog
+    each structure is another pair, and an accelerator's memory is one process's.
+
+    Args:
+        task: what is searched.
+        options: of the search.
     """
+    found = task.address and set(options.properties) <= set(KNOWN)
     costly = any(prop.costly for prop in options.properties)
-    if not costly or task.built_in or task.control or task.baseline or jax.default_backend() != "cpu":
+    known = task.built_in or task.control or task.baseline
+    if not (found and costly) or known or jax.default_backend() != "cpu":
         yield None
         return
     helper = Beside(task, options)

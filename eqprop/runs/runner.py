@@ -78,7 +78,7 @@ def run_tasks(
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
         if jobs > 1 and len(left) > 1 and portable:
             search_in_workers(left, options, on_progress, jobs=jobs, fill=ledger.fill)
-        elif jobs > 1 and len(left) == 1 and portable:
+        elif jobs > 1 and len(left) == 1:
             with helper_of(left[0], options) as helper, separated_caches(options.precision):
                 ledger.fill(searched(left[0], options, on_progress, helper))
         else:

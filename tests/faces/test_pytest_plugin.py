@@ -131,6 +131,23 @@ def test_a_pair_is_searched_by_one_worker_and_results_are_merged(run, project):
     assert '<property name="eqprop.outcome" value="falsified"' in (project.path / "j.xml").read_text()
 
 
+@pytest.mark.parametrize(
+    ("target", "helped"), [("nets:good", True), pytest.param("nets:both", False, marks=pytest.mark.slow)]
+)
+def test_a_worker_that_has_nothing_to_do_leaves_room_for_a_second_process(target, helped, run, project):
+    project.makeconftest(
+        """
+        from pathlib import Path
+        def pytest_collection_finish(session):
+            if hasattr(session.config, "workerinput"):
+                flags = {item.case.search.helped for item in session.items}
+                Path(session.config.workerinput["workerid"]).write_text(str(flags))
+        """
+    )
+    run("--eqprop", target, "-n", "2", *PREMISE)
+    assert (project.path / "gw0").read_text() == str({helped})
+
+
 def test_last_failed_selects_the_failed_cell(project):
     arguments = ("--eqprop", "nets:both", *PREMISE)
     project.runpytest_subprocess(*arguments)
