@@ -131,9 +131,8 @@ def test_a_pair_is_searched_by_one_worker_and_results_are_merged(run, project):
     assert '<property name="eqprop.outcome" value="falsified"' in (project.path / "j.xml").read_text()
 
 
-@pytest.mark.parametrize(
-    ("target", "helped"), [("nets:good", True), pytest.param("nets:both", False, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "helped"), [("nets:good", True), ("nets:both", False)])
 def test_a_worker_that_has_nothing_to_do_leaves_room_for_a_second_process(target, helped, run, project):
     project.makeconftest(
         """
