@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Collection
@@ -122,13 +123,14 @@ def run(
         kept: what a ledger says must apply.
         digests: of the pairs of the ledger, where what is unchanged is not to be searched.
     """
+    from eqprop.engine import heard
     from eqprop.faces.display import board
     from eqprop.runs import Interrupted, run_tasks
 
     names = [task.name for task in tasks]
     show = board(names, architectures=options.profile.architectures, verbose=verbose, json=quiet, echo=echo)
     try:
-        with show:
+        with heard(signal.SIGINT, KeyboardInterrupt), show:
             return run_tasks(tasks, options, show, jobs=jobs, kept=kept, digests=digests)
     except Interrupted as stop:
         echo("eqprop: interrupted; what was finished:", sys.stderr)

@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 
 import jax
 
-from eqprop.engine import persistent_cache, separated_caches
+from eqprop.engine import heard, interrupts_held, persistent_cache, separated_caches
 from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
 from eqprop.runs.workers import stop
@@ -63,7 +63,8 @@ class Beside:
         plain = replace(options, properties=())  # they are functions at heart, and travel by name
         given = (theirs, task.address, task.name, plain, names)
         self._process: SpawnProcess = context.Process(target=_work, args=given, daemon=True)
-        self._process.start()
+        with interrupts_held():  # Ctrl-C reaches every process of the terminal; this one decides
+            self._process.start()
         theirs.close()  # or the end of the process would not be the end of the pipe
 
     def ask(self, asks: Sequence[Ask], *, reverse_only: bool) -> None:
@@ -97,7 +98,6 @@ class Beside:
 
 def _work(pipe: Connection, address: str, name: str, plain: Options, names: tuple[str, ...]) -> None:
     """Judge what comes through the pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what libraries hold of the system is given back
     atexit.register(gc.freeze)  # see ``main`` of the command line
     # What models print was printed before, in the process that shows the table.
@@ -105,7 +105,7 @@ def _work(pipe: Connection, address: str, name: str, plain: Options, names: tupl
         os.dup2(nowhere.fileno(), 1)
     options = replace(plain, properties=tuple(map(by_name, names)))
     task = next(task for task in resolve(address) if task.name == name)
-    with persistent_cache(), separated_caches(options.precision):
+    with heard(signal.SIGTERM, SystemExit), persistent_cache(), separated_caches(options.precision):
         judge = Judge(task, options)
         while True:
             try:

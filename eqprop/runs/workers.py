@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+from eqprop.engine import interrupts_held
 from eqprop.errors import InvalidInput
 from eqprop.kept import Allowance, KnownFailure
 from eqprop.properties import by_name
@@ -84,7 +85,8 @@ def _started(options: Options) -> Worker:
     names = tuple(p.name for p in options.properties)
     # Properties are functions at heart: they travel by name. Daemonic: it never outlives this process.
     process = context.Process(target=_work, args=(theirs, replace(options, properties=()), names), daemon=True)
-    process.start()
+    with interrupts_held():  # Ctrl-C reaches every process of the terminal; this one decides
+        process.start()
     theirs.close()  # or the end of the process would not be the end of the pipe
     return Worker(process, ours)
 
@@ -144,7 +146,6 @@ def stop(process: SpawnProcess, pipe: Connection) -> None:
 
 def _work(pipe: Connection, plain: Options, names: tuple[str, ...]) -> None:
     """Search what comes through the pipe until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the parent decides
     # What models print would tear the table apart, and is no part of the JSON.
     sys.stdout.flush()
     os.dup2(2, 1)

@@ -83,7 +83,7 @@ def _all_tried(anatomy: Anatomy) -> tuple[list[_Tried], list[list[_Tried]]]:
 
 
 class _Tried:
-    """A family on a network: the first form that leaves the outputs as they are, else the last one, which claims least.
+    """A family on a network: the first form that leaves the outputs as they are, else the first, which one would expect.
 
     Args:
         anatomy: of the network.
@@ -105,7 +105,7 @@ class _Tried:
             self.unread = _raised(error)
 
     def _compare(self, form: Form) -> None:
-        """Keep a form, and how much it changes the outputs. Which one changes them least would be chance."""
+        """Keep a form that fits, or the first. Which of the others changes the outputs least would be chance."""
         try:
             change = _change(self.anatomy, form)
         except InvalidInput as error:  # the reading does not fit the tensors, and says which
@@ -113,7 +113,8 @@ class _Tried:
         except Exception as error:  # noqa: BLE001 - likewise
             self.unread = f"{form.text}: {_raised(error)}"
         else:
-            self.form, self.change = form, change
+            if self.form is None or change < NOTICED:
+                self.form, self.change = form, change
 
     @property
     def fits(self) -> bool:
