@@ -83,7 +83,7 @@ def _all_tried(anatomy: Anatomy) -> tuple[list[_Tried], list[list[_Tried]]]:
 
 
 class _Tried:
-    """A family on a network: the first form that leaves the outputs as they are, else the first, which one would expect.
+    """A family on a network: the first form that leaves the outputs as they are, else the first of all.
 
     Args:
         anatomy: of the network.
