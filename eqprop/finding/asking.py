@@ -76,6 +76,7 @@ def find(
         untouched=tuple(path for path in subject.paths if path not in touched),
         unwritten=tuple(search.unwritten),
         hidden=tuple(search.hidden),
+        carrying=tuple(dict.fromkeys(search.carrying)),
         near=near,
         undeclared=undeclared,
         seconds=seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,13 @@ class Scalings(NamedTuple):
 
 
 def scalings(subject: Subject, interface: Interface) -> Iterator[Scalings]:
-    """All independent scalings of the units, those of what is stored as it is first."""
+    """All independent scalings of the units: first those that move no state, and of these what is stored as it is."""
     found: list[Scalings] = []
-    for looked in (_multiplied, _stored_otherwise):
+    trained = [i for i, o in enumerate(interface.occurrences) if subject.paths[o.block.leaf] not in subject.state]
+    some = [trained] if len(trained) < len(interface.occurrences) else []
+    for among, looked in product([*some, [*range(len(interface.occurrences))]], (_multiplied, _stored_otherwise)):
         for shared in interface.shared:
-            for one in looked(subject, interface, shared):
+            for one in looked(subject, interface, shared, among):
                 if _independent([*found, one]) and _holds(subject.held_out, interface, one):
                     found.append(one)
                     yield one
@@ -46,25 +49,36 @@ def _independent(found: Sequence[Scalings]) -> bool:
     return np.linalg.matrix_rank(rows, tol=1e-6) == len(found)
 
 
-def _multiplied(subject: Subject, interface: Interface, shared: tuple[int, ...]) -> Iterator[Scalings]:
-    columns = [diagonal(subject.points, o, o, shared) for o in interface.occurrences]
+def _multiplied(
+    subject: Subject, interface: Interface, shared: tuple[int, ...], among: Sequence[int]
+) -> Iterator[Scalings]:
+    occurrences = interface.occurrences
+    columns = [diagonal(subject.points, occurrences[i], occurrences[i], shared) for i in among]
     for powers in null_space(columns):
-        yield Scalings(shared, powers, np.zeros(len(powers)))
+        yield Scalings(shared, _spread(interface, among, powers), np.zeros(len(occurrences)))
 
 
-def _stored_otherwise(subject: Subject, interface: Interface, shared: tuple[int, ...]) -> Iterator[Scalings]:
+def _stored_otherwise(
+    subject: Subject, interface: Interface, shared: tuple[int, ...], among: Sequence[int]
+) -> Iterator[Scalings]:
     """Where a tensor has one number for each unit, something may be added to it as the unit is scaled."""
-    alone = [i for i, o in enumerate(interface.occurrences) if len(o.block.factors) == 1 + len(shared)]
-    if len(alone) == len(interface.occurrences) or not alone:
+    occurrences = interface.occurrences
+    alone = [i for i in among if len(occurrences[i].block.factors) == 1 + len(shared)]
+    if len(alone) == len(among) or not alone:
         return
-    columns = [diagonal(subject.points, o, o, shared) for o in interface.occurrences]
-    columns += [_sums(subject.points, interface.occurrences[i], shared) for i in alone]
+    columns = [diagonal(subject.points, occurrences[i], occurrences[i], shared) for i in among]
+    columns += [_sums(subject.points, occurrences[i], shared) for i in alone]
     for numbers in null_space(columns):
-        powers, added = np.split(numbers, [len(interface.occurrences)])
+        powers, added = np.split(numbers, [len(among)])
         if powers.any() and added.any():
-            spread = np.zeros(len(powers))
-            spread[alone] = added
-            yield Scalings(shared, powers, spread)
+            yield Scalings(shared, _spread(interface, among, powers), _spread(interface, alone, added))
+
+
+def _spread(interface: Interface, places: Sequence[int], numbers: np.ndarray) -> np.ndarray:
+    """Numbers of some occurrences among those of all."""
+    whole = np.zeros(len(interface.occurrences))
+    whole[list(places)] = numbers
+    return whole
 
 
 def _sums(points: Points, occurrence: Occurrence, shared: Sequence[int]) -> Terms:

@@ -73,6 +73,7 @@ class Search:
         found: every symmetry that a template shows; some may be contained in others.
         unwritten: those that no constructor can declare, in words.
         hidden: what no gradient sees and changes f nevertheless, in words: a derivative is wrong, missing or stopped.
+        carrying: what moves state continuously, in words: its identities lack a part, and it conserves nothing.
     """
 
     def __init__(self, subject: Subject, refuted: Collection[str] = ()) -> None:
@@ -83,6 +84,7 @@ class Search:
         self._signs: set[frozenset[frozenset[tuple[int, int]]]] = set()
         self.unwritten: list[str] = []
         self.hidden: list[str] = []
+        self._carrying: list[Found] = []
         self.found: list[Found] = []
         interfaces = told_apart(subject) if subject.guessed else subject.active
         for interface in interfaces:
@@ -101,11 +103,21 @@ class Search:
         self.found = [one for one in self.found if one.kind != "joint" or frozenset(one.tensors) not in known] + shifted
         self.found += whole_scalings(subject)
         self.found = [one for one in self.found if self._stands(one)]
+        self.carrying = [_words(one) for one in self._carrying if not self._carried_beside(one)]
+
+    def _carried_beside(self, one: Found) -> bool:
+        """Whether what moves more units of the same state is told: it contains this one, with what moves none."""
+        own = self._subject.state.intersection(one.tensors)
+        return any(other.units > one.units and own.issubset(other.tensors) for other in self._carrying)
 
     def _stands(self, found: Found) -> bool:
-        """Whether it was not refuted, and f has what gradients show."""
+        """Whether it was not refuted, moves no state continuously, and f has what gradients show."""
         if found not in self._held:
-            self._held[found] = found.claim not in self._refuted and (not found.continuous or self._holds(found))
+            stands = found.claim not in self._refuted and (not found.continuous or self._holds(found))
+            carries = found.continuous and not self._subject.state.isdisjoint(found.tensors)
+            if stands and carries:
+                self._carrying.append(found)
+            self._held[found] = stands and not carries
         return self._held[found]
 
     def _holds(self, found: Found) -> bool:
@@ -113,7 +125,7 @@ class Search:
         element = found.transformation.group.sample(np.random.default_rng(0), SMALL)
         holds = self._subject.unchanged(found.call, [element])
         if not (holds or self._subject.state.intersection(found.tensors) or self._seen_behind(found, element)):
-            self.hidden.append(f"{found.group} on {', '.join(found.tensors)}")
+            self.hidden.append(_words(found))
         return holds
 
     def _seen_behind(self, found: Found, element: Element) -> bool:
@@ -203,3 +215,7 @@ class Search:
         """Whether these signs are among the elements of a group of matrices."""
         blocks, atoms = frozenset(o.block for o in some), {interface.root, *shared}
         return any(m.blocks == blocks and atoms <= m.atoms for m in self._matrices)
+
+
+def _words(found: Found) -> str:
+    return f"{found.group} on {', '.join(found.tensors)}"

@@ -11,6 +11,10 @@ from eqprop.finding.near import Near
 from eqprop.finding.proof import Proven
 from eqprop.results import Record
 
+DIFFERENTIATED = (
+    "state is out of the derivatives: differentiate_state=True of from_module, or no state= of Model, has these judged"
+)
+
 
 class Row(NamedTuple):
     """What moves the same tensors: one line of the table of interfaces.
@@ -45,6 +49,7 @@ class Symmetries:
         untouched: the tensors that none of them moves.
         unwritten: what was found and cannot be declared by a constructor, in words.
         hidden: what gradients take for a symmetry and f does not have, in words: some derivative is wrong, or stopped.
+        carrying: what moves state continuously, in words: it is judged of a model that differentiates state.
         near: near-symmetries with their sizes: what misses by little, such as the ε of a norm.
         undeclared: the names of those that the pairs of ``--declared`` do not have; None where there were none.
         seconds: how long it took, without the proof.
@@ -59,6 +64,7 @@ class Symmetries:
     untouched: tuple[str, ...]
     unwritten: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+    carrying: tuple[str, ...] = ()
     near: tuple[Near, ...] = ()
     undeclared: tuple[str, ...] | None = None
     seconds: float = 0.0
@@ -113,6 +119,7 @@ class Symmetries:
             "untouched": list(self.untouched),
             "unwritten": list(self.unwritten),
             "hidden": list(self.hidden),
+            "carrying": list(self.carrying),
             "near": [{**near.found.to_record(), "missed_by": near.size} for near in self.near],
             "undeclared": None if self.undeclared is None else list(self.undeclared),
             "seconds": self.seconds,
@@ -140,6 +147,8 @@ class Symmetries:
         lines += [
             f"no gradient sees it, and f changes: a derivative is wrong, or stopped: {what}" for what in self.hidden
         ]
+        lines += [f"moves state as well: {what}" for what in self.carrying]
+        lines += [DIFFERENTIATED] if self.carrying else []
         for near in self.near:
             lines.append(f"nearly, up to {near.size:.0e}: {near.found.group} on {', '.join(near.found.tensors)}")
         if self.undeclared is not None:

@@ -362,7 +362,22 @@ def test_running_statistics_move_with_the_units_whose_they_are():
     symmetries = found(eqprop.Model(apply, params, draw(4, 2), state=("mean", "var")))
     (permutation,) = (one.found for one in symmetries.found if one.found.kind == "permutation")
     assert permutation.tensors == ("a", "g", "mean", "var", "w")
-    assert symmetries.dimension == 9
+
+
+def test_what_moves_state_continuously_conserves_nothing_and_is_no_claim():
+    draw = numbers()
+    params = {"w": draw(2, 3), "mean": draw(3), "g": draw(3), "a": draw(3, 2)}
+
+    def apply(p, x):
+        return jax.nn.relu((x @ p["w"] - p["mean"]) * p["g"]) @ p["a"]
+
+    of_state, whole = (found(eqprop.Model(apply, params, draw(4, 2), state=state)) for state in (("mean",), ()))
+    assert all(one.found.pair and "mean" not in one.found.tensors for one in of_state.found if one.found.continuous)
+    assert (of_state.dimension, whole.dimension) == (3, 6)
+    assert of_state.carrying == ("R₊^3, powers 1, -1 on g, mean, w",)
+    assert "moves state as well" in of_state.text()
+    assert "mean" not in "".join(line for line in of_state.text().splitlines() if "conserved" in line)
+    assert whole.carrying == ()
 
 
 def test_what_leaves_the_domain_at_some_points_must_hold_at_the_others():
