@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import jax
@@ -110,12 +111,14 @@ class TorchFunction:
         function = self._graph.function if isinstance(self._graph, Graph) else self._function
         example = (*others, *self._weights())
         if isinstance(self._graph, Graph):
-            try:
-                return TorchFunction(transposed_of(function, *about), example, self.name, self._order, hold=self._hold)
-            except RuntimeError:
-                pass  # an operation of the map has no derivative: entry by entry, which needs none
-        entries = transposed_by_entries(function, *about)
-        return TorchFunction(entries, example, self.name, self._order, hold=self._hold)
+            with suppress(RuntimeError):  # an operation of the map has no derivative
+                return self._other(transposed_of(function, *about), example)
+            with suppress(RuntimeError):  # nor has a part of it
+                return self._other(transposed_of(self._graph.in_parts, *about), example)
+        return self._other(transposed_by_entries(function, *about), example)
+
+    def _other(self, function: Function, example: Tensors) -> TorchFunction:
+        return TorchFunction(function, example, self.name, self._order, hold=self._hold)
 
     def _weights(self) -> Tensors:
         """An example of cotangents of the results."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.fx
+from torch._decomp import core_aten_decompositions
 from torch.func import functionalize, vmap
 
 from eqprop.engine import FINEST, TABLE, Roundoff
@@ -63,6 +64,21 @@ class Graph:
         """As a function that is differentiated operation by operation: by no rules that are not torch's own."""
         del again
         return self.one(*operands)
+
+    @cached_property
+    def in_parts(self) -> Function:
+        """As ``function``, with kernels taken apart: some of backward passes have no derivative, as silu's; parts do.
+
+        Raises:
+            RuntimeError: where the parts do not give what the kernels give, up to half of the digits.
+        """
+        known, nodes = core_aten_decompositions(), self._whole.graph.nodes
+        apart = recorded(self.one, self._example, parts={n.target: known[n.target] for n in nodes if n.target in known})
+        for whole, found in zip(self._results, apart(*self._example), strict=True):
+            if not torch.allclose(whole, found, rtol=torch.finfo(whole.dtype).eps ** 0.5, equal_nan=True):
+                msg = "torch's kernels are not what it takes them apart into"
+                raise RuntimeError(msg)
+        return lambda operands, again: tuple(apart(*operands))
 
     def one(self, *operands: torch.Tensor) -> Tensors:
         """At one row."""
