@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -87,7 +86,9 @@ class SharedSearch:
         return {verdict.property.name: verdict for verdict in found}
 
     def _searched(self) -> tuple[Verdict, ...]:
-        with helper_of(self.task, self.options) if self.helped else nullcontext() as helper:
+        if not self.helped:
+            return searched(self.task, self.options)
+        with helper_of(self.task, self.options) as helper:
             return searched(self.task, self.options, helper=helper)
 
     @cached_property
