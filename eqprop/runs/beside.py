@@ -78,7 +78,7 @@ class Beside:
         try:
             while self._pipe.poll(None if wait and not found else 0):
                 ask, told = self._pipe.recv()
-                found.append((ask, told and pickle.loads(told)))
+                found.append((ask, _unpacked(told)))
         except (EOFError, OSError) as error:
             if not found:
                 raise HelperGone from error
@@ -93,6 +93,14 @@ class Beside:
         stop(self._process, self._pipe)
 
 
+def _unpacked(told: bytes | None) -> Told | None:
+    """What was sent; what holds a type that only the other process finds is judged here."""
+    try:
+        return pickle.loads(told) if told is not None else None
+    except Exception:  # noqa: BLE001 - whatever the type raises
+        return None
+
+
 # ---- in the other process --------------------------------------------------------------------------------------------
 
 
@@ -104,9 +112,11 @@ def _work(pipe: Connection, address: str, name: str, plain: Options, names: tupl
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a name of the system's, no path
         os.dup2(nowhere.fileno(), 1)
     options = replace(plain, properties=tuple(map(by_name, names)))
-    task = next(task for task in resolve(address) if task.name == name)
     with heard(signal.SIGTERM, SystemExit), persistent_cache(), separated_caches(options.precision):
-        judge = Judge(task, options)
+        try:
+            judge = Judge(next(task for task in resolve(address) if task.name == name), options)
+        except Exception:  # noqa: BLE001 - a target that is another one here: who asked judges all by itself
+            return
         while True:
             try:
                 asks, reverse_only = pipe.recv()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from eqprop.authoring import applying
 from eqprop.engine import separated_caches
@@ -78,13 +79,11 @@ def run_tasks(
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
         if jobs > 1 and len(left) > 1 and portable:
             search_in_workers(left, options, on_progress, jobs=jobs, fill=ledger.fill)
-        elif jobs > 1 and len(left) == 1:
-            with helper_of(left[0], options) as helper, separated_caches(options.precision):
-                ledger.fill(searched(left[0], options, on_progress, helper))
         else:
-            with separated_caches(options.precision):
+            helped = helper_of(left[0], options) if jobs > 1 and len(left) == 1 else nullcontext()
+            with helped as helper, separated_caches(options.precision):
                 for task in left:
-                    ledger.fill(searched(task, options, on_progress))
+                    ledger.fill(searched(task, options, on_progress, helper))
     except KeyboardInterrupt:
         raise Interrupted(report("the run was interrupted before")) from None
     return report()

@@ -113,8 +113,9 @@ class TorchFunction:
         if isinstance(self._graph, Graph):
             with suppress(RuntimeError):  # an operation of the map has no derivative
                 return self._other(transposed_of(function, *about), example)
-            with suppress(RuntimeError):  # nor has a part of it
-                return self._other(transposed_of(self._graph.in_parts, *about), example)
+            if self._is_made_of_parts(self._graph):
+                with suppress(RuntimeError):  # nor has a part of it
+                    return self._other(transposed_of(self._graph.in_parts, *about), example)
         return self._other(transposed_by_entries(function, *about), example)
 
     def _other(self, function: Function, example: Tensors) -> TorchFunction:
@@ -135,9 +136,23 @@ class TorchFunction:
                 return f"torch cannot trace it ({unexpected(error)})"
             return graph if self._agrees(graph) else OUTSIDE
 
+    @property
+    def _points(self) -> tuple[Tensors, ...]:
+        return (self._example, *(_elsewhere(self._example, seed) for seed in range(POINTS)))
+
     def _agrees(self, graph: Graph) -> bool:
-        points = (self._example, *(_elsewhere(self._example, seed) for seed in range(POINTS)))
-        return all(self._agrees_at(point, graph) for point in points)
+        return all(self._agrees_at(point, graph) for point in self._points)
+
+    def _is_made_of_parts(self, graph: Graph) -> bool:
+        """Whether a graph's kernels give what torch takes them apart into, up to rounding; not where it cannot."""
+        with alone():
+            try:
+                return all(
+                    _near(graph.in_parts(point, False), graph.one(*point), _with_errors(graph, point))
+                    for point in self._points
+                )
+            except Exception:  # noqa: BLE001 - whatever stops a trace: the kernels are taken entry by entry
+                return False
 
     def _agrees_at(self, point: Tensors, graph: Graph) -> bool:
         """To the last bit, or up to rounding: torch records some operations in other words than it runs them in."""

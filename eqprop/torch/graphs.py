@@ -70,14 +70,10 @@ class Graph:
         """As ``function``, with kernels taken apart: some of backward passes have no derivative, as silu's; parts do.
 
         Raises:
-            RuntimeError: where the parts do not give what the kernels give, up to half of the digits.
+            Exception: whatever torch raises where it cannot trace them.
         """
         known, nodes = core_aten_decompositions(), self._whole.graph.nodes
         apart = recorded(self.one, self._example, parts={n.target: known[n.target] for n in nodes if n.target in known})
-        for whole, found in zip(self._results, apart(*self._example), strict=True):
-            if not torch.allclose(whole, found, rtol=torch.finfo(whole.dtype).eps ** 0.5, equal_nan=True):
-                msg = "torch's kernels are not what it takes them apart into"
-                raise RuntimeError(msg)
         return lambda operands, again: tuple(apart(*operands))
 
     def one(self, *operands: torch.Tensor) -> Tensors:

@@ -79,6 +79,14 @@ def test_a_second_process_does_not_change_the_verdicts(name, nets, heard):
     assert all(told is not None for _, told in heard)
 
 
+def test_a_target_that_another_process_cannot_import_is_judged_here(nets, heard, tmp_path, capfd):
+    only_here = "from multiprocessing import parent_process\nif parent_process() is not None:\n    1 // 0\n"
+    (tmp_path / "beside_nets.py").write_text(only_here + dedent(NETS))
+    assert verdicts("beside_nets:sound", 2) == verdicts("beside_nets:sound", 1)
+    assert heard == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("properties", [["equivariance"], ["noether", "derivative"]])
 def test_nobody_is_asked_to_help_with_what_takes_no_time(properties, nets):
     (task,) = resolve("beside_nets:sound")
