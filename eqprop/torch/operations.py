@@ -137,7 +137,7 @@ def rounds(node: Any) -> bool:
 
 
 def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Without what no result needs, without marks of a profiler, and with views that a row of a batch has room for.
+    """Without what no result needs, and with views that a row of a batch has room for.
 
     Without ``detach`` as well, which gives what it is given: autograd's own rules are in the graph already, and a map
     is transposed operation by operation, where nothing is to be cut off. And without turning a matrix twice: each rule
@@ -147,10 +147,9 @@ def compact(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
         same = _same_as(node)
         if same is not None:
             node.replace_all_uses_with(same)
-        if node.target is CHECK:
-            _undefined_where_failed(node)
-        if same is not None or name_of(node).startswith("profiler."):
             module.graph.erase_node(node)
+        elif node.target is CHECK:
+            _undefined_where_failed(node)
         elif node.target in VIEWS:
             node.target = torch.ops.aten.reshape.default
     module.graph.eliminate_dead_code()
