@@ -1,35 +1,32 @@
 """One row of a function of tensors as a graph of torch's operations: run for many rows, and with rounding inside.
 
-The graph is what autograd itself called at the example, older style ``autograd.Function`` and all; it is run by
-``torch.func.vmap``. Random rounding puts a factor 1 ± eps behind every operation that rounds (``noise``), and errors
-inside of kernels that round several times (``kernels``).
+The graph is what autograd itself called at the example, older style ``autograd.Function`` and all. Random rounding puts
+a factor 1 ± eps behind every operation that rounds (``noise``), and errors inside of kernels that round several times
+(``kernels``).
 """
 
 # pyright: reportMissingImports=false, reportUntypedBaseClass=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 import torch.fx
 from torch._decomp import core_aten_decompositions
-from torch.func import functionalize, vmap
+from torch.func import functionalize
 
 from eqprop.engine import FINEST, TABLE, Roundoff
-from eqprop.torch.derivatives import NO_VALUE, Function, Tensors, evaluated, undefined
+from eqprop.torch.batches import Rowwise
+from eqprop.torch.derivatives import Function, Tensors, evaluated
 from eqprop.torch.kernels import Kernels
 from eqprop.torch.noise import Errors, Signs, types_met, with_errors
 from eqprop.torch.operations import as_batched, compact, mutates, name_of
 from eqprop.torch.recording import recorded
 from eqprop.torch.stored import as_differentiable
-
-BLOCK = 1024
-"""Rows that are run at once."""
 
 
 class Graph:
@@ -55,8 +52,8 @@ class Graph:
         self.lowest = _Precisions(self._whole).lowest(example)
         self.strangers = sorted({name for node in nodes if "." in (name := name_of(node))})
         self._example = example
-        self._batches = _can_be_batched(self.one, example)
-        written = as_batched(self._whole) if self._batches else self._whole
+        self._rowwise = Rowwise(self.one, example, len(nodes))
+        written = as_batched(self._whole) if self._rowwise.batches else self._whole
         self._erring = with_errors(written, Kernels(written, example).found)
         self._types = types_met(self._erring, example)
 
@@ -89,41 +86,20 @@ class Graph:
             start: from which of a row's signs on they are taken.
         """
         if signs is None:
-            return _in_blocks(partial(self._rowwise, self.one, self._batches), operands)
-        factors = [signs.factors(dtype) for dtype in self._types]
-        erring = partial(self._with_errors, start)
-        return _in_blocks(partial(self._rowwise, erring, self._batches_with_errors), (*operands, *factors))
-
-    def _rowwise(self, function: Callable[..., Tensors], batches: bool, rows: Sequence[torch.Tensor]) -> Tensors:
-        """A function at all rows, at once where that can be; NaN at rows where torch has no value for it."""
-        if batches:
-            with suppress(NO_VALUE):  # at one of the rows
-                return _batched(function, rows)
-
-        def one(*row: torch.Tensor) -> Tensors:
-            try:
-                return function(*row)
-            except NO_VALUE:
-                return undefined(self._results)
-
-        return _one_by_one(one, rows)
+            return self._rowwise(operands)
+        return self._rowwise_with_errors((*operands, *(signs.factors(dtype, start) for dtype in self._types)))
 
     @cached_property
-    def _results(self) -> Tensors:
-        """At the example."""
-        return self.one(*self._example)
-
-    @cached_property
-    def _batches_with_errors(self) -> bool:
+    def _rowwise_with_errors(self) -> Rowwise:
         """Errors make a number of every row of what is the same for all: of a mask that entries are chosen by, say."""
         signs = Signs(np.zeros((1, TABLE), np.int8))
-        factors = [signs.factors(dtype)[0] for dtype in self._types]
-        return self._batches and _can_be_batched(partial(self._with_errors, 0), (*self._example, *factors))
+        example = (*self._example, *(signs.factors(dtype, 0)[0] for dtype in self._types))
+        return Rowwise(self._with_errors, example, len(self._erring.graph.nodes))
 
-    def _with_errors(self, start: int, *row: torch.Tensor) -> Tensors:
+    def _with_errors(self, *row: torch.Tensor) -> Tensors:
         count = len(self._example)
         factors = dict(zip(self._types, row[count:], strict=True))
-        return tuple(self._erring(Errors(factors.__getitem__, start), *row[:count]))
+        return tuple(self._erring(Errors(factors.__getitem__), *row[:count]))
 
 
 def _refuse_branches(module: torch.fx.GraphModule) -> None:
@@ -176,43 +152,3 @@ class _Precisions(torch.fx.Interpreter):
 def precision_of(tensor: torch.Tensor, origin: str = "") -> Roundoff:
     """Of the numbers of a tensor."""
     return Roundoff(torch.finfo(tensor.dtype).eps, str(tensor.dtype).removeprefix("torch."), origin)
-
-
-def _can_be_batched(function: Callable[..., Tensors], example: Tensors) -> bool:
-    try:
-        _batched(function, [operand.expand(2, *operand.shape) for operand in example])
-    except Exception:  # noqa: BLE001 - whatever torch says of an operation that it cannot batch: there is another way
-        return False
-    return True
-
-
-def _in_blocks(rowwise: Callable[[Sequence[torch.Tensor]], Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
-    """So many rows at a time that their tables of signs are a few megabytes."""
-    count = max(map(len, rows), default=1)
-    blocks = [
-        rowwise([leaf if len(leaf) == 1 else leaf[start : start + BLOCK] for leaf in rows])
-        for start in range(0, count, BLOCK)
-    ]
-    return tuple(map(torch.cat, zip(*blocks, strict=True)))
-
-
-def _batched(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
-    """At all rows at once; what is the same for all is not repeated."""
-    if all(len(leaf) == 1 for leaf in rows):
-        return _one_by_one(function, rows)
-    axes = tuple(None if len(leaf) == 1 else 0 for leaf in rows)
-    given = [leaf[0] if axis is None else leaf for leaf, axis in zip(rows, axes, strict=True)]
-    try:
-        return vmap(function, in_dims=axes, randomness="same")(*given)  # torch calls attention random, for its dropout
-    except NO_VALUE:
-        raise
-    except RuntimeError:
-        # A batch norm in training mode stores into its statistics: those of one row cannot be the same for all.
-        count = max(map(len, rows))
-        return vmap(function, randomness="same")(*(leaf.expand(count, *leaf.shape[1:]) for leaf in rows))
-
-
-def _one_by_one(function: Callable[..., Tensors], rows: Sequence[torch.Tensor]) -> Tensors:
-    count = max(map(len, rows), default=1)
-    found = [function(*(leaf[min(i, len(leaf) - 1)] for leaf in rows)) for i in range(count)]
-    return tuple(map(torch.stack, zip(*found, strict=True)))

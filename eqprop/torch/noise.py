@@ -29,12 +29,18 @@ class Signs:
         self.table = table
         self._factors: dict[torch.dtype, torch.Tensor] = {}
 
-    def factors(self, dtype: torch.dtype) -> torch.Tensor:
-        """1 ± eps for results of a type, of shape (rows, 2 ``TABLE``): most results take theirs as one piece of it."""
+    def factors(self, dtype: torch.dtype, start: int) -> torch.Tensor:
+        """1 ± eps for results of a type, of shape (rows, 2 ``TABLE``): most results take theirs as one piece of it.
+
+        Args:
+            dtype: the type.
+            start: which of a row's signs is the first.
+        """
         if dtype not in self._factors:
-            once = 1 + torch.from_numpy(self.table).to(dtype) * torch.finfo(dtype).eps
-            self._factors[dtype] = torch.cat([once, once], 1)
-        return self._factors[dtype]
+            once = torch.from_numpy(self.table).to(dtype).mul_(torch.finfo(dtype).eps).add_(1)
+            self._factors[dtype] = torch.cat([once] * 3, 1)
+        begin = start % TABLE
+        return self._factors[dtype][:, begin : begin + 2 * TABLE]
 
 
 _latest: list[Signs] = []
@@ -53,12 +59,11 @@ class Errors:
     Args:
         factors: 1 ± eps, those of a row twice, for a type. Results take theirs from it in turn, from a new place each
             time.
-        start: the first place.
     """
 
-    def __init__(self, factors: Callable[[torch.dtype], torch.Tensor], start: int = 0) -> None:
+    def __init__(self, factors: Callable[[torch.dtype], torch.Tensor]) -> None:
         self._factors = factors
-        self._place = start
+        self._place = 0
 
     def of(self, value: Result) -> Result:
         """What an operation gives, with errors where it is in floating point."""
@@ -96,7 +101,7 @@ def types_met(erring: torch.fx.GraphModule, example: Sequence[torch.Tensor]) -> 
 
     def factors(dtype: torch.dtype) -> torch.Tensor:
         met[dtype] = None
-        return signs.factors(dtype)[0]
+        return signs.factors(dtype, 0)[0]
 
     erring(Errors(factors), *example)
     return tuple(met)

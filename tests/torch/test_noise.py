@@ -61,7 +61,7 @@ def test_what_no_error_has_reached_is_worked_out_once_for_results_with_and_witho
     signs = Signs(np.random.default_rng(0).choice([-1, 1], (1, TABLE)).astype(np.int8))
 
     def errors() -> Errors:
-        return Errors(lambda dtype: signs.factors(dtype)[0])
+        return Errors(lambda dtype: signs.factors(dtype, 0)[0])
 
     both = with_errors(traced, {}, beside=True)
     erring, exact = both(errors(), *operands)
@@ -101,7 +101,7 @@ def test_a_slice_that_is_changed_in_place_is_run_for_many_rows_at_once():
     assert torch.equal(erring[:, 0], exact[0].expand(ROWS, 4))
     graph = Graph(lambda tensors, again: (tripled(*tensors),), (normal(3, 4),))
     assert torch.ops.aten.mul_.Tensor not in [node.target for node in graph._whole.graph.nodes]
-    assert graph._batches
+    assert graph._rowwise.batches
 
 
 def kernels_of(function, *operands):
@@ -126,13 +126,6 @@ def test_a_kernel_that_graphs_call_alike_is_taken_apart_once():
 def test_a_kernel_that_is_called_otherwise_is_another(other):
     (first,), (second,) = kernels_of(lambda x: x.softmax(-1), normal(5, 7)), kernels_of(*other)
     assert second is not first
-
-
-def test_what_torch_notes_of_the_values_of_a_recording_is_in_one_mode():
-    graph = recorded(lambda x: torch.exp(x).sum(0) + 1, (normal(3, 4),)).graph
-    notes = [node.meta["val"] for node in graph.nodes if "val" in node.meta]
-    assert len(notes) > 3
-    assert len({id(note.fake_mode) for note in notes}) == 1
 
 
 def test_errors_inside_of_a_kernel_are_those_of_the_differences_that_it_takes():

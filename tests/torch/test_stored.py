@@ -60,8 +60,8 @@ def test_what_is_stored_in_place_is_batched_and_differentiated_as_torch_does(fun
     weights = torch.ones_like(function(one))
     for of, example in ((called, (one,)), (pulled, (one, weights))):
         graph = Graph(of, example)
-        assert graph._batches
-        assert graph._batches_with_errors
+        assert graph._rowwise.batches
+        assert graph._rowwise_with_errors.batches
         rows = [ROWS, *(leaf.expand(len(ROWS), *leaf.shape) for leaf in example[1:])]
         (found,) = graph.many(rows, None)
         expected = torch.stack([evaluated(of, row)[0] for row in zip(*rows, strict=True)])
