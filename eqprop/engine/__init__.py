@@ -74,8 +74,6 @@ from eqprop.engine.rowwise import one_by_one as one_by_one
 from eqprop.engine.rowwise import over_rows as over_rows
 from eqprop.engine.rules import with_backward as with_backward
 from eqprop.engine.rules import with_derivative as with_derivative
-from eqprop.engine.signals import heard as heard
-from eqprop.engine.signals import interrupts_held as interrupts_held
 from eqprop.engine.sources import described as described
 from eqprop.engine.trees import Array as Array
 from eqprop.engine.trees import Leaves as Leaves

@@ -15,6 +15,7 @@ import click
 
 from eqprop.arguments import words_of
 from eqprop.errors import InvalidInput
+from eqprop.processes import Spawned, heard
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Report, failure_blocks
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def run(
     verbose: bool = False,
     kept: Applying = NOTHING_KEPT,
     digests: Digests = NO_DIGESTS,
+    early: Spawned | None = None,
 ) -> Report:
     """A run with its display; what was finished, where it is interrupted.
 
@@ -122,8 +124,8 @@ def run(
         verbose: whether every property is shown.
         kept: what a ledger says must apply.
         digests: of the pairs of the ledger, where what is unchanged is not to be searched.
+        early: see ``run_tasks``.
     """
-    from eqprop.engine import heard
     from eqprop.faces.display import board
     from eqprop.runs import Interrupted, run_tasks
 
@@ -131,7 +133,7 @@ def run(
     show = board(names, architectures=options.profile.architectures, verbose=verbose, json=quiet, echo=echo)
     try:
         with heard(signal.SIGINT, KeyboardInterrupt), show:
-            return run_tasks(tasks, options, show, jobs=jobs, kept=kept, digests=digests)
+            return run_tasks(tasks, options, show, jobs=jobs, kept=kept, digests=digests, early=early)
     except Interrupted as stop:
         echo("eqprop: interrupted; what was finished:", sys.stderr)
         return stop.report

@@ -13,6 +13,7 @@ import click
 
 from eqprop.errors import InvalidInput
 from eqprop.faces.console import cpus, echo, jobs_of, print_report, run, tasks_of, writable
+from eqprop.faces.early import started_early
 from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
@@ -113,7 +114,11 @@ def verify(
     ledger = ledger or changed
     wanted, forms, part = jobs_of(jobs), [asked_form(text) for text in reports], Shard.of(shard) if shard else None
     # Whatever models print while they are imported or run is not part of the JSON.
-    with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
+    single = not (ledger or baseline) and _is_single(targets, asked)
+    with (
+        redirect_stdout(sys.stderr) if output == "json" else nullcontext(),
+        started_early() if single and (wanted or cpus()) > 1 else nullcontext() as early,
+    ):
         project = Project.of(Path.cwd()) if ledger else None
         options = _options(context, project, save, asked)
         cells = _ledger(project).of_pairs if project else KeptLedger()
@@ -134,6 +139,7 @@ def verify(
             verbose=verbose,
             kept=kept,
             digests=_digests(project, tasks) if changed and project else NO_DIGESTS,
+            early=early,
         )
         if project and not (targets or match or part):
             report = _with_strays(report, project, tasks, () if asked["properties"] else options.properties)
@@ -145,6 +151,13 @@ def verify(
         print_report(report)
     write(report, forms, echo)
     return report.exit_code
+
+
+def _is_single(targets: tuple[str, ...], asked: Record) -> bool:
+    """Whether what is verified may be a single pair of the user's, asked for what is costly, too."""
+    own = len(targets) == 1 and ":" in targets[0] and not targets[0].startswith("catalog:")
+    profile = PROFILES[str(asked["profile"])]
+    return own and profile.costly_batches > 0 and not (asked["properties"] or asked["optimizer"])
 
 
 def _digests(project: Project, tasks: list[SearchTask]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """From names to tasks to a report: in this process, in workers, and again from a file."""
 
 from eqprop.runs.asking import make_options as make_options
+from eqprop.runs.beside import help_with as help_with
 from eqprop.runs.beside import helper_of as helper_of
 from eqprop.runs.gone import Empty as Empty
 from eqprop.runs.gone import Gone as Gone

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import atexit
 import gc
-import multiprocessing
 import os
 import pickle
 import signal
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 
 import jax
 
-from eqprop.engine import heard, interrupts_held, persistent_cache, separated_caches
+from eqprop.engine import persistent_cache, separated_caches
+from eqprop.processes import Spawned, heard, spawned
 from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
-from eqprop.runs.workers import stop
 from eqprop.search import Ask, Helper, HelperGone, Judge, Options, SearchTask, Told
 
 
 @contextmanager
-def helper_of(task: SearchTask, options: Options) -> Generator[Helper | None]:
+def helper_of(task: SearchTask, options: Options, early: Spawned | None = None) -> Generator[Helper | None]:
     """A process that helps with a task; None where it cannot find the pair, or is longer in starting than it takes off.
 
     It finds what has an address, and properties of the library. The costly ones are what it helps with; of the catalog
@@ -34,38 +33,37 @@ def helper_of(task: SearchTask, options: Options) -> Generator[Helper | None]:
     Args:
         task: what is searched.
         options: of the search.
+        early: the process, where it is there: it runs ``help_with``.
     """
     found = task.address and set(options.properties) <= set(KNOWN)
     costly = any(prop.costly for prop in options.properties)
     known = task.built_in or task.control or task.baseline
     if not (found and costly) or known or jax.default_backend() != "cpu":
+        if early is not None:
+            early.stop()
         yield None
         return
-    helper = Beside(task, options)
+    beside = early or spawned(help_with)
     try:
-        yield helper
+        yield Beside(beside, task, options)
     finally:
-        helper.join()
+        beside.stop()
 
 
 class Beside:
     """See ``Helper``.
 
     Args:
-        task: what is searched; another process can find it.
+        beside: the process, which runs ``help_with``.
+        task: what is searched; the process can find it.
         options: of the search, with properties of the library.
     """
 
-    def __init__(self, task: SearchTask, options: Options) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        names = tuple(prop.name for prop in options.properties)
+    def __init__(self, beside: Spawned, task: SearchTask, options: Options) -> None:
+        self._beside, self._pipe = beside, beside.pipe
         plain = replace(options, properties=())  # they are functions at heart, and travel by name
-        given = (theirs, task.address, task.name, plain, names)
-        self._process: SpawnProcess = context.Process(target=_work, args=given, daemon=True)
-        with interrupts_held():  # Ctrl-C reaches every process of the terminal; this one decides
-            self._process.start()
-        theirs.close()  # or the end of the process would not be the end of the pipe
+        with suppress(OSError):  # it is gone, and whoever asks it hears so
+            self._pipe.send((task.address, task.name, plain, tuple(prop.name for prop in options.properties)))
 
     def ask(self, asks: Sequence[Ask], *, reverse_only: bool) -> None:
         try:
@@ -86,11 +84,7 @@ class Beside:
 
     def stop(self) -> None:
         self._pipe.close()
-        self._process.terminate()
-
-    def join(self) -> None:
-        """Wait for the process to end."""
-        stop(self._process, self._pipe)
+        self._beside.process.terminate()
 
 
 def _unpacked(told: bytes | None) -> Told | None:
@@ -104,26 +98,33 @@ def _unpacked(told: bytes | None) -> Told | None:
 # ---- in the other process --------------------------------------------------------------------------------------------
 
 
-def _work(pipe: Connection, address: str, name: str, plain: Options, names: tuple[str, ...]) -> None:
-    """Judge what comes through the pipe until it closes."""
+def help_with(pipe: Connection) -> None:
+    """Judge what comes through the pipe until it closes: names of what to import, then whose batches, then these.
+
+    Args:
+        pipe: to who asks.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what libraries hold of the system is given back
     atexit.register(gc.freeze)  # see ``main`` of the command line
-    # What models print was printed before, in the process that shows the table.
+    # What models print and warn of is said by the process that shows the table.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a name of the system's, no path
-        os.dup2(nowhere.fileno(), 1)
-    options = replace(plain, properties=tuple(map(by_name, names)))
-    with heard(signal.SIGTERM, SystemExit), persistent_cache(), separated_caches(options.precision):
-        try:
-            judge = Judge(next(task for task in resolve(address) if task.name == name), options)
-        except Exception:  # noqa: BLE001 - a target that is another one here: who asked judges all by itself
-            return
-        while True:
+        for stream in (1, 2):
+            os.dup2(nowhere.fileno(), stream)
+    with heard(signal.SIGTERM, SystemExit), suppress(EOFError, OSError):
+        while isinstance(told := pipe.recv(), str):
+            with suppress(Exception):  # where it can be done without here, it can be there
+                import_module(told)
+        address, name, plain, names = told
+        options = replace(plain, properties=tuple(map(by_name, names)))
+        with persistent_cache(), separated_caches(options.precision):
             try:
+                judge = Judge(next(task for task in resolve(address) if task.name == name), options)
+            except Exception:  # noqa: BLE001 - a target that is another one here: who asked judges all by itself
+                return
+            while True:
                 asks, reverse_only = pipe.recv()
                 for ask in asks:
                     pipe.send((ask, _packed(judge.told(ask, reverse_only=reverse_only))))
-            except (EOFError, OSError):
-                return
 
 
 def _packed(told: Told | None) -> bytes | None:

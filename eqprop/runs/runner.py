@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 from eqprop.authoring import applying
 from eqprop.engine import separated_caches
+from eqprop.processes import Spawned
 from eqprop.properties import KNOWN
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Ledger, Progress, Report
 from eqprop.runs.beside import helper_of
@@ -35,6 +36,7 @@ def run_tasks(
     jobs: int = 1,
     kept: Applying = NOTHING_KEPT,
     digests: Digests = NO_DIGESTS,
+    early: Spawned | None = None,
 ) -> Report:
     """Search every task; the verdicts come in the order of the tasks, whatever the number of jobs.
 
@@ -47,6 +49,7 @@ def run_tasks(
             a run that has one stays in this process.
         kept: what a ledger says of pairs, those that are no task any more among them.
         digests: pair → that of a ledger, where what is unchanged since is not to be searched.
+        early: that second process, where it was started before anything was known; it is ended.
 
     Raises:
         Interrupted: on Ctrl-C, with the report of what was finished.
@@ -77,10 +80,13 @@ def run_tasks(
     try:
         left = [task for task in tasks if not unchanged(task)]
         portable = all(task.address for task in tasks) and set(options.properties) <= set(KNOWN)
+        single = jobs > 1 and len(left) == 1
+        if early is not None and not single:
+            early.stop()
         if jobs > 1 and len(left) > 1 and portable:
             search_in_workers(left, options, on_progress, jobs=jobs, fill=ledger.fill)
         else:
-            helped = helper_of(left[0], options) if jobs > 1 and len(left) == 1 else nullcontext()
+            helped = helper_of(left[0], options, early) if single else nullcontext()
             with helped as helper, separated_caches(options.precision):
                 for task in left:
                     ledger.fill(searched(task, options, on_progress, helper))

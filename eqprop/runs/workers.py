@@ -1,13 +1,12 @@
 """Searches in worker processes that may die without taking anything else with them.
 
-Each worker is a fresh interpreter (``spawn``: JAX's threads do not survive a fork) with a pipe of its own. It builds
-the tasks again from their target, because strategies and compiled functions cannot be sent. A pool from the standard
-library is not used: one dead worker breaks all of ``ProcessPoolExecutor``, and hangs ``multiprocessing.Pool``.
+Each worker builds the tasks again from their target, because strategies and compiled functions cannot be sent. A pool
+from the standard library is not used: one dead worker breaks all of ``ProcessPoolExecutor``, and hangs
+``multiprocessing.Pool``.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,11 +14,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 
-from eqprop.engine import interrupts_held
 from eqprop.errors import InvalidInput
 from eqprop.kept import Allowance, KnownFailure
+from eqprop.processes import Spawned, spawned
 from eqprop.properties import by_name
 from eqprop.results import Progress, Verdict
 from eqprop.runs.single import Listener, failed, searched
@@ -28,15 +26,13 @@ from eqprop.search import Options, SearchTask
 
 Fill = Callable[[Iterable[Verdict]], None]
 Verdicts = tuple[Verdict, ...]
-SECONDS_TO_STOP = 2.0
 
 
 @dataclass
 class Worker:
-    """A process, our end of its pipe, and the task that it is searching."""
+    """A process, and the task that it is searching."""
 
-    process: SpawnProcess
-    pipe: Connection
+    beside: Spawned
     task: SearchTask | None = None
 
 
@@ -63,32 +59,26 @@ def search_in_workers(
         for worker in workers:
             _hand(worker, waiting)
         while busy := [worker for worker in workers if worker.task]:
-            ready = wait([worker.pipe for worker in busy])
-            for worker in (worker for worker in busy if worker.pipe in ready):
+            ready = wait([worker.beside.pipe for worker in busy])
+            for worker in (worker for worker in busy if worker.beside.pipe in ready):
                 verdicts = _heard(worker, options, on_progress)
                 if verdicts is None:
                     continue
                 fill(verdicts)
-                if worker.process.exitcode is None or not waiting:
+                if worker.beside.process.exitcode is None or not waiting:
                     _hand(worker, waiting)
                     continue
                 workers[workers.index(worker)] = replacement = _started(options)
                 _hand(replacement, waiting)
     finally:
         for worker in workers:
-            stop(worker.process, worker.pipe)
+            worker.beside.stop()
 
 
 def _started(options: Options) -> Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
     names = tuple(p.name for p in options.properties)
-    # Properties are functions at heart: they travel by name. Daemonic: it never outlives this process.
-    process = context.Process(target=_work, args=(theirs, replace(options, properties=()), names), daemon=True)
-    with interrupts_held():  # Ctrl-C reaches every process of the terminal; this one decides
-        process.start()
-    theirs.close()  # or the end of the process would not be the end of the pipe
-    return Worker(process, ours)
+    plain = replace(options, properties=())  # they are functions at heart, and travel by name
+    return Worker(spawned(_work, plain, names))
 
 
 def _hand(worker: Worker, waiting: deque[SearchTask]) -> None:
@@ -97,7 +87,7 @@ def _hand(worker: Worker, waiting: deque[SearchTask]) -> None:
     if worker.task:
         try:
             task = worker.task
-            worker.pipe.send(
+            worker.beside.pipe.send(
                 (task.address, task.name, dict(task.known_failures), dict(task.allowed), dict(task.baseline))
             )
         except OSError:
@@ -108,10 +98,10 @@ def _heard(worker: Worker, options: Options, on_progress: Listener) -> Verdicts 
     """The verdicts of the worker's task, or None for a mere step towards them."""
     assert worker.task is not None, "only busy workers are listened to"
     try:
-        message: Progress | Verdicts = worker.pipe.recv()
+        message: Progress | Verdicts = worker.beside.pipe.recv()
     except (EOFError, OSError):
-        worker.process.join()
-        return failed(worker.task.name, options, _epitaph(worker.process.exitcode), on_progress)
+        worker.beside.process.join()
+        return failed(worker.task.name, options, _epitaph(worker.beside.process.exitcode), on_progress)
     if isinstance(message, Progress):
         on_progress(message)
         return None
@@ -124,21 +114,6 @@ def _epitaph(code: int | None) -> str:
         likely = " (often the system's answer to a lack of memory)" if name == "SIGKILL" else ""
         return f"the process that searched it was killed by {name}{likely}."
     return f"the process that searched it ended with exit code {code} before it had a result."
-
-
-def stop(process: SpawnProcess, pipe: Connection) -> None:
-    """End a process, whatever it is doing.
-
-    Args:
-        process: of ours.
-        pipe: our end of the one to it.
-    """
-    pipe.close()
-    process.terminate()
-    process.join(SECONDS_TO_STOP)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
 
 
 # ---- in the worker ---------------------------------------------------------------------------------------------------

@@ -105,8 +105,9 @@ class Ahead:
         return self._helper is not None
 
     def foresee(self, batches: Sequence[Foreseen]) -> None:
-        """Say what is going to be asked for, in its order."""
-        self._open = {Ask.of(one.structure, one.properties): one for one in batches}
+        """Say what is going to be asked for, in its order; what was said before need not be asked for any more."""
+        said = {Ask.of(one.structure, one.properties): one for one in batches if one.properties}
+        self._open = {ask: one for ask, one in said.items() if ask not in self._given and ask not in self._known}
         self._give()
 
     def judged(self, structure: Drawn, properties: Sequence[Property]) -> Batch:
@@ -194,6 +195,8 @@ class Ahead:
                 made = partial(self._programs.row, one.structure)
                 self._known[ask] = Elsewhere(one.structure, one.properties, told, made)
         self._give()
+        if answers and not (self._open or self._given):  # it takes a while to end
+            self.stop()
 
     def _lose(self) -> None:
         """What nobody has judged yet is judged in its turn."""

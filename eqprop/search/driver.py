@@ -207,7 +207,9 @@ class Search:
         if not self._effort.admits(structure.pair):
             return
         self._check(structure.pair)
-        self._first = self._first or structure
+        if self._first is None:
+            self._first = structure
+            self._foresee_costly(structure)
         if self._largest is None or structure.pair.model.param_leaves.size > self._largest.pair.model.param_leaves.size:
             self._largest = structure
         for asked in (*self._cheap(structure.pair), *self._effort.costly(structure.pair)):
@@ -222,22 +224,31 @@ class Search:
         hurried = isfinite(self.options.max_time) and pair.model.param_leaves.size >= LARGE
         return by_order(cheap) if hurried else [cheap]
 
+    def _foresee_costly(self, first: Drawn) -> None:
+        """Have who helps begin with what takes longest: of a fixed pair, of which nothing is known to fail."""
+        if any(structure.pair is not first.pair for structure in self._structures) or self.known:
+            self._ahead.stop()
+        if self._ahead.helped:
+            self._ahead.foresee(self._costly_to_come())
+
     def _foresee(self, first: Drawn) -> None:
-        """Have who helps judge what is to come: of a fixed pair, of which nothing is known to fail."""
-        later = self._structures[1:]
-        if any(structure.pair is not first.pair for structure in later) or self.known or self._effort.spared:
+        """Have who helps judge all that is to come, now that the first batch has said what can be evaluated."""
+        if self._effort.spared:
             self._ahead.stop()
         if not self._ahead.helped:
             return
+        later = self._structures[1:]
+        batches = [self._foreseen(structure, part) for structure in later for part in self._cheap(structure.pair)]
+        twofold = [prop for prop in self.asked if prop.twofold and self._may_be_compared(first.pair, prop)]
+        alone = [self._foreseen(first, (prop,), heavy=True) for prop in twofold]
+        self._ahead.foresee([*batches, *self._costly_to_come(), *alone])
 
-        def of(structure: Drawn, properties: Sequence[Property], *, heavy: bool = False) -> Foreseen:
-            asked = [prop for prop in properties if self._may_be_compared(structure.pair, prop)]
-            return Foreseen(structure, self.askable.of(structure.pair, asked), heavy=heavy)
+    def _costly_to_come(self) -> list[Foreseen]:
+        second = self._structures[1:2]
+        return [self._foreseen(one, part, heavy=True) for one in second for part in self._effort.costly_parts]
 
-        batches = [of(structure, part) for structure in later for part in self._cheap(structure.pair)]
-        batches += [of(structure, part, heavy=True) for structure in later[:1] for part in self._effort.costly_parts]
-        batches += [of(first, (prop,), heavy=True) for prop in self.asked if prop.twofold]
-        self._ahead.foresee([batch for batch in batches if batch.properties])
+    def _foreseen(self, structure: Drawn, properties: Sequence[Property], *, heavy: bool = False) -> Foreseen:
+        return Foreseen(structure, self.askable.of(structure.pair, properties), heavy=heavy)
 
     def _explore_in_time(self, structure: Drawn, asked: Sequence[Property]) -> None:
         if asked and time.monotonic() > self._until:

@@ -107,7 +107,7 @@ steeper.defvjp(lambda x: (jax.nn.relu(x), x), lambda x, g: (1.5 * g * (x > 0),))
 
 def test_who_helps_is_let_go_once_something_is_falsified():
     pair = net(steeper)
-    helper = Answering(task_of(pair))
+    helper = Answering(task_of(pair), late=True)
     alone = verdicts(pair)
     assert any(verdict.outcome is Outcome.FALSIFIED for verdict in alone)
     assert repr(verdicts(pair, helper)) == repr(alone)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eqprop.engine import heard, interrupts_held
+from eqprop.processes import heard, interrupts_held
 
 
 class Thing:
