@@ -60,8 +60,9 @@ FUNCTIONS = [backward, double_backward, stored, with_constants, several, attenti
 
 
 def called(module):
-    """The names of what a graph calls, in its order."""
-    return [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
+    """The names of what a graph calls, in its order, without what gives what it is given: make_fx changes its name."""
+    names = [str(node.target) for node in module.graph.nodes if node.op == "call_function"]
+    return [name for name in names if name not in {"aten.detach.default", "aten.alias.default"}]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
