@@ -18,7 +18,7 @@ def normal(*shape):
 
 def backward(x, w):
     x, w = (leaf.detach().requires_grad_() for leaf in (x, w))
-    return torch.autograd.grad(torch.nn.functional.silu(torch.nn.functional.linear(x, w)).sum(), (x, w))
+    return torch.autograd.grad(torch.nn.functional.gelu(torch.nn.functional.linear(x, w)).sum(), (x, w))
 
 
 def double_backward(x, w):
@@ -83,6 +83,14 @@ def test_a_recording_gives_elsewhere_what_the_function_gives_however_often(funct
         if isinstance(expected, torch.Tensor):
             found, expected = (found,), (expected,)
         assert all(map(torch.equal, found, expected))
+
+
+def test_a_kernel_that_torch_has_is_recorded_though_it_is_made_of_others():
+    def slope(x):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(torch.nn.functional.silu(x).sum(), x)
+
+    assert "aten.silu_backward.default" in called(recorded(slope, (normal(3),)))
 
 
 def test_notes_of_a_recording_have_the_layout_of_what_a_node_gives_and_no_numbers():
