@@ -38,8 +38,7 @@ from jax.test_util import check_grads
 from benchmarks import nets
 from benchmarks.cost import SHORTEST, gradient
 from eqprop.claims import Pair
-from eqprop.engine import Walk, separated_caches
-from eqprop.engine.walk.primitives.operand import Step
+from eqprop.engine import Reading, Walk, separated_caches
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.evaluation.row import Row
 from eqprop.probes import SQUARED_ERROR
@@ -160,22 +159,23 @@ def cost_in_gradients(program: Program, rng: np.random.Generator) -> list[float]
     return found
 
 
-class Counted(Walk):
-    """A walk that counts the multiplications in its products of tensors, those of convolutions included."""
+def products(function: Callable[..., object], *arguments: object) -> int:
+    """The multiplications in a function's products of tensors at one row, those of convolutions included.
 
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.products = 0
-        super().__init__(jax.make_jaxpr(function)(*arguments))
-        self([np.asarray(leaf)[..., None] for leaf in jax.tree.leaves(arguments)])
+    It is walked, so that what is worked out once is counted once; results, of which there are as many as parameters for
+    each side of each property, are let go.
+    """
+    found = 0
 
-    def _rule(self, equation: JaxprEqn) -> Step:
-        step, products = super()._rule(equation), multiplications(equation)
+    def counted(equation: JaxprEqn, _: tuple[object, ...]) -> None:
+        nonlocal found
+        found += multiplications(equation)
 
-        def counting(*operands: np.ndarray) -> object:
-            self.products += products
-            return step(*operands)
-
-        return counting if products else step
+    program = jax.make_jaxpr(function)(*arguments)
+    readings = [Reading((place,), lambda _: np.zeros(1)) for place in range(len(program.jaxpr.outvars))]
+    walk = Walk(program, readings, watcher=counted, ahead=True)
+    walk([np.asarray(leaf)[..., None] for leaf in jax.tree.leaves(arguments)])
+    return found
 
 
 def multiplications(equation: JaxprEqn) -> int:
@@ -197,8 +197,7 @@ def products_in_gradients(row: Row) -> float:
     def loss(params: object, inputs: object, targets: object) -> object:
         return SQUARED_ERROR(pair.model.apply(pair.model.param_leaves.join(params), inputs), targets)
 
-    one = Counted(jax.grad(loss), probe.params, probe.inputs, probe.targets)
-    return Counted(row.sides, probe).products / one.products
+    return products(row.sides, probe) / products(jax.grad(loss), probe.params, probe.inputs, probe.targets)
 
 
 def checked_grads(kind: str, parameters: float) -> str:

@@ -23,6 +23,9 @@ from eqprop.rounding import RECOGNISED
 SEED = 20
 ELEMENTS = 4
 
+AT_ONCE = 20_000_000
+"""Numbers that are drawn for one argument, 160 MB: at one point after the other where a model is larger."""
+
 
 @dataclass(frozen=True)
 class ActionTraits:
@@ -70,6 +73,17 @@ class Survey:
         """Random parameters, within the model's domain."""
         return params_of(self.pair.model, "gaussian", self.rng, count)
 
+    def few_at_once(self, count: int, rows: Callable[[slice], Tree]) -> Tree:
+        """What is drawn and asked for several points, a few at a time where the model is large.
+
+        Args:
+            count: how many.
+            rows: gives it for some of them.
+        """
+        few = max(AT_ONCE // max(self.source.size, 1), 1)
+        parts = [rows(slice(start, min(start + few, count))) for start in range(0, count, few)]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
     def run(self, row: Callable[..., Tree], *arguments: Tree) -> Tree:
         """What a function gives at each of several points."""
         return self.traced(row, *arguments)(*arguments)
@@ -85,12 +99,17 @@ class _Actions(Survey):
     def traits(self) -> ActionTraits:
         """All of them: is DK_g the same at two points, does it keep lengths, or its transpose, are integers moved."""
         elements = self.group.sample_many(self.rng, np.linspace(0.1, 0.6, ELEMENTS))
-        one, other = self.points(ELEMENTS), self.points(ELEMENTS)
-        tangents = tangents_of(one, self.rng)
-        cotangents = tuple(self.rng.standard_normal((ELEMENTS, *shape)) for shape in self.image.float_shapes)
-        integers, length, pushed, changed, against, *pulled = self.run(
-            self._row, elements, one, other, tangents, cotangents
-        )
+
+        def rows(part: slice) -> Tree:
+            count = part.stop - part.start
+            one, other = self.points(count), self.points(count)
+            tangents = tangents_of(one, self.rng)
+            cotangents = tuple(self.rng.standard_normal((count, *shape)) for shape in self.image.float_shapes)
+            return self.run(
+                self._row, jax.tree.map(lambda leaf: leaf[part], elements), one, other, tangents, cotangents
+            )
+
+        integers, length, pushed, changed, against, *pulled = self.few_at_once(ELEMENTS, rows)
         affine = bool((changed <= RECOGNISED * pushed).all())
         # A conversion to a model of more parameters may keep lengths: DKᵀ DK = 1, and DK DKᵀ is a projection.
         square = self.source.size == self.image.size

@@ -51,6 +51,12 @@ from eqprop.properties.traits.still import Still, still_of
 from eqprop.properties.traits.subspaces import SPARE_ROWS, Span, Subspace
 from eqprop.rounding import RECOGNISED
 
+MOST_NUMBERS = 20_000_000
+"""Parameters times coordinates of ξ, for which null spaces are complete: what is drawn for that takes seconds."""
+
+FEWEST = 9
+"""Coordinates that are looked at of however large a model."""
+
 CANDIDATES = 16
 """Simple algebra elements that are tried as generators of scalings and translations."""
 
@@ -154,7 +160,7 @@ class GeneratorSurvey(Survey):
         """All of them."""
         if not isinstance(self.group, LieGroup) or self.pair.target is not None or self.group.trivial:
             return Traits()
-        span = Span(self.group, self.rng)
+        span = Span(self.group, self.rng, max(MOST_NUMBERS // max(self.source.size, 1), FEWEST))
         first, second, moved, origin, value, whole = self._rows(span)
         scale = max(float(np.abs(rows).max(initial=0.0)) for rows in (first, value))
         if not scale > RECOGNISED * whole.max():
@@ -173,9 +179,6 @@ class GeneratorSurvey(Survey):
 
     def _rows(self, span: Span) -> tuple[np.ndarray, ...]:
         """Coefficients in ξ of ⟨v, Dk_ξ u⟩, ⟨u, Dk_ξ v⟩, the first elsewhere, ⟨v, k_ξ(0)⟩ and ⟨v, k_ξ⟩; and ‖u‖‖v‖."""
-        count = span.size + SPARE_ROWS
-        one, other = self.points(count), self.points(count)
-        u, v = (tangents_of(one, self.rng) for _ in range(2))
         none = np.zeros(span.size)
         field = jitted(lambda xi, at: self.field(span.element(xi))(at))
 
@@ -185,11 +188,16 @@ class GeneratorSurvey(Survey):
         def value(at: Tree, left: Tree) -> Array:
             return gradient(lambda xi: inner(left, field(xi, at)))(none)
 
-        # Each traced once, for all of its uses.
-        forms, values = self.traced(form, one, v, u), self.traced(value, one, v)
-        nowhere = jax.tree.map(np.zeros_like, one)
-        lengths = _lengths(u) * _lengths(v)
-        return forms(one, v, u), forms(one, u, v), forms(other, v, u), values(nowhere, v), values(one, v), lengths
+        def rows(part: slice) -> Tree:
+            one, other = (self.points(part.stop - part.start) for _ in range(2))
+            u, v = (tangents_of(one, self.rng) for _ in range(2))
+            # Each traced once, for all of its uses.
+            forms, values = self.traced(form, one, v, u), self.traced(value, one, v)
+            nowhere = jax.tree.map(np.zeros_like, one)
+            lengths = _lengths(u) * _lengths(v)
+            return forms(one, v, u), forms(one, u, v), forms(other, v, u), values(nowhere, v), values(one, v), lengths
+
+        return self.few_at_once(span.size + SPARE_ROWS, rows)
 
     def field(self, algebra: Algebra) -> Callable[[Tree], Tree]:
         """k_ξ."""
@@ -202,13 +210,8 @@ class GeneratorSurvey(Survey):
         candidates = list(islice(group.simple_algebra(), CANDIDATES))
         if not candidates:
             return ()
-        count = len(candidates)
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *candidates)
-        theta = self.points(count)
-        u = tangents_of(theta, self.rng)
         shapes = output_shapes(self.pair, "float64")
-        # At two outputs: a single number is a multiple of any other.
-        y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
 
         def row(algebra: Algebra, theta: Tree, u: Array, y: Array) -> dict[str, Tree]:
             near = Local(self.field(algebra), theta)
@@ -232,10 +235,18 @@ class GeneratorSurvey(Survey):
                 "τ − c y": norm(subtract(tau, jax.tree.map(lambda leaf: rate * leaf, y))) / norm(y),
             }
 
-        found = self.run(row, stacked, theta, u, y)
-        rows = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(count))
+        def rows(part: slice) -> Tree:
+            count = part.stop - part.start
+            theta = self.points(count)
+            u = tangents_of(theta, self.rng)
+            # At two outputs: a single number is a multiple of any other.
+            y = jax.tree.map(lambda s: gaussian(self.rng, (count, 2, *s.shape)), shapes)
+            return self.run(row, jax.tree.map(lambda leaf: leaf[part], stacked), theta, u, y)
+
+        found = self.few_at_once(len(candidates), rows)
+        seen = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(len(candidates)))
         unseen = keeps_loss(self.pair)
-        return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, rows, strict=True))))
+        return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, seen, strict=True))))
 
 
 def _lengths(vectors: Sequence[np.ndarray]) -> np.ndarray:

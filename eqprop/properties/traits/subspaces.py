@@ -1,9 +1,10 @@
 """Parts of a Lie algebra: the elements that are looked at, and the null spaces of what is linear in them.
 
 A null space is found from random rows, as many as there are coordinates. Of an algebra with more than
-``MOST_COORDINATES`` its first simple elements are looked at, and a few random ones beside them: what holds of those
-holds of all; else there is what holds within the span of the simple ones. Groups list simple elements such that the
-first ones are an algebra themselves (gl(20) within gl(64), equal parts of each factor), with traits like the whole's.
+``MOST_COORDINATES``, or than so many rows of a large model can be worked out for, its first simple elements are looked
+at, and a few random ones beside them: what holds of those holds of all; else there is what holds within the span of the
+simple ones. Groups list simple elements such that the first ones are an algebra themselves (gl(20) within gl(64), equal
+parts of each factor), with traits like the whole's.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Subspace:
     """Some of the algebra elements, in flat coordinates.
 
     Attributes:
-        size: the dimension of the algebra, less that of the elements that move nothing (of an algebra with more than
-            ``MOST_COORDINATES``, of the part that is looked at).
+        size: the dimension of the algebra, less that of the elements that move nothing (of a large algebra, of the part
+            that is looked at).
         basis: independent rows in flat coordinates of ξ; None stands for all of the algebra.
         support: the flat coordinates that the rows are about; None stands for all of them, in order.
     """
@@ -67,6 +68,7 @@ class Span:
     Args:
         group: whose algebra it is.
         rng: of the random elements.
+        most: coordinates, where they are fewer than ``MOST_COORDINATES``.
 
     Attributes:
         rows: orthonormal, over the coordinates ``support``.
@@ -74,12 +76,13 @@ class Span:
         beside: random elements, whole, where the rows do not span the algebra.
     """
 
-    def __init__(self, group: LieGroup, rng: np.random.Generator) -> None:
+    def __init__(self, group: LieGroup, rng: np.random.Generator, most: int) -> None:
+        most = min(most, MOST_COORDINATES)
         zero, self._unravel = ravel_pytree(group.zero())
         self._zero = np.zeros(zero.size)
-        whole = zero.size <= MOST_COORDINATES
+        whole = zero.size <= most
         self.beside = _drawn(group, rng, zero.size + SPARE_ROWS if whole else SPARE_ROWS)
-        simple = [] if whole else _simple(group)
+        simple = [] if whole else _simple(group, most)
         if simple:
             self.support = np.unique(np.concatenate([positions for positions, _ in simple]))
             self.rows = _orthonormal(_dense(simple, self.support))
@@ -135,10 +138,10 @@ def _drawn(group: LieGroup, rng: np.random.Generator, count: int) -> np.ndarray:
     return np.asarray(elements, dtype=float)
 
 
-def _simple(group: LieGroup) -> list[tuple[np.ndarray, np.ndarray]]:
+def _simple(group: LieGroup, most: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The first simple algebra elements: where their flat coordinates are not zero, and these."""
     found: list[tuple[np.ndarray, np.ndarray]] = []
-    for algebra in islice(group.simple_algebra(), MOST_COORDINATES):
+    for algebra in islice(group.simple_algebra(), most):
         flat = np.asarray(ravel_pytree(algebra)[0], dtype=float)
         positions = np.flatnonzero(flat)
         found.append((positions, flat[positions]))

@@ -20,7 +20,7 @@ from eqprop import groups
 from eqprop.engine import LARGE, compiler_options, rows
 from eqprop.groups import LieGroup
 from eqprop.properties import hypotheses
-from eqprop.properties.traits import Traits, action_traits_of, generators, traits_of
+from eqprop.properties.traits import Traits, action_traits_of, actions, generators, traits_of
 from eqprop.properties.traits import subspaces as parts
 from eqprop.properties.traits.generators import Subspace
 from tests.properties.traits.trait_pairs import (
@@ -461,6 +461,31 @@ def test_of_many_large_factors_each_has_its_part(float64: None, monkeypatch: pyt
     seen = np.asarray(traits_of(here).symmetric.nearest(xi))
     for kept, whole in zip(seen, xi, strict=True):
         np.testing.assert_allclose(kept, halves(whole, slice(0, 3))[0], atol=ROUNDING)
+
+
+@pytest.mark.parametrize("make", [rescaling, general_linear, rotation, translation, cubic, shift_and_scale])
+def test_of_a_large_model_traits_are_seen_at_one_point_after_the_other(
+    make: Callable[[], eqprop.Pair], float64: None, monkeypatch: pytest.MonkeyPatch
+):
+    def seen(of: eqprop.Pair) -> tuple[object, ...]:
+        found = traits_of(of)
+        spaces = [(space.size, space.dimension) for space in subspaces(found)]
+        return flags(of), spaces, [(special.block, special.rate, special.still) for special in found.special]
+
+    here = made(make)
+    expected, points, drawn = seen(here), actions.Survey.points, set[int]()
+    monkeypatch.setattr(actions, "AT_ONCE", 1)
+    monkeypatch.setattr(actions.Survey, "points", lambda self, count: drawn.add(count) or points(self, count))
+    assert seen(here.replaced(name="taken apart")) == expected
+    assert drawn == {1}
+
+
+def test_of_a_large_model_few_coordinates_are_looked_at(float64: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(generators, "MOST_NUMBERS", 1)
+    found = traits_of(two_layers(groups.GeneralLinear(9), n=9))
+    xi = np.random.default_rng(0).standard_normal((9, 9))
+    np.testing.assert_allclose(found.symmetric.nearest(xi), halves(xi, slice(0, 3))[0], atol=ROUNDING)
+    assert found.symmetric.size == generators.FEWEST + parts.SPARE_ROWS
 
 
 # -- rates ------------------------------------------------------------------------------------------------------------
