@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout, suppress
@@ -31,6 +32,7 @@ from eqprop.faces.ledger_command import ledger
 from eqprop.faces.merge_command import merge
 from eqprop.faces.replay_command import replay
 from eqprop.faces.verify_command import verify
+from eqprop.processes import heard
 
 INTERRUPTED = 130
 
@@ -48,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         _check_texts(sys.argv[1:] if arguments is None else arguments)
-        code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
+        with heard(signal.SIGINT, KeyboardInterrupt):
+            code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
     except NO_ARGUMENTS as error:
         echo(error.format_message())
         code = 2

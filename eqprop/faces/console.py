@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Collection
@@ -15,7 +14,7 @@ import click
 
 from eqprop.arguments import words_of
 from eqprop.errors import InvalidInput
-from eqprop.processes import Spawned, heard
+from eqprop.processes import Spawned
 from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Report, failure_blocks
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def run(
     names = [task.name for task in tasks]
     show = board(names, architectures=options.profile.architectures, verbose=verbose, json=quiet, echo=echo)
     try:
-        with heard(signal.SIGINT, KeyboardInterrupt), show:
+        with show:
             return run_tasks(tasks, options, show, jobs=jobs, kept=kept, digests=digests, early=early)
     except Interrupted as stop:
         echo("eqprop: interrupted; what was finished:", sys.stderr)

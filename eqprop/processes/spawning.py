@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import NamedTuple
@@ -36,6 +38,8 @@ def spawned(work: Callable[..., None], *given: object) -> Spawned:
         work: a function of a module: it travels by name, and only that module is imported for it.
         given: travels, too.
     """
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # with the first process otherwise, and it lets Ctrl-C through again
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, *given), daemon=True)

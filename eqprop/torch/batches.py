@@ -8,6 +8,7 @@ times as long as NumPy's (docs/decisions.md).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
@@ -27,8 +28,11 @@ BLOCK = 1024
 LOOPED = 20
 """So many times as many operations as for one row are those of a loop over rows, which is how torch batches some."""
 
-OFTEN = 10
+OFTEN = 20
 """Calls that take about as long as to record one."""
+
+MOST = 400
+"""Operations for one row, up to which it pays: for many a call takes as long as before, and to record fifty calls."""
 
 IN_NUMPY = (torch.float32, torch.float64)
 
@@ -51,6 +55,7 @@ class Rowwise:
         self._results = function(*example)
         self._met: Counter[Hashable] = Counter()
         self._recorded: dict[Hashable, Callable[..., Tensors]] = {}
+        self._often = OFTEN if size <= MOST else math.inf
         self.batches = self._can_be_batched(example)
 
     def __call__(self, rows: Sequence[torch.Tensor]) -> Tensors:
@@ -83,7 +88,7 @@ class Rowwise:
         layout = tuple((leaf.shape, leaf.stride()) for leaf in rows)
         batched = partial(_batched, self._function)
         self._met[layout] += 1
-        if self._met[layout] == OFTEN:
+        if self._met[layout] == self._often:
             self._recorded[layout] = self._recording(batched, rows) or batched
         return self._recorded.get(layout, batched)
 

@@ -114,8 +114,6 @@ def _refuse_branches(module: torch.fx.GraphModule) -> None:
             if torch.Tag.data_dependent_output in getattr(node.target, "tags", ()):
                 msg = f"it branches on numbers: Python is given one by {name_of(node)}"
                 raise ValueError(msg)
-    module.graph.eliminate_dead_code()
-    module.recompile()
 
 
 def _without_stores(module: torch.fx.GraphModule, example: Tensors) -> torch.fx.GraphModule:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import getitem
@@ -55,9 +56,21 @@ def recorded(
         RuntimeError: where Python is given one.
         Exception: whatever the function raises.
     """
-    recording = _Recording(example, {**ZEROS, **(parts or {})}, instead or {}, numbers=numbers)
-    with recording:
-        results = function(*example)
+    table = {**ZEROS, **(parts or {})}
+    recording = _Recording(example, table, instead or {}, numbers=numbers)
+    try:
+        with recording:
+            results = function(*example)
+    except NotImplementedError as error:
+        if "no rule registered" not in str(error):
+            raise
+        from torch._dynamo import reset
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        # Branches and loops of torch.cond and its like have programs inside, for which it has rules. They are compiled,
+        # and what was compiled for a mode without rules would be taken for all that comes.
+        reset()
+        return make_fx(function, decomposition_table=table, _error_on_data_dependent_ops=numbers)(*example)
     recording.graph.output(map_aggregate(results, recording.written))
     return torch.fx.GraphModule(recording.constants, recording.graph)
 
@@ -73,7 +86,7 @@ class _Recording(TorchDispatchMode):
 
     Attributes:
         graph: what was called so far.
-        constants: the tensors that come from elsewhere, by the names that the graph has for them.
+        constants: the tensors and generators that come from elsewhere, by the names that the graph has for them.
     """
 
     def __init__(
@@ -86,7 +99,7 @@ class _Recording(TorchDispatchMode):
     ) -> None:
         super().__init__()
         self.graph = torch.fx.Graph()
-        self.constants: dict[str, torch.Tensor] = {}
+        self.constants: dict[str, torch.Tensor | torch.Generator] = {}
         self._parts, self._instead = parts, instead
         self._numbers = numbers
         self._nodes = WeakTensorKeyDictionary()
@@ -98,8 +111,8 @@ class _Recording(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Torch asks: it would import ``torch._dynamo`` in order to switch it off."""
-        return False
+        """Torch asks, and would import ``torch._dynamo`` in order to switch it off."""
+        return "torch._dynamo" in sys.modules
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -134,13 +147,18 @@ class _Recording(TorchDispatchMode):
 
     def written(self, value: Any) -> Any:
         """What stands for a value in the graph."""
+        if isinstance(value, torch.Generator):
+            return self._constant(value)
         if not isinstance(value, torch.Tensor):
             return value
         if value not in self._nodes:
-            name = f"constant_{len(self.constants)}"
-            self.constants[name] = value
-            self._note(self.graph.get_attr(name), value)
+            self._note(self._constant(value.detach()), value)  # of a parameter, too, by which nothing is differentiated
         return self._nodes[value]
+
+    def _constant(self, value: torch.Tensor | torch.Generator) -> torch.fx.Node:
+        name = f"constant_{len(self.constants)}"
+        self.constants[name] = value
+        return self.graph.get_attr(name)
 
     def _note(self, node: torch.fx.Node, result: Any) -> None:
         """What a node gives, where that is tensors."""

@@ -55,3 +55,24 @@ def test_a_process_that_is_started_while_interrupts_are_held_never_hears_them():
     with interrupts_held():
         inside = blocked()
     assert (inside, blocked()) == (True, False)
+
+
+FIRST = """
+import signal
+from eqprop.processes import spawned
+
+def mask(pipe):
+    pipe.send(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+if __name__ == "__main__":
+    process = spawned(mask)
+    print(process.pipe.recv())
+    process.stop()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no masks")
+def test_nor_does_the_first_one_of_a_program(tmp_path):
+    (tmp_path / "first.py").write_text(FIRST)
+    done = subprocess.run([sys.executable, tmp_path / "first.py"], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -90,6 +90,24 @@ def test_a_loop_over_rows_is_not_written_out(monkeypatch):
     )
 
 
+def test_what_has_many_operations_is_not_recorded(recordings):
+    rowwise = rows_of(layer, ROW, size=batches.MOST + 1)
+    for _ in range(OFTEN + 1):
+        rowwise((normal(7, 4, 3), normal(1, 3, 5), normal(7, 5)))
+    assert recordings == []
+
+
+def test_a_parameter_that_is_no_operand_is_multiplied_by(recordings):
+    hidden = torch.nn.Parameter(normal(3, 3))
+    rowwise = rows_of(lambda x: (x @ hidden @ x.mT,), (normal(2, 3),))
+    rows = normal(5, 2, 3)
+    with torch.enable_grad():
+        for _ in range(OFTEN + 1):
+            (found,) = rowwise((rows,))
+    torch.testing.assert_close(found, (rows @ hidden @ rows.mT).detach())
+    assert recordings == [5]
+
+
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.complex128, torch.int64])
 def test_products_are_those_of_torch_in_every_type(kind):
     first, second = ((10 * normal(6, 2, 3)).to(kind), (10 * normal(6, 3, 4)).to(kind))

@@ -117,6 +117,30 @@ def test_a_number_that_depends_on_an_operand_is_an_error_and_one_that_does_not_i
     )
 
 
+def test_a_parameter_that_is_no_operand_is_a_constant_that_nothing_is_differentiated_by():
+    hidden = torch.nn.Parameter(normal(3, 3))
+    graph = recorded(lambda x: x @ hidden, (normal(2, 3),))
+    assert not graph(normal(2, 3)).requires_grad
+    with torch.no_grad():
+        hidden.mul_(2)
+    assert torch.equal(graph(torch.eye(3, dtype=torch.float64)), hidden)
+
+
+def test_a_generator_is_a_constant():
+    drawn = torch.Generator().manual_seed(1)
+    graph = recorded(lambda x: x + torch.rand(3, generator=drawn), (normal(3),))
+    drawn.manual_seed(2)
+    assert torch.equal(graph(torch.zeros(3)), torch.rand(3, generator=torch.Generator().manual_seed(2)))
+
+
+def test_a_branch_of_torch_is_recorded_by_who_has_a_rule_for_it():
+    def branching(x):
+        return torch.cond(torch.tensor(True), lambda a: a.tanh(), lambda a: a.sin(), (x,))
+
+    x = normal(3)
+    assert torch.equal(recorded(branching, (normal(3),), numbers=False)(x), x.tanh())
+
+
 def test_what_an_operation_comes_to_is_written_in_its_place_and_what_stands_for_it_is_not_run():
     x, silu = normal(2, 3), torch.nn.functional.silu
     apart = recorded(silu, (x,), parts={torch.ops.aten.silu.default: lambda t: t * torch.sigmoid(t)})
