@@ -51,8 +51,7 @@ def test_other_numbers_of_rows_are_recorded_for_themselves_and_blocks_are_joined
     monkeypatch.setattr(batches, "BLOCK", 4)
     rowwise = rows_of(layer, ROW)
     rows = normal(6, 4, 3), normal(6, 3, 5), normal(6, 5)
-    for _ in range(OFTEN):
-        found = rowwise(rows)
+    *_, found = (rowwise(rows) for _ in range(OFTEN))
     assert recordings == [4, 2]
     for leaf, expected in zip(found, one_by_one(layer, rows), strict=True):
         torch.testing.assert_close(leaf, expected, rtol=1e-13, atol=1e-13)
@@ -82,8 +81,7 @@ def test_a_row_without_a_value_is_nan_once_it_is_recorded_too(recordings):
 def test_a_loop_over_rows_is_not_written_out(monkeypatch):
     rowwise = rows_of(lambda x: (x * 2,), (normal(3),), size=1)
     monkeypatch.setattr(batches, "LOOPED", 1)
-    for _ in range(OFTEN + 1):
-        (found,) = rowwise((torch.ones(4, 3),))
+    *_, (found,) = (rowwise((torch.ones(4, 3),)) for _ in range(OFTEN + 1))
     assert torch.equal(found, torch.full((4, 3), 2.0))
     assert not any(
         isinstance(getattr(one, "__self__", None), torch.fx.GraphModule) for one in rowwise._recorded.values()
@@ -102,8 +100,7 @@ def test_a_parameter_that_is_no_operand_is_multiplied_by(recordings):
     rowwise = rows_of(lambda x: (x @ hidden @ x.mT,), (normal(2, 3),))
     rows = normal(5, 2, 3)
     with torch.enable_grad():
-        for _ in range(OFTEN + 1):
-            (found,) = rowwise((rows,))
+        *_, (found,) = (rowwise((rows,)) for _ in range(OFTEN + 1))
     torch.testing.assert_close(found, (rows @ hidden @ rows.mT).detach())
     assert recordings == [5]
 
