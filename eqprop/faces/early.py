@@ -27,7 +27,8 @@ def started_early() -> Generator[Spawned]:
     try:
         yield beside
     finally:
-        sys.meta_path.remove(finder)
+        with suppress(ValueError):  # what was imported may have put other finders in the place of all
+            sys.meta_path.remove(finder)
         beside.stop()
 
 

@@ -97,3 +97,11 @@ def test_modules_are_found_as_before_afterwards(folder):
     with started_early():
         pass
     assert sys.meta_path == finders
+
+
+def test_finders_that_are_replaced_meanwhile_stay_so(folder, monkeypatch):
+    finders = list(sys.meta_path)
+    with started_early() as process:
+        monkeypatch.setattr(sys, "meta_path", finders)
+    assert sys.meta_path is finders
+    assert process.process.exitcode is not None
