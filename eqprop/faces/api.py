@@ -11,8 +11,8 @@ from eqprop.errors import Falsified
 from eqprop.evaluation import Choice
 from eqprop.properties import Property
 from eqprop.results import Report
-from eqprop.runs import Listener, as_tasks, make_options, run_tasks
-from eqprop.search import ignore
+from eqprop.runs import as_tasks, make_options, run_tasks
+from eqprop.search import Listener, ignore
 
 
 def run(

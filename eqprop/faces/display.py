@@ -52,9 +52,16 @@ SILENT = 10.0
 
 
 class SilentBoard(Board):
-    """Nothing but signs of life on the standard error, where the standard output is JSON."""
+    """Nothing but signs of life on the standard error, where the standard output is JSON.
 
-    def __init__(self) -> None:
+    Args:
+        otherwise: what goes on while no pair is searched.
+        hint: is said behind each sign, where they come so rarely that there is room.
+    """
+
+    def __init__(self, otherwise: str = "", hint: str = "") -> None:
+        self.otherwise = otherwise
+        self.hint = hint
         self.running: dict[str, Progress] = {}
         self.start = self.said = time.perf_counter()
         self.ended = Event()
@@ -71,14 +78,35 @@ class SilentBoard(Board):
             now = time.perf_counter()
             if now - self.said >= SILENT:
                 self.said = now
-                sys.stderr.write(f"{now - self.start:.0f} s: {', '.join(map(_doing, list(self.running.values())))}\n")
+                sys.stderr.write(f"{now - self.start:.0f} s: {self.sign()}\n")
                 sys.stderr.flush()
+
+    def sign(self) -> str:
+        """What goes on."""
+        doing = ", ".join(map(_doing, list(self.running.values()))) or self.otherwise
+        return f"{doing}{self.hint}"
 
     def __call__(self, progress: Progress) -> None:
         if progress.stage == "finished":
             self.running.pop(progress.pair, None)
         else:
             self.running[progress.pair] = progress
+
+
+class StatusBoard(SilentBoard):
+    """The same on a terminal: one line on its standard error, which is gone afterwards."""
+
+    def __enter__(self) -> StatusBoard:
+        self.status = Console(file=sys.stderr).status(self.sign())
+        self.status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.status.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        super().__call__(progress)
+        self.status.update(self.sign())
 
 
 class PlainBoard(SilentBoard):
@@ -189,9 +217,17 @@ class LiveBoard(Board):
 
 def board(names: Sequence[str], *, architectures: int, verbose: bool, json: bool, echo: Callable[[str], None]) -> Board:
     """The board that suits the output: live on a terminal, lines elsewhere; beside JSON only on the standard error."""
-    stream = sys.stderr if json else sys.stdout
-    console = Console(file=stream)
-    # Not console.is_terminal: FORCE_COLOR must not put cursor movements into a pipe.
-    if stream.isatty() and not console.is_dumb_terminal:
+    console = Console(file=sys.stderr if json else sys.stdout)
+    if moves(console):
         return LiveBoard(names, console, architectures=architectures, verbose=verbose)
     return SilentBoard() if json else PlainBoard(names, echo, verbose=verbose)
+
+
+def signs_of_life(otherwise: str, hint: str = "") -> Board:
+    """A board of a command whose answer comes at its end; for its arguments see ``SilentBoard``."""
+    return StatusBoard(otherwise) if moves(Console(file=sys.stderr)) else SilentBoard(otherwise, hint)
+
+
+def moves(console: Console) -> bool:
+    """Whether lines may be drawn again. Not ``console.is_terminal``: FORCE_COLOR puts no cursor movements in a pipe."""
+    return console.file.isatty() and not console.is_dumb_terminal

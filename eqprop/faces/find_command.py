@@ -37,13 +37,16 @@ def find(*, target: str, declared: bool, seed: int, profile: str, proof: bool, o
     several of one model. Exit code 1 where something was found that derivatives break, that could not be settled, or
     that is not declared.
     """
+    from eqprop.faces.display import signs_of_life
     from eqprop.finding import find as found_in
     from eqprop.runs import model_of
 
+    shown = signs_of_life("looking for symmetries", "; --no-proof leaves the proof out" if proof else "")
     with redirect_stdout(sys.stderr) if output == "json" else nullcontext():
         pairs = _pairs(target) if declared else None
         model, called = (pairs[0].model, False) if pairs else model_of(target)
-        symmetries = found_in(model, declared=pairs, seed=seed, prove=proof, profile=profile)
+        with shown:
+            symmetries = found_in(model, declared=pairs, seed=seed, prove=proof, profile=profile, on_progress=shown)
     code = symmetries.code("" if declared else target, called=called)
     echo(symmetries.to_json() if output == "json" else symmetries.text())
     if to is not None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from eqprop.arguments import got, short, whole_number
+from eqprop.arguments import function_of, got, short, whole_number
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
@@ -22,6 +22,7 @@ from eqprop.finding.searching import Search
 from eqprop.finding.subject import Subject
 from eqprop.finding.symmetries import Symmetries
 from eqprop.profiles import profile_named
+from eqprop.search import Listener, ignore
 
 
 def find(
@@ -31,6 +32,7 @@ def find(
     seed: int = 0,
     prove: bool | Literal["premise"] = True,
     profile: str = "quick",
+    on_progress: Listener = ignore,
 ) -> Symmetries:
     """Find a model's symmetries from the callable alone.
 
@@ -46,6 +48,7 @@ def find(
         prove: whether the property library judges what was found; ``"premise"``: equivariance alone, at order 0, which
             says what is no symmetry and costs little.
         profile: how much it searches, as in ``verify``.
+        on_progress: called with a ``Progress`` at every step of what it judges.
 
     Raises:
         InvalidInput: for what is no model, or gradients that are not finite at random parameters.
@@ -54,7 +57,8 @@ def find(
         msg = f"eqprop.find: got {got(model)}; expected an eqprop.Model."
         raise InvalidInput(msg)
     seed, profile = whole_number(seed, "the seed is"), profile_named(profile).name
-    judge = _judge(prove, profile, seed)
+    function_of(on_progress, ("progress",), "on_progress")
+    judge = _judge(prove, profile, seed, on_progress)
     claims = None if declared is None else _claims(model, declared)
     start = time.perf_counter()
     with _in_float64():
@@ -141,14 +145,16 @@ def _settled(subject: Subject, seed: int, judge: _Judge) -> _Settled:
 _Judge = Callable[[Sequence[Found]], Sequence[Proven]]
 
 
-def _judge(prove: object, profile: str, seed: int) -> _Judge:
+def _judge(prove: object, profile: str, seed: int, on_progress: Listener) -> _Judge:
     """What says of findings, under names that differ, what they are."""
     if isinstance(prove, str) and prove == "premise":
-        return lambda found: refuted_or_open(found, profile, seed)
+        return lambda found: refuted_or_open(found, profile, seed, on_progress)
     if not isinstance(prove, bool):
         msg = f"eqprop.find: prove is {got(prove)}; expected True, False or 'premise'."
         raise InvalidInput(msg)
-    return (lambda found: proven(found, profile, seed)) if prove else (lambda found: tuple(map(Proven, found)))
+    if not prove:
+        return lambda found: tuple(map(Proven, found))
+    return lambda found: proven(found, profile, seed, on_progress)
 
 
 def _claims(model: Model, declared: Any) -> list[Transformation]:

@@ -9,7 +9,7 @@ from eqprop.finding.found import Found
 from eqprop.results import Outcome, Verdict
 from eqprop.runs import as_tasks as tasks_of
 from eqprop.runs import make_options, run_tasks
-from eqprop.search import Options
+from eqprop.search import Listener, Options
 
 PREMISE = "equivariance"
 """What decides whether a finding is a symmetry of f."""
@@ -34,33 +34,36 @@ class Proven(NamedTuple):
     why: str = ""
 
 
-def proven(found: Sequence[Found], profile: str, seed: int) -> tuple[Proven, ...]:
+def proven(found: Sequence[Found], profile: str, seed: int, on_progress: Listener) -> tuple[Proven, ...]:
     """Every finding as a claim that is judged at all orders.
 
     Args:
         found: what was found, under names that differ.
         profile: how much is searched.
         seed: of the search.
+        on_progress: hears of every step.
     """
-    return _judged(found, _options(profile, seed))
+    return _judged(found, _options(profile, seed), on_progress)
 
 
-def refuted_or_open(found: Sequence[Found], profile: str, seed: int) -> tuple[Proven, ...]:
+def refuted_or_open(found: Sequence[Found], profile: str, seed: int, on_progress: Listener) -> tuple[Proven, ...]:
     """The premise of every finding alone: ``refuted``, or not asked further.
 
     Args:
         found: what was found, under names that differ.
         profile: how much is searched.
         seed: of the search.
+        on_progress: hears of every step.
     """
-    judged = _judged(found, make_options(profile=profile, seed=seed, unseen=False, properties=[PREMISE]))
+    options = make_options(profile=profile, seed=seed, unseen=False, properties=[PREMISE])
+    judged = _judged(found, options, on_progress)
     return tuple(one if one.verdict == "refuted" else Proven(one.found) for one in judged)
 
 
-def _judged(found: Sequence[Found], options: Options) -> tuple[Proven, ...]:
+def _judged(found: Sequence[Found], options: Options, on_progress: Listener) -> tuple[Proven, ...]:
     if not found:
         return ()
-    report = run_tasks(tasks_of([one.pair for one in found]), options)
+    report = run_tasks(tasks_of([one.pair for one in found]), options, on_progress)
     by_pair: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         by_pair.setdefault(verdict.pair.name, []).append(verdict)

@@ -14,7 +14,6 @@ from eqprop.runs.replaying import replay as replay
 from eqprop.runs.runner import Interrupted as Interrupted
 from eqprop.runs.runner import run_tasks as run_tasks
 from eqprop.runs.scripting import script as script
-from eqprop.runs.single import Listener as Listener
 from eqprop.runs.single import searched as searched
 from eqprop.runs.targets import as_tasks as as_tasks
 from eqprop.runs.targets import model_of as model_of

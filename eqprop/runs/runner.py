@@ -14,10 +14,10 @@ from eqprop.results import NO_DIGESTS, NOTHING_KEPT, Applying, Digests, Ledger, 
 from eqprop.runs.beside import helper_of
 from eqprop.runs.peak import peak_memory
 from eqprop.runs.places import place_of
-from eqprop.runs.single import Listener, searched
+from eqprop.runs.single import searched
 from eqprop.runs.unchanged import Told, as_kept
 from eqprop.runs.workers import search_in_workers
-from eqprop.search import Options, SearchTask, ignore
+from eqprop.search import Listener, Options, SearchTask, ignore
 
 
 class Interrupted(KeyboardInterrupt):

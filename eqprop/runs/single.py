@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from eqprop.engine import persistent_cache
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
 from eqprop.runs.known import tried
-from eqprop.search import Helper, Options, SearchTask, ignore, search
-
-Listener = Callable[[Progress], None]
+from eqprop.search import Helper, Listener, Options, SearchTask, ignore, search
 
 
 def searched(

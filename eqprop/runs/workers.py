@@ -20,9 +20,9 @@ from eqprop.kept import Allowance, KnownFailure
 from eqprop.processes import Spawned, spawned
 from eqprop.properties import by_name
 from eqprop.results import Progress, Verdict
-from eqprop.runs.single import Listener, failed, searched
+from eqprop.runs.single import failed, searched
 from eqprop.runs.targets import resolve
-from eqprop.search import Options, SearchTask
+from eqprop.search import Listener, Options, SearchTask
 
 Fill = Callable[[Iterable[Verdict]], None]
 Verdicts = tuple[Verdict, ...]

@@ -24,6 +24,7 @@ from eqprop.search.outcomes import why_empty as why_empty
 from eqprop.search.pool import SMALL as SMALL
 from eqprop.search.searching import search as search
 from eqprop.search.tally import Tally as Tally
+from eqprop.search.task import Listener as Listener
 from eqprop.search.task import Options as Options
 from eqprop.search.task import SearchTask as SearchTask
 from eqprop.search.task import ignore as ignore
