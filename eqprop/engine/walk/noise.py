@@ -163,20 +163,36 @@ class Rounding:
         def error(value: np.ndarray) -> np.ndarray:
             if self._signs is None:
                 return value
+            changeable = fresh and value.shape[-1] == self._rows and value.flags.writeable
             if size > AT_ONCE:
-                start = (place + self.shift) % TABLE
-                return _piece_by_piece(value, self._of(dtype, ulps), start, self._rows, ahead=self.ahead)
+                return self._piece_by_piece(value, self._of(dtype, ulps), place, changeable=changeable)
             if self.shift:
                 factors = self._piece(dtype, ulps, place, shape)
             else:
                 if seen[0] is not self._factors:
                     seen[:] = self._factors, self._piece(dtype, ulps, place, shape)
                 factors = seen[1]
-            if fresh and value.shape[-1] == self._rows and value.flags.writeable:
+            if changeable:
                 return self._in_place(value, factors)
             return _with_errors(value, factors, self._rows, ahead=self.ahead)
 
         return error
+
+    def _piece_by_piece(self, value: np.ndarray, factors: np.ndarray, place: int, *, changeable: bool) -> np.ndarray:
+        """A large array with its errors: each piece takes the table from the same place on, a whole number of times."""
+        size = math.prod(value.shape[:-1])
+        flat = rows_behind(rows_ahead(value).reshape((-1, size))) if self.ahead else value.reshape((size, -1))
+        start, length = (place + self.shift) % TABLE, AT_ONCE // TABLE * TABLE
+        pieces = [slice(first, min(first + length, size)) for first in range(0, size, length)]
+        these = [factors[start : start + piece.stop - piece.start] for piece in pieces]
+        if changeable and np.may_share_memory(flat, value):
+            for piece, each in zip(pieces, these, strict=True):
+                self._in_place(flat[piece], each)
+            return value
+        noisy = blank((size,), self._rows, value.dtype, ahead=self.ahead)
+        for piece, each in zip(pieces, these, strict=True):
+            noisy[piece] = _with_errors(flat[piece], each, self._rows, ahead=self.ahead)
+        return noisy.reshape((*value.shape[:-1], self._rows))
 
     def _in_place(self, value: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """The value itself with errors in all rows but those that have none."""
@@ -239,16 +255,3 @@ def _with_errors(value: np.ndarray, factors: np.ndarray, rows: int, *, ahead: bo
         grouped = rows_ahead(value).reshape((each, rows // each, *shape))
         return rows_behind(_erring(grouped, rows_ahead(factors)[:, None]).reshape((rows, *shape)))
     return _erring(value.reshape((*shape, each, rows // each)), factors[..., None]).reshape((*shape, rows))
-
-
-def _piece_by_piece(value: np.ndarray, factors: np.ndarray, start: int, rows: int, *, ahead: bool) -> np.ndarray:
-    """Likewise for a large array: each piece takes the table from the same place on, a whole number of times."""
-    size = math.prod(value.shape[:-1])
-    flat = rows_behind(rows_ahead(value).reshape((-1, size))) if ahead else value.reshape((size, -1))
-    noisy = blank((size,), rows, value.dtype, ahead=ahead)
-    piece = AT_ONCE // TABLE * TABLE
-    for first in range(0, size, piece):
-        here = flat[first : first + piece]
-        these = factors[start : start + len(here)]
-        noisy[first : first + piece] = _with_errors(here, these, rows, ahead=ahead)
-    return noisy.reshape((*value.shape[:-1], rows))

@@ -14,6 +14,9 @@ import numpy as np
 from eqprop.engine.walk.primitives.operand import Array, Step, apart, rows_behind
 
 BLOCK = 32
+IN_CACHE = 1 << 14
+"""Numbers that are laid out anew at a time."""
+
 MANY = 8
 """From so many rows on, folding an axis where it lies is faster than laying it out anew."""
 
@@ -40,15 +43,28 @@ def fold_blocks(ufunc: np.ufunc, laid: Array) -> Array:
 def fold_apart(ufunc: np.ufunc, laid: Array, *, blocks: bool) -> Array:
     """The same sums over the second axis of an array whose first one is that of rows, in row-major order."""
     while blocks and laid.shape[1] > BLOCK:
-        rows, length, *left = laid.shape
-        count = -(-length // BLOCK)
-        if count * BLOCK != length:
-            lead = (count * BLOCK - length) // 2
-            padded = np.full((rows, count * BLOCK, *left), ufunc.identity, laid.dtype)
-            padded[:, lead : lead + length] = laid
-            laid = padded
-        laid = fold(ufunc, np.ascontiguousarray(np.moveaxis(laid.reshape((rows, count, BLOCK, *left)), 2, 0)))
+        laid = _blocks_apart(ufunc, laid)
     return fold(ufunc, np.ascontiguousarray(laid.swapaxes(0, 1)))
+
+
+def _blocks_apart(ufunc: np.ufunc, laid: Array) -> Array:
+    """The blocks of the second axis, each folded; so many at a time that they stay in the processor's cache."""
+    rows, length, *left = laid.shape
+    count = -(-length // BLOCK)
+    lead = (count * BLOCK - length) // 2
+    at_once = max(2, IN_CACHE // (rows * BLOCK * math.prod(left)))
+    found = np.empty((rows, count, *left), laid.dtype)
+    for first in range(0, count, at_once):
+        some = min(at_once, count - first)
+        start = first * BLOCK - lead
+        piece = laid[:, max(start, 0) : start + some * BLOCK]
+        if piece.shape[1] != some * BLOCK:
+            padded = np.full((rows, some * BLOCK, *left), ufunc.identity, laid.dtype)
+            padded[:, max(-start, 0) :][:, : piece.shape[1]] = piece
+            piece = padded
+        across = np.moveaxis(piece.reshape((rows, some, BLOCK, *left)), 2, 0)
+        found[:, first : first + some] = fold(ufunc, np.ascontiguousarray(across))
+    return found
 
 
 def folding(ufunc: np.ufunc, shape: tuple[int, ...], axes: tuple[int, ...]) -> Step:
