@@ -28,6 +28,15 @@ def interrupted_in_a_callback():
     return reference
 
 
+@pytest.fixture
+def _interruptible():
+    """A shell's command in the background ignores Ctrl-C, and what it starts does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_in_the_callback_of_a_weak_reference_is_heard():
     with pytest.raises(KeyboardInterrupt, match=r"^$"), heard(signal.SIGINT, KeyboardInterrupt):
         interrupted_in_a_callback()
