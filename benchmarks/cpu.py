@@ -99,7 +99,7 @@ def in_common(pythons: Sequence[str], entry: str, asked: Asked) -> tuple[str, ..
 def mutants(pythons: Sequence[str], count: int, seed: int) -> list[str]:
     """Some mutants of the catalog that both builds know, drawn at random."""
     names = [
-        subprocess.run([python, "-c", MUTANTS], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run([python, "-P", "-c", MUTANTS], capture_output=True, text=True, check=True).stdout.split()
         for python in pythons
     ]
     return random.Random(seed).sample([name for name in names[0] if name in names[1]], count)
