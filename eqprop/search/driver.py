@@ -280,7 +280,7 @@ class Search:
         asked = [prop for prop in asked if self._may_be_compared(structure.pair, prop)]
         properties = self.askable.of(structure.pair, asked)
         if not self.options.judge_blocked:
-            properties = tuple(prop for prop in properties if not (prop.costly and self._blocked(prop)))
+            properties = tuple(prop for prop in properties if not self._blocked(prop))
         if properties:
             falsified = self._judged(structure, properties)
             unsettled = self.askable.refused(structure.pair)

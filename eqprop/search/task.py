@@ -66,7 +66,7 @@ class Options:
         save: the folder for counterexample files; None saves none.
         shrink: whether falsified properties get a shrunk counterexample.
         unseen: whether what the symmetry of a user's pair does not look at is found out and said.
-        judge_blocked: whether costly properties are judged, too, once one that they rest on is falsified.
+        judge_blocked: whether properties are judged, too, once one that they rest on is falsified.
         max_time: after how many seconds a search begins nothing more; what it did not finish is inconclusive.
     """
 

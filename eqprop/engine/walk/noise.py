@@ -34,6 +34,9 @@ TURN = 97
 AT_ONCE = 1 << 16
 """How many entries of a result take their factors as one piece of the table."""
 
+SMALL = 1 << 12
+"""Numbers that are multiplied by one sooner than told apart from those that have errors."""
+
 FRESH = frozenset({"add", "add_any", "sub", "mul", "div", "dot_general", "exp", "tanh"})
 """Operations whose result is an array of their own, which may be changed."""
 
@@ -158,20 +161,18 @@ class Rounding:
         self._length = max(self._length, min(size, AT_ONCE))
         fresh = fresh and dtype != np.float16
 
-        seen: list[Any] = [None, None]
+        seen: list[Any] = [None, None, None]
 
         def error(value: np.ndarray) -> np.ndarray:
             if self._signs is None:
                 return value
+            if seen[0] is not self._factors:
+                table = self._of(dtype, ulps)
+                seen[:] = self._factors, table, self._piece(table, place, shape) if size <= AT_ONCE else None
             changeable = fresh and value.shape[-1] == self._rows and value.flags.writeable
             if size > AT_ONCE:
-                return self._piece_by_piece(value, self._of(dtype, ulps), place, changeable=changeable)
-            if self.shift:
-                factors = self._piece(dtype, ulps, place, shape)
-            else:
-                if seen[0] is not self._factors:
-                    seen[:] = self._factors, self._piece(dtype, ulps, place, shape)
-                factors = seen[1]
+                return self._piece_by_piece(value, seen[1], place, changeable=changeable)
+            factors = self._piece(seen[1], (place + self.shift) % TABLE, shape) if self.shift else seen[2]
             if changeable:
                 return self._in_place(value, factors)
             return _with_errors(value, factors, self._rows, ahead=self.ahead)
@@ -195,8 +196,12 @@ class Rounding:
         return noisy.reshape((*value.shape[:-1], self._rows))
 
     def _in_place(self, value: np.ndarray, factors: np.ndarray) -> np.ndarray:
-        """The value itself with errors in all rows but those that have none."""
+        """The value itself with errors in all rows, or in all but those that have none where it is worth the views."""
         shape, n = factors.shape[:-1], factors.shape[-1]
+        if value.size <= SMALL and not self.ahead:
+            grouped = value.reshape((*shape, n, self._rows // n))
+            np.multiply(grouped, factors[..., None], out=grouped)
+            return value
         erring, each = value[..., self._exact :], factors[..., min(self._exact, 1) :]
         if n == self._rows:
             np.multiply(erring, each, out=erring)
@@ -208,10 +213,9 @@ class Rounding:
             np.multiply(grouped, each[..., None], out=grouped)
         return value
 
-    def _piece(self, dtype: np.dtype[Any], ulps: float, place: int, shape: tuple[int, ...]) -> np.ndarray:
+    def _piece(self, table: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
         """The factors for a result that takes them from a place on, of its shape, with a last axis n."""
-        start = (place + self.shift) % TABLE
-        these = self._of(dtype, ulps)[start : start + math.prod(shape)]
+        these = table[start : start + math.prod(shape)]
         n = these.shape[-1]
         return rows_behind(these.T.reshape((n, *shape))) if self.ahead else these.reshape((*shape, n))
 
