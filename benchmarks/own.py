@@ -3,12 +3,13 @@
     python -m benchmarks.own                                    # 1e3 to 1e6 parameters, walked
     python -m benchmarks.own --sizes 1e5 --kinds transformer --evaluator xla
     python -m benchmarks.own --sizes 1e5 --check-grads
+    python -m benchmarks.own --sizes 1e8 --kinds transformer --precision model
 
-One probe of all core properties that apply, with its perturbed copies, in float64: tracing, building or compiling, and
-evaluating, in CPU seconds. Then what a probe costs in a batch as a search has them, drawn and judged, in gradients of
-the same model (``jax.jit(jax.grad(loss))``, in turns with it); and how many gradients' worth of products of tensors one
-row has: both programs are walked and multiplications counted, loops round by round. Where products run no faster than
-in the gradient, a probe costs at least that, times its rows.
+One probe of all core properties that apply, with its perturbed copies, in float64, or in float32 as the networks are:
+tracing, building or compiling, and evaluating, in CPU seconds. Then what a probe costs in a batch as a search has them,
+drawn and judged, in gradients of the same model (``jax.jit(jax.grad(loss))``, in turns with it); and how many
+gradients' worth of products of tensors one row has: both programs are walked and multiplications counted, loops round
+by round. Where products run no faster than in the gradient, a probe costs at least that, times its rows.
 
 Each network has a process of its own, so that its peak of memory is its own. Beside it, on demand,
 ``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
@@ -38,7 +39,7 @@ from jax.test_util import check_grads
 from benchmarks import nets
 from benchmarks.cost import SHORTEST, gradient
 from eqprop.claims import Pair
-from eqprop.engine import Reading, Walk, separated_caches
+from eqprop.engine import Precision, Reading, Walk, separated_caches
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.evaluation.row import Row
 from eqprop.probes import SQUARED_ERROR
@@ -100,16 +101,16 @@ class First:
         )
 
 
-def first_verdict(kind: str, parameters: float, evaluator: Choice) -> First:
+def first_verdict(kind: str, parameters: float, evaluator: Choice, precision: Precision) -> First:
     """All core properties at one probe, stage by stage."""
     pair = KINDS[kind](parameters)
     stages: dict[str, float] = {}
     rng = np.random.default_rng(0)
-    with separated_caches("float64"):
+    with separated_caches(precision):
         properties = timed(stages, "hypotheses", lambda: applicable(pair, CORE))
         making = "building" if evaluator == "numpy" else "lowering and compiling"
         with tracing_apart(stages, making):
-            program = Program(pair, properties, SQUARED_ERROR, evaluator=evaluator, probes=1)
+            program = Program(pair, properties, SQUARED_ERROR, precision, evaluator=evaluator, probes=1)
         judged = timed(stages, "evaluating", lambda: program.judge(program.draw(rng, 1), rng))
         peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         products = products_in_gradients(program.row) if evaluator == "numpy" else float("nan")
@@ -233,14 +234,15 @@ def timed(stages: dict[str, float], name: str, work: Callable[[], T]) -> T:
 @click.option("--sizes", default="1e3,1e4,1e5,1e6", show_default=True, help="Numbers of parameters.")
 @click.option("--kinds", default=",".join(KINDS), show_default=True, help="Networks.")
 @click.option("--evaluator", type=click.Choice(["numpy", "xla"]), default="numpy", show_default=True)
+@click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--check-grads", is_flag=True, help="Ask jax.test_util.check_grads, too.")
-def main(*, sizes: str, kinds: str, evaluator: Choice, check_grads: bool) -> None:
+def main(*, sizes: str, kinds: str, evaluator: Choice, precision: Precision, check_grads: bool) -> None:
     """Measure and print, a network at a time."""
     context = get_context("spawn")
     for size in map(float, sizes.split(",")):
         for kind in kinds.split(","):
             with ProcessPoolExecutor(1, mp_context=context) as alone:
-                click.echo(str(alone.submit(first_verdict, kind, size, evaluator).result()))
+                click.echo(str(alone.submit(first_verdict, kind, size, evaluator, precision).result()))
             if check_grads:
                 with ProcessPoolExecutor(1, mp_context=context) as alone:
                     click.echo(alone.submit(checked_grads, kind, size).result())

@@ -21,6 +21,7 @@ from eqprop.engine import (
     Walk,
     Watcher,
     attended,
+    aval_of,
     calls_back,
     foreign_functions,
     numbers_context,
@@ -35,6 +36,9 @@ from eqprop.probes import Probe
 from eqprop.rounding import Measured, combined, groups, random_signs
 
 Positions = dict[str, tuple[list[int], ...]]
+
+NUMBERS_PER_STEP = 50_000
+"""Of the rows of a call together: with fewer, what NumPy is asked costs more than what it works out."""
 
 BATCH = 64 * (1 + rounding.COPIES)
 """Rows of a usual batch: 64 probes with their copies."""
@@ -77,7 +81,6 @@ class Walked:
         self._errors = errors
         self._watcher: Watcher | None = None
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
-        self.rows = max(NUMBERS_PER_CALL // row.size, 1 + self._copies)
         self.batches = 0.0
         self._whole: dict[str, Walk] = {}
         with numbers_context(row.precision):
@@ -85,6 +88,7 @@ class Walked:
             if kept is not None:
                 row.recall(kept[1])
             program, facts = kept or traced_row(row)
+            self.rows = max(NUMBERS_PER_CALL // row.size, NUMBERS_PER_STEP // entries(program), 1 + self._copies)
             self.program = program if len(row.properties) == 1 and not row.large else None
             self.positions: Positions = facts["positions"]
             self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
@@ -183,6 +187,12 @@ def traced_row(row: Row) -> tuple[ClosedJaxpr, Facts]:
     positions = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
     units = {name: astuple(unit) for name, unit in units_of(program, shapes).items()}
     return program, {"positions": positions, "units": units, **row.learnt}
+
+
+def entries(program: ClosedJaxpr) -> int:
+    """How many the results of an operation at one row have, in the mean, and at least one."""
+    sizes = [aval_of(result).size for equation in program.jaxpr.eqns for result in equation.outvars]
+    return max(sum(sizes) // max(len(sizes), 1), 1)
 
 
 class _Reader:
