@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eqprop.engine.walk import TABLE, Opened, Reading, Unsupported, Walk, primitives
+from eqprop.engine.walk import TABLE, Opened, Reading, Unsupported, Walk, noise, primitives
 from eqprop.engine.walk.graph import Value
 from tests.engine.walk.both import ROWS, assert_equal_to_the_bit, compiled, integers, signs, walk_of, walked
 
@@ -345,6 +345,25 @@ def test_a_large_result_has_the_same_errors_in_either_layout():
             walked(walk_of(lambda x: x * 3, x, ahead=ahead), x, signs=table)[0].tobytes() for ahead in (False, True)
         )
         assert one == other
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_large_result_has_the_same_errors_in_its_own_place_as_in_a_new_array(
+    ahead: bool, monkeypatch: pytest.MonkeyPatch
+):
+    x, table = np.random.default_rng(0).standard_normal((ROWS, 140_001)), signs(ROWS)
+    in_place = walked(walk_of(lambda x: x * 3, x, ahead=ahead), x, signs=table)[0]
+    monkeypatch.setattr(noise, "FRESH", frozenset())
+    anew = walked(walk_of(lambda x: x * 3, x, ahead=ahead), x, signs=table)[0]
+    assert in_place.tobytes() == anew.tobytes()
+    np.testing.assert_array_equal(in_place[0], 3 * x[0])
+
+
+@pytest.mark.parametrize("shape", [(70_001,), (20_003, 2), (70, 0), (64,)])
+def test_sums_that_do_not_fit_into_a_cache_are_the_same_in_either_layout(shape: tuple[int, ...]):
+    x = np.random.default_rng(0).standard_normal((ROWS, *shape))
+    one, other = (walked(walk_of(lambda x: jnp.sum(x, 0), x, ahead=ahead), x)[0].tobytes() for ahead in (False, True))
+    assert one == other
 
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
