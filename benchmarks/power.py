@@ -5,6 +5,7 @@
     python -m benchmarks.power --shrink   # with counterexamples: readability and shrinking time
     python -m benchmarks.power --write    # also keep the matrix, in eqprop/authoring/kills.json, for the reference
     python -m benchmarks.power --new      # only mutants that the matrix does not have
+    python -m benchmarks.power --write --from NAME   # go on with a run that was cut short there
 
 A mutant counts as caught where a property of its own order is falsified and none of a lower order. Without ``--costly``
 only properties up to its order are asked, the costly ones where no other catches it; what the matrix has of the others
@@ -125,6 +126,7 @@ def _whole_numbers(drawn: object) -> list[int]:
 @click.option("--shrink", is_flag=True, help="Also shrink, and report readability and time.")
 @click.option("--match", default="", help="Only entries whose name contains this.")
 @click.option("--mutant", default="", help="Only mutants whose name contains this.")
+@click.option("--from", "first", metavar="ENTRY", help="Only this entry and those behind it in the catalog.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--write",
@@ -132,13 +134,25 @@ def _whole_numbers(drawn: object) -> list[int]:
     help="Also keep what was found in eqprop/authoring/kills.json, and the rest as it is there.",
 )
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="Worker processes.")
-def main(*, costly: bool, new: bool, shrink: bool, match: str, mutant: str, seed: int, write: bool, jobs: int) -> None:
+def main(
+    *,
+    costly: bool,
+    new: bool,
+    shrink: bool,
+    match: str,
+    mutant: str,
+    first: str | None,
+    seed: int,
+    write: bool,
+    jobs: int,
+) -> None:
     """Print the matrix property × mutant."""
     columns = dict(zip(LETTERS, LIBRARY, strict=False))
     for letter, prop in columns.items():
         click.echo(f"{letter}  {prop.name} (order {prop.order})")
     click.echo()
-    of_entries = [(entry.name, m.name) for entry in entries().values() if match in entry.name for m in entry.mutants]
+    asked = [entry for entry in _beginning_with(first) if match in entry.name]
+    of_entries = [(entry.name, m.name) for entry in asked for m in entry.mutants]
     known = {kill.cell for kill in kills.kills()} if new else frozenset[tuple[str, str]]()
     cells = [cell for cell in of_entries if mutant in cell[1] and cell not in known]
     trials: list[Trial] = []
@@ -155,6 +169,16 @@ def main(*, costly: bool, new: bool, shrink: bool, match: str, mutant: str, seed
         _write(trials, costly=costly)
     if not all(t.caught for t in trials):
         raise SystemExit(1)
+
+
+def _beginning_with(name: str | None) -> list[Entry]:
+    """The entries of the catalog in its order, all or from this one on."""
+    catalog = entries()
+    if name is None:
+        return list(catalog.values())
+    if name not in catalog:
+        raise click.BadParameter(f"no entry is named {name!r}; `eqprop list` shows them", param_hint="--from")
+    return list(catalog.values())[list(catalog).index(name) :]
 
 
 def _write(trials: list[Trial], *, costly: bool) -> None:
