@@ -102,6 +102,7 @@ AVERAGED_HESSIAN = Property(
         "The integral is ∇L(K_gθ) − ∇L(θ), and DK_gᵀ ∇L(K_gθ) = ∇(ℓ∘T_g∘f)(θ) by gradient-covariance.\n"
         "Stated where the quadrature converges: at kinks the gradient jumps, which no second derivative shows."
     ),
+    consequence_of=("gradient-covariance", "hessian-integral"),
     costly=True,
     reason_if_vacuous=(
         "on every segment from θ to K_gθ that was drawn the gradient has kinks, or too few digits to tell, or K_gθ = θ"

@@ -15,9 +15,10 @@ TRIALS = (
     ("linear-gl", "scales-all-gradients"),
     ("linear-gl", "turns-gradient"),
     ("linear-gl", "turns-sensitivities"),
+    ("batchnorm-scale-near", "understates-defect"),
+    ("batchnorm-scale-near", "turns-gradient"),
 )
 ALONE = {
-    ("neuron-permutation", "bends-alike-in-w-in"): "averaged-hessian",
     ("relu-rescaling", "twists-w-in"): "third-order",
     ("relu-rescaling", "slides-along-orbit"): "bracket",
     ("relu-rescaling", "mixes-logarithm-of-w-in"): "data-sensitivity",
@@ -59,9 +60,15 @@ def test_a_mutant_is_caught_by_the_one_property_that_is_about_it(name: str, muta
     assert found.caught
 
 
-def test_no_symmetry_of_first_order_sees_what_every_permutation_carries_along():
+def test_what_bends_alike_is_seen_by_integrals_of_the_second_derivative_alone():
+    found = trial(entry("neuron-permutation"), entry("neuron-permutation").mutant("bends-alike-in-w-in"))
+    assert found.killers == {"averaged-hessian", "hessian-integral"}
+
+
+def test_integrals_alone_of_first_order_see_what_every_permutation_carries_along():
     found = trial(entry("neuron-permutation"), entry("neuron-permutation").mutant("straight-through-alike-in-w-in"))
-    assert {p.name for p in LIBRARY if p.order < 2 and p.name in found.killers} == {"derivative"}
+    of_first_order = {p.name for p in LIBRARY if p.order < 2 and p.name in found.killers}
+    assert of_first_order == {"derivative", "averaged-gradient"}
 
 
 @pytest.mark.parametrize(("mutant", "alone"), COVARIANT_IN_A_PERMUTATION.items())
