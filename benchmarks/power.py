@@ -177,7 +177,8 @@ def _beginning_with(name: str | None) -> list[Entry]:
     if name is None:
         return list(catalog.values())
     if name not in catalog:
-        raise click.BadParameter(f"no entry is named {name!r}; `eqprop list` shows them", param_hint="--from")
+        msg = f"no entry is named {name!r}; `eqprop list` shows them"
+        raise click.BadParameter(msg, param_hint="--from")
     return list(catalog.values())[list(catalog).index(name) :]
 
 

@@ -8,6 +8,7 @@ it is one operation with a reverse-only rule.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -193,7 +194,7 @@ def _avals(*operands: Array, function: Foreign, axes: int, noisy: bool) -> list[
 def _evaluated(function: Foreign, axes: int, noisy: bool, operands: Arrays) -> list[np.ndarray]:
     """The results, given operands with so many leading axes, which are the rows."""
     leading = operands[0].shape[:axes]
-    rows = [np.reshape(operand, (-1, *operand.shape[axes:])) for operand in operands]
+    rows = [np.reshape(operand, (math.prod(operand.shape[:axes]), *operand.shape[axes:])) for operand in operands]
     found = function.rounded(*rows[:-1], signs=rows[-1]) if noisy else function.values(*rows)
     return [np.reshape(leaf, (*leading, *leaf.shape[1:])) for leaf in found]
 

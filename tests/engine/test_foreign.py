@@ -171,6 +171,16 @@ def test_a_walk_gives_what_xla_gives(inner):
     assert_close(np.moveaxis(found, -1, 0), jax.vmap(function)(w, x))
 
 
+@pytest.mark.parametrize("inner", [False, True], ids=["of a row", "of a batch in each row"])
+def test_functions_without_results_have_as_many_rows_as_others(inner: bool):
+    solver = bridged(Adjoint(shapes=((0,),)))
+    function = jax.vmap(lambda w, x: solver(w, x)[0], in_axes=(None, 0)) if inner else lambda w, x: solver(w, x)[0]
+    w, x = np.zeros((6, 3, 0)), drawn(6, 4, *X) if inner else drawn(6, *X)
+    (found,) = Walk(jax.make_jaxpr(function)(w[0], x[0]))([last(w), last(x)])
+    assert found.shape == ((4, 0, 6) if inner else (0, 6))
+    assert jax.vmap(function)(w, x).shape == ((6, 4, 0) if inner else (6, 0))
+
+
 def test_what_is_asked_twice_is_evaluated_once():
     walk = Walk(jax.make_jaxpr(lambda w, x: foreign(w, x) + foreign(w, x))(drawn(*W), drawn(*X)))
     assert walk.steps == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jax.extend.core import JaxprEqn
 
@@ -32,8 +34,8 @@ def _rows_first(array: np.ndarray, axes: int, rows: int) -> np.ndarray:
     if not axes:
         return np.ascontiguousarray(first)
     whole = np.broadcast_to(first, (rows, *first.shape[1:]))
-    return whole.reshape(-1, *whole.shape[1 + axes :])
+    return whole.reshape(math.prod(whole.shape[: 1 + axes]), *whole.shape[1 + axes :])
 
 
 def _rows_last(leaf: np.ndarray, rows: int, leading: tuple[int, ...]) -> np.ndarray:
-    return np.moveaxis(leaf.reshape(rows if leading else -1, *leading, *leaf.shape[1:]), 0, -1)
+    return np.moveaxis(leaf.reshape(rows if leading else len(leaf), *leading, *leaf.shape[1:]), 0, -1)

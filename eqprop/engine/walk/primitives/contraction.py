@@ -135,9 +135,10 @@ def _as_matrices(sides: Sides, side: int) -> Step:
     if side == 1:
         order, turned = turned, order
     if turned == tuple(range(len(turned))):
-        return lambda x: np.ascontiguousarray(rows_ahead(x)).reshape((-1, *stacks, width, height)).swapaxes(-1, -2)
+        matrices = (*stacks, width, height)
+        return lambda x: np.ascontiguousarray(rows_ahead(x)).reshape((x.shape[-1], *matrices)).swapaxes(-1, -2)
     axes = (len(order), *order)
-    return lambda x: np.ascontiguousarray(x.transpose(axes)).reshape((-1, *stacks, height, width))
+    return lambda x: np.ascontiguousarray(x.transpose(axes)).reshape((x.shape[-1], *stacks, height, width))
 
 
 def _axes(sides: Sides, side: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

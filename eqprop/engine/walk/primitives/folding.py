@@ -82,7 +82,7 @@ def folding(ufunc: np.ufunc, shape: tuple[int, ...], axes: tuple[int, ...]) -> S
 
     def lay_out(x: Array) -> Array:
         if apart(x):
-            laid = np.ascontiguousarray(x.transpose((len(shape), *axes, *kept))).reshape((-1, count, *left))
+            laid = np.ascontiguousarray(x.transpose((len(shape), *axes, *kept))).reshape((x.shape[-1], count, *left))
             return rows_behind(fold_apart(ufunc, laid, blocks=long))
         if whole is fold and x.shape[-1] >= MANY and x.flags.c_contiguous:
             return ufunc.reduce(x, axis=axes)

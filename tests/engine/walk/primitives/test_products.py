@@ -62,6 +62,13 @@ def test_products_of_matrices_agree_with_xla_by_either_way(size):
     conforms(lax.dot, x[0], y[0])
 
 
+@pytest.mark.parametrize("sides", [((0, 70), (70, 70)), ((2, 0), (0, 4)), ((70, 70), (70, 0))], ids=str)
+def test_products_of_matrices_without_entries_agree_with_xla(sides):
+    x, y = (numbers(seed, np.float64, (*side, 3)) for seed, side in enumerate(sides))
+    conforms(lax.dot, x, y)
+    conforms(lambda x, y: lax.dot_general(x, y, (((0,), (1,)), ((), ()))), x.swapaxes(0, 1), y.swapaxes(0, 1))
+
+
 def test_products_are_summed_in_the_type_that_is_asked_for():
     wanted = {"preferred_element_type": np.float32}
     x, y = numbers(1, jnp.bfloat16, (3, 4, 2), special=False), numbers(2, jnp.bfloat16, (4, 5, 2), special=False)

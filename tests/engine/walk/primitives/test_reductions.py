@@ -84,6 +84,11 @@ def test_cumulations_of_whole_numbers_wrap_around(name):
     conforms(lambda x: getattr(lax, name)(x, 0), numbers(1, np.int32, (9, 3)))
 
 
+@pytest.mark.parametrize("name", ["reduce_sum", "reduce_prod", "reduce_max", "reduce_min"])
+def test_one_axis_of_an_array_without_entries_is_folded_to_nothing(name: str):
+    conforms(reduced(name, (0,)), numbers(0, np.float64, (2, 0, 3)))
+
+
 @st.composite
 def windows(draw):
     shape = draw(full_shapes)
@@ -116,6 +121,13 @@ def test_windows_are_folded_as_by_xla(name, examples):
         conforms(bound(f"reduce_window_{name}", **params, **dilations), given)
 
     sweep(windows(), check, 2 * examples)
+
+
+@pytest.mark.parametrize("name", ["sum", "max", "min"])
+def test_a_window_that_is_wider_than_the_array_has_no_result(name: str):
+    params = {"window_dimensions": (2,), "window_strides": (1,), "padding": ((0, 0),)}
+    wide = bound(f"reduce_window_{name}", **params, base_dilation=(1,), window_dilation=(2,))
+    conforms(wide, numbers(0, np.float64, (2, 2)))
 
 
 @pytest.mark.parametrize("select", ["ge", "le"])
