@@ -9,6 +9,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from eqprop.engine.compiling import jitted
 from eqprop.engine.loops import scanned
 from eqprop.engine.trees import Tree
 
@@ -22,8 +23,18 @@ def inverse_matrix(matrix: Tree) -> Tree:
     is put in order at the end.
     """
     matrix = jnp.asarray(matrix, jnp.result_type(matrix, float))
-    if not matrix.size:
-        return matrix
+    return _eliminated(matrix) if matrix.size else matrix
+
+
+@inverse_matrix.defjvp
+def _of_inverse(primals: tuple[Tree], tangents: tuple[Tree]) -> tuple[Tree, Tree]:
+    """dA⁻¹ = −A⁻¹ dA A⁻¹: the elimination is never differentiated."""
+    inverse = inverse_matrix(*primals)
+    return inverse, -(inverse @ tangents[0] @ inverse)
+
+
+@jitted  # traced once for all inverses of one shape, which are a good part of what a general linear group traces
+def _eliminated(matrix: Tree) -> Tree:
     place = jnp.arange(len(matrix))
 
     def eliminate(state: tuple[Tree, Tree], k: Tree) -> tuple[tuple[Tree, Tree], Tree]:
@@ -38,10 +49,3 @@ def inverse_matrix(matrix: Tree) -> Tree:
 
     (a, column_of), pivots = scanned(eliminate, (matrix, jnp.full_like(place, -1)), place)
     return a[pivots][:, column_of]
-
-
-@inverse_matrix.defjvp
-def _of_inverse(primals: tuple[Tree], tangents: tuple[Tree]) -> tuple[Tree, Tree]:
-    """dA⁻¹ = −A⁻¹ dA A⁻¹: the elimination is never differentiated."""
-    inverse = inverse_matrix(*primals)
-    return inverse, -(inverse @ tangents[0] @ inverse)
