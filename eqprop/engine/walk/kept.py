@@ -108,58 +108,6 @@ class Program:
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def written(program: ClosedJaxpr) -> bytes:
-    """The program as data.
-
-    Raises:
-        NotKept: where some of it is none.
-    """
-    if program.effects:
-        msg = f"effects ({', '.join(map(str, program.effects))})"
-        raise NotKept(msg)
-    return zlib.compress(json.dumps(_program(program, {}), separators=(",", ":")).encode(), LEVEL)
-
-
-Known = dict[int, dict[str, Any]]
-"""What inner programs are as data, by their identities: many operations hold the same one."""
-
-
-def _program(program: ClosedJaxpr | Jaxpr, known: Known) -> dict[str, Any]:
-    closed = isinstance(program, ClosedJaxpr)
-    jaxpr, constants = (program.jaxpr, program.consts) if closed else (program, ())
-    fresh = count()
-    numbers: dict[Var, int] = {}
-    literals: dict[Any, int] = {}
-    consts: list[Any] = []
-
-    def number(variable: Var) -> int:
-        numbers[variable] = next(fresh)
-        return numbers[variable]
-
-    def read(atom: Var | Literal) -> int:
-        if not isinstance(atom, Literal):
-            return numbers[atom]
-        array = np.asarray(atom.val, aval_of(atom).dtype)
-        key = (array.dtype, array.shape, array.tobytes())
-        if key not in literals:
-            literals[key] = next(fresh)
-            consts.append([literals[key], _array(array)])
-        return literals[key]
-
-    for variable, constant in zip(jaxpr.constvars, constants, strict=True):
-        consts.append([number(variable), _array(np.asarray(constant))])
-    invars = [[number(variable), _kind(variable)] for variable in jaxpr.invars]
-    equations: list[Any] = []
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        results = [number(variable) for variable in equation.outvars]
-        kinds = [_kind(variable) for variable in equation.outvars]
-        called, params = equation.primitive, _params(equation, known)
-        equations.append([called.name, called.multiple_results, operands, results, kinds, params])
-    outs = [read(atom) for atom in jaxpr.outvars]
-    return {"consts": consts, "invars": invars, "eqns": equations, "outs": outs}
-
-
 READ = {
     "scan": ("jaxpr", "length", "reverse"),
     "while": ("cond_jaxpr", "body_jaxpr", "cond_nconsts", "body_nconsts"),
@@ -167,23 +115,131 @@ READ = {
 }
 """Of loops and branches what a walk reads: releases of JAX write down different things beside it."""
 
-
-def _params(equation: JaxprEqn, known: Known) -> list[Any]:
-    """Of a call its program alone: the rest are rules of derivatives, and how it would be compiled."""
-    name, params = equation.primitive.name, equation.params
-    if name in CALLS:
-        names = [next(key for key in (CALLS[name], "call_jaxpr", "jaxpr") if key in params)]
-    else:
-        names = READ.get(name, params)
-    return [[key, _data(params[key], known)] for key in names]
+SHORT = 2
+"""Operations of a program that is compared with others."""
 
 
-def _kind(variable: Var | Literal) -> list[Any]:
-    aval = variable.aval
-    if not isinstance(aval, ShapedArray) or not _type_name(aval.dtype):
-        msg = f"a value of type {aval}"
+def written(program: ClosedJaxpr) -> bytes:
+    """The program as data: a table of all programs that it holds, itself last, and one of all shapes and types.
+
+    Raises:
+        NotKept: where some of it is none.
+    """
+    if program.effects:
+        msg = f"effects ({', '.join(map(str, program.effects))})"
         raise NotKept(msg)
-    return [aval.shape, _type_name(aval.dtype)]
+    writer = _Writer()
+    writer.program(program)
+    tables = {"kinds": list(writer.kinds), "programs": writer.programs}
+    return zlib.compress(json.dumps(tables, separators=(",", ":")).encode(), LEVEL)
+
+
+class _Writer:
+    """Writes each program once, whatever holds it: operations name it by its place.
+
+    Attributes:
+        programs: as data; one that another holds stands before that.
+        kinds: shapes and types of values, with their places.
+    """
+
+    def __init__(self) -> None:
+        self.programs: list[dict[str, Any]] = []
+        self.kinds: dict[tuple[Any, ...], int] = {}
+        self._places: dict[int, int] = {}
+        self._short: dict[str, int] = {}
+
+    def program(self, program: ClosedJaxpr | Jaxpr) -> int:
+        """Write it, and give its place."""
+        closed = isinstance(program, ClosedJaxpr)
+        jaxpr, constants = (program.jaxpr, program.consts) if closed else (program, ())
+        fresh = count()
+        numbers: dict[Var, int] = {}
+        literals: dict[Any, int] = {}
+        consts: list[Any] = []
+
+        def number(variable: Var) -> int:
+            numbers[variable] = next(fresh)
+            return numbers[variable]
+
+        def read(atom: Var | Literal) -> int:
+            if not isinstance(atom, Literal):
+                return numbers[atom]
+            array = np.asarray(atom.val, aval_of(atom).dtype)
+            key = (array.dtype, array.shape, array.tobytes())
+            if key not in literals:
+                literals[key] = next(fresh)
+                consts.append([literals[key], _array(array)])
+            return literals[key]
+
+        for variable, constant in zip(jaxpr.constvars, constants, strict=True):
+            consts.append([number(variable), _array(np.asarray(constant))])
+        invars = [[number(variable), self._kind(variable)] for variable in jaxpr.invars]
+        equations: list[Any] = []
+        for equation in jaxpr.eqns:
+            operands = [read(atom) for atom in equation.invars]
+            results = [number(variable) for variable in equation.outvars]
+            kinds = [self._kind(variable) for variable in equation.outvars]
+            called, params = equation.primitive, self._params(equation)
+            equations.append([called.name, called.multiple_results, operands, results, kinds, params])
+        outs = [read(atom) for atom in jaxpr.outvars]
+        return self._placed({"consts": consts, "invars": invars, "eqns": equations, "outs": outs})
+
+    def _placed(self, data: dict[str, Any]) -> int:
+        """Where a program is, once it is in the table: a short one, as scatters have, is one wherever it stands."""
+        if len(data["eqns"]) > SHORT:
+            self.programs.append(data)
+            return len(self.programs) - 1
+        place = self._short.setdefault(json.dumps(data), len(self.programs))
+        if place == len(self.programs):
+            self.programs.append(data)
+        return place
+
+    def _params(self, equation: JaxprEqn) -> list[Any]:
+        """Of a call its program alone: the rest are rules of derivatives, and how it would be compiled."""
+        name, params = equation.primitive.name, equation.params
+        if name in CALLS:
+            names = [next(key for key in (CALLS[name], "call_jaxpr", "jaxpr") if key in params)]
+        else:
+            names = READ.get(name, params)
+        return [[key, self._data(params[key])] for key in names]
+
+    def _kind(self, variable: Var | Literal) -> int:
+        aval = variable.aval
+        if not isinstance(aval, ShapedArray) or not _type_name(aval.dtype):
+            msg = f"a value of type {aval}"
+            raise NotKept(msg)
+        return self.kinds.setdefault((aval.shape, _type_name(aval.dtype)), len(self.kinds))
+
+    def _data(self, value: Any) -> Any:
+        """A parameter: lists are tuples, and all else is marked by what it is."""
+        if type(value) in PLAIN:
+            return value
+        if isinstance(value, tuple | list):
+            names = getattr(value, "_fields", None)
+            if names:
+                return {"fields": [[name, self._data(part)] for name, part in zip(names, value, strict=True)]}
+            return [self._data(part) for part in value]
+        if isinstance(value, Enum):
+            return {"name": value.name}
+        if isinstance(value, dict):
+            return {"dict": [[self._data(key), self._data(part)] for key, part in value.items()]}
+        if isinstance(value, ClosedJaxpr | Jaxpr):
+            if id(value) not in self._places:
+                self._places[id(value)] = self.program(value)
+            return {"program": self._places[id(value)]}
+        if isinstance(value, Primitive):
+            return {"name": value.name}
+        if isinstance(value, np.generic):
+            return self._data(value.item())
+        if isinstance(value, np.ndarray | jax.Array):
+            return {"array": _array(np.asarray(value))}
+        if isinstance(value, type | np.dtype):
+            try:
+                return {"dtype": np.dtype(value).name}
+            except TypeError:
+                pass
+        msg = f"a parameter of type {type(value).__name__}"
+        raise NotKept(msg)
 
 
 @cache
@@ -199,38 +255,6 @@ def _array(array: np.ndarray) -> list[Any]:
     return [list(array.shape), array.dtype.name, base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()]
 
 
-def _data(value: Any, known: Known) -> Any:
-    """A parameter: lists are tuples, and all else is marked by what it is."""
-    if type(value) in PLAIN:
-        return value
-    if isinstance(value, tuple | list):
-        names = getattr(value, "_fields", None)
-        if names:
-            return {"fields": [[name, _data(part, known)] for name, part in zip(names, value, strict=True)]}
-        return [_data(part, known) for part in value]
-    if isinstance(value, Enum):
-        return {"name": value.name}
-    if isinstance(value, dict):
-        return {"dict": [[_data(key, known), _data(part, known)] for key, part in value.items()]}
-    if isinstance(value, ClosedJaxpr | Jaxpr):
-        if id(value) not in known:
-            known[id(value)] = _program(value, known)
-        return {"program": known[id(value)]}
-    if isinstance(value, Primitive):
-        return {"name": value.name}
-    if isinstance(value, np.generic):
-        return _data(value.item(), known)
-    if isinstance(value, np.ndarray | jax.Array):
-        return {"array": _array(np.asarray(value))}
-    if isinstance(value, type | np.dtype):
-        try:
-            return {"dtype": np.dtype(value).name}
-        except TypeError:
-            pass
-    msg = f"a parameter of type {type(value).__name__}"
-    raise NotKept(msg)
-
-
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
@@ -244,44 +268,42 @@ def read(data: bytes) -> ClosedJaxpr:
     Raises:
         Exception: of whatever kind, for what was not written by ``written``.
     """
-    return cast("ClosedJaxpr", _Reader().program(json.loads(zlib.decompress(data), parse_constant=CONSTANTS.get)))
-
-
-SHORT = 2
-"""Operations of a program that is compared with others."""
+    return cast("ClosedJaxpr", _Reader(json.loads(zlib.decompress(data), parse_constant=CONSTANTS.get)).programs[-1])
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self._avals: dict[tuple[Any, ...], ShapedArray] = {}
-        self._short: dict[str, Program] = {}
+    """Reads the tables.
 
-    def program(self, found: dict[str, Any]) -> Program:
+    Attributes:
+        programs: in their places; each is the same object for all that hold it.
+    """
+
+    def __init__(self, tables: dict[str, Any]) -> None:
+        self._avals = [ShapedArray(tuple(shape), np.dtype(dtype)) for shape, dtype in tables["kinds"]]
+        self.programs: list[Program] = []
+        for found in tables["programs"]:
+            self.programs.append(self._program(found))
+
+    def _program(self, found: dict[str, Any]) -> Program:
         known: dict[int, Variable] = {}
 
-        def variable(number: int, kind: Sequence[Any]) -> Variable:
-            known[number] = Variable(self._aval(kind))
+        def variable(number: int, aval: ShapedArray) -> Variable:
+            known[number] = Variable(aval)
             return known[number]
 
-        consts = [(variable(number, array[:2]), _array_of(array)) for number, array in found["consts"]]
-        invars = [variable(number, kind) for number, kind in found["invars"]]
+        arrays = [(number, _array_of(array)) for number, array in found["consts"]]
+        constvars = [variable(number, ShapedArray(array.shape, array.dtype)) for number, array in arrays]
+        invars = [variable(number, self._avals[kind]) for number, kind in found["invars"]]
         equations = [
             Equation(
                 Named(name, many),
                 {key: self._value(value) for key, value in params},
                 [known[i] for i in operands],
-                [variable(i, kind) for i, kind in zip(results, kinds, strict=True)],
+                [variable(i, self._avals[kind]) for i, kind in zip(results, kinds, strict=True)],
             )
             for name, many, operands, results, kinds, params in found["eqns"]
         ]
-        constvars, arrays = [one for one, _ in consts], [array for _, array in consts]
-        return Program(constvars, arrays, invars, [known[i] for i in found["outs"]], equations)
-
-    def _aval(self, kind: Sequence[Any]) -> ShapedArray:
-        key = (tuple(kind[0]), kind[1])
-        if key not in self._avals:
-            self._avals[key] = ShapedArray(key[0], np.dtype(key[1]))
-        return self._avals[key]
+        return Program(constvars, [array for _, array in arrays], invars, [known[i] for i in found["outs"]], equations)
 
     def _value(self, data: Any) -> Any:
         if isinstance(data, list):
@@ -291,15 +313,6 @@ class _Reader:
         ((mark, value),) = data.items()
         return self._marked(mark, value)
 
-    def _inner(self, found: dict[str, Any]) -> Program:
-        """A program that a parameter holds: a short one, as scatters have, is the same object wherever it stands."""
-        if len(found["eqns"]) > SHORT:
-            return self.program(found)
-        text = json.dumps(found)
-        if text not in self._short:
-            self._short[text] = self.program(found)
-        return self._short[text]
-
     def _marked(self, mark: str, value: Any) -> Any:
         if mark == "name":
             return Named(value)
@@ -308,7 +321,7 @@ class _Reader:
         if mark == "dict":
             return {self._value(key): self._value(part) for key, part in value}
         if mark == "program":
-            return self._inner(value)
+            return self.programs[value]
         if mark == "array":
             return _array_of(value)
         assert mark == "dtype", mark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -81,6 +82,15 @@ def test_what_is_read_is_walked_as_what_was_traced(name: str):
         for mine, theirs in zip(walked(read, x, signs=noise), walked(traced, x, signs=noise), strict=True):
             assert mine.dtype == theirs.dtype
             np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_program_that_many_operations_hold_is_written_once_and_read_as_one():
+    inner = jax.jit(lambda x: jnp.sin(x) * x + jnp.cos(x))
+    kept = written(jax.make_jaxpr(lambda x: [inner(x + i) for i in range(20)])(np.ones(3)))
+    assert zlib.decompress(kept).count(b'"sin"') == 1
+    held = [equation.params["jaxpr"] for equation in kept_program(kept).eqns if "jaxpr" in equation.params]
+    assert len(held) == 20
+    assert len(set(map(id, held))) == 1
 
 
 def test_it_is_data_that_any_process_writes_alike():
