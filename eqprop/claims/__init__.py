@@ -1,5 +1,6 @@
 """What is claimed of a model: f, and a transformation with its actions K, T and X."""
 
+from eqprop.claims.functions import functions_of as functions_of
 from eqprop.claims.model import Inputs as Inputs
 from eqprop.claims.model import Model as Model
 from eqprop.claims.model import Outputs as Outputs

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 
-from eqprop.claims import Pair
+from eqprop.claims import Pair, functions_of
 from eqprop.engine import Precision, Tree, numbers_context
 from eqprop.probes.probe import Probe
 
@@ -15,7 +15,8 @@ from eqprop.probes.probe import Probe
 def output_shapes(pair: Pair, precision: Precision) -> Tree:
     """The shapes and dtypes of the model's outputs, in a precision."""
     with numbers_context(precision):
-        return jax.eval_shape(pair.model.apply, *cast_example(pair, precision))
+        params, inputs = cast_example(pair, precision)
+        return jax.eval_shape(functions_of(pair).f, pair.model.param_leaves.split(params), inputs)
 
 
 def cast_example(pair: Pair, precision: Precision) -> tuple[Tree, Tree]:

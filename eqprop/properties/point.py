@@ -10,7 +10,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from eqprop.claims import Inputs, Pair
+from eqprop.claims import Inputs, Pair, functions_of
 from eqprop.engine import (
     LARGE,
     Array,
@@ -58,14 +58,8 @@ class Point:
         self._integers = self.source.arrays
         self._loss = loss
         self._shared = Memory()
-        # Under jit each function is traced once; its derivatives are taken from that trace, however often they occur.
-        self.f = jitted(lambda theta, inputs: pair.model.apply(self.source.join(theta, self._integers), inputs))
-        self.f_image = (
-            self.f
-            if pair.target is None
-            else jitted(lambda theta, inputs: pair.image.apply(self.image.join(theta), inputs))
-        )
-        self.act = self.acting(self._integers)
+        functions = functions_of(pair)
+        self.f, self.f_image, self.act = functions.f, functions.f_image, functions.act
 
     @property
     def traits(self) -> Traits:
@@ -74,6 +68,8 @@ class Point:
 
     def acting(self, carried: Leaves) -> Callable[[Tree, Tree], Tree]:
         """K as a function of the element and the floating-point leaves, beside these integers."""
+        if not carried:
+            return self.act
         move, source = self.transformation.on_params, self.source
         return jitted(lambda element, theta: self.image.split(move(element, source.join(theta, carried))))
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
-from eqprop.engine import Array, Each, Leaves, Local, Tree, jitted, norm, numbers_context, subtract, traced
+from eqprop.claims import Pair, functions_of
+from eqprop.engine import Array, Each, Leaves, Local, Tree, norm, numbers_context, subtract, traced
 from eqprop.groups import Element
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
@@ -63,11 +63,7 @@ class Survey:
         self.group = pair.transformation.group
         self.rng = np.random.default_rng(SEED)
         self.source, self.image = pair.model.param_leaves, pair.image.param_leaves
-        self.act = jitted(self._act)  # traced once for all of its derivatives
-
-    def _act(self, element: Element, theta: Tree) -> Tree:
-        """K on the floating-point leaves."""
-        return self.image.split(self.pair.transformation.on_params(element, self.source.join(theta)))
+        self.act = functions_of(pair).act
 
     def points(self, count: int) -> tuple[np.ndarray, ...]:
         """Random parameters, within the model's domain."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Inputs, Outputs, Pair, Params
+from eqprop.claims import Inputs, Outputs, Pair, Params, functions_of
 from eqprop.engine import Tree, numbers_context
 from eqprop.probes import cast_example, inputs_of
 from eqprop.properties.traits.actions import Survey
@@ -50,11 +50,11 @@ class _Samples(Survey):
         return [leaf.shape for leaf in jax.tree.leaves(one)] == shapes
 
     def _apart(self, count: int) -> bool:
-        apply, join = self.pair.model.apply, self.source.join
+        f = functions_of(self.pair).f
 
         def row(theta: Tree, inputs: Inputs) -> tuple[Tree, Tree]:
-            whole = apply(join(theta), inputs)
-            alone = [apply(join(theta), jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], inputs)) for i in range(count)]
+            whole = f(theta, inputs)
+            alone = [f(theta, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], inputs)) for i in range(count)]
             together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *alone)
             off = [
                 jnp.max(jnp.abs(a - b), initial=0.0)

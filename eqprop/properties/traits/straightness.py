@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.claims import Pair
+from eqprop.claims import Pair, functions_of
 from eqprop.engine import Array, Tree, coarsest, each, jitted, lowest_precisions, numbers_context
 from eqprop.probes import cast_example, output_shapes, params_of
 from eqprop.rounding import bar_of
@@ -39,21 +39,21 @@ def straight_loss(pair: Pair) -> str:
 
 def straight_model(pair: Pair) -> str:
     """Why D²f = 0, or an empty text."""
-    leaves = pair.model.param_leaves
+    f = functions_of(pair).f
     with numbers_context("float64"):
         _, inputs = cast_example(pair, "float64")
-        bends = not _straight(lambda theta: pair.model.apply(leaves.join(theta), inputs), _params(pair))
+        bends = not _straight(lambda theta: f(theta, inputs), _params(pair))
         return "" if bends else "the model is linear in its parameters, or piecewise: its second derivative is 0"
 
 
 def straight_objective(pair: Pair) -> str:
     """Why H = 0, or an empty text."""
-    loss, leaves = pair.model.loss, pair.model.param_leaves
+    loss, f = pair.model.loss, functions_of(pair).f
     if loss is None:
         return ""
     with numbers_context("float64"):
         _, inputs = cast_example(pair, "float64")
-        bends = not _straight(lambda theta: loss(pair.model.apply(leaves.join(theta), inputs)), _params(pair))
+        bends = not _straight(lambda theta: loss(f(theta, inputs)), _params(pair))
         return "" if bends else "the loss is linear in the parameters, or piecewise: its Hessian is 0"
 
 
