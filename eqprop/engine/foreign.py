@@ -149,12 +149,14 @@ def _reverse_only(function: Foreign, backward: Backward) -> Callable[..., tuple[
 
     def forward(*operands: CustomVJPPrimal) -> tuple[Tree, Tree]:
         values = tuple(operand.value for operand in operands)
-        return call(*values), (values, tuple(() if operand.perturbed else None for operand in operands))
+        # By shapes: under jit JAX takes the structure of what was kept last for that of all calls
+        # (findings/gradients-by-the-last-forward.sh).
+        return call(*values), (values, tuple(np.zeros(int(operand.perturbed)) for operand in operands))
 
     def pulled(kept: Tree, cotangents: Sequence[Tree]) -> tuple[Tree, ...]:
         operands, moved = kept
         given = [_zeros(aval_of(c)) if isinstance(c, SymbolicZero) else c for c in cotangents]
-        return tuple(backward(operands, [m is not None for m in moved], given))
+        return tuple(backward(operands, [len(mark) == 1 for mark in moved], given))
 
     call.defvjp(forward, pulled, symbolic_zeros=True)
     return call

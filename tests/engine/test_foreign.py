@@ -145,6 +145,19 @@ def test_derivatives_are_those_of_the_same_function_in_jax(name):
     assert_close(derivatives(foreign, w, x)[name], derivatives(plain, w, x)[name])
 
 
+def test_derivatives_of_a_cotangent_map_by_an_operand_and_by_the_cotangent_may_be_pulled_together():
+    w, x, c = drawn(*W), drawn(*X, seed=3), drawn(*C)
+    u, v = drawn(*W, seed=1), drawn(*X, seed=2)
+
+    def both(f):
+        of_map = jax.jit(lambda w, c: jax.vjp(f, w, x)[1](c))
+        _, by_w = jax.vjp(lambda w: of_map(w, c), w)
+        _, by_c = jax.vjp(lambda c: of_map(w, c), c)
+        return by_w((u, v)), by_c((u, v))
+
+    assert_close(both(foreign), both(plain))
+
+
 def test_a_row_of_a_compiled_batch_has_all_its_digits():
     w, x = drawn(5, *W), drawn(*X)
     found = jax.jit(jax.vmap(jax.grad(total(foreign)), in_axes=(0, None)))(w, x)
