@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ROOT = "eqprop"
 """First part of the ids of items without a file: ``eqprop::relu-rescaling::noether``."""
 
+ONE_ONLY = "expected one with a list of all pairs, @eqprop.parametrize([pair_a, pair_b]), or a test for each of them."
+
 FREE_TO_SCHEDULE = pytest.StashKey[bool]()
 
 SEEN = pytest.StashKey[set[tuple[str, str]]]()
@@ -197,13 +199,17 @@ def pytest_collection_modifyitems(
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Turn the mark of ``@eqprop.parametrize`` into tests."""
-    mark = metafunc.definition.get_closest_marker("eqprop_cases")
-    if mark is None:
+    marks = list(metafunc.definition.iter_markers("eqprop_cases"))
+    if not marks:
         return
+    name = metafunc.function.__name__
+    if len(marks) > 1:  # pytest refuses it of an argument of its own, too: one of them alone would be run
+        msg = f"{name}: {len(marks)} @eqprop.parametrize (on the test, its class or its module); {ONE_ONLY}"
+        raise pytest.Collector.CollectError(msg)
     if "case" not in metafunc.fixturenames:
-        name = metafunc.function.__name__
         msg = f"{name}: @eqprop.parametrize passes an argument 'case'; expected def {name}(case): case.verify()."
-        raise pytest.UsageError(msg)
+        raise pytest.Collector.CollectError(msg)
+    (mark,) = marks
     from eqprop.faces.cases import cases_of
 
     settings = metafunc.config.stash[SETTINGS]
