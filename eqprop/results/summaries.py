@@ -124,14 +124,24 @@ def header(width: int) -> str:
 
 
 def name_width(names: Iterable[str], columns: int) -> int:
-    """The width of the column of names in a terminal of so many columns; the outcome gets at least 20."""
-    longest = max((len(name) for name in names), default=0)
-    return max(NARROWEST_NAME, min(longest, columns - WIDTH_OF_NUMBERS - 20))
+    """The width of the column of names in a terminal of so many columns; the outcome gets at least 20.
+
+    Names that differ still do when they are cut: where they need more room for it, the lines are longer.
+    """
+    every = set(names)
+    longest = max(map(len, every), default=0)
+    width = max(NARROWEST_NAME, min(longest, columns - WIDTH_OF_NUMBERS - 20))
+    while width < longest and len({fitted(name, width) for name in every}) < len(every):
+        width += 1
+    return width
 
 
 def fitted(name: str, width: int) -> str:
-    """The name padded, or cut and marked, to the width."""
-    return f"{name:<{width}}" if len(name) <= width else f"{name[: width - 3]}..."
+    """The name padded, or without its middle, to the width."""
+    if len(name) <= width:
+        return f"{name:<{width}}"
+    end = (width - 3) // 2
+    return f"{name[: width - 3 - end]}...{name[len(name) - end :]}"
 
 
 def number(value: float) -> str:

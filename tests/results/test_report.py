@@ -182,7 +182,16 @@ def test_a_line_fits_eighty_columns_while_the_name_is_cut():
     names = ["a-very-long-name-of-a-pair-that-no-terminal-has-room-for"]
     width = name_width(names, 80)
     assert len(PairSummary.of([verdict(pair=names[0])]).line(width)) <= 80
-    assert fitted(names[0], width).endswith("...")
+    assert fitted(names[0], width) == "a-ver...-for"
+
+
+@pytest.mark.parametrize("columns", [20, 80, 100])
+def test_names_that_differ_do_so_when_they_are_cut(columns):
+    names = [f"transformer-block/attention-{which}-of-the-head" for which in ("queries", "values", "keys")]
+    names += [f"net in tests/test_{file}.py::test_symmetries" for file in ("first", "second")]
+    width = name_width(names, columns)
+    assert len({fitted(name, width) for name in names}) == len(names)
+    assert {len(fitted(name, width)) for name in names} == {width}
 
 
 def test_a_cell_line_gives_the_reason():
