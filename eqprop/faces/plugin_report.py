@@ -1,4 +1,4 @@
-"""What the pytest plugin tells of a run, merged from all workers: a line for each pair, and the ledger.
+"""What the pytest plugin tells of a run: a line for each pair, reports, and the ledger.
 
 Imports neither JAX nor hypothesis.
 """
@@ -6,74 +6,62 @@ Imports neither JAX nor hypothesis.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from eqprop.faces.plugin_settings import ID_PREFIX, Settings
+from eqprop.faces.plugin_records import Cell, Searched, told_apart
+from eqprop.faces.plugin_settings import Settings
 from eqprop.kept import ledger_of, rewritten
+from eqprop.profiles import PROFILES
 from eqprop.reports import asked, write
-from eqprop.results import Outcome, PairName, PropertyName, Report, Verdict, header, name_width, pair_summaries
-
-VERDICT = "eqprop_verdict"
-"""The attribute of a test's report that has its verdict as a record: xdist sends what of a report is plain data."""
+from eqprop.results import Report, header, name_width, pair_summaries
 
 
-CRASHED = "???"
-"""When xdist says that a test was run with which its worker died."""
+def report_of(cells: Sequence[Cell], settings: Settings, seconds: float = 0.0) -> Report:
+    """As a run of the command line gives it.
 
-
-@dataclass(frozen=True)
-class Merged:
-    """The cells of all tests that were run, here or in workers.
-
-    Attributes:
-        cells: target and verdict of each.
-        places: pair → ``file:line`` of its model, of pairs with failures.
-        digests: target → pair → what it is, where a ledger is to be written.
+    Args:
+        cells: of all tests that were run.
+        settings: of the run, for what no cell says of itself.
+        seconds: that it took.
     """
-
-    cells: tuple[tuple[str, Verdict], ...]
-    places: Mapping[str, str]
-    digests: Mapping[str, Mapping[str, str]]
-
-    def report(self, settings: Settings) -> Report:
-        """As a run of the command line gives it."""
-        verdicts = tuple(verdict for _, verdict in self.cells)
-        return Report(verdicts, settings.seed, settings.profile, places=self.places)
-
-
-def merged(reports: Iterable[pytest.TestReport]) -> Merged:
-    """The verdicts in the reports of tests; where a worker died with a cell, an error of that cell."""
-    reports = list(reports)
-    records = [record for report in reports if (record := getattr(report, VERDICT, None)) and report.when == "call"]
-    places = {record["verdict"]["pair"]: record["place"] for record in records if record["place"]}
-    found = [(record["target"], Verdict.from_record(record["verdict"])) for record in records]
-    digests: dict[str, dict[str, str]] = {}
-    for record in records:
-        if record["digest"]:
-            digests.setdefault(record["target"], {})[record["verdict"]["pair"]] = record["digest"]
-    targets = {target for target, _ in found}
-    lost = [cell for report in reports if getattr(report, "when", "") == CRASHED and (cell := _lost(report, targets))]
-    return Merged((*found, *lost), places, digests)
+    cells = told_apart(cells)
+    ways = _ways(cells, settings)
+    seeds = {way.seed for way in ways}
+    return Report(
+        tuple(cell.verdict for cell in cells),
+        seeds.pop() if len(seeds) == 1 else settings.seed,
+        ", ".join(_profiles(ways)),
+        seconds,
+        max((cell.peak for cell in cells), default=0),
+        {cell.verdict.pair.name: cell.place for cell in cells if cell.place},
+    )
 
 
-def _lost(report: pytest.TestReport, targets: Collection[str]) -> tuple[str, Verdict] | None:
-    """The cell that a worker of xdist was at when it died; None for a test that is none of eqprop's."""
-    test, bracket, decorated = report.nodeid.partition("[")
-    target, cell = (test, decorated.removesuffix("]")) if bracket and test in targets else ("", report.nodeid)
-    if not target and not cell.startswith(ID_PREFIX):
-        return None
-    pair, _, name = cell.removeprefix(ID_PREFIX).rpartition("::")
-    reason = f"the process that searched it died ({' '.join(str(report.longrepr).split())})."
-    return target, Verdict(PairName(pair), PropertyName(name, 0), Outcome.ERROR, reason)
+def _ways(cells: Sequence[Cell], settings: Settings) -> set[Searched]:
+    """All in which cells were searched; of a run that searched none, the one that it would have been."""
+    searched = {cell.searched for cell in cells if cell.searched}
+    return searched or {Searched(settings.seed, settings.profile, settings.precision)}
 
 
-def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
+def _profiles(ways: set[Searched]) -> list[str]:
+    """Each once, the smaller ones first."""
+    return sorted({way.profile for way in ways}, key=list(PROFILES).index)
+
+
+def searched_text(cells: Sequence[Cell], settings: Settings) -> str:
+    """In one line how the cells were searched."""
+    ways = _ways(cells, settings)
+    seeds, precisions = sorted({way.seed for way in ways}), sorted({way.precision for way in ways})
+    told = {"seed": [str(seed) for seed in seeds], "profile": _profiles(ways), "precision": precisions}
+    return ", ".join(f"{name}{'s' if len(values) > 1 else ''} {', '.join(values)}" for name, values in told.items())
+
+
+def summarised(cells: Sequence[Cell], terminal: pytest.TerminalReporter, settings: Settings, seconds: float) -> None:
     """Print a line for each pair, and what claims that hold do not look at; write what reports are asked for."""
-    report = found.report(settings)
+    report = report_of(cells, settings, seconds)
     pairs = pair_summaries(report.verdicts)
     width = name_width([overview.pair for overview in pairs], shutil.get_terminal_size((120, 24)).columns)
     terminal.section("eqprop")
@@ -82,16 +70,21 @@ def summarised(found: Merged, terminal: pytest.TerminalReporter, settings: Setti
         terminal.line(overview.line(width), green=overview.accepted, red=not overview.accepted)
     for line in report.unseen():
         terminal.line(line)
-    terminal.line(settings.text)
+    terminal.line(searched_text(cells, settings))
     write(report, map(asked, settings.reports), terminal.line)
 
 
-def updated(found: Merged, terminal: pytest.TerminalReporter, settings: Settings) -> None:
+def updated(cells: Sequence[Cell], terminal: pytest.TerminalReporter, settings: Settings) -> None:
     """Write the ledger of what applied, and print what changed; nothing is written where something failed."""
     path = Path(settings.ledger_file)
-    if found.report(settings).failures:
+    if any(not cell.verdict.accepted for cell in cells):
         terminal.line(f"{path} is left as it is: mend what fails first.", red=True)
         return
     told = {"profile": settings.profile, "seed": settings.seed, "precision": settings.precision}
-    for line in rewritten(path, ledger_of(found.cells, told, found.digests), tests=True):
+    digests: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        if cell.digest:
+            digests.setdefault(cell.target, {})[cell.verdict.pair.name] = cell.digest
+    found = ledger_of([(cell.target, cell.verdict) for cell in cells], told, digests)
+    for line in rewritten(path, found, tests=True):
         terminal.line(line)

@@ -5,6 +5,7 @@ A run that uses none of them pays nothing: JAX, hypothesis and the catalog are i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable
 from itertools import groupby
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eqprop.errors import EqpropError, InvalidInput
-from eqprop.faces.plugin_report import VERDICT, merged, summarised, updated
+from eqprop.faces.plugin_records import CELL, Cell, merged
+from eqprop.faces.plugin_report import summarised, updated
 from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from eqprop.faces.cases import Absent, Case
     from eqprop.faces.symmetry_cells import SymmetryCase
-    from eqprop.results import Verdict
 
 ROOT = "eqprop"
 """First part of the ids of items without a file: ``eqprop::relu-rescaling::noether``."""
@@ -27,6 +28,9 @@ ROOT = "eqprop"
 ONE_ONLY = "expected one with a list of all pairs, @eqprop.parametrize([pair_a, pair_b]), or a test for each of them."
 
 FREE_TO_SCHEDULE = pytest.StashKey[bool]()
+
+STARTED = pytest.StashKey[float]()
+"""When the run began."""
 
 SEEN = pytest.StashKey[set[tuple[str, str]]]()
 """Address and name of all pairs that were collected."""
@@ -82,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, once; workers of xdist get them from their controller."""
     config.addinivalue_line("markers", "eqprop: a property of a model's symmetry, verified by eqprop")
     config.addinivalue_line("markers", "eqprop_cases(tasks, given): set by @eqprop.parametrize")
+    config.stash[STARTED] = time.perf_counter()
     try:
         config.stash[SETTINGS] = Settings.of(config)
         config.stash[SEEN] = set()
@@ -247,14 +252,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the verdict; show a counterexample instead of a traceback; fail a test that verified nothing."""
     case = _case_of(item) if call.when == "call" else None
-    if case is not None and case.done:
-        item.user_properties += _properties(case.target, case.verdict)
     report = yield
     if case is None:
         return report
     if case.done:
-        told = {"target": case.target, "place": case.place, "verdict": case.verdict.to_record()}
-        setattr(report, VERDICT, told | {"digest": _digest(item.config, case)})
+        cell = Cell.of(case, digests=bool(item.config.stash[SETTINGS].ledger_file))
+        setattr(report, CELL, cell.to_record())
+        item.user_properties += cell.properties  # for the report of the teardown, which JUnit files are written of
+        report.user_properties += cell.properties
     from eqprop.faces.cases import FailedCell
 
     path, line, _ = item.location
@@ -271,32 +276,18 @@ def pytest_runtest_makereport(
     return report
 
 
-def _digest(config: pytest.Config, case: Case | Absent | SymmetryCase) -> str:
-    """What the case's pair is, where a ledger is to be written that says so."""
-    from eqprop.faces.cases import Case
-
-    return case.search.now if config.stash[SETTINGS].ledger_file and isinstance(case, Case) else ""
-
-
-def _properties(target: str, verdict: Verdict) -> list[tuple[str, object]]:
-    """What JUnit files show of a cell."""
-    record = verdict.to_record() | {"target": target}
-    shown = ("target", "pair", "property", "outcome", "resolution", "worst_resolution", "probes")
-    return [(f"eqprop.{name}", record[name]) for name in shown]
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line for each pair, merged from all workers; the ledger, where it is to be written."""
     if hasattr(config, "workerinput"):  # a worker of xdist has a summary, too, of its own part
         return
-    found = merged(report for reports in terminalreporter.stats.values() for report in reports)
-    if not found.cells:
+    cells = merged(report for reports in terminalreporter.stats.values() for report in reports)
+    if not cells:
         return
     settings = config.stash[SETTINGS]
     try:
-        summarised(found, terminalreporter, settings)
+        summarised(cells, terminalreporter, settings, time.perf_counter() - config.stash[STARTED])
         if settings.ledger_file:
-            updated(found, terminalreporter, settings)
+            updated(cells, terminalreporter, settings)
     except EqpropError as error:  # a file that cannot be written: pytest would end in a traceback
         terminalreporter.line(str(error), red=True)
         session = config.pluginmanager.get_plugin("session")

@@ -17,6 +17,7 @@ from eqprop.results.ledger import missing as missing
 from eqprop.results.ledger import vanished as vanished
 from eqprop.results.records import Record as Record
 from eqprop.results.report import Report as Report
+from eqprop.results.summaries import GRAVEST as GRAVEST
 from eqprop.results.summaries import PairSummary as PairSummary
 from eqprop.results.summaries import cell_line as cell_line
 from eqprop.results.summaries import cell_lines as cell_lines

@@ -19,7 +19,7 @@ class Report:
     Attributes:
         verdicts: one per cell, in the order of pairs and of the property library.
         seed: replays the run.
-        profile: the profile's name.
+        profile: the profile's name; several where the tests of a run of pytest have their own.
         seconds: wall time.
         peak: the most memory, in bytes, that this process has held so far, or a worker of it; 0 where nobody looked.
         places: pair → ``file:line`` of its model, of pairs with failures.
@@ -75,7 +75,8 @@ class Report:
         cells = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "no cells"
         pairs = len({verdict.pair.name for verdict in self.verdicts})
         memory = f", peak {self.peak / 2**30:.2f} GiB" if self.peak else ""
-        how = f"in {self.seconds:.1f} s{memory} (seed {self.seed}, profile {self.profile})"
+        profile = f"profile{'s' if ', ' in self.profile else ''} {self.profile}"
+        how = f"in {self.seconds:.1f} s{memory} (seed {self.seed}, {profile})"
         return f"{pairs} {'pair' if pairs == 1 else 'pairs'}: {cells} {how}"
 
     def failures_text(self) -> str:

@@ -6,6 +6,7 @@ from eqprop.runs.beside import helper_of as helper_of
 from eqprop.runs.gone import Empty as Empty
 from eqprop.runs.gone import Gone as Gone
 from eqprop.runs.optimizer_targets import found as found
+from eqprop.runs.peak import peak_memory as peak_memory
 from eqprop.runs.places import place_of as place_of
 from eqprop.runs.replaying import again as again
 from eqprop.runs.replaying import check as check

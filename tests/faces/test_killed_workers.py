@@ -11,7 +11,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
-from eqprop.faces.plugin_report import merged
+from eqprop.faces.plugin_records import merged
 from eqprop.faces.scheduling import ByPair
 from eqprop.results import Outcome, code_of
 
@@ -70,13 +70,13 @@ class Crash:
 
 
 def test_the_cell_that_a_worker_died_with_is_an_error_with_its_code():
-    ((target, verdict),) = merged([Crash("eqprop::my net::noether")]).cells
-    assert (target, verdict.cell, verdict.outcome) == ("", ("my net", "noether"), Outcome.ERROR)
-    assert code_of(verdict) == "EQ402"
+    (cell,) = merged([Crash("eqprop::my net::noether")])
+    assert (cell.target, cell.verdict.cell, cell.verdict.outcome) == ("", ("my net", "noether"), Outcome.ERROR)
+    assert code_of(cell.verdict) == "EQ402"
 
 
 def test_a_test_of_somebody_else_that_dies_is_no_cell():
-    assert merged([Crash("tests/test_other.py::test_it[a::b]")]).cells == ()
+    assert merged([Crash("tests/test_other.py::test_it[a::b]")]) == ()
 
 
 def test_the_next_worker_gets_what_is_left_but_not_what_the_last_one_died_with_and_hears_that_it_is_all():

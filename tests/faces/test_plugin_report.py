@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from textwrap import dedent
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -37,3 +40,71 @@ def test_names_of_pairs_are_whole_where_the_output_is_no_terminal(run_here, file
     names = ["transformer/attention-queries", "transformer/attention-values"]
     files(pairs=f"import nets\nboth = [nets.pair(name, lambda p, x: x * p) for name in {names}]")
     run_here("--eqprop", "pairs:both", *PREMISE).stdout.fnmatch_lines([f"{name} *1/1*holds" for name in names])
+
+
+TWO_FILES = {
+    "test_one": """
+        import eqprop, nets
+
+        @eqprop.parametrize(nets.pair("net", lambda p, x: x * p), properties=["equivariance"], profile="quick")
+        def test_it(case):
+            case.verify()
+    """,
+    "test_two": """
+        import eqprop, nets, pytest
+
+        @eqprop.parametrize(nets.pair("net", lambda p, x: x * p * p), properties=["equivariance"], seed=3)
+        @pytest.mark.parametrize("k", [1, 2])
+        def test_it(case, k):
+            case.verify()
+    """,
+}
+
+
+@pytest.fixture
+def told(run_here, files, folder):
+    """What a run of some test files says, and its reports as JSON and as JUnit's XML."""
+
+    def run(*arguments: str, **tests: str):
+        files(**tests)
+        reports = [f"--eqprop-report={kind}={folder / kind}" for kind in ("json", "junit", "markdown")]
+        result = run_here(*reports, *arguments)
+        return result, json.loads((folder / "json").read_text()), ET.fromstring((folder / "junit").read_text())
+
+    return run
+
+
+def test_pairs_of_one_name_in_several_tests_are_told_apart_by_the_test(told):
+    result, record, xml = told(**TWO_FILES)
+    names = ["net in test_one.py::test_it", "net in test_two.py::test_it"]
+    result.stdout.fnmatch_lines([f"{names[0]} *1/1*holds", f"{names[1]} *0/1*falsified: equivariance"])
+    assert record["counts"] == {"holds": 1, "falsified": 1}  # though two tests were run of the second
+    assert [verdict["pair"] for verdict in record["verdicts"]] == names
+    assert list(record["places"]) == names[1:]
+    assert [case.get("classname") for case in xml.iter("testcase")] == [f"eqprop.{name}" for name in names]
+
+
+def test_a_pair_of_one_test_or_of_a_target_keeps_its_name(told):
+    good = 'import nets\nnet = nets.pair("net", lambda p, x: x * p)\n'
+    _, record, _ = told(test_two=TWO_FILES["test_two"])
+    assert [verdict["pair"] for verdict in record["verdicts"]] == ["net"]
+    arguments = ("--eqprop", "good:net", *PREMISE)
+    _, record, _ = told(*arguments, good=good, test_two=TWO_FILES["test_two"])
+    assert {verdict["pair"] for verdict in record["verdicts"]} == {"net", "net in test_two.py::test_it"}
+
+
+def test_a_run_says_the_profiles_and_seeds_that_were_used(told):
+    result, record, _ = told("test_one.py", **TWO_FILES)
+    result.stdout.fnmatch_lines(["seed 0, profile quick, precision float64"])
+    assert (record["profile"], record["seed"]) == ("quick", 0)
+    result, record, _ = told("test_one.py", "test_two.py", **TWO_FILES)
+    result.stdout.fnmatch_lines(["seeds 0, 3, profiles quick, gate, precision float64"])
+    assert (record["profile"], record["seed"]) == ("quick, gate", 0)
+    assert told("test_two.py", **TWO_FILES)[1]["seed"] == 3
+
+
+def test_a_run_says_its_time_and_memory(told, folder):
+    _, record, _ = told("test_one.py", **TWO_FILES)
+    assert 0 < record["seconds"] < 600
+    assert record["peak_memory"] > 2**20
+    assert re.search(r"in (?!0\.0)\d+\.\d s, peak \d", (folder / "markdown").read_text())
