@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,9 @@ CELL = "eqprop_cell"
 CRASHED = "???"
 """When xdist says that a test was run with which its worker died."""
 
+XPASSED = "[XPASS(strict)]"
+"""How pytest begins what it says of a test that passes and was marked to fail."""
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -41,7 +44,7 @@ class Cell:
 
     Attributes:
         target: what named the pair: a target, or the id of a decorated test.
-        verdict: of the cell.
+        verdict: as pytest has it.
         place: ``file:line`` of the model, where the cell fails.
         digest: what the pair is, where a ledger is to be written that says so.
         searched: how; None of a cell that nothing searched.
@@ -56,17 +59,18 @@ class Cell:
     peak: int = 0
 
     @classmethod
-    def of(cls, case: Case | Absent | SymmetryCase, *, digests: bool) -> Cell:
+    def of(cls, case: Case | Absent | SymmetryCase, report: pytest.TestReport, *, digests: bool) -> Cell:
         """Of a case that is done.
 
         Args:
             case: of the test.
+            report: what pytest says of it.
             digests: whether a ledger is to be written.
         """
         from eqprop.faces.cases import Case
         from eqprop.runs import peak_memory
 
-        verdict = case.verdict
+        verdict = marked(case.verdict, report)
         place = "" if verdict.accepted else case.place
         if not isinstance(case, Case):
             return cls(case.target, verdict, place, peak=peak_memory())
@@ -94,8 +98,22 @@ class Cell:
     @classmethod
     def from_record(cls, record: Record) -> Cell:
         """The cell that ``to_record`` wrote."""
-        searched = Searched(**record["searched"]) if record["searched"] else None
-        return cls(**{**record, "verdict": Verdict.from_record(record["verdict"]), "searched": searched})
+        fields: Record = {**record, "verdict": Verdict.from_record(record["verdict"])}
+        fields["searched"] = Searched(**record["searched"]) if record["searched"] else None
+        return cls(**fields)
+
+
+def marked(verdict: Verdict, report: pytest.TestReport) -> Verdict:
+    """The verdict, where ``pytest.mark.xfail`` has the last word on the test: what fails is a known failure then."""
+    why: str | None = getattr(report, "wasxfail", None)
+    if why is not None and report.skipped and not verdict.accepted:
+        reason = f"xfail: {why}" if why else "xfail, without a reason"
+        return replace(verdict, outcome=Outcome.KNOWN_FAILURE, reason=reason, counterexample=None)
+    said: Any = report.longrepr
+    if report.failed and isinstance(said, str) and said.startswith(XPASSED) and verdict.accepted:
+        reason = f"expected to fail: {said.removeprefix(XPASSED).strip() or 'xfail, without a reason'}"
+        return replace(verdict, outcome=Outcome.UNEXPECTED_PASS, reason=reason)
+    return verdict
 
 
 def merged(reports: Iterable[pytest.TestReport]) -> tuple[Cell, ...]:

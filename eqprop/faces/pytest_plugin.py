@@ -256,7 +256,7 @@ def pytest_runtest_makereport(
     if case is None:
         return report
     if case.done:
-        cell = Cell.of(case, digests=bool(item.config.stash[SETTINGS].ledger_file))
+        cell = Cell.of(case, report, digests=bool(item.config.stash[SETTINGS].ledger_file))
         setattr(report, CELL, cell.to_record())
         item.user_properties += cell.properties  # for the report of the teardown, which JUnit files are written of
         report.user_properties += cell.properties

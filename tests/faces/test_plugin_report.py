@@ -108,3 +108,29 @@ def test_a_run_says_its_time_and_memory(told, folder):
     assert 0 < record["seconds"] < 600
     assert record["peak_memory"] > 2**20
     assert re.search(r"in (?!0\.0)\d+\.\d s, peak \d", (folder / "markdown").read_text())
+
+
+MARKED = """
+    import eqprop, nets, pytest
+
+    @pytest.mark.xfail(reason="ticket 9", strict={strict})
+    @eqprop.parametrize(nets.pair("net", lambda p, x: {f}), properties=["equivariance"], profile="quick")
+    def test_it(case):
+        case.verify()
+"""
+
+
+@pytest.mark.parametrize(
+    ("f", "strict", "code", "outcome", "reason"),
+    [
+        ("x * p * p", False, 0, "known failure", "xfail: ticket 9"),
+        ("x * p", False, 0, "holds", ""),
+        ("x * p", True, 1, "unexpected pass", "expected to fail: ticket 9"),
+    ],
+)
+def test_reports_say_of_a_test_that_is_marked_to_fail_what_pytest_does(told, f, strict, code, outcome, reason):
+    result, record, xml = told(test_it=MARKED.format(f=f, strict=strict))
+    assert (result.ret, record["exit_code"], record["ok"]) == (code, code, code == 0)
+    (verdict,) = record["verdicts"]
+    assert (verdict["outcome"], verdict["reason"], verdict["counterexample"]) == (outcome, reason, None)
+    assert [suite.get("failures") for suite in xml] == [str(code)]
