@@ -106,6 +106,7 @@ def verify(
         Falsified: an AssertionError with every counterexample in its message, and ``report``.
         InvalidInput: for arguments that cannot be used.
     """
+    __tracebackhide__ = True  # of pytest: a violation is shown at the line of the test
     given: object = pairs[0] if len(pairs) == 1 else pairs
     report = run(
         given,

@@ -10,7 +10,7 @@ from os import PathLike
 import pytest
 
 from eqprop.engine import Precision
-from eqprop.errors import Falsified
+from eqprop.errors import Falsified, InvalidInput
 from eqprop.evaluation import Choice
 from eqprop.kept import is_test
 from eqprop.properties import KNOWN, Property
@@ -293,7 +293,11 @@ def parametrize(
     every |= {"save": save, "optimizer": optimizer, "unseen": unseen, "evaluator": evaluator}
     every |= {"max_architectures": max_architectures, "probes": probes, "max_time": max_time}
     given = {k: v for k, v in every.items() if v is not None}
-    tasks = as_tasks(pairs[0] if len(pairs) == 1 else pairs)
-    make_options(**given)  # what is wrong is said here, at the user's line, whatever the command line puts in its place
+    __tracebackhide__ = True  # of pytest: with the traceback taken off, what is left is the user's line
+    try:
+        tasks = as_tasks(pairs[0] if len(pairs) == 1 else pairs)
+        make_options(**given)  # what is wrong is said here, whatever the command line puts in its place
+    except InvalidInput as error:
+        raise error.with_traceback(None) from error.__cause__
     # The plugin turns the mark into tests, because only it knows the command line.
     return getattr(pytest.mark, MARK)(tasks=tasks, given=given)

@@ -1,4 +1,4 @@
-"""What the pytest plugin tells of a run: a line for each pair, reports, and the ledger.
+"""What the pytest plugin tells of a run: short tracebacks, a line for each pair, reports, and the ledger.
 
 Imports neither JAX nor hypothesis.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 
+from eqprop.errors import EqpropError
 from eqprop.faces.plugin_records import Cell, Searched, told_apart
 from eqprop.faces.plugin_settings import Settings
 from eqprop.kept import ledger_of, rewritten
@@ -88,3 +90,25 @@ def updated(cells: Sequence[Cell], terminal: pytest.TerminalReporter, settings: 
     found = ledger_of([(cell.target, cell.verdict) for cell in cells], told, digests)
     for line in rewritten(path, found, tests=True):
         terminal.line(line)
+
+
+def shorten(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Show what eqprop raises without eqprop's own frames: its message says all, at the user's line.
+
+    The traceback of the exception itself stays, for debuggers.
+    """
+    if isinstance(excinfo.value, EqpropError) and (shown := _without_own(excinfo.tb)):
+        excinfo.traceback = type(excinfo.traceback)(shown)
+
+
+def _without_own(tb: TracebackType | None) -> TracebackType | None:
+    """Linked anew, because pytest follows the links of what it shows."""
+    every: list[TracebackType] = []
+    while tb is not None:
+        every.append(tb)
+        tb = tb.tb_next
+    shown: TracebackType | None = None
+    for one in reversed(every):
+        if one.tb_frame.f_globals.get("__name__", "").partition(".")[0] != "eqprop":
+            shown = TracebackType(shown, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return shown

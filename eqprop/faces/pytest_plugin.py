@@ -15,7 +15,7 @@ import pytest
 
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.faces.plugin_records import CELL, Cell, merged
-from eqprop.faces.plugin_report import summarised, updated
+from eqprop.faces.plugin_report import shorten, summarised, updated
 from eqprop.faces.plugin_settings import SENT, SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach the verdict; show a counterexample instead of a traceback; fail a test that verified nothing."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        shorten(call.excinfo)
     case = _case_of(item) if call.when == "call" else None
     report = yield
     if case is None:

@@ -120,6 +120,7 @@ def check(
         InvalidInput: for a field that is missing, a path or a shape that does not fit, numbers that are none, an
             unknown loss, a pair that cannot be verified.
     """
+    __tracebackhide__ = True  # of pytest: a violation is shown at the line of the test
     if not isinstance(pair, Pair):
         msg = f"check: pair is {got(pair)}; expected an eqprop.Pair, then the name of a property."
         raise InvalidInput(msg)

@@ -134,3 +134,62 @@ def test_reports_say_of_a_test_that_is_marked_to_fail_what_pytest_does(told, f, 
     (verdict,) = record["verdicts"]
     assert (verdict["outcome"], verdict["reason"], verdict["counterexample"]) == (outcome, reason, None)
     assert [suite.get("failures") for suite in xml] == [str(code)]
+
+
+RAISES = """
+    import unittest
+    import eqprop, nets
+
+    bad = nets.pair("bad", lambda p, x: x * p * p)
+
+    def verified(*properties):
+        eqprop.verify(bad, properties=properties, profile="quick")
+
+    def test_violation():
+        verified("equivariance")
+
+    def test_argument():
+        verified("noethr")
+
+    class Test(unittest.TestCase):
+        def test_violation(self):
+            verified("equivariance")
+
+        def test_numbers(self):
+            eqprop.check(bad, "equivariance", params=[1.0], inputs=[1.0], element=[-1.0])
+"""
+
+
+def test_what_eqprop_raises_in_a_test_is_shown_at_the_line_of_the_test(run_here, files):
+    files(test_raises=RAISES)
+    result = run_here("test_raises.py")
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            ">       eqprop.verify(bad, properties=properties, profile=?quick?)",
+            "E       eqprop.errors.Falsified: Falsified: equivariance (order 0) for bad",
+            "test_raises.py:8: Falsified",
+            "E       eqprop.errors.InvalidInput: no property is called 'noethr'. Did you mean noether?",
+            "test_raises.py:8: InvalidInput",
+        ]
+    )
+    assert not re.search(r"eqprop/\w+/\w+\.py", result.stdout.str())
+    assert "eqprop/faces/api.py" in run_here("test_raises.py", "--full-trace").stdout.str()
+
+
+def test_what_a_decorator_raises_is_shown_at_its_line(run_here, files):
+    files(
+        test_it="""
+        import eqprop, nets
+
+        @eqprop.parametrize(nets.pair("net", lambda p, x: x * p), properties=["noethr"])
+        def test_it(case):
+            case.verify()
+        """
+    )
+    result = run_here("test_it.py")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["test_it.py:4: in <module>", "E*InvalidInput: no property is called 'noethr'. Did you mean noether?"]
+    )
+    assert not re.search(r"eqprop/\w+/\w+\.py", result.stdout.str())
