@@ -36,7 +36,8 @@ def files(folder, monkeypatch):
     return write
 
 
-def test_names_of_pairs_are_whole_where_the_output_is_no_terminal(run_here, files):
+def test_names_of_pairs_are_whole_where_the_output_is_no_terminal(run_here, files, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)  # workers of xdist have one
     names = ["transformer/attention-queries", "transformer/attention-values"]
     files(pairs=f"import nets\nboth = [nets.pair(name, lambda p, x: x * p) for name in {names}]")
     run_here("--eqprop", "pairs:both", *PREMISE).stdout.fnmatch_lines([f"{name} *1/1*holds" for name in names])
