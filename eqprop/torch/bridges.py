@@ -20,6 +20,7 @@ from eqprop.errors import InvalidInput
 from eqprop.torch.arrays import as_array, as_tensor
 from eqprop.torch.derivatives import Hold, Tensors, called
 from eqprop.torch.functions import TorchFunction
+from eqprop.torch.hooks import hooked
 from eqprop.torch.session import alone
 
 
@@ -81,6 +82,8 @@ class Bridge:
         self.params = {path: as_array(leaf) for path, leaf in module.named_parameters()}
         self.state = {path: as_array(leaf) for path, leaf in module.named_buffers() if _is_state(leaf)}
         self._paths = (*self.params, *self.state)
+        own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        self._own = [own[path] for path in self._paths]
         leaves, self._input_tree = jax.tree.flatten(self.inputs)
         example = [*self.params.values(), *self.state.values(), *leaves]
         self._types = [as_tensor(leaf).dtype for leaf in example]
@@ -135,11 +138,11 @@ class Bridge:
         return _plain(self._pick(found) if self._pick else found, self.name)
 
     def _held(self, operands: Tensors, inner: Callable[[], Tensors]) -> Tensors:
-        """What is called while the module has these tensors for its own."""
+        """What is called while the module has these tensors for its own, and they the hooks of its own."""
         tensors = self._tensors(self._typed(operands[: len(self._types)]))
-        return torch.func.functional_call(
-            self._holder, {f"module.{path}": leaf for path, leaf in tensors.items()}, inner
-        )
+        named = {f"module.{path}": leaf for path, leaf in tensors.items()}
+        with hooked(self._own, operands[: len(self._own)]):
+            return torch.func.functional_call(self._holder, named, inner)
 
     def _typed(self, operands: Tensors) -> list[torch.Tensor]:
         return [t if t.is_floating_point() else t.to(kind) for t, kind in zip(operands, self._types, strict=True)]

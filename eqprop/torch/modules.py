@@ -25,7 +25,8 @@ def from_module(
     that of a mask, stays inside, and one of complex numbers, as the turns of rotary positions.
 
     Args:
-        module: a ``torch.nn.Module`` on the CPU, deterministic; leave it as it is while it is verified.
+        module: a ``torch.nn.Module`` on the CPU, deterministic. Gradient hooks of its parameters are part of its
+            derivatives. Once it was verified and is changed, a hook of it among others, this is called again.
         inputs: an example batch, tensors or arrays: a tuple of the arguments of ``forward``, a dict of arguments by
             name, or the only argument.
         outputs: picks what is verified from what ``forward`` returns; by default every tensor in it.
