@@ -26,8 +26,9 @@ PRINTED_NUMBERS = 120
 PICTURED_NUMBERS = 256
 """Sides of more numbers are not kept: nobody would see one of them in a picture."""
 
-TURNED_SEED = 1
-"""Of the perturbations with which a law is judged on the other side."""
+TURNED_SEED, TURNED_POINTS = 1, 16
+"""Of the points and perturbations with which a law is judged on the other side, and of how many points: they have each
+family of parameters, and group elements near and far."""
 
 FIELD_WORDS = {
     "params": "θ",
@@ -171,11 +172,16 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
     if prop.name == "group-laws":
         other = "left" if transformation.side == "right" else "right"
         turned = program.pair.replaced(transformation=replace(transformation, side=other))
-        flipped = Program(turned, (prop,), program.loss, program.precision)
-        judged = fresh_perturbations(flipped, prop.name, batch, np.random.default_rng(TURNED_SEED))
-        if not judged.suspect.any():
+        if _holds_everywhere(Program(turned, (prop,), program.loss, program.precision), prop, batch):
             notes.append(f"the law holds as a {other} action: declare side={other!r}")
     return tuple(notes)
+
+
+def _holds_everywhere(program: Program, prop: Property, batch: Probe) -> bool:
+    """Whether a law holds at a counterexample to the other one, and at points where nothing was made zero."""
+    rng = np.random.default_rng(TURNED_SEED)
+    points = (batch, program.draw(rng, TURNED_POINTS))
+    return not any(fresh_perturbations(program, prop.name, probes, rng).suspect.any() for probes in points)
 
 
 def _count(probe: Probe) -> int:

@@ -145,6 +145,18 @@ def test_what_is_no_action_at_all_is_not_called_a_right_action():
     assert "note" not in str(counterexample_of(pair, "group-laws"))
 
 
+def test_an_action_that_composes_neither_way_round_is_given_no_other_side():
+    """At the shrunk point, where one of its tensors is zero, it composes the other way round."""
+
+    def half_inverted(s, p):
+        return {"w": p["w"][:, s], "v": p["v"][jnp.argsort(s)]}
+
+    for side in ("left", "right"):
+        permutation = eqprop.Transformation(groups.Permutation(5), on_params=half_inverted, side=side)
+        pair = pair_of(hidden=5).replaced(transformation=permutation)
+        assert "note" not in str(counterexample_of(pair, "group-laws"))
+
+
 def test_a_low_precision_inside_the_model_is_noted():
     def apply(p, x):
         return net(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), p), x.astype(jnp.float32))
