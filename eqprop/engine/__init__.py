@@ -79,6 +79,7 @@ from eqprop.engine.trees import Array as Array
 from eqprop.engine.trees import Leaves as Leaves
 from eqprop.engine.trees import Partition as Partition
 from eqprop.engine.trees import Tree as Tree
+from eqprop.engine.trees import container_changed as container_changed
 from eqprop.engine.trees import is_floating as is_floating
 from eqprop.engine.trees import leaf_paths as leaf_paths
 from eqprop.engine.trees import matching as matching

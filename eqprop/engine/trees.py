@@ -36,6 +36,38 @@ def leaf_paths(tree: Tree) -> tuple[str, ...]:
     return tuple(path_text(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree))
 
 
+def container_changed(before: Tree, after: Tree, path: tuple[Tree, ...] = ()) -> str:
+    """What differs in the first container of another type, or of other keys or static data, that has the same leaves.
+
+    Empty where containers are alike, and where one has a leaf that the other has not: their paths tell more of that.
+
+    Args:
+        before: a tree.
+        after: another one.
+        path: where both are.
+    """
+    if jax.tree_util.all_leaves([before]) or jax.tree_util.all_leaves([after]):
+        return ""
+    place = repr(path_text(path)) if path else "the tree"
+    kinds = ["None" if tree is None else type(tree).__name__ for tree in (before, after)]
+    if jax.tree.structure(before).num_leaves != jax.tree.structure(after).num_leaves:
+        return ""
+    if type(before) is not type(after):
+        return f"type of {place} from {kinds[0]} to {kinds[1]}"
+    inside = [_children(tree) for tree in (before, after)]
+    if sorted(map(str, inside[0])) != sorted(map(str, inside[1])):
+        return ""
+    if jax.tree.structure(before).node_data() != jax.tree.structure(after).node_data():
+        return f"order or the static data of {place} ({kinds[0]})"
+    found = (container_changed(child, inside[1][key], (*path, *key)) for key, child in inside[0].items())
+    return next(filter(None, found), "")
+
+
+def _children(tree: Tree) -> dict[tuple[Tree, ...], Tree]:
+    """What a container holds, by its keys."""
+    return dict(jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda inner: inner is not tree)[0])
+
+
 def is_floating(leaf: object) -> bool:
     """Whether derivatives act on this leaf (real floating point; not integer, boolean or PRNG key)."""
     return bool(jnp.issubdtype(type_of_leaf(leaf), jnp.floating))

@@ -15,6 +15,7 @@ from eqprop.engine import (
     Precision,
     Tree,
     behind,
+    container_changed,
     each,
     explained,
     generator,
@@ -28,6 +29,8 @@ from eqprop.engine import (
 from eqprop.errors import EqpropError, InvalidInput
 from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import Probe, cast_example, cast_probe
+
+SAME_CONTAINERS = "Return the leaves in containers as they were given, as jax.tree.map does"
 
 
 def check_action(pair: Pair, field: str, example: Tree, precision: Precision) -> Callable[[], Tree]:
@@ -195,6 +198,9 @@ def check_alike(
     if jax.tree.structure(example) != jax.tree.structure(moved):
         found, expected = (set(leaf_paths(tree)) for tree in (moved, example))
         another = "; where it maps to another model, pass that one as Pair(target=…)" if same_dtype else ""
+        if changed := container_changed(example, moved):
+            msg = f"{what} changed the {changed}; expected the same. {SAME_CONTAINERS}{another}."
+            raise InvalidInput(msg)
         msg = (
             f"{what} changed the structure of the tree (missing: {', '.join(sorted(expected - found)) or 'none'}; "
             f"new: {', '.join(sorted(found - expected)) or 'none'}). Return all leaves, moved or not{another}."

@@ -27,6 +27,7 @@ from eqprop.engine import (
     ARRAYS,
     Partition,
     Tree,
+    container_changed,
     explained,
     is_floating,
     leaf_paths,
@@ -196,10 +197,9 @@ def _check_updates(what: str, params: Params, updates: Tree) -> None:
     if jax.tree.structure(params) != jax.tree.structure(updates):
         found, expected = (set(leaf_paths(tree)) for tree in (updates, params))
         lost, new = (", ".join(sorted(paths)) or "none" for paths in (expected - found, found - expected))
-        msg = (
-            f"{what} changed the structure of the tree (missing: {lost}; new: {new}); expected updates in the "
-            "structure of params. Return jax.tree.map(…, grads)."
-        )
+        changed = container_changed(params, updates) or f"structure of the tree (missing: {lost}; new: {new})"
+        remedy = "expected updates in the structure of params. Return jax.tree.map(…, grads)."
+        msg = f"{what} changed the {changed}; {remedy}"
         raise InvalidInput(msg)
     for path, p, u in zip(leaf_paths(params), jax.tree.leaves(params), jax.tree.leaves(updates), strict=True):
         if not isinstance(u, ARRAYS) or np.shape(p) != np.shape(u):
