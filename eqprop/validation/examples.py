@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from eqprop.arguments import got, short
 from eqprop.claims import Model
-from eqprop.engine import ARRAYS, Array, Tree, explained, leaf_paths, numbers
+from eqprop.engine import ARRAYS, Array, Tree, explained, is_floating, leaf_paths, numbers
 from eqprop.errors import InvalidInput
 
 
@@ -26,6 +26,12 @@ def check_inputs(model: Model) -> None:
     for path, leaf in zip(leaf_paths(model.inputs), jax.tree.leaves(model.inputs), strict=True):
         if jnp.issubdtype(jnp.result_type(leaf), jnp.complexfloating):
             msg = f"{what} {path!r} is {jnp.result_type(leaf)}; split it into a real and an imaginary part."
+            raise InvalidInput(msg)
+        if model.trained and is_floating(leaf) and not np.isfinite(numbers(leaf)).all():
+            msg = (
+                f"{what} {path!r} of the example has NaN or infinite entries; pass finite ones. Of a mask, pass where "
+                "it is (booleans), and let apply put the infinities there."
+            )
             raise InvalidInput(msg)
 
 

@@ -1,4 +1,4 @@
-"""What is said of trees in other containers than the example's."""
+"""What is said of trees in other containers than the example's, and of examples that are not finite."""
 
 from __future__ import annotations
 
@@ -71,3 +71,14 @@ def test_another_container_is_named_with_its_place(given, returned, message):
 def test_another_container_of_the_outputs_is_named_too():
     found = said(outputs=lambda y: (y, y), on_outputs=lambda a, y: list(y))
     assert "transformation 'moves': on_outputs changed the type of the tree from tuple to list" in found
+
+
+@pytest.mark.parametrize("number", [np.nan, -np.inf])
+def test_inputs_that_are_not_finite_are_named(number):
+    found = said(inputs={"x": X, "mask": np.full(2, number)})
+    assert found.startswith("model 'net': input 'mask' of the example has NaN or infinite entries; pass finite ones")
+
+
+def test_infinite_inputs_that_are_not_probed_are_as_good_as_others():
+    model = eqprop.Model(lambda p, x: x @ p, W, np.full((2, 2), -np.inf), name="net", trained=False)
+    check_pair(eqprop.Pair(model, eqprop.Transformation(groups.Scaling(1), lambda a, p: p, name="still")), "float64")
