@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 from eqprop.adapters import Module, Named, named
 from eqprop.arguments import got
 from eqprop.claims import Inputs, Outputs
-from eqprop.engine import ARRAYS, Array, Tree, bridged, equal, explained
+from eqprop.engine import ARRAYS, Array, Tree, bridged, equal, explained, leaf_paths
 from eqprop.errors import InvalidInput
 from eqprop.torch.arrays import as_array, as_tensor
 from eqprop.torch.derivatives import Hold, Tensors, called
@@ -95,16 +95,29 @@ class Bridge:
 
     def _tried(self, example: Tensors) -> Tree:
         """What the module returns at the example, each time."""
+        before = tuple(leaf.clone() for leaf in example)
         with alone():
             found, again = explained(f"{self.name}: forward", lambda: [self._outputs(example) for _ in range(2)])
         if not equal(*(jax.tree.map(as_array, tree) for tree in (found, again))):
-            msg = (
-                f"{self.name} gives different outputs for the same inputs. Make it deterministic: call "
-                "module.eval(), set the rate of dropout to 0. torch.linalg.lstsq is not, unless it is told a driver: "
-                'driver="gels", or "gelsd".'
-            )
+            msg = f"{self.name} gives different outputs for the same inputs. {self._remedy(before, example)}"
             raise InvalidInput(msg)
         return found
+
+    def _remedy(self, before: Tensors, after: Tensors) -> str:
+        """How to mend outputs that differ: what forward changed of what it was given, or what else may be random."""
+        names = [*(f"parameter {path!r}" for path in self.params), *(f"buffer {path!r}" for path in self.state)]
+        names += [f"input {path!r}" for path in leaf_paths(self.inputs)]
+        pairs = zip(names, before, after, strict=True)
+        changed = [name for name, a, b in pairs if not equal(as_array(a), as_array(b))]
+        if changed:
+            return (
+                f"Its forward changes {', '.join(changed)} in place: make a new tensor there, or register what is to "
+                "change from call to call as a buffer, whose changes are forgotten."
+            )
+        return (
+            "Make it deterministic: call module.eval(), set the rate of dropout to 0. torch.linalg.lstsq is not, "
+            'unless it is told a driver: driver="gels", or "gelsd".'
+        )
 
     @property
     def module(self) -> Module:

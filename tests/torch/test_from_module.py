@@ -221,3 +221,32 @@ class Dirty(nn.Module):
 def test_last_bits_that_change_from_call_to_call_are_refused_with_the_kernel_that_is_known_for_it():
     with pytest.raises(InvalidInput, match=r"gives different outputs .* torch.linalg.lstsq is not, unless it is told"):
         from_module(Dirty(), X)
+
+
+class Fading(nn.Module):
+    """It changes something that it is given at each call: a parameter, its input, or a buffer."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 2, dtype=torch.float64)
+        self.register_buffer("gain", torch.ones(2, dtype=torch.float64))
+        self.what = what
+
+    def forward(self, x: Any) -> Any:
+        with torch.no_grad():
+            {"parameter": self.inner.bias, "input": x, "buffer": self.gain}[self.what].mul_(0.5)
+        return self.inner(x) * self.gain
+
+
+@pytest.mark.parametrize(("what", "named"), [("parameter", "parameter 'inner.bias'"), ("input", "input '.'")])
+def test_what_forward_changes_in_place_is_named(what, named):
+    net = Fading(what)
+    before = net.inner.bias.clone()
+    with pytest.raises(InvalidInput, match=f"Fading gives different outputs .* Its forward changes {named} in place"):
+        from_module(net, X)
+    assert torch.equal(net.inner.bias, before)
+
+
+def test_what_forward_stores_into_a_buffer_is_forgotten():
+    model = from_module(Fading("buffer"), X)
+    np.testing.assert_array_equal(model.params["gain"], np.ones(2))
