@@ -95,7 +95,7 @@ def _around(given: Tree, example: Tree, part: float) -> np.ndarray:
     near: list[np.ndarray] = []
     for rows, leaf in zip(jax.tree.leaves(given), jax.tree.leaves(example), strict=True):
         apart = np.abs(numbers(rows) - numbers(leaf))
-        near.append((apart <= part * np.abs(numbers(leaf))).all(axis=tuple(range(1, apart.ndim))))
+        near.append(np.asarray(np.all(apart <= part * np.abs(numbers(leaf)), axis=tuple(range(1, apart.ndim)))))
     return np.all(near, axis=0)
 
 
