@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ def hooked(own: Sequence[torch.Tensor], operands: Sequence[torch.Tensor]) -> Gen
 def _standing_in(hook: Callable[[Any], Any], standing: Mapping[int, torch.Tensor]) -> Callable[[Any], Any]:
     """The hook, for which tensors of the module that it holds have the numbers of those in their place."""
 
+    @wraps(hook)  # torch names a hook where it refuses what that returns
     def run(gradient: torch.Tensor) -> Any:
         with _InPlace(standing):
             return hook(gradient)
