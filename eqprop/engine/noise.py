@@ -159,14 +159,28 @@ def _while(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
     parameters = equation.params
     asked, consts, first = _cut(given, parameters["cond_nconsts"], parameters["body_nconsts"])
 
+    def holds(carried: list[Tree]) -> Array:
+        return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *carried)[0]
+
     def goes_on(state: tuple[ArrayLike, list[Tree]]) -> Tree:
-        return jax.extend.core.jaxpr_as_fun(parameters["cond_jaxpr"])(*asked, *state[1])[0]
+        return jnp.any(holds(state[1]))
 
     def advance(state: tuple[ArrayLike, list[Tree]]) -> tuple[ArrayLike, list[Tree]]:
         round_, carried = state
-        return round_ + 1, _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
+        found = _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
+        going = holds(carried)
+        if (
+            going.ndim
+        ):  # what vmap makes of a loop has a condition for each entry: those that are done keep what they have
+            found = [jnp.where(_along_first(going, new), new, old) for new, old in zip(found, carried, strict=True)]
+        return round_ + 1, found
 
     return jax.lax.while_loop(goes_on, advance, (0, first))[1]
+
+
+def _along_first(condition: Array, leaf: Array) -> Array:
+    """The condition of each entry along a leaf's first axes, as what goes with the whole leaf."""
+    return jnp.reshape(condition, (*condition.shape, *(1,) * (leaf.ndim - condition.ndim)))
 
 
 def _cond(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:

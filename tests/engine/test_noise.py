@@ -41,6 +41,10 @@ def while_loop(x: Any) -> Any:
     return jax.lax.while_loop(lambda y: jnp.sum(y**2) > 1, lambda y: y / 3, x)
 
 
+def while_loop_of_each_entry(x: Any) -> Any:
+    return jax.vmap(while_loop)(x * jnp.array([[1.0], [9.0], [30.0]]))
+
+
 def branched(x: Any) -> Any:
     return jax.lax.cond(x[0, 0] > 0, jnp.sin, jnp.cos, x) + jax.lax.switch(1, [jnp.exp, jnp.tanh], x)
 
@@ -91,6 +95,7 @@ PROGRAMS = [
     scanned,
     fori,
     while_loop,
+    while_loop_of_each_entry,
     branched,
     with_custom_jvp,
     with_custom_vjp,

@@ -11,8 +11,16 @@ from eqprop.engine.walk.primitives.operand import blank, dtype_of, shape_of
 
 
 def selected(condition: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """The one or the other of two arrays, row by row; the condition has the axis of rows only."""
-    return np.where(condition, new, old)
+    """The one or the other of two arrays, row by row.
+
+    Args:
+        condition: with the axis of rows, and with the first axes of the arrays where each entry of these has its own.
+        new: where it holds.
+        old: where it does not.
+    """
+    entries = condition.shape[:-1]
+    inner = (1,) * (new.ndim - condition.ndim)
+    return np.where(condition.reshape((*entries, *inner, condition.shape[-1])), new, old)
 
 
 def stacked(rounds: Sequence[np.ndarray], variable: Typed, *, reverse: bool, ahead: bool) -> np.ndarray:

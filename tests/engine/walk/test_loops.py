@@ -66,10 +66,20 @@ def a_condition_on_what_is_not_wanted(x: Any) -> Any:
     return jax.lax.while_loop(lambda s: s[1] < 4, lambda s: (s[0] + x, s[1] + 1), (x, 0))[0]
 
 
+def of_each_entry(x: Any) -> Any:
+    """As long as the condition of one of them holds, all go on: with as many entries as numbers in each, and within."""
+
+    def grown(v: Any) -> Any:
+        return jax.lax.while_loop(lambda s: jnp.sum(s[0]) < 100, lambda s: (s[0] * s[0] + 1, s[1] + 1), (v, 0))
+
+    square = jnp.stack([x[0], x[1] + 9, x[2] - 2])
+    return jax.vmap(grown)(square), jax.vmap(jax.vmap(grown))(jnp.stack([square, square + 3]))
+
+
 LOOPS = (
     carries_and_stacks, backwards, no_round_at_all, nothing_but_stacked, the_same_in_all_rows, a_round_s_number,
     one_in_another, derived_in_reverse, derived_twice, without_a_known_end, never_begun,
-    a_condition_on_what_is_not_wanted,
+    a_condition_on_what_is_not_wanted, of_each_entry,
 )  # fmt: skip
 
 
