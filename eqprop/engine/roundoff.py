@@ -10,7 +10,7 @@ import jax
 import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import JaxprEqn
+from jax.extend.core import Jaxpr, JaxprEqn
 from jax.typing import DTypeLike
 
 from eqprop.engine.jaxprs import Typed, inner_programs, is_foreign
@@ -49,9 +49,10 @@ def lowest_precisions(jaxpr: jax.extend.core.ClosedJaxpr) -> list[Roundoff]:
     """
     program = jaxpr.jaxpr
     known = {variable: _Found(_unit(variable)) for variable in (*program.invars, *program.constvars)}
+    met: _Met = {}
     for equation in program.eqns:
         read = [known[atom] for atom in equation.invars if not isinstance(atom, jax.extend.core.Literal)]
-        lowest = _lowest([*read, *_inside(equation)])
+        lowest = _lowest([*read, *_inside(equation, met)])
         known.update((v, _lowest([lowest, _Found(_unit(v), equation)])) for v in equation.outvars)
     literal = jax.extend.core.Literal
     return [_Found(_unit(a)).named() if isinstance(a, literal) else known[a].named() for a in program.outvars]
@@ -74,16 +75,26 @@ def _lowest(found: Iterable[_Found]) -> _Found:
     return max(found, key=lambda each: (each.unit.eps, each.equation is not None), default=_Found(FINEST))
 
 
-def _inside(equation: JaxprEqn) -> Iterator[_Found]:
+_Met = dict[int, _Found]
+"""What was found in inner programs, by their identities: many operations hold the same one."""
+
+
+def _inside(equation: JaxprEqn, met: _Met) -> Iterator[_Found]:
     """The precision of every variable in the programs that an operation holds, and of what is evaluated elsewhere."""
     if is_foreign(equation):
         yield _Found(equation.params["function"].lowest)
     yield from _products(equation)
     for inner in inner_programs(equation):
-        yield from (_Found(_unit(variable)) for variable in (*inner.invars, *inner.constvars))
-        for nested in inner.eqns:
-            yield from _inside(nested)
-            yield from (_Found(_unit(variable), nested) for variable in nested.outvars)
+        if id(inner) not in met:
+            met[id(inner)] = _lowest(_within(inner, met))
+        yield met[id(inner)]
+
+
+def _within(program: Jaxpr, met: _Met) -> Iterator[_Found]:
+    yield from (_Found(_unit(variable)) for variable in (*program.invars, *program.constvars))
+    for equation in program.eqns:
+        yield from _inside(equation, met)
+        yield from (_Found(_unit(variable), equation) for variable in equation.outvars)
 
 
 def _products(equation: JaxprEqn) -> Iterator[_Found]:
