@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax.extend.core import JaxprEqn, Literal, Var
 from jax.typing import ArrayLike, DTypeLike
 
-from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds
+from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds, underflows
 from eqprop.engine.foreign import noisily
 from eqprop.engine.jaxprs import is_foreign, scan_counts
 from eqprop.engine.trees import Array, Tree
@@ -68,16 +68,26 @@ class _Noise:
             return value
         if is_complex(value.dtype):
             return jax.lax.complex(self(jax.lax.real(value)), self(jax.lax.imag(value)))
-        self.start = (self.start + 331) % TABLE
-        repeats = (self.start + value.size) // TABLE + 1
-        row = jax.lax.concatenate([self._of(value.dtype)] * repeats, 0)
-        factors = jax.lax.reshape(jax.lax.slice(row, (self.start,), (self.start + value.size,)), value.shape)
+        factors = self._factors_of(value)
         noisy = jax.lax.mul(value, factors)
         if value.dtype != jnp.float16:
             return noisy
         # float16 runs out of range early: below its smallest normal number a unit in the last place gets no smaller.
         least = jnp.asarray(jnp.finfo(value.dtype).smallest_normal, value.dtype)
         return jax.lax.add(noisy, jax.lax.mul(jax.lax.sub(factors, jax.lax.full_like(factors, 1)), least))
+
+    def underflowing(self, value: jax.Array, operands: list[Tree]) -> jax.Array:
+        """A result with its errors, and one of the smallest normal number where it is less and should not be 0."""
+        if is_complex(value.dtype):
+            lost = _lost(value, *operands)
+            parts = (jax.lax.real(value), jax.lax.imag(value))
+            return jax.lax.complex(*(_off(self(part), self._factors_of(part), lost) for part in parts))
+        return _underflowing(value, self._factors_of(value), *operands)
+
+    def _factors_of(self, value: jax.Array) -> Tree:
+        self.start = (self.start + 331) % TABLE
+        row = jax.lax.concatenate([self._of(value.dtype)] * ((self.start + value.size) // TABLE + 1), 0)
+        return jax.lax.reshape(jax.lax.slice(row, (self.start,), (self.start + value.size,)), value.shape)
 
     def of_the_whole(self, matrices: ArrayLike) -> jax.Array:
         """Matrices that are off by units in the last place of their largest entries."""
@@ -136,7 +146,32 @@ def _results(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]
     functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
     found = equation.primitive.bind(*functions, *given, **parameters)
     results = list(found) if equation.primitive.multiple_results else [found]
+    if underflows(equation):
+        return [noise.underflowing(results[0], given)]
     return [noise(result) for result in results] if rounds(equation) else results
+
+
+@jax.jit
+def _underflowing(value: jax.Array, factors: jax.Array, *operands: Tree) -> jax.Array:
+    """Compiled as a function of its own: a program has many of these, and takes its time to trace."""
+    return _off(jax.lax.mul(value, factors), factors, _lost(value, *operands))
+
+
+def _off(noisy: jax.Array, factors: jax.Array, lost: jax.Array) -> jax.Array:
+    """By the smallest normal number where something is lost and the factor is above 1: never beyond 0.
+
+    What underflows lies between 0 and there, so that a square stays one, of which a root is taken.
+    """
+    least = jnp.finfo(noisy.dtype).smallest_normal
+    return jnp.where(lost & (factors > 1), jnp.copysign(least.astype(noisy.dtype), noisy), noisy)
+
+
+def _lost(value: jax.Array, *operands: Tree) -> jax.Array:
+    """Where a result is below the smallest normal number, and that by underflow: of 0, or by ∞, it is exact."""
+    lost = jnp.abs(value) < jnp.finfo(value.dtype).smallest_normal
+    for operand in operands:
+        lost &= (operand != 0) & jnp.isfinite(operand)
+    return lost
 
 
 def _scan(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:

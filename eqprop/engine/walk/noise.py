@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds
+from eqprop.engine.exact import OF_THE_WHOLE, POWERS, is_complex, rounded, rounds, underflows
 from eqprop.engine.jaxprs import aval_of
 from eqprop.engine.walk.primitives.operand import Step, blank, rows_ahead, rows_behind
 
@@ -62,6 +62,7 @@ class Rounding:
         self._signs: np.ndarray | None = None
         self._rows = 1
         self._exact = 0
+        self._underflowed = False
         self._factors: dict[Any, np.ndarray] = {}
         self._of_rows: dict[int, np.ndarray] = {}
 
@@ -84,6 +85,11 @@ class Rounding:
         for kind, factors in self._factors.items():
             factors[...] = self._factors_of(*kind)
 
+    def underflowed(self, kind: str, flag: int) -> None:
+        """What NumPy calls where a result underflows (``numpy.errstate``)."""
+        del kind, flag
+        self._underflowed = True
+
     def after(self, equation: JaxprEqn, step: Step) -> Step:
         """The step of an operation, followed by its errors."""
         size = self._size(equation) if rounds(equation) else 0.0
@@ -91,6 +97,8 @@ class Rounding:
             return step
         if equation.primitive.name in OF_THE_WHOLE:
             step = self._of_the_whole(equation, step, size)
+        if underflows(equation):
+            step = self._underflowing(equation, step, size)
         results = [aval_of(variable) for variable in equation.outvars]
         fresh = equation.primitive.name in FRESH
         errors = [self._error(aval, size, fresh=fresh) if rounded(aval) else None for aval in results]
@@ -138,6 +146,37 @@ class Rounding:
             return step(matrices + (error(largest) - largest), *others)
 
         return decompose
+
+    def _underflowing(self, equation: JaxprEqn, step: Step, ulps: float) -> Step:
+        """A step whose results are off by the smallest normal number where they are less and its operands are not 0.
+
+        By comparison, not by adding it everywhere: what is made of 0, or by what is infinite, is 0. The processor
+        tells of products that underflow, at no cost; powers are compared in any case, as 1 / ∞ is 0 without a word.
+        """
+        aval, always = aval_of(equation.outvars[0]), equation.primitive.name in POWERS
+        error, limits = self._error(aval, ulps, fresh=False), jnp.finfo(aval.dtype)
+        one = np.asarray(1 + 1j if is_complex(aval.dtype) else 1, aval.dtype)
+        least = limits.smallest_normal
+
+        def underflowing(*operands: np.ndarray) -> np.ndarray:
+            self._underflowed = False
+            value = step(*operands)
+            if self._signs is None or not (self._underflowed or always):
+                return value
+            lost = np.abs(value) < least
+            for operand in operands:
+                lost = lost & (operand != 0) & np.isfinite(operand)
+            if not lost.any():
+                return value
+            # What underflows lies between 0 and there: a square stays one, of which a root is taken.
+            up = error(np.full(value.shape, one))
+            noisy = blank(aval.shape, self._rows, value.dtype, ahead=self.ahead)
+            noisy[...] = value
+            for part in (np.real, np.imag) if is_complex(aval.dtype) else (np.real,):
+                np.copysign(least, part(noisy), out=part(noisy), where=lost & (part(up) > 1))
+            return noisy
+
+        return underflowing
 
     def _error(self, aval: Any, ulps: float, *, fresh: bool) -> Callable[[Any], Any]:
         """What makes errors in an array of this shape and type, in place where nobody else has it."""

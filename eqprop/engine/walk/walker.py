@@ -133,7 +133,7 @@ class Walk:
         """
         rows = widest(arguments)
         self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore", under="ignore" if signs is None else "call", call=self._rounding.underflowed):
             return self._routine(list(arguments))
 
     def _laid_out(self, arguments: Sequence[Value], emitted: Sequence[Emitted], results: Sequence[Value]) -> Routine:
