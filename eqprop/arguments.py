@@ -122,6 +122,11 @@ def as_index(value: Any) -> int | None:
         return None
 
 
+LARGEST_SEED = 2**32 - 1
+LARGEST_SIZE = 2**31 - 1
+"""More entries than that no axis has: NumPy would raise what it likes, or ask the system for so much memory."""
+
+
 def whole_number(value: object, what: str, *, least: int = 0, most: int | None = None) -> int:
     """A whole number in a range, NumPy's included.
 
@@ -129,14 +134,16 @@ def whole_number(value: object, what: str, *, least: int = 0, most: int | None =
         value: what was given.
         what: the thing with its verb, as in ``"groups.Scaling: size is"``.
         least: the smallest that is allowed.
-        most: the largest; None for any.
+        most: the largest; None for any that a size may have.
 
     Raises:
         InvalidInput: for anything else; booleans are none.
     """
     number = as_index(value)
-    if number is None or number < least or (most is not None and number > most):
-        expected = f", {least} or more" if most is None else f" from {least} to {most}"
+    largest = LARGEST_SIZE if most is None else most
+    if number is None or not least <= number <= largest:
+        many = number is not None and number > largest
+        expected = f" from {least} to {largest}" if many or most is not None else f", {least} or more"
         msg = f"{what} {short(value)}; expected a whole number{expected}."
         raise InvalidInput(msg)
     return number

@@ -410,3 +410,9 @@ def test_a_layout_says_at_once_what_is_wrong_with_its_arguments(make, message):
 def test_numpys_numbers_are_numbers():
     np.testing.assert_array_equal(conversions.merged(np.float32(0.5))(1.0, np.eye(2), np.eye(2)), 1 + np.eye(2) / 2)
     np.testing.assert_array_equal(conversions.fused(np.int64(0))(np.ones(1), np.zeros(1)), [1, 0])
+
+
+@pytest.mark.parametrize("size", [2**31, 2**70])
+def test_more_entries_than_an_axis_can_have_are_refused(size: int):
+    with pytest.raises(eqprop.InvalidInput, match=f"size is {size}; expected a whole number from 0 to 2147483647"):
+        groups.Scaling(size)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hypothesis import Phase
 from hypothesis import strategies as st
 
-from eqprop.arguments import got, whole_number
+from eqprop.arguments import LARGEST_SEED, got, whole_number
 from eqprop.engine import separated_caches
 from eqprop.errors import InvalidInput
 from eqprop.groups import check_laws
@@ -22,7 +22,7 @@ from eqprop.properties import CORE, LIBRARY, Property, by_name
 from eqprop.registry import Entry
 from eqprop.registry import entry as named_entry
 from eqprop.results import Verdict
-from eqprop.search import LARGEST_SEED, Drawn, Options, Search, SearchTask, Tally, Violation, drive
+from eqprop.search import Drawn, Options, Search, SearchTask, Tally, Violation, drive
 
 LEAST_ARCHITECTURES = 12
 """Distinct ones that the default profile must meet."""

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from eqprop.arguments import function_of, got, short, whole_number
+from eqprop.arguments import LARGEST_SEED, function_of, got, short, whole_number
 from eqprop.claims import Model, Pair, Transformation
 from eqprop.engine import numbers_context, persistent_cache, separated_caches
 from eqprop.errors import InvalidInput
@@ -56,7 +56,7 @@ def find(
     if not isinstance(model, Model):
         msg = f"eqprop.find: got {got(model)}; expected an eqprop.Model."
         raise InvalidInput(msg)
-    seed, profile = whole_number(seed, "the seed is"), profile_named(profile).name
+    seed, profile = whole_number(seed, "the seed is", most=LARGEST_SEED), profile_named(profile).name
     function_of(on_progress, ("progress",), "on_progress")
     judge = _judge(prove, profile, seed, on_progress)
     claims = None if declared is None else _claims(model, declared)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eqprop.arguments import short, whole_number
+from eqprop.arguments import LARGEST_SEED, short, whole_number
 from eqprop.engine import Each, Tree, coarsest, lowest_precisions, traced
 from eqprop.errors import InvalidInput
 from eqprop.groups.base import Algebra, Element, Group, LieGroup
@@ -46,7 +46,7 @@ def check_laws(group: Group, *, seed: int = 0, count: int = 64) -> None:
         msg = f"check_laws: got {short(group)}; expected a Group such as groups.Scaling(3)."
         raise InvalidInput(msg)
     count = whole_number(count, "check_laws: count is", least=2)
-    seed = whole_number(seed, "check_laws: seed is")
+    seed = whole_number(seed, "check_laws: seed is", most=LARGEST_SEED)
     with jax.enable_x64(True):
         check_form(group)
         draws = _draws(group, seed, count)

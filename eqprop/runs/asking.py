@@ -8,13 +8,13 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from eqprop.arguments import flag, got, one_of, positive, short, suggestion, whole_number
+from eqprop.arguments import LARGEST_SEED, flag, got, one_of, positive, short, suggestion, whole_number
 from eqprop.counterexamples import folder_of
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import CHOICES, Choice
 from eqprop.profiles import GATE_SEED, MOST, Profile, example_database, profile_named
 from eqprop.properties import CORE, KNOWN, LIBRARY, TWOFOLD, Property, by_name
-from eqprop.search import LARGEST_SEED, Options
+from eqprop.search import Options
 
 
 def make_options(

@@ -8,7 +8,6 @@ from eqprop.search.batch import Told as Told
 from eqprop.search.batch import Violation as Violation
 from eqprop.search.budget import COSTLY_EVERY as COSTLY_EVERY
 from eqprop.search.culprits import Failure as Failure
-from eqprop.search.drawing import LARGEST_SEED as LARGEST_SEED
 from eqprop.search.drawing import Drawn as Drawn
 from eqprop.search.drawing import drive as drive
 from eqprop.search.drawing import rebuilt as rebuilt

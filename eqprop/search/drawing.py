@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 from hypothesis.errors import HypothesisException, Unsatisfiable
 
+from eqprop.arguments import LARGEST_SEED
 from eqprop.claims import Pair
 from eqprop.engine import Tree
 from eqprop.errors import EqpropError, InvalidInput
@@ -22,7 +23,6 @@ from eqprop.probes import DRAWN_LOSSES, Loss, suitable_losses, user_loss
 from eqprop.profiles import PROFILES, Profile
 from eqprop.search.constants import constants_of_modules_left_out
 
-LARGEST_SEED = 2**32 - 1
 REMEMBERED = (b".secondary", b".pareto")
 """What hypothesis appends to the key of a search for what it found on its way."""
 
