@@ -47,7 +47,7 @@ class Mutant:
 
     def __post_init__(self) -> None:
         kebab_case(self.name, what="Mutant")
-        if isinstance(self.order, bool) or self.order not in (0, 1, 2, 3):
+        if isinstance(self.order, bool) or not isinstance(self.order, int) or self.order not in (0, 1, 2, 3):
             msg = f"Mutant {self.name!r}: order is {got(self.order)}; expected 0, 1, 2 or 3."
             raise InvalidInput(msg)
         function_of(self.change, ("pair",), f"Mutant {self.name!r}: change")
