@@ -34,8 +34,8 @@ def from_module(
     not act on it, and it is not updated: each call begins with the same.
 
     Args:
-        module: what ``haiku.transform`` or ``haiku.transform_with_state`` returned, or the function that they take:
-            ``lambda x: hk.nets.MLP([16, 1])(x)``.
+        module: what ``haiku.transform`` or ``haiku.transform_with_state`` returned, with or without
+            ``haiku.without_apply_rng``, or the function that they take: ``lambda x: hk.nets.MLP([16, 1])(x)``.
         inputs: an example batch: what the function is called with, a tuple where that is several arguments. Integers
             are redrawn within the range that the example spans.
         params: what ``init`` or training returned; by default ``init`` with a fixed key.
@@ -90,11 +90,11 @@ def _held(given: Tree, what: str) -> Tree:
 
 
 def _with_state(hk: Module, module: Module) -> Module:
-    """A pair of init and apply that has state, perhaps an empty one."""
+    """A pair of init and apply that has state, perhaps an empty one, and whose apply takes a key."""
     if isinstance(module, hk.TransformedWithState):
-        return module
+        return _with_key(module)
     if isinstance(module, hk.Transformed):
-        return hk.with_empty_state(module)
+        return _with_key(hk.with_empty_state(module))
     if callable(module) and _has_signature(module):
         return hk.transform_with_state(module)
     msg = (
@@ -102,6 +102,18 @@ def _with_state(hk: Module, module: Module) -> Module:
         "that it takes."
     )
     raise InvalidInput(msg)
+
+
+def _with_key(module: Module) -> Module:
+    """The pair, with an apply that takes a key where ``haiku.without_apply_rng`` has taken that off."""
+    made, applied = (len(inspect.signature(each).parameters) for each in (module.init, module.apply))
+    if applied - len(("params", "state")) != made - len(("rng",)):
+        return module
+
+    def apply(params: Tree, state: Tree, _: Array, *inputs: Any, **options: Any) -> Any:
+        return module.apply(params, state, *inputs, **options)
+
+    return module._replace(apply=apply)
 
 
 def _has_signature(module: Module) -> bool:

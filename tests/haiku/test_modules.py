@@ -6,6 +6,7 @@ from typing import Any
 
 import haiku as hk
 import jax
+import numpy as np
 import pytest
 
 import eqprop
@@ -40,6 +41,14 @@ def test_a_function_is_transformed_where_it_is_not(transform):
         groups.Scaling(4), writes={"mlp/~/linear_0/w": 1, "mlp/~/linear_0/b": 0}, reads={"mlp/~/linear_1/w": 0}
     )
     assert outcomes(model, move, PREMISE) == {"holds"}
+
+
+@pytest.mark.parametrize("transform", [hk.transform, hk.transform_with_state], ids=["plain", "state"])
+@pytest.mark.parametrize("function", [mlp, lambda *xs: mlp(xs[0]), lambda x, scale=2.0: scale * mlp(x)])
+def test_an_apply_may_take_no_key(transform, function):
+    with_key, without = transform(function), hk.without_apply_rng(transform(function))
+    one, other = from_module(with_key, X), from_module(without, X)
+    np.testing.assert_array_equal(one.apply(one.params, X), other.apply(other.params, X))
 
 
 def test_running_statistics_move_with_their_units():
