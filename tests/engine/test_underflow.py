@@ -20,7 +20,7 @@ SIGNS = np.random.default_rng(0).choice([-1.0, 1.0], (64, TABLE))
 SIGNS[0] = 0
 
 
-def rows_of(function: Any, *arguments: Any, walked: bool) -> np.ndarray:
+def rows_of(function: Any, *arguments: Any, walked: bool) -> Any:
     """The function of full arrays under random rounding, a row for each row of signs; the first has none."""
     given = [np.full(3, argument) for argument in arguments]
     if walked:
