@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Inputs
-from eqprop.engine import FINEST, Array, Tree, inner, inner_magnitude, scaled
+from eqprop.engine import FINEST, Array, Tree, inner, inner_magnitude, is_floating, scaled
 from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import floating_inputs, floating_params
 from eqprop.properties.numerics import increment
@@ -108,9 +108,19 @@ def _hessian_symmetry(point: Point) -> Sides:
     pulled = _reversed_twice(point, u)
     lost = jax.tree.map(lambda a, b: jnp.isfinite(a) & ~jnp.isfinite(b), pushed, pulled)
     here, there = (jax.tree.map(lambda gone, a: jnp.where(gone, 0, a), lost, side) for side in (pushed, pulled))
-    ones = jax.tree.map(jnp.ones_like, pushed)
-    kept = jax.tree.map(lambda gone, a: jnp.where(gone, 0, a), lost, ones)
+    ones, asked = jax.tree.map(jnp.ones_like, pushed), _is_moderate(point)
+    kept = jax.tree.map(lambda gone, a: jnp.where(gone & asked, 0, a), lost, ones)
     return in_params(point, here, there), in_params(point, ones, kept, label="finite in reverse over reverse")
+
+
+MODERATE = 100.0
+"""Of numbers up to that even exponentials have powers: e^100 to the seventh is in the range of float64."""
+
+
+def _is_moderate(point: Point) -> Array:
+    """Whether numbers are so small that none runs out of range in one of the two ways of writing a derivative alone."""
+    floats = [leaf for leaf in jax.tree.leaves((point.theta, point.probe.inputs)) if is_floating(leaf)]
+    return jnp.all(jnp.stack([jnp.max(jnp.abs(leaf), initial=0.0) <= MODERATE for leaf in floats]))
 
 
 def _reversed_twice(point: Point, u: Tree) -> Tree:

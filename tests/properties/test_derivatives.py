@@ -260,6 +260,19 @@ def test_small_numbers_that_count_are_not_taken_for_moved_zeros():
     assert np.nanmax(found["hessian-symmetry"].floors) < MARGIN
 
 
+def test_what_runs_out_of_range_in_one_way_of_writing_the_derivative_alone_is_not_missed():
+    """At t = 306 the gradient of a norm of e^t x is finite, and one of the powers in reverse over reverse is not."""
+
+    def normed(p: Any, x: Any) -> Any:
+        hidden = x @ p["w"] * jnp.exp(p["t"])
+        return hidden * jax.lax.rsqrt(jnp.mean(hidden**2, -1, keepdims=True))
+
+    model = eqprop.Model(normed, {"w": np.ones((3, 4)), "t": np.zeros(())}, np.ones((5, 3)))
+    shift = eqprop.Transformation(groups.Translation(1), lambda c, p: {"w": p["w"], "t": p["t"] + c[0]})
+    report = eqprop.run(eqprop.Pair(model, shift), properties="hessian-symmetry", profile="quick", save=None)
+    assert [verdict.outcome for verdict in report.verdicts] == [eqprop.Outcome.HOLDS]
+
+
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16], ids=["float16", "bfloat16"])
 def test_half_precision_neither_loses_what_overflows_nor_what_is_small(dtype: Any):
     def normed(p: Any, x: Any) -> Any:
