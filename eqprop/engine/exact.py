@@ -7,7 +7,7 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 from jax.core import ShapedArray
-from jax.extend.core import JaxprEqn, Literal
+from jax.extend.core import JaxprEqn
 from jax.typing import DTypeLike
 
 from eqprop.engine.jaxprs import aval_of
@@ -43,13 +43,13 @@ x / y multiplies by y⁻², the next one by y⁻³, and then by a large x; that 
 def underflows(equation: JaxprEqn) -> bool:
     """Whether a result of 0, or one that XLA takes for 0, may stand for one that matters: see ``UNDERFLOWING``.
 
-    The error is of the size of the smallest normal number then, and no part of the result. A product with a constant
-    is small only where the other factor is, and float16 has such errors everywhere.
+    The error is of the size of the smallest normal number then, and no part of the result. A product with one number,
+    as constants of a program are, is small only where the other factor is, and float16 has such errors everywhere.
     """
     name, result = equation.primitive.name, aval_of(equation.outvars[0])
     if name not in UNDERFLOWING or not rounded(result) or result.dtype == jnp.float16:
         return False
-    return name in POWERS or not any(isinstance(variable, Literal) for variable in equation.invars)
+    return name in POWERS or all(aval_of(variable).shape == result.shape for variable in equation.invars)
 
 
 def rounds(equation: JaxprEqn) -> bool:
