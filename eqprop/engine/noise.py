@@ -204,9 +204,8 @@ def _while(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]:
         round_, carried = state
         found = _run(parameters["body_jaxpr"], [*consts, *carried], noise.turned(round_))
         going = holds(carried)
-        if (
-            going.ndim
-        ):  # what vmap makes of a loop has a condition for each entry: those that are done keep what they have
+        if going.ndim:
+            # What vmap makes of a loop has a condition for each entry: those that are done keep what they have.
             found = [jnp.where(_along_first(going, new), new, old) for new, old in zip(found, carried, strict=True)]
         return round_ + 1, found
 
