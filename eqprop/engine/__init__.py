@@ -36,6 +36,8 @@ from eqprop.engine.foreign import Foreign as Foreign
 from eqprop.engine.foreign import bridged as bridged
 from eqprop.engine.foreign import foreign_functions as foreign_functions
 from eqprop.engine.foreign import opaque_inside as opaque_inside
+from eqprop.engine.garbage import garbage_kept as garbage_kept
+from eqprop.engine.garbage import garbage_rare as garbage_rare
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
 from eqprop.engine.jaxprs import Typed as Typed
 from eqprop.engine.jaxprs import aval_of as aval_of
@@ -57,8 +59,6 @@ from eqprop.engine.noise import INNER as INNER
 from eqprop.engine.noise import TABLE as TABLE
 from eqprop.engine.noise import with_rounding_noise as with_rounding_noise
 from eqprop.engine.precision import Precision as Precision
-from eqprop.engine.precision import garbage_kept as garbage_kept
-from eqprop.engine.precision import garbage_rare as garbage_rare
 from eqprop.engine.precision import numbers_context as numbers_context
 from eqprop.engine.precision import separated_caches as separated_caches
 from eqprop.engine.roundoff import FINEST as FINEST

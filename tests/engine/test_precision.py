@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 import textwrap
-from collections.abc import Generator
 
 import jax
 import jax.numpy as jnp
@@ -62,44 +60,6 @@ def test_caches_stay_where_no_two_precisions_meet(monkeypatch: pytest.MonkeyPatc
     with jax.enable_x64(True), separated_caches("float64"):
         pass
     assert not found
-
-
-@pytest.fixture
-def unfrozen() -> Generator[None]:
-    """Frozen is what tests/conftest.py has frozen."""
-    gc.unfreeze()
-    yield
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.mark.usefixtures("unfrozen")
-def test_what_was_there_before_is_frozen_inside_and_not_afterwards():
-    with separated_caches("float64"):
-        frozen = gc.get_freeze_count()
-        with separated_caches("float64"):
-            assert gc.get_freeze_count() == frozen > 10_000
-    assert gc.get_freeze_count() == 0
-
-
-@pytest.mark.usefixtures("unfrozen")
-def test_what_somebody_has_frozen_stays_frozen():
-    gc.freeze()
-    with separated_caches("float64"):
-        pass
-    assert gc.get_freeze_count() > 10_000
-
-
-@pytest.mark.parametrize(("before", "inside"), [(700, 7_000), (100_000, 100_000), (0, 0)])
-def test_garbage_is_looked_for_less_often_inside_and_as_before_afterwards(before, inside):
-    young, *older = gc.get_threshold()
-    try:
-        gc.set_threshold(before, *older)
-        with separated_caches("float64"):
-            assert gc.get_threshold() == (inside, *older)
-        assert gc.get_threshold() == (before, *older)
-    finally:
-        gc.set_threshold(young, *older)
 
 
 # In a process of its own, because the failure depends on everything that the process has traced before.

@@ -37,6 +37,9 @@ AT_ONCE = 1 << 16
 SMALL = 1 << 12
 """Numbers that are multiplied by one sooner than told apart from those that have errors."""
 
+WIDE = 1 << 22
+"""Bytes that a table may take with a factor for each row: products with it run twice as fast as with one for many."""
+
 FRESH = frozenset({"add", "add_any", "sub", "mul", "div", "dot_general", "exp", "tanh"})
 """Operations whose result is an array of their own, which may be changed."""
 
@@ -76,11 +79,11 @@ class Rounding:
         self.shift = 0
         self._of_rows = {}
         before, self._signs = self._signs, signs
-        self._rows = rows
+        former, self._rows = self._rows, rows
         if signs is None:
             return
         self._exact = 0 if signs[:, 0].any() else rows // signs.shape[-1]
-        if before is None or before.shape != signs.shape:
+        if before is None or before.shape != signs.shape or rows != former:
             self._factors = {}  # a new object: views of the former one are known by it
         for kind, factors in self._factors.items():
             factors[...] = self._factors_of(*kind)
@@ -237,14 +240,13 @@ class Rounding:
     def _in_place(self, value: np.ndarray, factors: np.ndarray) -> np.ndarray:
         """The value itself with errors in all rows, or in all but those that have none where it is worth the views."""
         shape, n = factors.shape[:-1], factors.shape[-1]
-        if value.size <= SMALL and not self.ahead:
-            grouped = value.reshape((*shape, n, self._rows // n))
-            np.multiply(grouped, factors[..., None], out=grouped)
+        if n == self._rows:
+            first = 0 if value.size <= SMALL else self._exact
+            erring = value[..., first:]
+            np.multiply(erring, factors[..., first:], out=erring)
             return value
         erring, each = value[..., self._exact :], factors[..., min(self._exact, 1) :]
-        if n == self._rows:
-            np.multiply(erring, each, out=erring)
-        elif self.ahead:
+        if self.ahead:
             grouped = rows_ahead(erring).reshape((each.shape[-1], self._rows // n, *shape))
             np.multiply(grouped, rows_ahead(each)[:, None], out=grouped)
         else:
@@ -253,13 +255,13 @@ class Rounding:
         return value
 
     def _piece(self, table: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
-        """The factors for a result that takes them from a place on, of its shape, with a last axis n."""
+        """The factors for a result that takes them from a place on, of its shape, with the table's last axis."""
         these = table[start : start + math.prod(shape)]
         n = these.shape[-1]
         return rows_behind(these.T.reshape((n, *shape))) if self.ahead else these.reshape((*shape, n))
 
     def _of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
-        """The factors for results of a type, shape (entries, n); in memory as the rows are."""
+        """The factors for results of a type, shape (entries, n) or (entries, rows); in memory as the rows are."""
         if (dtype, ulps) not in self._factors:
             factors = self._factors_of(dtype, ulps)
             self._factors[dtype, ulps] = np.ascontiguousarray(factors.T).T if self.ahead else factors
@@ -268,7 +270,10 @@ class Rounding:
     def _factors_of(self, dtype: np.dtype[Any], ulps: float) -> np.ndarray:
         assert self._signs is not None, "factors are asked for where there are signs"
         one = dtype.type(1) + dtype.type(ulps * float(jnp.finfo(dtype).eps)) * self._signs.astype(dtype)
-        return np.tile(one, (-(-(self._length + TABLE) // TABLE), 1))
+        times = -(-(self._length + TABLE) // TABLE)
+        if not self.ahead and times * TABLE * self._rows * dtype.itemsize <= WIDE:
+            one = np.repeat(one, self._rows // one.shape[-1], axis=-1)
+        return np.tile(one, (times, 1))
 
 
 def _complex(real: np.ndarray, imaginary: np.ndarray) -> np.ndarray:

@@ -91,7 +91,7 @@ HELD = 1 << 20
 def _folded(operation: Operation, emitted: Emitted) -> bool:
     """Whether the operation was done here and now: it rounds nothing, and is made of constants to one that is kept."""
     known = [value.array for value in emitted.inputs]
-    if not operation.exact or any(array is None for array in known):
+    if any(array is None for array in known) or not operation.exact:
         return False
     found, results = emitted.step(*known), emitted.results
     if isinstance(results, Value):

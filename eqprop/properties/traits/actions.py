@@ -5,7 +5,7 @@ Seen at random points to the rounding of float64, as in ``generators.py``, but s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.claims import Pair, functions_of
-from eqprop.engine import Array, Each, Leaves, Local, Tree, norm, numbers_context, subtract, traced
+from eqprop.engine import Array, Each, Leaves, Local, Tree, norm, numbers_context, traced
 from eqprop.groups import Element
 from eqprop.probes import params_of, tangents_of
 from eqprop.rounding import RECOGNISED
@@ -91,6 +91,11 @@ class Survey:
         return lambda *points: jax.tree.map(lambda leaf: np.asarray(leaf, dtype=float), at_each(*points))
 
 
+def lengths(vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """Of several vectors, whose numbers are in several leaves."""
+    return np.sqrt(sum(np.square(leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in vectors))
+
+
 class _Actions(Survey):
     def traits(self) -> ActionTraits:
         """All of them: is DK_g the same at two points, does it keep lengths, or its transpose, are integers moved."""
@@ -101,9 +106,13 @@ class _Actions(Survey):
             one, other = self.points(count), self.points(count)
             tangents = tangents_of(one, self.rng)
             cotangents = tuple(self.rng.standard_normal((count, *shape)) for shape in self.image.float_shapes)
-            return self.run(
-                self._row, jax.tree.map(lambda leaf: leaf[part], elements), one, other, tangents, cotangents
+            these = jax.tree.map(lambda leaf: leaf[part], elements)
+            ask = self.traced(self._row, these, one, tangents, cotangents)  # once, for both points
+            (integers, pushed, pulled), (_, elsewhere, pulled_there) = (
+                ask(these, at, tangents, cotangents) for at in (one, other)
             )
+            changed = lengths(jax.tree.map(np.subtract, pushed, elsewhere))
+            return integers, lengths(tangents), lengths(pushed), changed, lengths(cotangents), pulled, pulled_there
 
         integers, length, pushed, changed, against, *pulled = self.few_at_once(ELEMENTS, rows)
         affine = bool((changed <= RECOGNISED * pushed).all())
@@ -113,11 +122,9 @@ class _Actions(Survey):
         coisometric = bool((np.abs(np.stack(pulled) - against) <= RECOGNISED * against).all())
         return ActionTraits(not integers.any(), affine, orthogonal, coisometric)
 
-    def _row(self, element: Element, one: Tree, other: Tree, u: Tree, w: Tree) -> Leaves:
-        here, there = (Local(partial(self.act, element), at) for at in (one, other))
-        du, dv = here.push(u), there.push(u)
-        pulled = [norm(local.pull(w)) for local in (here, there)]
-        return self._changed(element, one), norm(u), norm(du), norm(subtract(du, dv)), norm(w), *pulled
+    def _row(self, element: Element, theta: Tree, u: Tree, w: Tree) -> tuple[Array, Leaves, Array]:
+        here = Local(partial(self.act, element), theta)
+        return self._changed(element, theta), here.push(u), norm(here.pull(w))
 
     def _changed(self, element: Element, theta: Tree) -> Array:
         """Whether K moves an integer."""

@@ -15,7 +15,7 @@ an exact one by any property either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -32,20 +32,19 @@ from eqprop.engine import (
     Array,
     Local,
     Tree,
-    derivative,
     floats_as,
     generator,
-    gradient,
     inner,
     jitted,
     norm,
     numbers_context,
     subtract,
+    value_and_derivative,
     zeros_like,
 )
 from eqprop.groups import Algebra, Element, LieGroup
 from eqprop.probes import gaussian, output_shapes, tangents_of
-from eqprop.properties.traits.actions import Survey
+from eqprop.properties.traits.actions import Survey, lengths
 from eqprop.properties.traits.losses import keeps_loss
 from eqprop.properties.traits.still import Still, still_of
 from eqprop.properties.traits.subspaces import SPARE_ROWS, Span, Subspace
@@ -182,20 +181,21 @@ class GeneratorSurvey(Survey):
         none = np.zeros(span.size)
         field = jitted(lambda xi, at: self.field(span.element(xi))(at))
 
-        def form(at: Tree, left: Tree, right: Tree) -> Array:
-            return gradient(lambda xi: inner(left, derivative(partial(field, xi), at, right)))(none)
+        def row(at: Tree, left: Tree, right: Tree) -> tuple[Array, Array]:
+            def both(xi: Array) -> tuple[Array, Array]:
+                k, turned = value_and_derivative(partial(field, xi), at, right)
+                return inner(left, turned), inner(left, k)
 
-        def value(at: Tree, left: Tree) -> Array:
-            return gradient(lambda xi: inner(left, field(xi, at)))(none)
+            near = Local(both, none)
+            return near.pull((1.0, 0.0)), near.pull((0.0, 1.0))
 
         def rows(part: slice) -> Tree:
             one, other = (self.points(part.stop - part.start) for _ in range(2))
             u, v = (tangents_of(one, self.rng) for _ in range(2))
-            # Each traced once, for all of its uses.
-            forms, values = self.traced(form, one, v, u), self.traced(value, one, v)
-            nowhere = jax.tree.map(np.zeros_like, one)
-            lengths = _lengths(u) * _lengths(v)
-            return forms(one, v, u), forms(one, u, v), forms(other, v, u), values(nowhere, v), values(one, v), lengths
+            ask = self.traced(row, one, v, u)  # once, for all of its uses
+            (first, value), (second, _), (moved, _) = ask(one, v, u), ask(one, u, v), ask(other, v, u)
+            _, origin = ask(jax.tree.map(np.zeros_like, one), v, u)
+            return first, second, moved, origin, value, lengths(u) * lengths(v)
 
         return self.few_at_once(span.size + SPARE_ROWS, rows)
 
@@ -247,11 +247,6 @@ class GeneratorSurvey(Survey):
         seen = ({name: float(numbers[i]) for name, numbers in found.items()} for i in range(len(candidates)))
         unseen = keeps_loss(self.pair)
         return tuple(filter(None, (_special_of(*each, unseen=unseen) for each in zip(candidates, seen, strict=True))))
-
-
-def _lengths(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """Of several vectors, whose numbers are in several leaves."""
-    return np.sqrt(sum(np.square(leaf).reshape(len(leaf), -1).sum(axis=1) for leaf in vectors))
 
 
 def _special_of(algebra: Algebra, seen: dict[str, float], *, unseen: bool) -> Special | None:

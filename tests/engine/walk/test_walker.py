@@ -366,6 +366,14 @@ def test_sums_that_do_not_fit_into_a_cache_are_the_same_in_either_layout(shape: 
     assert one == other
 
 
+def test_a_factor_for_each_row_errs_as_one_for_many_does(monkeypatch: pytest.MonkeyPatch):
+    x, table = integers(3) / 7, signs(ROWS // 2)
+    wide = walked(walk_of(rounding, x), x, signs=table)
+    monkeypatch.setattr(noise, "WIDE", 0)
+    for one, other in zip(wide, walked(walk_of(rounding, x), x, signs=table), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
 def test_sums_of_zeros_have_the_same_sign_in_either_layout(axes: tuple[int, ...]):
     x = np.full((ROWS, 70, 3), -0.0)
