@@ -28,6 +28,10 @@ from eqprop.engine.compiling import LARGE as LARGE
 from eqprop.engine.compiling import MULTIPLY_ADDS as MULTIPLY_ADDS
 from eqprop.engine.compiling import compiler_options as compiler_options
 from eqprop.engine.compiling import jitted as jitted
+from eqprop.engine.deadline import OutOfTime as OutOfTime
+from eqprop.engine.deadline import expect_time_left as expect_time_left
+from eqprop.engine.deadline import seconds_left as seconds_left
+from eqprop.engine.deadline import until as until
 from eqprop.engine.digests import Untold as Untold
 from eqprop.engine.digests import array_text as array_text
 from eqprop.engine.digests import function_text as function_text

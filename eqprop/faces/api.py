@@ -48,8 +48,8 @@ def run(
             compiles what has run as long as that takes. What is falsified is compiled in any case.
         max_architectures: how many distinct ones are probed, instead of the profile's number.
         probes: how many are evaluated on each, instead of the profile's number; of costly properties at most so many.
-        max_time: after how many seconds the search of a pair begins nothing more; what is not finished by then is
-            inconclusive, with what was looked at. Without it a run takes as long as its profile does.
+        max_time: after how many seconds the search of a pair ends, but for what was falsified by then; what is not
+            finished is inconclusive, with what was looked at. Without it a run takes as long as its profile does.
         on_progress: called with a ``Progress`` at every step.
 
     Raises:
@@ -100,7 +100,7 @@ def verify(
         evaluator: of the programs.
         max_architectures: instead of the profile's.
         probes: likewise.
-        max_time: in seconds, after which nothing new is begun.
+        max_time: likewise as in ``verify``.
 
     Raises:
         Falsified: an AssertionError with every counterexample in its message, and ``report``.

@@ -278,7 +278,7 @@ def parametrize(
         evaluator: as for ``verify``, and so are the following ones.
         max_architectures: how many distinct ones are probed.
         probes: how many are evaluated on each.
-        max_time: after how many seconds the search of a pair begins nothing more.
+        max_time: after how many seconds the search of a pair ends, but for what was falsified by then.
 
     Raises:
         InvalidInput: for arguments that cannot be used.

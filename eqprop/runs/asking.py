@@ -46,7 +46,7 @@ def make_options(
         evaluator: ``"auto"``, ``"numpy"`` or ``"xla"``.
         max_architectures: how many distinct ones are probed, instead of the profile's number.
         probes: how many are evaluated on each, instead of the profile's number; of costly properties at most so many.
-        max_time: after how many seconds the search of a pair begins nothing more.
+        max_time: after how many seconds the search of a pair ends, but for what was falsified by then.
 
     Raises:
         InvalidInput: for a name that there is not (naming those that there are), a number out of range, a value of the

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 
 import jax
 
-from eqprop.engine import persistent_cache, separated_caches
+from eqprop.engine import OutOfTime, persistent_cache, seconds_left, separated_caches
 from eqprop.processes import Spawned, heard, spawned
 from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
@@ -74,12 +74,14 @@ class Beside:
     def answers(self, *, wait: bool) -> list[tuple[Ask, Told | None]]:
         found: list[tuple[Ask, Told | None]] = []
         try:
-            while self._pipe.poll(None if wait and not found else 0):
+            while self._pipe.poll(seconds_left() if wait and not found else 0):
                 ask, told = self._pipe.recv()
                 found.append((ask, _unpacked(told)))
         except (EOFError, OSError) as error:
             if not found:
                 raise HelperGone from error
+        if wait and not found:
+            raise OutOfTime
         return found
 
     def stop(self) -> None:

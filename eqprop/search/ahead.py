@@ -60,6 +60,7 @@ class Helper(Protocol):
 
         Raises:
             HelperGone: where nothing more will come.
+            OutOfTime: where nothing has come in time.
         """
         ...
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 
 from hypothesis import Phase
 
 from eqprop.claims import Pair
-from eqprop.engine import LARGE, unexpected
+from eqprop.engine import LARGE, OutOfTime, expect_time_left, unexpected, until
 from eqprop.errors import InvalidInput
 from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
 from eqprop.kept import allowances_in
@@ -135,6 +135,8 @@ class Search:
         if self._failure is not None:
             raise self._failure
         if self._first is None:
+            if self.out_of_time:
+                return
             msg = f"{self.task.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
         if not self._effort.costly_batches:
@@ -176,10 +178,11 @@ class Search:
             self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
 
     def _recalled(self, structure: Drawn, prop: Property) -> bool:
-        self._check(structure.pair)
+        if not self._in_time(lambda: self._check(structure.pair)):
+            return False
         known = self._known_of(structure)
         if prop.name not in known:
-            self._explore(structure, (prop,))
+            self._explore_in_time(structure, (prop,))
         return known.get(prop.name, False)
 
     # -- exploring ----------------------------------------------------------------------------------------------------
@@ -204,9 +207,8 @@ class Search:
 
     def _explore_one(self, structure: Drawn) -> None:
         """Judge all properties on a structure, within the budget of architectures."""
-        if not self._effort.admits(structure.pair):
+        if not self._effort.admits(structure.pair) or not self._in_time(lambda: self._check(structure.pair)):
             return
-        self._check(structure.pair)
         if self._first is None:
             self._first = structure
             self._foresee_costly(structure)
@@ -251,12 +253,19 @@ class Search:
         return Foreseen(structure, self.askable.of(structure.pair, properties), heavy=heavy)
 
     def _explore_in_time(self, structure: Drawn, asked: Sequence[Property]) -> None:
-        if asked and time.monotonic() > self._until:
+        done = bool(asked) and self._in_time(lambda: self._explore(structure, asked))
+        if done and structure.pair.model.param_leaves.size >= LARGE:
+            self._tell_settled(asked)
+
+    def _in_time(self, step: Callable[[], None]) -> bool:
+        """Do something as long as there is time; whether it was done."""
+        try:
+            with until(self._until):
+                expect_time_left()
+                step()
+        except OutOfTime:
             self.out_of_time = f"out of time: the search was to end after {self.options.max_time:g} s"
-        elif asked:
-            self._explore(structure, asked)
-            if structure.pair.model.param_leaves.size >= LARGE:
-                self._tell_settled(asked)
+        return not self.out_of_time
 
     def _tell_settled(self, asked: Sequence[Property]) -> None:
         """Of a model that takes long each property is heard of as soon as it is settled, with the probes so far."""
@@ -304,7 +313,11 @@ class Search:
             self.askable.look_at_example(pair, self.options.precision)
 
     def _judged(self, structure: Drawn, properties: Sequence[Property]) -> frozenset[str]:
-        """Tally a batch; the names of the properties that it falsifies."""
+        """Tally a batch; the names of the properties that it falsifies.
+
+        Raises:
+            OutOfTime: where the batch took longer than there was. A suspect in it is looked into to the end.
+        """
         batches, failed = separated(
             properties,
             lambda together: self._ahead.judged(structure, together),
@@ -313,15 +326,18 @@ class Search:
         for name, failure in failed.items():
             self.askable.refuse(structure.pair, name, failure)
         falsified: set[str] = set()
-        for batch in batches:
-            facts = batch.facts
-            for prop in batch.properties:
-                try:
-                    if self._settle(batch, facts, prop):
-                        falsified.add(prop.name)
-                except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
-                    self.askable.refuse(structure.pair, prop.name, Failure.of(error))
+        with until(inf):
+            for batch in batches:
+                facts = batch.facts
+                falsified |= {prop.name for prop in batch.properties if self._settled(batch, facts, prop)}
         return frozenset(falsified)
+
+    def _settled(self, batch: Batch, facts: Facts, prop: Property) -> bool:
+        try:
+            return self._settle(batch, facts, prop)
+        except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
+            self.askable.refuse(batch.structure.pair, prop.name, Failure.of(error))
+            return False
 
     def _settle(self, batch: Batch, facts: Facts, prop: Property) -> bool:
         """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""

@@ -67,7 +67,8 @@ class Options:
         shrink: whether falsified properties get a shrunk counterexample.
         unseen: whether what the symmetry of a user's pair does not look at is found out and said.
         judge_blocked: whether properties are judged, too, once one that they rest on is falsified.
-        max_time: after how many seconds a search begins nothing more; what it did not finish is inconclusive.
+        max_time: after how many seconds a search ends, but for what was falsified by then, and for what a compiler has
+            begun; what it did not finish is inconclusive.
     """
 
     profile: Profile = PROFILES["gate"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import replace
+from multiprocessing import Pipe
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
 import eqprop
+from eqprop.engine import OutOfTime, until
 from eqprop.runs import beside, make_options, run_tasks
 from eqprop.runs.targets import resolve
 
@@ -98,3 +102,11 @@ def test_nobody_is_asked_to_help_with_what_draws_another_pair_each_time():
     (task,) = resolve("relu-rescaling")
     with beside.helper_of(task, OPTIONS) as helper:
         assert helper is None
+
+
+def test_who_waits_for_a_second_process_waits_no_longer_than_there_is_time():
+    here, _there = Pipe()
+    task = SimpleNamespace(address="nowhere:pair", name="pair")
+    helper = beside.Beside(SimpleNamespace(pipe=here), task, OPTIONS)
+    with until(time.monotonic() + 0.05), pytest.raises(OutOfTime, match="out of time"):
+        helper.answers(wait=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
+from eqprop.engine.deadline import expect_time_left
 from eqprop.engine.walk.graph import Emitted, Operation, Value
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives.operand import Step
@@ -28,12 +29,12 @@ class Slotted:
     """A block that can be run.
 
     Attributes:
-        closures: one for each operation, in order.
+        closures: one for each operation, in order, in pieces between which it may be ended (``deadline``).
         template: what stands in the slots behind those of the arguments at first: constants, and nothing.
         results: the slots of what is asked for.
     """
 
-    closures: tuple[Closure, ...]
+    closures: tuple[tuple[Closure, ...], ...]
     template: tuple[object, ...]
     results: tuple[int, ...]
 
@@ -44,8 +45,10 @@ class Slotted:
             slots: the arguments, in a list that nobody else uses: it is used up.
         """
         slots.extend(self.template)
-        for closure in self.closures:
-            closure(slots)
+        for piece in self.closures:
+            expect_time_left()
+            for closure in piece:
+                closure(slots)
         return [slots[i] for i in self.results]
 
 
@@ -83,6 +86,9 @@ def slotted(arguments: Sequence[Value], emitted: Sequence[Emitted], results: Seq
     """Operations laid out in slots."""
     return _Layout(arguments, results).routine(emitted)
 
+
+PIECE = 64
+"""Operations after which it is asked whether there is time for more."""
 
 HELD = 1 << 20
 """Bytes: a constant that takes more of them is worked out in every walk anew, and is gone behind its last reader."""
@@ -125,9 +131,10 @@ class _Layout:
 
     def routine(self, emitted: Sequence[Emitted]) -> Slotted:
         final = _last_reads([each.inputs for each in emitted], self.results)
-        closures = tuple(self._closure(i, each, final) for i, each in enumerate(emitted))
+        closures = [self._closure(i, each, final) for i, each in enumerate(emitted)]
+        pieces = tuple(tuple(closures[i : i + PIECE]) for i in range(0, len(closures), PIECE))
         returned = tuple(map(self._slot, self.results))  # which may be constants, and in the template, too
-        return Slotted(closures, tuple(self.template), returned)
+        return Slotted(pieces, tuple(self.template), returned)
 
     def _closure(self, number: int, emitted: Emitted, final: dict[Value, int]) -> Closure:
         taken = tuple(map(self._slot, emitted.inputs))
