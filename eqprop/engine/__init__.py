@@ -108,6 +108,7 @@ from eqprop.engine.walk import Walk as Walk
 from eqprop.engine.walk import Watcher as Watcher
 from eqprop.engine.walk import error_of as error_of
 from eqprop.engine.walk import kept_program as kept_program
+from eqprop.engine.walk import no_rounding as no_rounding
 from eqprop.engine.walk import one_rounding as one_rounding
 from eqprop.engine.walk import written as written
 from eqprop.engine.watchdog import attended as attended

@@ -16,7 +16,7 @@ from jax.stages import Traced
 from eqprop.engine.memory import in_a_scope
 from eqprop.engine.rowwise import one_by_one
 from eqprop.engine.trees import Tree
-from eqprop.engine.walk import Unsupported, Walk
+from eqprop.engine.walk import Unsupported, Walk, no_rounding
 from eqprop.engine.watchdog import attended, prepared
 
 AT_ONCE = 1 << 22
@@ -80,7 +80,7 @@ class Each:
     @cached_property
     def _walk(self) -> Walk | None:
         try:
-            return Walk(self.program, errors=lambda _: 0.0)  # it is asked without signs
+            return Walk(self.program, errors=no_rounding)
         except Unsupported:
             return None
 

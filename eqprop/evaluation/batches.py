@@ -37,6 +37,11 @@ class Layout:
         for i, shape in enumerate(self.shapes):
             yield flat[self.starts[i] : self.starts[i + 1]].reshape(shape)
 
+    @property
+    def first(self) -> Layout:
+        """Of the first leaf, of vectors in which others may be behind it."""
+        return Layout(self.names[:1], self.starts[:2], self.shapes[:1])
+
     def as_json(self) -> list[Tree]:
         """In plain values."""
         return [self.names, self.starts.tolist(), self.shapes]

@@ -103,8 +103,8 @@ class Small:
             **self._row.learnt,
         }
 
-    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
-        del only
+    def sides(self, rows: Probe, only: str = "", *, first: bool = False) -> dict[str, tuple[np.ndarray, ...]]:
+        del only, first
         self._ran += rows.count * self._work
         with numbers_context(self._row.precision):
             if self._cold is not None and self._ran > HOT:
@@ -191,8 +191,8 @@ class Large:
             program = over_rows(self._row.flat, self._row.like(1))[1]
             return _finished(program.lower(), self._row.properties, long=True)
 
-    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
-        del only
+    def sides(self, rows: Probe, only: str = "", *, first: bool = False) -> dict[str, tuple[np.ndarray, ...]]:
+        del only, first
         with numbers_context(self._row.precision):
             chunks = in_chunks(rows, self._whole, 1)
         return {name: joined([chunk[name] for chunk in chunks], rows.count) for name in self._row.layouts}

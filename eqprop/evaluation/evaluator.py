@@ -52,12 +52,13 @@ class Evaluator(Protocol):
     calls_back: bool
     rounds: bool
 
-    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+    def sides(self, rows: Probe, only: str = "", *, first: bool = False) -> dict[str, tuple[np.ndarray, ...]]:
         """Sides, scales and errors at every row: float64 arrays of shape (rows, numbers) and (rows, leaves).
 
         Args:
             rows: any.
             only: the name of a property, where the others need not be evaluated; all where it is empty.
+            first: whether the first leaf of each is enough; others may be behind it.
         """
         ...
 

@@ -287,11 +287,11 @@ class Program:
         spread = np.fmax(compiled.spread, walked.spread)
         return rounding.judgement(replace(compiled, spread=spread), self.eps[name])
 
-    def compare(self, name: str, probe: Probe) -> Comparison:
-        """Both sides of one property at a single probe (no leading axis)."""
+    def compare(self, name: str, probe: Probe, *, first: bool = False) -> Comparison:
+        """Both sides of one property at a single probe (no leading axis), or the first leaf of each alone."""
         one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
-        lhs, rhs, *_ = self.evaluate(one, name)[name]
-        layout = self.layouts[name]
+        lhs, rhs, *_ = self.evaluator.sides(one, name, first=first)[name]
+        layout = self.layouts[name].first if first else self.layouts[name]
         return Comparison(layout.names, tuple(layout.leaves(lhs[0])), tuple(layout.leaves(rhs[0])))
 
 

@@ -83,7 +83,8 @@ class Twofold:
         """The left sides by XLA at one of the rows."""
         return {name: _flat(leaves) for name, leaves in self._run(rows.at(which)).items()}
 
-    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+    def sides(self, rows: Probe, only: str = "", *, first: bool = False) -> dict[str, tuple[np.ndarray, ...]]:
+        del first
         walked = self._walked.sides(rows, only)
         compiled = self._watched(lambda: [self._compiled(rows, i) for i in range(rows.count)])
         return {

@@ -24,6 +24,7 @@ from eqprop.engine import (
     aval_of,
     calls_back,
     foreign_functions,
+    no_rounding,
     numbers_context,
     one_rounding,
     opaque_inside,
@@ -82,7 +83,7 @@ class Walked:
         self._watcher: Watcher | None = None
         self._copies = rounding.COPIES_LARGE if row.large else rounding.COPIES
         self.batches = 0.0
-        self._whole: dict[str, Walk] = {}
+        self._whole: dict[tuple[str, bool], Walk] = {}
         with numbers_context(row.precision):
             kept = slot.load_row() if slot else None
             if kept is not None:
@@ -168,13 +169,15 @@ class Walked:
         leaves = [np.moveaxis(np.asarray(leaf), 0, -1) for leaf in jax.tree.leaves(rows)]
         return leaves if self._row.large else [np.ascontiguousarray(leaf) for leaf in leaves]
 
-    def sides(self, rows: Probe, only: str = "") -> dict[str, tuple[np.ndarray, ...]]:
+    def sides(self, rows: Probe, only: str = "", *, first: bool = False) -> dict[str, tuple[np.ndarray, ...]]:
         asked = {only: self.positions[only]} if only else self.positions
-        if only not in self._whole:
+        if first:
+            asked = {name: tuple(side[:1] for side in positions) for name, positions in asked.items()}
+        if (only, first) not in self._whole:
             whole = [Reading((i,), _itself) for positions in asked.values() for side in positions for i in side]
             with numbers_context(self._row.precision):
-                self._whole[only] = Walk(self._opened, whole, ahead=self._row.large)
-        found = iter(self._called(self._whole[only], self._laid_out(rows), None))
+                self._whole[only, first] = Walk(self._opened, whole, errors=no_rounding, ahead=self._row.large)
+        found = iter(self._called(self._whole[only, first], self._laid_out(rows), None))
         return {
             name: tuple(_rows_first([next(found) for _ in side], rows.count) for side in positions)
             for name, positions in asked.items()

@@ -131,7 +131,7 @@ class Here:
         conclusive = np.flatnonzero(~judged.inconclusive & ~judged.vacuous)
         if not conclusive.size:
             return None
-        sides = self.program.compare(name, self.probes.at(conclusive[0]))
+        sides = self.program.compare(name, self.probes.at(conclusive[0]), first=True)
         found, predicted = (tuple(side[0].tolist()) for side in (sides.lhs, sides.rhs))
         return Series(sides.names[0], found, predicted)
 

@@ -56,6 +56,15 @@ def test_one_property_alone_has_the_sides_that_it_has_among_others():
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
+def test_the_first_leaf_alone_is_what_it_is_among_others(evaluator: Choice):
+    program = Program(scaling_pair(), (by_name("charge-flow"),), SQUARED_ERROR, evaluator=evaluator)
+    probe = program.draw(np.random.default_rng(0), 1).at(0)
+    whole, first = program.compare("charge-flow", probe), program.compare("charge-flow", probe, first=True)
+    assert (len(whole.names), first.names) == (2, whole.names[:1])
+    np.testing.assert_array_equal([first.lhs, first.rhs], [whole.lhs[:1], whole.rhs[:1]])
+
+
 def test_a_program_that_runs_long_is_compiled_once_more_and_says_the_same(monkeypatch: pytest.MonkeyPatch):
     program = Program(scaling_pair(), FEW, SQUARED_ERROR, evaluator="xla")
     probes = program.draw(np.random.default_rng(0), 8)

@@ -1,6 +1,6 @@
 """Traced programs of one row, walked in NumPy for many rows."""
 
-from eqprop.engine.walk.inexact import error_of, one_rounding
+from eqprop.engine.walk.inexact import error_of, no_rounding, one_rounding
 from eqprop.engine.walk.kept import read as kept_program
 from eqprop.engine.walk.noise import STRIDE, TABLE
 from eqprop.engine.walk.readings import Reading
@@ -21,6 +21,7 @@ __all__ = [
     "Watcher",
     "error_of",
     "kept_program",
+    "no_rounding",
     "one_rounding",
     "written",
 ]

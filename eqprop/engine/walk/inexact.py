@@ -27,6 +27,12 @@ LONG = 64
 way, which no other numbers show."""
 
 
+def no_rounding(equation: JaxprEqn) -> float:
+    """No operation errs, of a walk that is never given signs: it is sooner built so."""
+    del equation
+    return 0.0
+
+
 def one_rounding(equation: JaxprEqn) -> float:
     """Every operation rounds once."""
     del equation
