@@ -9,12 +9,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from eqprop.claims import Pair
+from eqprop.claims import Pair, functions_of
 from eqprop.counterexamples import pycode
 from eqprop.counterexamples.saving import saved, versions
-from eqprop.engine import leaf_paths
+from eqprop.engine import leaf_paths, numbers_context, primitives
 from eqprop.evaluation import Program, fresh_perturbations
-from eqprop.probes import Probe
+from eqprop.probes import Probe, cast_example
 from eqprop.properties import Property
 from eqprop.properties.optimizers import OptimizerProperty
 from eqprop.results import Counterexample, Record
@@ -25,6 +25,11 @@ PRINTED_NUMBERS = 120
 
 PICTURED_NUMBERS = 256
 """Sides of more numbers are not kept: nobody would see one of them in a picture."""
+
+UNTIL = (
+    "a loop of the model ends by a condition (while_loop): where that is a solver's tolerance, what it leaves is an "
+    "error beyond rounding, and perhaps all of this; try a smaller one"
+)
 
 TURNED_SEED, TURNED_POINTS = 1, 16
 """Of the points and perturbations with which a law is judged on the other side, and of how many points: they have each
@@ -166,6 +171,8 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
         lowest = program.units[prop.name]
         place = f" from {lowest.origin} on" if lowest.origin else ""
         notes.append(f"the traced program computes in {lowest.name}{place}; the floor is that of {lowest.name}")
+    if "inputs" in prop.needs and _ends_by_a_condition(program):
+        notes.append(UNTIL)
     if prop.subgroup is not None and prop.part_of_algebra(program.pair) is not None:
         notes.append(f"g is exp of what of ξ {prop.subgroup.what}")
     transformation = program.pair.transformation
@@ -175,6 +182,15 @@ def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
         if _holds_everywhere(Program(turned, (prop,), program.loss, program.precision), prop, batch):
             notes.append(f"the law holds as a {other} action: declare side={other!r}")
     return tuple(notes)
+
+
+def _ends_by_a_condition(program: Program) -> bool:
+    """Whether the model has a loop whose rounds are decided by numbers, as solvers to a tolerance have."""
+    pair, precision = program.pair, program.precision
+    with numbers_context(precision):
+        params, inputs = cast_example(pair, precision)
+        traced = jax.make_jaxpr(functions_of(pair).f)(pair.model.param_leaves.split(params), inputs)
+    return "while" in primitives(traced)
 
 
 def _holds_everywhere(program: Program, prop: Property, batch: Probe) -> bool:

@@ -165,6 +165,23 @@ def test_a_low_precision_inside_the_model_is_noted():
     assert "computes in float32" in str(counterexample_of(pair))
 
 
+def by_conjugate_gradients(d, b):
+    return jax.scipy.sparse.linalg.cg(lambda v: d * v, b)[0]
+
+
+def in_nine_steps(d, b):
+    return jax.lax.fori_loop(0, 9, lambda _, v: v + (b - d * v) / (2 + d), b)
+
+
+@pytest.mark.parametrize(("solved", "noted"), [(by_conjugate_gradients, True), (in_nine_steps, False)])
+def test_a_loop_to_a_tolerance_is_noted_and_one_of_so_many_rounds_is_not(solved, noted):
+    def apply(p, x):
+        return solved(1 + (x @ p["w"]) ** 2, x @ p["w"]) @ p["v"]
+
+    pair = pair_of().replaced(model=eqprop.Model(apply, pair_of().model.params, np.ones((1, 2))))
+    assert ("while_loop" in str(counterexample_of(pair))) == noted
+
+
 def test_a_counterexample_survives_json():
     found = counterexample_of(pair_of())
     again = Counterexample.from_record(json.loads(json.dumps(found.to_record())))
