@@ -9,7 +9,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision
 from eqprop.properties import Property
 from eqprop.search.culprits import Failure
-from eqprop.validation import first_unusable_order
+from eqprop.validation import first_unusable_order, why_no_derivative
 
 
 class Askable:
@@ -24,7 +24,7 @@ class Askable:
         self._reasons: dict[str, str] = {}
         self._applied: set[str] = set()
         self._refused: defaultdict[Hashable, set[str]] = defaultdict(set)  # by pair: what could not be evaluated
-        self._undefined: tuple[Hashable, int, str] | None = None  # from which order on no derivative is finite, and why
+        self._unusable: tuple[Hashable, int, str] | None = None  # from which order on no derivative is usable, and why
 
     @property
     def reason_if_not_applicable(self) -> dict[str, str]:
@@ -32,18 +32,19 @@ class Askable:
         return {name: reason for name, reason in self._reasons.items() if name not in self._applied}
 
     def look_at_example(self, pair: Pair, precision: Precision) -> None:
-        """Find out which derivatives are finite at a pair's own example."""
-        infinite = first_unusable_order(pair, precision)
-        self._undefined = (pair.key, *infinite) if infinite else None
+        """Find out which derivatives there are, and are finite, at a pair's own example."""
+        missing = why_no_derivative(pair, precision)
+        order, why = (1, missing) if missing else first_unusable_order(pair, precision) or (0, "")
+        self._unusable = (pair.key, order, why) if why else None
 
     def of(self, pair: Pair, asked: Sequence[Property]) -> tuple[Property, ...]:
         """The properties whose hypotheses the pair meets, without those that cannot be evaluated on it."""
         return tuple(prop for prop in asked if prop.name not in self._refused[pair.key] and self._meets(pair, prop))
 
     def _meets(self, pair: Pair, prop: Property) -> bool:
-        infinite = self._why_infinite(pair, prop)
-        if infinite:
-            self.refuse(pair, prop.name, Failure(infinite))
+        unusable = self._why_unusable(pair, prop)
+        if unusable:
+            self.refuse(pair, prop.name, Failure(unusable))
             return False
         try:
             reason = prop.reason_if_not_applicable(pair)
@@ -56,11 +57,11 @@ class Askable:
             self._reasons[prop.name] = reason
         return reason is None
 
-    def _why_infinite(self, pair: Pair, prop: Property) -> str:
-        """Why a derivative that a property is about is not finite at the pair's own example; empty where it is."""
-        if self._undefined is None or "inputs" not in prop.needs:  # of the transformation alone
+    def _why_unusable(self, pair: Pair, prop: Property) -> str:
+        """Why a derivative that a property is about is missing or not finite at the pair's example; empty if not."""
+        if self._unusable is None or "inputs" not in prop.needs:  # of the transformation alone
             return ""
-        key, order, reason = self._undefined
+        key, order, reason = self._unusable
         return reason if pair.key == key and prop.order >= order else ""
 
     def refuse(self, pair: Pair, name: str, failure: Failure) -> None:

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import got, short
-from eqprop.claims import Inputs, Model, Outputs, Params
+from eqprop.claims import Inputs, Model, Outputs, Pair, Params
 from eqprop.engine import (
     ARRAYS,
     PURE,
+    Precision,
     Tree,
     equal,
     explained,
@@ -19,6 +20,7 @@ from eqprop.engine import (
     leaf_paths,
     not_repeatable,
     numbers,
+    numbers_context,
     repeatable,
     undisturbed,
     unexpected,
@@ -31,11 +33,10 @@ STATELESS = f"switch dropout off (deterministic=True, inference mode), pass rand
 
 
 def check_model(model: Model, params: Params, inputs: Inputs, *, finite: bool) -> Tree:
-    """The outputs at the example, once they are known to be real arrays, finite, repeatable, differentiable.
+    """The outputs at the example, once they are known to be real arrays, finite and repeatable.
 
     Raises:
         InvalidInput: naming the model, what it did, what was expected, and how to mend it.
-        NotDifferentiable: where JAX has no derivative of it.
     """
     what = f"model {model.name!r}: apply"
 
@@ -48,7 +49,6 @@ def check_model(model: Model, params: Params, inputs: Inputs, *, finite: bool) -
     outputs = call()
     if finite:
         _check_finite(model, params, inputs, outputs)
-    _check_differentiable(model, params, inputs)
     _check_loss(model, outputs, finite=finite)
     return outputs
 
@@ -89,24 +89,36 @@ def _check_finite(model: Model, params: Params, inputs: Inputs, outputs: Outputs
         raise InvalidInput(msg)
 
 
-def _check_differentiable(model: Model, params: Params, inputs: Inputs) -> None:
+def why_no_derivative(pair: Pair, precision: Precision) -> str:
+    """Why there is no first derivative of a pair's model, or of its target; empty where there is.
+
+    Args:
+        pair: whose models have outputs at their examples.
+        precision: of the numbers.
+    """
+    with numbers_context(precision):
+        models = {id(model): model for model in (pair.model, pair.image)}.values()
+        return next((why for model in models if (why := _why_no_derivative(model))), "")
+
+
+def _why_no_derivative(model: Model) -> str:
     leaves = model.param_leaves
-    kept = leaves.rest(params)
+    kept = leaves.rest(model.params)
 
     def total(floats: Tree) -> Tree:
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), inputs)))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), model.inputs)))
 
     try:
-        jax.eval_shape(gradient(total), leaves.split(params))
-    except NotDifferentiable:
-        raise  # who evaluates the model says so, and what to do
-    except Exception as error:
-        msg = (
+        jax.eval_shape(gradient(total), leaves.split(model.params))
+    except NotDifferentiable as error:
+        return str(error)  # who evaluates the model says so, and what to do
+    except Exception as error:  # noqa: BLE001 - whatever JAX raises of a model that can be evaluated
+        return (
             f"model {model.name!r}: JAX has no derivative of apply ({unexpected(error)}). Every property beyond the "
             "premise needs one: use lax.scan (or fori_loop with fixed bounds) for loops, and give kernels a "
             "jax.custom_vjp."
         )
-        raise NotDifferentiable(msg) from error
+    return ""
 
 
 def _check_loss(model: Model, outputs: Outputs, *, finite: bool) -> None:

@@ -19,7 +19,6 @@ def check_pair(pair: Pair, precision: Precision) -> None:
 
     Raises:
         InvalidInput: naming the part of the pair, what it did, what was expected, and how to mend it.
-        NotDifferentiable: where JAX has no derivative of the model.
     """
     with numbers_context(precision):
         for model in {id(model): model for model in (pair.model, pair.image)}.values():

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop import groups
 from eqprop.engine import unexpected
-from eqprop.errors import NotDifferentiable
-from eqprop.validation import check_pair
+from eqprop.validation import check_pair, why_no_derivative
 
 RNG = np.random.default_rng(0)
 PARAMS = {"v": RNG.standard_normal((3, 2)), "w": RNG.standard_normal((2, 3))}
@@ -129,9 +128,13 @@ def test_a_model_with_a_dropout_mask_from_a_fixed_key_is_verified():
     assert eqprop.run(dropped, properties=["equivariance", "gradient-covariance"]).ok
 
 
-def test_a_model_without_a_derivative_is_told_what_to_use():
-    with pytest.raises(NotDifferentiable, match=r"use lax\.scan"):
-        check_pair(pair_of(unbounded_loop), "float64")
+def test_of_a_model_without_a_derivative_the_premise_is_judged_and_all_else_says_what_to_use():
+    names = ["group-laws", "equivariance", "jacobian-covariance", "hessian-covariance"]
+    verdicts = eqprop.run(pair_of(unbounded_loop), properties=names).verdicts
+    assert [verdict.outcome.value for verdict in verdicts] == ["holds", "holds", "error", "error"]
+    for verdict in verdicts[2:]:
+        assert "JAX has no derivative of apply" in verdict.reason
+        assert "use lax.scan" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -228,12 +231,17 @@ def test_a_loss_that_is_none_is_named_with_what_it_returned(loss, message):
     [
         (raising, "model 'target': apply(params, inputs) raised RuntimeError: boom"),
         (counting(), "model 'target': apply gives different results"),
-        (unbounded_loop, "model 'target': JAX has no derivative of apply"),
         (lambda p, x: net(p, x)[:, :1], "target model 'target': apply, beside the source model, changed the shape"),
     ],
 )
 def test_the_target_of_a_conversion_is_checked_as_well(apply, message):
     assert message in said(pair_of(target=eqprop.Model(apply, PARAMS, INPUTS, name="target")))
+
+
+def test_a_target_without_a_derivative_is_named():
+    target = eqprop.Model(unbounded_loop, PARAMS, INPUTS, name="target")
+    assert why_no_derivative(pair_of(target=target), "float64").startswith("model 'target': JAX has no derivative")
+    assert why_no_derivative(pair_of(), "float64") == ""
 
 
 @pytest.mark.parametrize(
