@@ -9,7 +9,7 @@ from eqprop.claims import Pair
 from eqprop.engine import Precision
 from eqprop.properties import Property
 from eqprop.search.culprits import Failure
-from eqprop.validation import first_unusable_order, why_no_derivative
+from eqprop.validation import first_unusable_order
 
 
 class Askable:
@@ -31,9 +31,14 @@ class Askable:
         """Property name → why it applied to no pair."""
         return {name: reason for name, reason in self._reasons.items() if name not in self._applied}
 
-    def look_at_example(self, pair: Pair, precision: Precision) -> None:
-        """Find out which derivatives there are, and are finite, at a pair's own example."""
-        missing = why_no_derivative(pair, precision)
+    def look_at_example(self, pair: Pair, precision: Precision, missing: str) -> None:
+        """Find out which derivatives are finite at a pair's own example.
+
+        Args:
+            pair: whose.
+            precision: of the numbers.
+            missing: why there is none, if that is so.
+        """
         order, why = (1, missing) if missing else first_unusable_order(pair, precision) or (0, "")
         self._unusable = (pair.key, order, why) if why else None
 

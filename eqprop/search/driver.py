@@ -304,13 +304,13 @@ class Search:
     def _check(self, pair: Pair) -> None:
         """Validate the first pair of the search; the others come from the same hand."""
         if not self._checked:
-            check_pair(pair, self.options.precision)
+            missing = check_pair(pair, self.options.precision)
             self.known |= pair.known_failures
             self.allowed |= allowances_in(pair.allow_inconclusive, f"pair {pair.name!r}: allow_inconclusive")
             for named, what in ((self.known, "known_failures"), (self.allowed, "allow_inconclusive")):
                 check_known_names(named, self.options.properties, f"pair {pair.name!r}: {what}")
             self._checked = True
-            self.askable.look_at_example(pair, self.options.precision)
+            self.askable.look_at_example(pair, self.options.precision, missing)
 
     def _judged(self, structure: Drawn, properties: Sequence[Property]) -> frozenset[str]:
         """Tally a batch; the names of the properties that it falsifies.

@@ -5,5 +5,4 @@ from eqprop.validation.callbacks import has_callbacks as has_callbacks
 from eqprop.validation.callbacks import where_raised as where_raised
 from eqprop.validation.diagnosis import first_unusable_order as first_unusable_order
 from eqprop.validation.diagnosis import why_not_finite as why_not_finite
-from eqprop.validation.models import why_no_derivative as why_no_derivative
 from eqprop.validation.pairs import check_pair as check_pair

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from eqprop.arguments import got, short
-from eqprop.claims import Inputs, Model, Outputs, Pair, Params
+from eqprop.claims import Inputs, Model, Outputs, Params
 from eqprop.engine import (
     ARRAYS,
     PURE,
-    Precision,
     Tree,
     equal,
     explained,
@@ -20,7 +19,6 @@ from eqprop.engine import (
     leaf_paths,
     not_repeatable,
     numbers,
-    numbers_context,
     repeatable,
     undisturbed,
     unexpected,
@@ -89,27 +87,16 @@ def _check_finite(model: Model, params: Params, inputs: Inputs, outputs: Outputs
         raise InvalidInput(msg)
 
 
-def why_no_derivative(pair: Pair, precision: Precision) -> str:
-    """Why there is no first derivative of a pair's model, or of its target; empty where there is.
-
-    Args:
-        pair: whose models have outputs at their examples.
-        precision: of the numbers.
-    """
-    with numbers_context(precision):
-        models = {id(model): model for model in (pair.model, pair.image)}.values()
-        return next((why for model in models if (why := _why_no_derivative(model))), "")
-
-
-def _why_no_derivative(model: Model) -> str:
+def why_no_derivative(model: Model, params: Params, inputs: Inputs) -> str:
+    """Why there is no first derivative of a model that has outputs; empty where there is."""
     leaves = model.param_leaves
-    kept = leaves.rest(model.params)
+    kept = leaves.rest(params)
 
     def total(floats: Tree) -> Tree:
-        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), model.inputs)))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(model.apply(leaves.join(floats, kept), inputs)))
 
     try:
-        jax.eval_shape(gradient(total), leaves.split(model.params))
+        jax.eval_shape(gradient(total), leaves.split(params))
     except NotDifferentiable as error:
         return str(error)  # who evaluates the model says so, and what to do
     except Exception as error:  # noqa: BLE001 - whatever JAX raises of a model that can be evaluated

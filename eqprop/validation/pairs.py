@@ -8,14 +8,17 @@ from eqprop.groups import check_form
 from eqprop.probes import cast_example
 from eqprop.validation.actions import check_action, check_alike, check_charge, check_defect, check_finite, check_state
 from eqprop.validation.examples import check_inputs, check_params
-from eqprop.validation.models import check_domain, check_model
+from eqprop.validation.models import check_domain, check_model, why_no_derivative
 
 
-def check_pair(pair: Pair, precision: Precision) -> None:
+def check_pair(pair: Pair, precision: Precision) -> str:
     """Everything that must be true before a verdict means something.
 
     Each function is traced twice and compiled once: state shows between two traces, and op-by-op evaluation would
     compile every operation of the model by itself.
+
+    Returns:
+        Why a model of the pair has no first derivative, which everything beyond the premise needs; empty where it has.
 
     Raises:
         InvalidInput: naming the part of the pair, what it did, what was expected, and how to mend it.
@@ -30,6 +33,7 @@ def check_pair(pair: Pair, precision: Precision) -> None:
         # Where no example numbers are probed they need not lie where the model is defined.
         probed = pair.model.trained
         outputs = check_model(pair.model, params, inputs, finite=probed)
+        missing = why_no_derivative(pair.model, params, inputs)
         move_params = check_action(pair, "on_params", params, precision)
         check_state(pair, params)
         check_charge(pair, params)
@@ -42,3 +46,5 @@ def check_pair(pair: Pair, precision: Precision) -> None:
         if pair.target is not None:
             found = check_model(pair.target, move_params(), move_inputs(), finite=probed)
             check_alike(f"target model {pair.target.name!r}: apply, beside the source model,", outputs, found)
+            missing = missing or why_no_derivative(pair.target, move_params(), move_inputs())
+        return missing

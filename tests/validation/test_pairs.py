@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import eqprop
 from eqprop import groups
 from eqprop.engine import unexpected
-from eqprop.validation import check_pair, why_no_derivative
+from eqprop.validation import check_pair
 
 RNG = np.random.default_rng(0)
 PARAMS = {"v": RNG.standard_normal((3, 2)), "w": RNG.standard_normal((2, 3))}
@@ -240,8 +240,19 @@ def test_the_target_of_a_conversion_is_checked_as_well(apply, message):
 
 def test_a_target_without_a_derivative_is_named():
     target = eqprop.Model(unbounded_loop, PARAMS, INPUTS, name="target")
-    assert why_no_derivative(pair_of(target=target), "float64").startswith("model 'target': JAX has no derivative")
-    assert why_no_derivative(pair_of(), "float64") == ""
+    assert check_pair(pair_of(target=target), "float64").startswith("model 'target': JAX has no derivative of apply")
+
+
+@pytest.mark.parametrize("precision", ["float64", "model"])
+def test_a_derivative_is_looked_for_in_the_precision_of_the_search(precision):
+    """A loop in JAX's default type takes weights of that type only."""
+
+    def recurrent(p, x):
+        start = jnp.zeros(3, jnp.result_type(float))
+        return jax.lax.scan(lambda h, row: (jnp.tanh(row @ p["w"]), h), start, x)[0] @ p["v"]
+
+    low = jax.tree.map(np.float32, PARAMS)
+    assert check_pair(pair_of(recurrent, params=low, inputs=np.float32(INPUTS)), precision) == ""
 
 
 @pytest.mark.parametrize(
