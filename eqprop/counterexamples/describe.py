@@ -26,6 +26,9 @@ PRINTED_NUMBERS = 120
 PICTURED_NUMBERS = 256
 """Sides of more numbers are not kept: nobody would see one of them in a picture."""
 
+SMALL = 0.01
+"""A residual that is less of its sides may be what a solver's tolerance leaves."""
+
 UNTIL = (
     "a loop of the model ends by a condition (while_loop): where that is a solver's tolerance, what it leaves is an "
     "error beyond rounding, and perhaps all of this; try a smaller one"
@@ -132,7 +135,7 @@ def counterexample(
         code="",
         numbers=numbers,
         shrunk=_shrunk(before, probe),
-        notes=(*notes, *_notes(program, prop, batch), *not_saved),
+        notes=(*notes, *_notes(program, prop, batch, judged), *not_saved),
         replay=_replay_line(target, task, prop, seed, file),
         file=file,
         recipe=recipe,
@@ -165,13 +168,15 @@ def _shown_whole(left: np.ndarray, right: np.ndarray) -> Record:
     return {"shape": left.shape, "left": tuple(np.ravel(left).tolist()), "right": tuple(np.ravel(right).tolist())}
 
 
-def _notes(program: Program, prop: Property, batch: Probe) -> tuple[str, ...]:
+def _notes(program: Program, prop: Property, batch: Probe, judged: Judgement) -> tuple[str, ...]:
     notes: list[str] = []
     if program.eps[prop.name] > np.finfo(np.float64).eps and program.precision == "float64":
         lowest = program.units[prop.name]
         place = f" from {lowest.origin} on" if lowest.origin else ""
         notes.append(f"the traced program computes in {lowest.name}{place}; the floor is that of {lowest.name}")
-    if "inputs" in prop.needs and _ends_by_a_condition(program):
+    leaf = int(judged.worst_leaf[0])
+    small = judged.residual[0, leaf] < SMALL * judged.size[0, leaf]
+    if small and "inputs" in prop.needs and _ends_by_a_condition(program):
         notes.append(UNTIL)
     if prop.subgroup is not None and prop.part_of_algebra(program.pair) is not None:
         notes.append(f"g is exp of what of ξ {prop.subgroup.what}")

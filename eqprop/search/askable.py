@@ -42,12 +42,19 @@ class Askable:
         order, why = (1, missing) if missing else first_unusable_order(pair, precision) or (0, "")
         self._unusable = (pair.key, order, why) if why else None
 
+    def why_unusable(self, pair: Pair, prop: Property) -> str:
+        """Why a derivative that a property is about is missing or not finite at the pair's example; empty if not."""
+        if self._unusable is None or "inputs" not in prop.needs:  # of the transformation alone
+            return ""
+        key, order, reason = self._unusable
+        return reason if pair.key == key and prop.order >= order else ""
+
     def of(self, pair: Pair, asked: Sequence[Property]) -> tuple[Property, ...]:
         """The properties whose hypotheses the pair meets, without those that cannot be evaluated on it."""
         return tuple(prop for prop in asked if prop.name not in self._refused[pair.key] and self._meets(pair, prop))
 
     def _meets(self, pair: Pair, prop: Property) -> bool:
-        unusable = self._why_unusable(pair, prop)
+        unusable = self.why_unusable(pair, prop)
         if unusable:
             self.refuse(pair, prop.name, Failure(unusable))
             return False
@@ -61,13 +68,6 @@ class Askable:
         else:
             self._reasons[prop.name] = reason
         return reason is None
-
-    def _why_unusable(self, pair: Pair, prop: Property) -> str:
-        """Why a derivative that a property is about is missing or not finite at the pair's example; empty if not."""
-        if self._unusable is None or "inputs" not in prop.needs:  # of the transformation alone
-            return ""
-        key, order, reason = self._unusable
-        return reason if pair.key == key and prop.order >= order else ""
 
     def refuse(self, pair: Pair, name: str, failure: Failure) -> None:
         """A property cannot be evaluated on a pair: it is not asked there again, and its cell says why."""

@@ -152,7 +152,8 @@ class Search:
 
     def _may_be_compared(self, pair: Pair, prop: Property) -> bool:
         """Whether a property is not about the compiler, or the compiler may be asked about this pair."""
-        reason = why_not_compared(self.task, self.options, self.programs, pair) if prop.twofold else ""
+        asks = prop.twofold and not self.askable.why_unusable(pair, prop)
+        reason = why_not_compared(self.task, self.options, self.programs, pair) if asks else ""
         if reason:
             self.askable.refuse(pair, prop.name, Failure(reason, undefined=True))
         return not reason

@@ -173,12 +173,19 @@ def in_nine_steps(d, b):
     return jax.lax.fori_loop(0, 9, lambda _, v: v + (b - d * v) / (2 + d), b)
 
 
-@pytest.mark.parametrize(("solved", "noted"), [(by_conjugate_gradients, True), (in_nine_steps, False)])
-def test_a_loop_to_a_tolerance_is_noted_and_one_of_so_many_rounds_is_not(solved, noted):
+@pytest.mark.parametrize(
+    ("solved", "error", "noted"),
+    [(by_conjugate_gradients, 1e-6, True), (by_conjugate_gradients, 1.0, False), (in_nine_steps, 1e-6, False)],
+)
+def test_a_loop_to_a_tolerance_is_noted_where_it_may_be_to_blame(solved, error, noted):
     def apply(p, x):
-        return solved(1 + (x @ p["w"]) ** 2, x @ p["w"]) @ p["v"]
+        return solved(jnp.full((1, 3), 2.0), jax.nn.relu(x @ p["w"])) @ p["v"]
 
-    pair = pair_of().replaced(model=eqprop.Model(apply, pair_of().model.params, np.ones((1, 2))))
+    def act(a, p):
+        return {"w": a[None, :] * p["w"], "v": (1 + error) * p["v"] / a[:, None]}
+
+    model = eqprop.Model(apply, pair_of().model.params, np.ones((1, 2)))
+    pair = eqprop.Pair(model, eqprop.Transformation(groups.Scaling(3), act), name="net")
     assert ("while_loop" in str(counterexample_of(pair))) == noted
 
 

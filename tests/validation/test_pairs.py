@@ -238,6 +238,15 @@ def test_the_target_of_a_conversion_is_checked_as_well(apply, message):
     assert message in said(pair_of(target=eqprop.Model(apply, PARAMS, INPUTS, name="target")))
 
 
+def test_a_model_without_a_derivative_is_compared_with_nothing_compiled_and_its_premise_can_fail():
+    forgetful = eqprop.hidden_units(SCALING, writes={"w": 1})
+    verdicts = eqprop.run(pair_of(unbounded_loop).replaced(transformation=forgetful)).verdicts
+    outcomes = {verdict.property.name: verdict.outcome.value for verdict in verdicts}
+    assert outcomes["equivariance"] == "falsified"
+    assert outcomes["compiled"] == outcomes["compiled-hessian"] == "error"
+    assert outcomes["gradient-covariance"] == "blocked"
+
+
 def test_a_target_without_a_derivative_is_named():
     target = eqprop.Model(unbounded_loop, PARAMS, INPUTS, name="target")
     assert check_pair(pair_of(target=target), "float64").startswith("model 'target': JAX has no derivative of apply")
