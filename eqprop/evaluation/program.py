@@ -288,7 +288,13 @@ class Program:
         return rounding.judgement(replace(compiled, spread=spread), self.eps[name])
 
     def compare(self, name: str, probe: Probe, *, first: bool = False) -> Comparison:
-        """Both sides of one property at a single probe (no leading axis), or the first leaf of each alone."""
+        """Both sides of one property at a single probe.
+
+        Args:
+            name: of the property.
+            probe: without a leading axis.
+            first: whether the first leaf of each side is enough.
+        """
         one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], probe)
         lhs, rhs, *_ = self.evaluator.sides(one, name, first=first)[name]
         layout = self.layouts[name].first if first else self.layouts[name]
