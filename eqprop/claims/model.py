@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from eqprop.arguments import flag, function_of, name_of, texts_of
-from eqprop.engine import Partition, Tree
+from eqprop.engine import Partition, Tree, tree_of
 
 Params = Any
 Inputs = Any
@@ -38,8 +38,8 @@ class Model:
 
     Raises:
         InvalidInput: for a function that is none or takes other arguments, a name that is no text, a ``trained`` that
-            is neither True nor False, a ``state`` that is no tuple of texts. What the functions do, and which
-            parameters a pattern matches, is looked at where the model is verified.
+            is neither True nor False, a ``state`` that is no tuple of texts, parameters or inputs that are no pytree.
+            What the functions do, and which parameters a pattern matches, is looked at where the model is verified.
     """
 
     apply: Callable[[Params, Inputs], Outputs]
@@ -60,6 +60,8 @@ class Model:
             function_of(self.domain, ("params",), f"{what}: domain")
         flag(self.trained, f"{what}: trained")
         texts_of(self.state, "('batch_stats/*',)", f"{what}: state")
+        tree_of(self.params, f"{what}: params")
+        tree_of(self.inputs, f"{what}: inputs")
 
     @cached_property
     def param_leaves(self) -> Partition:

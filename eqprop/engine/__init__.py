@@ -87,6 +87,7 @@ from eqprop.engine.trees import container_changed as container_changed
 from eqprop.engine.trees import is_floating as is_floating
 from eqprop.engine.trees import leaf_paths as leaf_paths
 from eqprop.engine.trees import matching as matching
+from eqprop.engine.trees import tree_of as tree_of
 from eqprop.engine.trees import type_of_leaf as type_of_leaf
 from eqprop.engine.user_code import ARRAYS as ARRAYS
 from eqprop.engine.user_code import PURE as PURE

@@ -36,6 +36,27 @@ def leaf_paths(tree: Tree) -> tuple[str, ...]:
     return tuple(path_text(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree))
 
 
+def tree_of(value: object, what: str) -> Tree:
+    """The value, if JAX can take it apart into leaves.
+
+    Args:
+        value: that somebody gave.
+        what: names it, for the error.
+
+    Raises:
+        InvalidInput: otherwise, as for a dictionary whose keys have no order.
+    """
+    try:
+        jax.tree.structure(value)
+    except Exception as error:
+        msg = (
+            f"{what} is no pytree ({type(error).__name__}: {error}); expected arrays in tuples, lists and dictionaries "
+            "whose keys are all of one type, such as text."
+        )
+        raise InvalidInput(msg) from error
+    return value
+
+
 def container_changed(before: Tree, after: Tree, path: tuple[Tree, ...] = ()) -> str:
     """What differs in the first container of another type, or of other keys or static data, that has the same leaves.
 

@@ -11,7 +11,7 @@ import numpy as np
 from eqprop.adapters import Module, Named, Tensors, arguments_of, library, model_of, named
 from eqprop.arguments import flag, got
 from eqprop.claims import Inputs, Model, Outputs
-from eqprop.engine import Array, Tree
+from eqprop.engine import Array, Tree, tree_of
 from eqprop.equinox.state import Remembered
 from eqprop.errors import InvalidInput
 
@@ -94,7 +94,7 @@ def from_module(
 
 def _check_samples(inputs: Inputs) -> None:
     """Refuse inputs that have no samples."""
-    leaves = jax.tree.leaves(inputs)
+    leaves = jax.tree.leaves(tree_of(inputs, "eqprop.equinox.from_module: inputs"))
     if not (leaves and all(map(np.ndim, leaves))):
         msg = (
             f"eqprop.equinox.from_module: inputs is {got(inputs)}; expected arrays whose first axis is that of the "

@@ -89,3 +89,10 @@ def test_what_is_of_the_wrong_type_is_refused(build, message):
 def test_a_model_with_bfloat16_parameters_counts_them_as_floating():
     low = eqprop.Model(apply, {"w": jnp.ones((2, 3), jnp.bfloat16)}, np.ones((1, 2)))
     assert low.param_leaves.floating == (True,)
+
+
+@pytest.mark.parametrize("field", ["params", "inputs"])
+def test_a_dictionary_whose_keys_have_no_order_is_named(field):
+    given = {"params": {"w": np.ones(2)}, "inputs": np.ones(2)} | {field: {"w": np.ones(2), 0: np.ones(2)}}
+    with pytest.raises(eqprop.InvalidInput, match=f"model 'net': {field} is no pytree .*keys are all of one type"):
+        eqprop.Model(lambda params, inputs: inputs, **given, name="net")
