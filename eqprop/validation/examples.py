@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from eqprop.arguments import got, short
 from eqprop.claims import Model
-from eqprop.engine import ARRAYS, Array, Tree, explained, is_floating, leaf_paths, numbers
+from eqprop.engine import ARRAYS, Array, Tree, is_floating, leaf_paths, numbers
 from eqprop.errors import InvalidInput
 
 
@@ -37,7 +37,7 @@ def check_inputs(model: Model) -> None:
 
 def _check_leaves(what: str, tree: Tree) -> None:
     """Every leaf is an array or a number that JAX can trace, and no new-style random key; no two have one path."""
-    paths = explained(f"{what}s: flattening the tree", lambda: leaf_paths(tree))
+    paths = leaf_paths(tree)
     twice = sorted(path for path, count in Counter(paths).items() if count > 1)
     if twice:
         msg = f"{what}s: several have the path {twice[0]!r}, so that nobody can say which one is meant. Rename a key."

@@ -355,7 +355,6 @@ def test_a_value_of_another_trace_is_told_from_numbers(parts, message, alive):
     ("params", "message"),
     [
         ({"a/w": PARAMS["w"], "a": {"w": PARAMS["w"]}}, "parameters: several have the path 'a/w'"),
-        ({0: PARAMS["w"], "0": PARAMS["v"]}, "flattening the tree raised ValueError"),
         ({**PARAMS, "act": np.array("relu")}, "parameter 'act' is array('relu'"),
     ],
 )
