@@ -111,8 +111,9 @@ class _Actions(Survey):
             (integers, pushed, pulled), (_, elsewhere, pulled_there) = (
                 ask(these, at, tangents, cotangents) for at in (one, other)
             )
-            changed = lengths(jax.tree.map(np.subtract, pushed, elsewhere))
-            return integers, lengths(tangents), lengths(pushed), changed, lengths(cotangents), pulled, pulled_there
+            with np.errstate(over="ignore", invalid="ignore"):  # what an action makes may be out of range
+                changed = lengths(jax.tree.map(np.subtract, pushed, elsewhere))
+                return integers, lengths(tangents), lengths(pushed), changed, lengths(cotangents), pulled, pulled_there
 
         integers, length, pushed, changed, against, *pulled = self.few_at_once(ELEMENTS, rows)
         affine = bool((changed <= RECOGNISED * pushed).all())

@@ -576,3 +576,12 @@ def test_the_users_precision_is_the_same_afterwards(before: bool):
     with jax.enable_x64(before):
         traits_of(rescaling())
         assert jax.config.values["jax_enable_x64"] == before
+
+
+@pytest.mark.parametrize("far", [1e200, 1e300])
+def test_an_action_that_goes_out_of_range_is_looked_at_without_a_warning(far: float):
+    def act(a: Any, p: Any) -> Any:
+        return {"w": far * a[0] * p["w"] * far}
+
+    huge = pair(lambda p, x: x @ p["w"], {"w": np.ones((2, 1))}, groups.Scaling(1), act)
+    assert not action_traits_of(huge).orthogonal_action
