@@ -103,7 +103,7 @@ def falsified(entry: Entry, order: int, size: float, dtype: str) -> frozenset[st
     )  # pyright: ignore[reportArgumentType]
     search.explore()
     search.expect_evaluated()
-    return frozenset(search.violations)
+    return frozenset(search.gathered.violations)
 
 
 def measured(cell: Cell) -> Planted:

@@ -76,13 +76,13 @@ def trial(entry: Entry, mutant: Mutant, *, seed: int = 0, shrink: bool = False, 
     task = SearchTask(name, mutant.of(entry.pairs), address=f"catalog:{name}")
     cheap = tuple(prop for prop in CORE if prop.order <= mutant.order)
     search = _explored(task, LIBRARY if costly else cheap, seed)
-    if not costly and not Trial(entry.name, mutant.name, mutant.order, frozenset(search.violations)).caught:
+    if not costly and not Trial(entry.name, mutant.name, mutant.order, frozenset(search.gathered.violations)).caught:
         search = _explored(task, LIBRARY, seed)
-    killers = frozenset(search.violations)
+    killers = frozenset(search.gathered.violations)
     found: list[Counterexample] = []
     seconds: list[float] = []
     if shrink:
-        for prop in search.to_shrink():
+        for prop in search.gathered.to_shrink():
             start = time.perf_counter()
             found.append(search.counterexample(prop))
             seconds.append(time.perf_counter() - start)

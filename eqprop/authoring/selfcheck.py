@@ -142,7 +142,7 @@ def _check_control(entry: Entry, where: str, seed: int) -> None:
     def body(structure: Drawn) -> bool:
         if structure.pair.key not in fails and len(fails) < JUDGED:
             alone = SearchTask(entry.name, st.just(structure.pair), control=entry.control)
-            fails[structure.pair.key] = bool(_explored(alone, 1, premise, seed).violations)
+            fails[structure.pair.key] = bool(_explored(alone, 1, premise, seed).gathered.violations)
         return False
 
     drive(entry.pairs, body, _profile(2 * JUDGED), Phase.generate, number=seed, digest=f"{entry.name}/control")
@@ -155,12 +155,13 @@ def _check_control(entry: Entry, where: str, seed: int) -> None:
 def _check_claims(entry: Entry, where: str, seed: int) -> dict[str, float]:
     """The usable part of each property's probes, if nothing is falsified and the parts are large enough."""
     search = _explored(SearchTask(entry.name, entry.pairs, address=f"catalog:{entry.name}"), JUDGED, CORE, seed)
-    if search.violations:
-        name = next(prop.name for prop in CORE if prop.name in search.violations)
-        pair = search.violations[name].structure.pair
+    violated = search.gathered.violations
+    if violated:
+        name = next(prop.name for prop in CORE if prop.name in violated)
+        pair = violated[name].structure.pair
         msg = f"{where}: {name} is falsified for {pair!r}. `eqprop verify {entry.name}` has the counterexample."
         raise InvalidInput(msg)
-    tallies = {name: tally for name, tally in search.tallies.items() if tally.probes}
+    tallies = {name: tally for name, tally in search.gathered.tallies.items() if tally.probes}
     parts = {name: usable(name, tally) for name, tally in tallies.items()}
     for name, part in parts.items():
         if part < LEAST_USABLE:
@@ -196,7 +197,7 @@ def _check_mutant(entry: Entry, mutant: Mutant, where: str, seed: int) -> None:
     caught: Mapping[str, Violation] = {}
     for library in (CORE, LIBRARY):
         asked = [prop for prop in library if prop.order <= mutant.order]
-        caught = caught or _explored(task, JUDGED_BROKEN, asked, seed).violations
+        caught = caught or _explored(task, JUDGED_BROKEN, asked, seed).gathered.violations
     lowest = min((by_name(prop).order for prop in caught), default=None)
     if lowest != mutant.order:
         seen = f"caught at order {lowest}, by {', '.join(caught)}" if caught else "not caught at all"

@@ -194,7 +194,7 @@ def _cell(row: Row, column: Column, save: Path | None) -> Cell:
     if row.refuses and step.name in search.askable.errors:
         answers = dict.fromkeys(answers, (SINGULAR, f"{REFUSED}{search.askable.errors[step.name]}"))
     reasons = [reason for _, reason in answers.values() if reason]
-    resolution = search.tallies[step.name].resolution()[0]
+    resolution = search.gathered.tallies[step.name].resolution()[0]
     return Cell(
         optimizer=row.name,
         group=column.name,
@@ -203,7 +203,7 @@ def _cell(row: Row, column: Column, save: Path | None) -> Cell:
         trajectory=answers[trajectory.name][0],
         reason=reasons[0] if reasons else "",
         resolution=None if np.isnan(resolution) else resolution,
-        cleared=sum(tally.cleared for tally in search.tallies.values()),
+        cleared=sum(tally.cleared for tally in search.gathered.tallies.values()),
         counterexample=counterexample,
         charge=_charge(row, column, answers[CHARGE][0], drift, singular=singular) if column.charged else None,
     )
@@ -218,7 +218,8 @@ def _found(search: Search, properties: Sequence[Property]) -> tuple[dict[str, An
     """The answer to each property, and a counterexample to the first that is violated."""
     try:
         search.explore()
-        broken = next((prop for prop in properties if prop.name in search.violations and prop.name != CHARGE), None)
+        violated = search.gathered.violations
+        broken = next((prop for prop in properties if prop.name in violated and prop.name != CHARGE), None)
         counterexample = search.told(broken) if broken else None
         evidence = search.evidence()
     except Exception as error:  # noqa: BLE001 - a user's own optimiser may raise anything

@@ -1,8 +1,7 @@
-"""The state of one task's search: explores, confirms, shrinks, and gathers the evidence of every cell."""
+"""One task's search: explores, shrinks what is falsified, and settles every cell."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from math import inf, isfinite
@@ -10,28 +9,24 @@ from math import inf, isfinite
 from hypothesis import Phase
 
 from eqprop.claims import Pair
-from eqprop.engine import LARGE, OutOfTime, expect_time_left, unexpected, until
+from eqprop.engine import LARGE, unexpected, until
 from eqprop.errors import InvalidInput
-from eqprop.evaluation import LADDER, WITHOUT_COMPILING, Look
-from eqprop.kept import allowances_in
 from eqprop.properties import Property
-from eqprop.results import Counterexample, Progress, Series, Unseen, Verdict
+from eqprop.results import Counterexample, Progress, Unseen, Verdict
 from eqprop.search.ahead import Ahead, Foreseen, Helper
 from eqprop.search.askable import Askable
-from eqprop.search.batch import Batch, Facts, Violation, violation
+from eqprop.search.batch import Batch, Facts
 from eqprop.search.budget import Budget, by_order
 from eqprop.search.comparing import why_not_compared
 from eqprop.search.culprits import Failure, separated
 from eqprop.search.drawing import Drawn, Enough, Minimal, drive
-from eqprop.search.foggy import Foggy
-from eqprop.search.infinite import Infinite
-from eqprop.search.known_failures import check_known_names
+from eqprop.search.gathered import Gathered
 from eqprop.search.looking import OF_SYMMETRIES
-from eqprop.search.outcomes import DISPUTED, Evidence, blocker, unseen_rounding, verdict_of, why_empty
+from eqprop.search.outcomes import DISPUTED, Evidence, verdict_of, why_empty
 from eqprop.search.pool import ProgramPool
 from eqprop.search.shrinking import Shrinker
-from eqprop.search.tally import Tally
 from eqprop.search.task import Listener, Options, SearchTask, ignore
+from eqprop.search.time_limit import TimeLimit
 from eqprop.validation import check_pair
 
 
@@ -49,27 +44,18 @@ class Search:
         self.tell = on_progress
         # A negative control is asked for the premise only.
         self.asked = tuple(p for p in options.properties if not task.control or p.name == "equivariance")
-        self.tallies = {prop.name: Tally() for prop in options.properties}
-        self.violations: dict[str, Violation] = {}
-        self.untold: dict[str, str] = {}
-        self.disputed: dict[str, str] = {}
-        self.known: dict[str, str] = {**task.known_failures, **task.standing}
-        self.allowed = dict(task.allowed)
+        self.gathered = Gathered(task, options)
+        self.askable = Askable()
+        self.limit = TimeLimit(options.max_time)
         self.programs = ProgramPool(task, options)
         self._ahead = Ahead(self.programs, helper)
         self._structures: list[Drawn] = []  # all that are going to be drawn, where somebody helps
-        self.askable = Askable()
-        self.series: dict[str, Series] = {}
         self._explored: dict[Hashable, dict[str, bool]] = {}
-        self._effort = Budget(options.profile, self.asked, self.tallies)
+        self._effort = Budget(options.profile, self.asked, self.gathered.tallies)
         self._first: Drawn | None = None
         self._largest: Drawn | None = None
-        self._infinite = Infinite()
-        self._foggy = Foggy()
         self._told: set[str] = set()  # whose first evidence was told
         self._checked = False
-        self._until = time.monotonic() + options.max_time
-        self.out_of_time = ""  # why not all was judged that was to be
         self._failure: Exception | None = None
 
     # -- the whole search ---------------------------------------------------------------------------------------------
@@ -78,9 +64,9 @@ class Search:
         """Explore, then shrink what was falsified and is not blocked, then settle every cell."""
         self._recall()
         self.explore()
-        shrunk = {prop.name: self.told(prop) for prop in self.to_shrink()}
+        shrunk = {prop.name: self.told(prop) for prop in self.gathered.to_shrink()}
         if not self._effort.spared:
-            self._foggy.diagnose(self._unsettled(), self.options.precision)
+            self.gathered.diagnose()
         evidence = self.evidence()
         found = tuple(
             verdict_of(evidence, self.task.name, prop, shrunk.get(prop.name)) for prop in self.options.properties
@@ -89,38 +75,21 @@ class Search:
         self.programs.forget()
         return tuple(replace(v, unseen=left) if v.property.name in OF_SYMMETRIES else v for v in found)
 
-    def _unsettled(self) -> dict[str, Tally]:
-        """The tallies that say how their cells come out: none of a property that is falsified or rests on one."""
-        open_ = (p for p in self.options.properties if p.name not in self._violated() and not self._blocked(p))
-        return {prop.name: self.tallies[prop.name] for prop in open_}
-
     def evidence(self) -> Evidence:
         """What was found out so far, for the outcome of each cell."""
-        self._infinite.diagnose(self.tallies.values(), self.options.precision)
-        return Evidence(
-            tallies=self.tallies,
-            violated=self._violated(),
-            control=self.task.control,
-            reason_if_not_applicable=self.askable.reason_if_not_applicable,
-            known=self.known,
-            allowed=self.allowed,
-            series=self.series,
-            errors=self.askable.errors,
-            empty=why_empty(self.asked, self.tallies, self._first.pair) if self._first is not None else {},
-            untold=self.untold,
-            disputed=self.disputed,
-            out_of_time=self.out_of_time,
-        )
+        gathered, first = self.gathered, self._first
+        empty = why_empty(self.asked, gathered.tallies, first.pair) if first is not None else {}
+        return gathered.evidence(self.askable, empty, self.limit.passed)
 
     def _unseen(self) -> Unseen | None:
         """What the symmetry of a user's pair does not look at, where all was evaluated and nothing is wrong."""
         of_user = not self.task.built_in and not self.task.control
-        all_is_well = not (self._violated() or self.askable.errors or self.out_of_time)
+        all_is_well = not (self.gathered.violated() or self.askable.errors or self.limit.passed)
         if self._first is None or not (self.options.unseen and of_user and all_is_well):
             return None
         refused = self.askable.refused(self._first.pair)
         asked = tuple(prop for prop in self.options.properties if prop.name not in refused)
-        doubtful = [name for name, tally in self.tallies.items() if tally.cleared]
+        doubtful = [name for name, tally in self.gathered.tallies.items() if tally.cleared]
         try:
             return self.programs.unseen(self._first, asked, doubtful)
         except Exception as error:  # noqa: BLE001 - every cell has its verdict, which this does not take away
@@ -135,7 +104,7 @@ class Search:
         if self._failure is not None:
             raise self._failure
         if self._first is None:
-            if self.out_of_time:
+            if self.limit.passed:
                 return
             msg = f"{self.task.name}: the strategy never yielded a usable pair."
             raise InvalidInput(msg)
@@ -179,7 +148,7 @@ class Search:
             self._drive(lambda s, p=prop: self._recalled(s, p), Phase.reuse, digest=prop.name)
 
     def _recalled(self, structure: Drawn, prop: Property) -> bool:
-        if not self._in_time(lambda: self._check(structure.pair)):
+        if not self.limit.within(lambda: self._check(structure.pair)):
             return False
         known = self._known_of(structure)
         if prop.name not in known:
@@ -208,7 +177,7 @@ class Search:
 
     def _explore_one(self, structure: Drawn) -> None:
         """Judge all properties on a structure, within the budget of architectures."""
-        if not self._effort.admits(structure.pair) or not self._in_time(lambda: self._check(structure.pair)):
+        if not self._effort.admits(structure.pair) or not self.limit.within(lambda: self._check(structure.pair)):
             return
         if self._first is None:
             self._first = structure
@@ -229,7 +198,7 @@ class Search:
 
     def _foresee_costly(self, first: Drawn) -> None:
         """Have who helps begin with what takes longest: of a fixed pair, of which nothing is known to fail."""
-        if any(structure.pair is not first.pair for structure in self._structures) or self.known:
+        if any(structure.pair is not first.pair for structure in self._structures) or self.gathered.known:
             self._ahead.stop()
         if self._ahead.helped:
             self._ahead.foresee(self._costly_to_come())
@@ -254,43 +223,26 @@ class Search:
         return Foreseen(structure, self.askable.of(structure.pair, properties), heavy=heavy)
 
     def _explore_in_time(self, structure: Drawn, asked: Sequence[Property]) -> None:
-        done = bool(asked) and self._in_time(lambda: self._explore(structure, asked))
+        done = bool(asked) and self.limit.within(lambda: self._explore(structure, asked))
         if done and structure.pair.model.param_leaves.size >= LARGE:
             self._tell_settled(asked)
-
-    def _in_time(self, step: Callable[[], None]) -> bool:
-        """Do something as long as there is time; whether it was done."""
-        try:
-            with until(self._until):
-                expect_time_left()
-                step()
-        except OutOfTime:
-            self.out_of_time = f"out of time: the search was to end after {self.options.max_time:g} s"
-        return not self.out_of_time
 
     def _tell_settled(self, asked: Sequence[Property]) -> None:
         """Of a model that takes long each property is heard of as soon as it is settled, with the probes so far."""
         evidence = self.evidence()
-        fresh = [p for p in asked if p.name not in self._told and (self.tallies[p.name].conclusive > 0)]
+        fresh = [p for p in asked if p.name not in self._told and self.gathered.tallies[p.name].conclusive > 0]
         self._told.update(prop.name for prop in fresh)
         found = tuple(verdict_of(evidence, self.task.name, prop) for prop in fresh)
         if found:
             effort = self._effort
             self.tell(Progress(self.task.name, "settled", effort.architectures, effort.probes, verdicts=found))
 
-    def _violated(self) -> set[str]:
-        """What is falsified: here, or by a known counterexample."""
-        return {*self.violations, *self.task.standing}
-
-    def _blocked(self, prop: Property) -> bool:
-        return blocker(prop, self._violated()) is not None
-
     def _explore(self, structure: Drawn, asked: Sequence[Property]) -> None:
         """Judge those of the properties that apply to a structure's pair, in one program."""
         asked = [prop for prop in asked if self._may_be_compared(structure.pair, prop)]
         properties = self.askable.of(structure.pair, asked)
         if not self.options.judge_blocked:
-            properties = tuple(prop for prop in properties if not self._blocked(prop))
+            properties = tuple(prop for prop in properties if not self.gathered.is_blocked(prop))
         if properties:
             falsified = self._judged(structure, properties)
             unsettled = self.askable.refused(structure.pair)
@@ -306,10 +258,7 @@ class Search:
         """Validate the first pair of the search; the others come from the same hand."""
         if not self._checked:
             missing = check_pair(pair, self.options.precision)
-            self.known |= pair.known_failures
-            self.allowed |= allowances_in(pair.allow_inconclusive, f"pair {pair.name!r}: allow_inconclusive")
-            for named, what in ((self.known, "known_failures"), (self.allowed, "allow_inconclusive")):
-                check_known_names(named, self.options.properties, f"pair {pair.name!r}: {what}")
+            self.gathered.expect(pair)
             self._checked = True
             self.askable.look_at_example(pair, self.options.precision, missing)
 
@@ -334,49 +283,18 @@ class Search:
         return frozenset(falsified)
 
     def _settled(self, batch: Batch, facts: Facts, prop: Property) -> bool:
+        """Tally what was judged of one property; whether that is a violation."""
         try:
-            return self._settle(batch, facts, prop)
+            violated = self.gathered.add(batch, facts, prop, self.programs.opaque)
         except Exception as error:  # noqa: BLE001 - a closer look runs what a user wrote once more
             self.askable.refuse(batch.structure.pair, prop.name, Failure.of(error))
             return False
-
-    def _settle(self, batch: Batch, facts: Facts, prop: Property) -> bool:
-        """Let one property's suspects go up the ladder, and tally what is left of them; whether that is a violation."""
-        found = batch.climbed(prop.name, self._looks(prop))
-        self.tallies[prop.name].add(found, batch.structure.pair.key, facts.units[prop.name])
-        self.tallies[prop.name].evaluated_by(facts)
-        self._infinite.note(batch, facts, found.judged)
-        self._foggy.note(batch, facts, prop, found.judged)
-        violated = violation(batch, found)
-        opaque = self.programs.opaque(batch, prop) if violated is not None else ""
-        if opaque:
-            self.disputed.setdefault(prop.name, unseen_rounding(opaque))
-            violated = None
-        if violated is not None:
-            self.violations.setdefault(prop.name, violated)
-            if prop.name not in self.known or self.task.control:
-                self._effort.spare()  # beside a failure that is known, the others are judged as usual
-                self._ahead.stop()
-        if prop.series and prop.name not in self.series:
-            along = batch.series(prop.name, found.judged)
-            if along is not None:
-                self.series[prop.name] = along
-        return violated is not None
-
-    def _looks(self, prop: Property) -> tuple[Look, ...]:
-        """The looks at suspects that are worth it: what rests on a falsified property is not reported."""
-        if self._blocked(prop):
-            return ()
-        return WITHOUT_COMPILING if prop.name in self.violations else LADDER
+        if violated and self.gathered.is_news(prop):  # beside a failure that is known, the others are judged as usual
+            self._effort.spare()
+            self._ahead.stop()
+        return violated
 
     # -- shrinking ----------------------------------------------------------------------------------------------------
-
-    def to_shrink(self) -> list[Property]:
-        """The falsified properties that get a counterexample of their own."""
-        if not self.options.shrink or self.task.control:
-            return []
-        falsified = [p for p in self.options.properties if p.name in self.violations]
-        return [p for p in falsified if not self._blocked(p) and p.name not in self.known]
 
     def counterexample(self, prop: Property) -> Counterexample | None:
         """The violation of one property on the smallest structure; None where it is none once it is compiled."""
@@ -386,15 +304,15 @@ class Search:
             return self._known_of(structure).get(prop.name) is False
 
         shrinker = Shrinker(self.task, self.options, self.programs, self._drive, passes)
-        return shrinker.counterexample(prop, self.violations[prop.name])
+        return shrinker.counterexample(prop, self.gathered.violations[prop.name])
 
     def told(self, prop: Property) -> Counterexample | None:
         """The counterexample; a falsification is not lost where it cannot be shown."""
         try:
             found = self.counterexample(prop)
         except Exception as error:  # noqa: BLE001 - the violation was confirmed before
-            self.untold[prop.name] = f"its counterexample cannot be shown ({unexpected(error)})"
+            self.gathered.untold[prop.name] = f"its counterexample cannot be shown ({unexpected(error)})"
             return None
         if found is None:
-            self.disputed[prop.name] = DISPUTED
+            self.gathered.disputed[prop.name] = DISPUTED
         return found

@@ -159,8 +159,8 @@ def test_a_counterexample_that_was_not_shrunk_has_a_blob_too():
     state = explored(BIAS_FORGOTTEN, profile=replace(SMALL, shrinks=0))
     found = state.counterexample(by_name("equivariance"))
     structure = rebuilt(nets(BIAS_FORGOTTEN), found.recipe["structure"], SMALL)
-    assert structure == state.violations["equivariance"].structure or (
-        structure.pair.architecture == state.violations["equivariance"].structure.pair.architecture
+    assert structure == state.gathered.violations["equivariance"].structure or (
+        structure.pair.architecture == state.gathered.violations["equivariance"].structure.pair.architecture
     )
 
 
@@ -168,7 +168,7 @@ def test_a_stored_failure_is_tried_before_anything_new():
     searched(BIAS_FORGOTTEN)
     again = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), Options(SMALL, properties=(by_name("equivariance"),)))
     again._recall()
-    assert again.violations["equivariance"].structure.pair.architecture["hidden"] == 1
+    assert again.gathered.violations["equivariance"].structure.pair.architecture["hidden"] == 1
 
 
 def test_a_stored_failure_that_was_mended_is_none():
@@ -254,7 +254,7 @@ def test_a_falsified_cell_without_a_counterexample_shows_the_figures_of_its_viol
     state = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), options)
     state.explore()
     (verdict,) = search(SearchTask("net", nets(BIAS_FORGOTTEN)), options)
-    judged = state.violations["equivariance"].judged
+    judged = state.gathered.violations["equivariance"].judged
     assert verdict.outcome is Outcome.FALSIFIED
     assert MARGIN < judged.floors[0] <= verdict.floors
 
@@ -263,7 +263,7 @@ def test_a_recalled_violation_is_in_the_figures_of_its_cell():
     searched(BIAS_FORGOTTEN)
     again = Search(SearchTask("net", nets(BIAS_FORGOTTEN)), Options(SMALL, properties=(by_name("equivariance"),)))
     again._recall()
-    tally = again.tallies["equivariance"]
+    tally = again.gathered.tallies["equivariance"]
     assert tally.residual / tally.floor > MARGIN
     assert (len(tally.architectures), tally.probes > 0) == (1, True)
 
@@ -288,9 +288,9 @@ def test_a_control_that_is_out_of_time_is_no_unexpected_pass():
 def test_what_was_judged_in_time_is_told():
     state = Search(SearchTask("net", nets()), Options(SMALL, properties=(by_name("equivariance"),), max_time=1e6))
     state.explore()
-    state.out_of_time = "out of time"
+    state.limit.passed = "out of time"
     outcome, reason = outcome_of(state.evidence(), by_name("equivariance"))
-    tally = state.tallies["equivariance"]
+    tally = state.gathered.tallies["equivariance"]
     assert outcome is Outcome.INCONCLUSIVE
     assert (
         reason == f"out of time; this was judged at {tally.probes} probes of {len(tally.architectures)} architectures"
