@@ -12,7 +12,9 @@ from eqprop import groups
 from eqprop.profiles import PROFILES
 from eqprop.properties import by_name
 from eqprop.results import Outcome
-from eqprop.search import Options, SearchTask, search
+from eqprop.search import Options, Search, SearchTask, search
+from eqprop.search.outcomes import outcome_of
+from tests.search.nets import BIAS_FORGOTTEN, SMALL, nets
 
 ROUNDS = 100_000_000
 """Of a loop that takes XLA a moment, and a walk some minutes."""
@@ -36,3 +38,29 @@ def test_a_loop_that_goes_on_and_on_is_ended_with_the_time():
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert verdict.reason == "out of time: the search was to end after 4 s; this was not judged at all"
     assert jnp.isfinite(slow_pair().model.apply({"a": 1.0, "b": 1.0}, jnp.ones(2))).all()
+
+
+def test_what_a_search_does_not_finish_in_time_is_inconclusive_and_says_what_was_looked_at():
+    names = ("equivariance", "noether", "charge-drift")
+    options = Options(SMALL, properties=tuple(by_name(name) for name in names), max_time=1e-9)
+    for verdict in search(SearchTask("net", nets()), options):
+        assert verdict.outcome is Outcome.INCONCLUSIVE
+        assert verdict.reason == "out of time: the search was to end after 1e-09 s; this was not judged at all"
+
+
+def test_a_control_that_is_out_of_time_is_no_unexpected_pass():
+    options = Options(SMALL, properties=(by_name("equivariance"),), max_time=1e-9)
+    (verdict,) = search(SearchTask("net", nets(BIAS_FORGOTTEN), control="the bias stays"), options)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_what_was_judged_in_time_is_told():
+    state = Search(SearchTask("net", nets()), Options(SMALL, properties=(by_name("equivariance"),), max_time=1e6))
+    state.explore()
+    state.limit.passed = "out of time"
+    outcome, reason = outcome_of(state.evidence(), by_name("equivariance"))
+    tally = state.gathered.tallies["equivariance"]
+    assert outcome is Outcome.INCONCLUSIVE
+    assert (
+        reason == f"out of time; this was judged at {tally.probes} probes of {len(tally.architectures)} architectures"
+    )
