@@ -17,7 +17,7 @@ FAST_COMPILATION = {
     "xla_cpu_parallel_codegen_split_count": 1,
     "xla_llvm_disable_expensive_passes": True,
 }
-"""Six times less compilation for programs that run some hundred times (measured: docs/decisions.md)."""
+"""Six times less compilation for programs that run some hundred times (measured: docs/decisions/evaluating.md)."""
 
 LARGE = 2_000
 """From this many parameters on, running a program takes longer than compiling it, and its sides stay inside it."""
@@ -31,7 +31,7 @@ MULTIPLY_ADDS = 40
 take 6 to 12 ns each, at level 2 half a nanosecond."""
 
 FAST_EXECUTION = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 2}
-"""Three times the compilation, half the running time (measured: docs/decisions.md)."""
+"""Three times the compilation, half the running time (measured: docs/decisions/evaluating.md)."""
 
 REFUSED = "INVALID_ARGUMENT"
 """The status that XLA gives to an option that it does not know, or to a value that it does not take."""

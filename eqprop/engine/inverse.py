@@ -1,7 +1,7 @@
 """The inverse of a matrix out of JAX's own operations, without LAPACK, which must not be called in a loop.
 
-On few cores a program whose loops call LAPACK may stand still for good (docs/decisions.md), and a program that calls it
-cannot be kept between runs (``eqprop.evaluation.traced_programs``).
+On few cores a program whose loops call LAPACK may stand still for good (docs/decisions/mathematics.md), and a program
+that calls it cannot be kept between runs (``eqprop.evaluation.traced_programs``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The first weights of a module are drawn operation by operation, a dozen programs and more that are loaded at every run.
 To trace the call takes a tenth of that, and what is traced tells the numbers. One compiled program of all of it would
-not do: XLA joins operations that are apart otherwise, and other last bits are other weights (docs/decisions.md). So the
-call itself makes the numbers, once.
+not do: XLA joins operations that are apart otherwise, and other last bits are other weights (docs/decisions/faces.md).
+So the call itself makes the numbers, once.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Alone:
     """The program of one row, compiled by XLA and called row after row.
 
     A few rows are all that the last word is about, so that nothing is traced again for many rows at once: that takes
-    as long as compiling it (docs/decisions.md).
+    as long as compiling it (docs/decisions/evaluating.md).
 
     Args:
         row: of one property.

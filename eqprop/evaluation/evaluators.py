@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 WALKS = 150
 """After so many batches a walked program is compiled: they took about as long as that takes (measured:
-docs/decisions.md). A count and not a time, so that a seed gives the same numbers on every machine."""
+docs/decisions/evaluating.md). A count and not a time, so that a seed gives the same numbers on every machine."""
 
 
 class Evaluators:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MOST = 20_000
 """So many operations take XLA about a minute. A longer program is not compiled for this: a count and not a time, so
-that every machine says the same (docs/decisions.md)."""
+that every machine says the same (docs/decisions/evaluating.md)."""
 
 COMPILED_COPIES = 15
 """How many copies of a probe are run compiled at most, one by one: the walk has all of them."""

@@ -1,4 +1,7 @@
-"""Powers of small symmetric matrices out of JAX's own operations: LAPACK is kept out of loops (docs/decisions.md)."""
+"""Powers of small symmetric matrices out of JAX's own operations, without LAPACK.
+
+It is kept out of loops (docs/decisions/mathematics.md).
+"""
 
 from __future__ import annotations
 

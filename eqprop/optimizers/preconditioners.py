@@ -2,7 +2,8 @@
 
 An optimiser is any object with ``init(params) -> state`` and ``update(grads, state, params) -> (updates, state)``; a
 NamedTuple of two functions will do, and optax is not needed. Both are for small models: one diagonalises a matrix for
-each axis, the other inverts the dense Hessian; neither by LAPACK, which is kept out of loops (docs/decisions.md).
+each axis, the other inverts the dense Hessian; neither by LAPACK, which is kept out of loops
+(docs/decisions/mathematics.md).
 """
 
 from __future__ import annotations

@@ -52,8 +52,8 @@ def output_factor(*outputs: Outputs) -> Outputs:
     """What drawn losses multiply outputs by: 1 over their largest magnitude where it is large (exp must not overflow).
 
     It is a constant of the probe: never differentiated; 1 where outputs are not large. A factor, because XLA divides
-    once by a square, which overflows, where a program divides twice by one number (docs/decisions.md), and a normal
-    number, because XLA may take others for 0.
+    once by a square, which overflows, where a program divides twice by one number (docs/decisions/verdicts.md), and a
+    normal number, because XLA may take others for 0.
     """
     magnitude = [jnp.max(jnp.abs(leaf), initial=0.0) for tree in outputs for leaf in jax.tree.leaves(tree)]
     largest = jax.lax.stop_gradient(jnp.max(jnp.stack(magnitude)))

@@ -33,7 +33,7 @@ Starts = Int[np.ndarray, " leaves+1"]
 """Where each leaf starts among the numbers; the last entry is their total."""
 
 MARGIN = 30.0
-"""A residual of at most this many floors holds. Measured: correct code stays below 2 floors (docs/decisions.md)."""
+"""A residual of at most this many floors holds. Measured: correct code stays below 2 (docs/decisions/verdicts.md)."""
 
 MARGIN_COARSE = 3.0
 """Likewise in half precision, where thirty floors would be more than there is to compare. Measured: correct code stays

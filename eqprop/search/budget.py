@@ -86,7 +86,7 @@ class Budget:
     def costly(self, pair: Pair) -> list[list[Property]]:
         """The costly properties, on some batches (one for a large model); on later ones the silent and the unheard.
 
-        In parts, each for a program of its own: XLA's time grows faster than the program (docs/decisions.md).
+        In parts, each for a program of its own: XLA's time outgrows the program (docs/decisions/evaluating.md).
         """
         if self._batches % COSTLY_EVERY != 2:
             return []

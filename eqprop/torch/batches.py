@@ -1,7 +1,7 @@
 """A function of one row at many rows: as what ``vmap`` comes to for so many, recorded, or one row after the other.
 
 ``vmap`` decides of every operation anew how it goes for many rows, and its products of small matrices take two to six
-times as long as NumPy's (docs/decisions.md).
+times as long as NumPy's (docs/decisions/others.md).
 """
 
 # pyright: reportMissingImports=false

@@ -43,7 +43,7 @@ def recorded(
     """The graph of a function at an example.
 
     What ``make_fx`` does, without symbols for sizes, without stacks for each node and without ``torch._dynamo``: that
-    takes two seconds to import (docs/decisions.md). Of each node ``meta["val"]`` is a tensor without numbers.
+    takes two seconds to import (docs/decisions/others.md). Of each node ``meta["val"]`` is a tensor without numbers.
 
     Args:
         function: of tensors.
