@@ -14,7 +14,7 @@ from eqprop.engine import HOT, MULTIPLY_ADDS, attended, compiler_options, multip
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.walked import Positions, Walked, traced_row
 from eqprop.probes import Probe
-from eqprop.rounding import CONFIRMING_COPIES, Measured
+from eqprop.rounding import COPIES, Measured
 
 
 @final
@@ -36,7 +36,7 @@ class Alone:
         with numbers_context(row.precision):
             program, positions = _of(row, walked)
             self._sides = positions[self._name]
-            rows = probes * (1 + CONFIRMING_COPIES)
+            rows = probes * (1 + COPIES)
             work = row.size + multiply_adds(program.jaxpr) // MULTIPLY_ADDS
             of_leaves = jaxpr_as_fun(program)
             one = traced(lambda probe: of_leaves(*jax.tree.leaves(probe)), row.like())

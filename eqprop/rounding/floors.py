@@ -48,6 +48,10 @@ COPIES_LARGE = 2
 CONFIRMING_COPIES = 63
 """How many fresh perturbations a suspected violation must survive before it counts."""
 
+BEYOND_DOUBT = 100.0
+"""From so many margins on a residual needs no more than a few compiled copies, where the floor is a walk's with all of
+them: the others raised it by 2.6 times at most (docs/decisions/verdicts.md)."""
+
 GROSS = 0.1
 """Where MARGIN · floor exceeds this part of the sides' size, an error of ten percent would pass: inconclusive."""
 
@@ -172,6 +176,11 @@ class Judgement:
         """Residual above the margin while a gross error would be seen: a violation, once confirmed."""
         telling = (self.resolution < self.bar.gross) | self.bar.coarse
         return self.finite & ~self.vacuous & (self.floors > self.bar.margin) & telling
+
+    @property
+    def beyond_doubt(self) -> Flags:
+        """Suspect, and so far above the margin that more copies would not change it."""
+        return self.suspect & (self.floors > BEYOND_DOUBT * self.bar.margin)
 
     @property
     def inconclusive(self) -> Flags:

@@ -13,15 +13,17 @@ import eqprop
 from eqprop import groups
 from eqprop.engine import kept_program, written
 from eqprop.evaluation import Program
+from eqprop.evaluation.alone import Alone
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.walked import Walked
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import Property, by_name
-from eqprop.rounding import CONFIRMING_COPIES
+from eqprop.rounding import CONFIRMING_COPIES, COPIES
 
 NAMES = ("equivariance", "gradient-covariance", "hessian-generator")
 FEW = tuple(by_name(name) for name in NAMES)
 PROBES = 2
+FEW_ROWS, MANY_ROWS = 1 + COPIES, 1 + CONFIRMING_COPIES
 
 
 @jax.custom_vjp
@@ -36,10 +38,19 @@ def dense(p: Any, x: Any) -> Any:
     return relu(x @ p["w1"]) @ p["w2"]
 
 
-def pair_of() -> eqprop.Pair:
+def pair_of(off: float = 0.0) -> eqprop.Pair:
+    """Rescaled units, whose outgoing weights are off by a part of them.
+
+    Args:
+        off: which part.
+    """
+
+    def act(g: Any, p: Any) -> Any:
+        return {"w1": p["w1"] * g[None, :], "w2": p["w2"] / g[:, None] * (1 + off)}
+
     params = {"w1": np.ones((3, 4)), "w2": np.ones((4, 2))}
     model = eqprop.Model(dense, params, np.ones((5, 3)), trained=False)
-    return eqprop.Pair(model, eqprop.hidden_units(groups.Scaling(4), writes={"w1": 1}, reads={"w2": 0}))
+    return eqprop.Pair(model, eqprop.Transformation(groups.Scaling(4), act))
 
 
 def program_of(*properties: Property, **changes: Any) -> Program:
@@ -89,13 +100,31 @@ def test_what_was_only_kept_as_data_is_traced_for_it():
     assert_alike(said(program, FEW[1].name), expected)
 
 
+@pytest.mark.parametrize(("part", "rows"), [(1e-3, [FEW_ROWS]), (3e-13, [FEW_ROWS, MANY_ROWS]), (0.0, [FEW_ROWS])])
+def test_more_copies_are_compiled_only_where_few_leave_a_doubt(
+    monkeypatch: pytest.MonkeyPatch, part: float, rows: list[int]
+):
+    asked: list[int] = []
+    measured = Alone.measured
+
+    def counted(self: Alone, given: Probe, copies: int, rng: np.random.Generator) -> Any:
+        asked.append(1 + copies)
+        return measured(self, given, copies, rng)
+
+    monkeypatch.setattr(Alone, "measured", counted)
+    off = Program(pair_of(part), FEW[:1], SQUARED_ERROR)
+    found = off.as_compiled(FEW[0].name, drawn(off), np.random.default_rng(1))
+    assert asked == rows
+    assert found.suspect.all() == (part > 0)
+
+
 @pytest.mark.parametrize(("spare", "long"), [(0, False), (-1, True)])
 def test_what_takes_long_in_all_its_rows_is_compiled_to_run_fast(
     monkeypatch: pytest.MonkeyPatch, spare: int, long: bool
 ):
     asked: list[bool] = []
     monkeypatch.setattr("eqprop.evaluation.alone.compiler_options", lambda *, long: asked.append(long))
-    rows, size = PROBES * (1 + CONFIRMING_COPIES), pair_of().model.param_leaves.size
+    rows, size = PROBES * FEW_ROWS, pair_of().model.param_leaves.size
     monkeypatch.setattr("eqprop.evaluation.alone.HOT", rows * size + spare)
     said(program_of(FEW[0]), FEW[0].name)
     assert asked == [long]
