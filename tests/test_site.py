@@ -18,6 +18,8 @@ FAMILIES = {page for page in ALL if page.startswith("catalog/")}
 """What the catalog's contents name: a page for each of its files, so that a new file is no change of the navigation."""
 
 PAGES = ALL - FAMILIES
+THEMES = {page for page in ALL if page.startswith("decisions/")}
+"""What the contents of the decisions name: a page for each theme."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,12 @@ def test_the_navigation_names_every_page_once():
 
 def test_the_first_page_names_every_other():
     first = (DOCS / "README.md").read_text(encoding="utf-8")
-    assert PAGES - set(re.findall(r"\]\(([\w/-]+\.md)\)", first)) == {"README.md"}
+    assert PAGES - THEMES - set(re.findall(r"\]\(([\w/-]+\.md)\)", first)) == {"README.md"}
+
+
+def test_the_contents_of_the_decisions_name_the_page_of_every_theme():
+    contents = (DOCS / "decisions.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^- \[[^\]]+\]\(([\w/]+\.md)\):", contents, re.MULTILINE)) == THEMES
 
 
 def test_the_contents_of_the_catalog_name_the_page_of_every_family():
