@@ -85,19 +85,22 @@ class Search:
         """What the symmetry of a user's pair does not look at, where all was evaluated and nothing is wrong."""
         of_user = not self.task.built_in and not self.task.control
         all_is_well = not (self.gathered.violated() or self.askable.errors or self.limit.passed)
-        if self._first is None or not (self.options.unseen and of_user and all_is_well):
+        first = self._first
+        if first is None or not (self.options.unseen and of_user and all_is_well):
             return None
-        refused = self.askable.refused(self._first.pair)
+        refused = self.askable.refused(first.pair)
         asked = tuple(prop for prop in self.options.properties if prop.name not in refused)
         doubtful = [name for name, tally in self.gathered.tallies.items() if tally.cleared]
+        found: list[Unseen | None] = []
         try:
-            return self.programs.unseen(self._first, asked, doubtful)
+            self.limit.within(lambda: found.append(self.programs.unseen(first, asked, doubtful)))
         except Exception as error:  # noqa: BLE001 - every cell has its verdict, which this does not take away
             failure = Failure.of(error)
             return None if failure.undefined else Unseen((), (), 0, failure.reason)
+        return found[0] if found else Unseen((), (), 0, self.limit.passed)
 
     def explore(self) -> None:
-        """Judge every property on fresh structures; what is violated is in ``violations`` afterwards."""
+        """Judge every property on fresh structures; what is violated is in ``gathered.violations`` afterwards."""
         if self._ahead.helped:
             self._drive(lambda structure: bool(self._structures.append(structure)), Phase.generate, digest="explore")
         self._drive(self._explored_safely, Phase.generate, digest="explore")
@@ -128,7 +131,7 @@ class Search:
         return not reason
 
     def expect_evaluated(self) -> None:
-        """For who reads ``violations`` and no verdicts.
+        """For who reads ``gathered.violations`` and no verdicts.
 
         Raises:
             InvalidInput: where some property could not be evaluated, with the reason of each.

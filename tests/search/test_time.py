@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 import eqprop
 from eqprop import groups
+from eqprop.engine import OutOfTime
 from eqprop.profiles import PROFILES
 from eqprop.properties import by_name
 from eqprop.results import Outcome
 from eqprop.search import Options, Search, SearchTask, search
 from eqprop.search.outcomes import outcome_of
+from eqprop.search.pool import ProgramPool
 from tests.search.nets import BIAS_FORGOTTEN, SMALL, nets
 
 ROUNDS = 100_000_000
@@ -64,3 +66,14 @@ def test_what_was_judged_in_time_is_told():
     assert (
         reason == f"out of time; this was judged at {tally.probes} probes of {len(tally.architectures)} architectures"
     )
+
+
+def test_what_a_claim_does_not_look_at_is_not_looked_for_beyond_the_time(monkeypatch):
+    def ended(*_):
+        raise OutOfTime
+
+    monkeypatch.setattr(ProgramPool, "unseen", ended)
+    options = Options(SMALL, properties=(by_name("gradient-covariance"),), max_time=1e6, unseen=True)
+    (verdict,) = search(SearchTask("net", nets()), options)
+    assert verdict.outcome is Outcome.HOLDS
+    assert verdict.unseen.unknown == "out of time: the search was to end after 1e+06 s"
