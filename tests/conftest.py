@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,6 +36,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Searches remember failures by the names of pairs, which tests share: each has an example database of its own."""
+    storage = tmp_path_factory.getbasetemp() / "hypothesis" / str(next(_numbers))
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(storage))
 
 
 @pytest.fixture
