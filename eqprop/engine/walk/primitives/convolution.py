@@ -1,4 +1,7 @@
-"""Convolutions: a view of all windows, contracted with the kernel.
+"""Convolutions: all windows as a matrix, contracted with the kernel.
+
+The matrix has the axes in the order of the image's own, so that what lies together is copied together: neighbours with
+all their channels, where channels come last. In another order these copies take most of the time.
 
 The derivatives of derivatives hold convolutions of a small image, padded to many times its size, with a kernel as large
 as an image. Their windows would be mostly zeros, and too many to keep: there each place of the image is multiplied with
@@ -22,35 +25,87 @@ from eqprop.engine.walk.primitives.sliding import Windows
 def convolve(equation: JaxprEqn) -> Step:
     """``lax.conv_general_dilated``: groups of samples or of channels meet kernels of their own."""
     params, names = equation.params, equation.params["dimension_numbers"]
-    image, kernel = (shape_of(v) for v in equation.invars)
-    windows = _windows(params, [image[axis] for axis in names.lhs_spec], [kernel[axis] for axis in names.rhs_spec])
+    image, kernel = (shape_of(variable) for variable in equation.invars)
+    samples, channels, *places = (image[axis] for axis in names.lhs_spec)
+    inside = [kernel[axis] for axis in names.rhs_spec[2:]]
+    windows = _windows(params, (samples, channels, *places), inside)
     if _by_places_takes_less(params, windows):
         return precisely(equation, _by_places(equation, windows))
     by_samples = params["batch_group_count"] > 1
     groups = max(params["feature_group_count"], params["batch_group_count"])
-    outputs, depth = (kernel[axis] for axis in names.rhs_spec[:2])
-    patches = (*_split(windows.shape[:2], groups, by_samples=by_samples), *windows.counts[2:], *windows.window[2:])
-    kernels = (groups, outputs // groups, depth, *windows.window[2:])
-    places = len(image) - 2
+    heads = (groups, samples // groups, channels) if by_samples else (groups, samples, channels // groups)
+    divided = "samples" if by_samples else "channels"
+    return precisely(equation, _by_windows(equation, _windows(params, (*heads, *places), inside), divided))
+
+
+def _by_windows(equation: JaxprEqn, windows: Windows, divided: str) -> Step:
+    """All windows contracted with the kernel.
+
+    Args:
+        equation: the convolution.
+        windows: of the image: over groups, samples, channels and places.
+        divided: which of samples and channels fall into groups.
+    """
+    names, places = equation.params["dimension_numbers"], [str(place) for place in range(len(windows.shape) - 3)]
+    image = _axes(names.lhs_spec, ("samples", "channels", *places), divided)
+    kernel = _axes(names.rhs_spec, ("outputs", "channels", *map(_inside, places)), "outputs")
+    result = _axes(names.out_spec, ("samples", "outputs", *places), "outputs")
+    given = ("groups", "samples", "channels", *places)
+    windows = windows.reordered([given.index(axis) for axis in image])
+    kept = [axis for axis in image if axis not in ("groups", "channels")]
+    summed = [axis if axis == "channels" else _inside(axis) for axis in image if axis not in ("groups", "samples")]
+    seen = ["groups", *(kept + summed if _ends_inside(image, windows) else summed + kept)]
+    found = ["groups", *kept, "outputs"]
+
+    viewed = [*image, *map(_inside, image)]
+    order = [viewed.index(axis) for axis in seen]
+    single = sorted({*range(len(viewed))} - {*order})  # windows of one group, one sample, one channel
+    lengths = (*windows.counts, *windows.window)
+    lengths = tuple(lengths[axis] for axis in order)
+    sizes = dict(zip(seen, lengths, strict=True)) | {"outputs": _outputs(equation) // lengths[0]}
+    weights = tuple(sizes[axis] for axis in kernel)
     product = contraction(
         Sides(
-            (patches, kernels),
-            ((2, *range(3 + places, 3 + 2 * places)), tuple(range(2, 3 + places))),
-            ((0 if by_samples else 1,), (0,)),
+            (lengths, weights),
+            (tuple(map(seen.index, summed)), tuple(map(kernel.index, summed))),
+            ((0,), (kernel.index("groups"),)),
         ),
         joint=is_complex(dtype_of(equation.outvars[0])),
     )
-    fill, view = windows.filled(0), windows.view()
-    first, second = (*names.lhs_spec, len(image)), (*names.rhs_spec, len(image))
-    back, shape = _result_order(names.out_spec), shape_of(equation.outvars[0])
+    fill, view, shape = windows.filled(0), windows.view(), shape_of(equation.outvars[0])
+    turned = (*order, *single, len(viewed))
+    back = (*map(found.index, result), len(found))
 
-    def step(x: Array, weights: Array) -> Array:
-        seen = view(fill(x.transpose(first))).reshape((*patches, x.shape[-1]))
-        against = weights.transpose(second).reshape((*kernels, weights.shape[-1]))
-        found = product(seen, against).transpose(back)
-        return found.reshape((*shape, found.shape[-1]))
+    def step(x: Array, y: Array) -> Array:
+        matrix = view(fill(x.reshape((*windows.shape, x.shape[-1])))).transpose(turned)
+        whole = product(matrix.reshape((*lengths, x.shape[-1])), y.reshape((*weights, y.shape[-1]))).transpose(back)
+        return whole.reshape((*shape, whole.shape[-1]))
 
-    return precisely(equation, step)
+    return step
+
+
+def _axes(spec: tuple[int, ...], names: tuple[str, ...], divided: str) -> list[str]:
+    """What the axes of an operand are, as they lie; groups come before the axis that falls into them."""
+    lying = [names[spec.index(axis)] for axis in range(len(spec))]
+    lying.insert(lying.index(divided), "groups")
+    return lying
+
+
+def _inside(axis: str) -> str:
+    """The axis within a window that moves along another one."""
+    return f"in {axis}"
+
+
+def _outputs(equation: JaxprEqn) -> int:
+    """How many channels the result has."""
+    return shape_of(equation.outvars[0])[equation.params["dimension_numbers"].out_spec[1]]
+
+
+def _ends_inside(image: list[str], windows: Windows) -> bool:
+    """Whether what lies next to each other in an image is part of one window, or else of many."""
+    axes = zip(image, windows.counts, windows.window, windows.padded, strict=True)
+    name, count, width, _ = [axis for axis in axes if axis[-1] > 1 or axis[0] == image[0]][-1]
+    return name == "channels" or width > count
 
 
 def _by_places_takes_less(params: Any, windows: Windows) -> bool:
@@ -97,30 +152,17 @@ def _target(place: tuple[int, ...], windows: Windows) -> tuple[tuple[slice, ...]
     return tuple(taken), tuple(given)
 
 
-def _windows(params: Any, image: list[int], kernel: list[int]) -> Windows:
-    """Over samples and channels one by one, over places as the parameters say."""
-    around = zip(params["padding"], params["lhs_dilation"], strict=True)
+def _windows(params: Any, shape: tuple[int, ...], inside: list[int]) -> Windows:
+    """Over what comes before the places one by one, over places as the parameters say."""
+    heads = len(shape) - len(inside)
+    plain, around = (1,) * heads, zip(params["padding"], params["lhs_dilation"], strict=True)
     return Windows(
-        shape=tuple(image),
-        window=(1, 1, *kernel[2:]),
-        strides=(1, 1, *params["window_strides"]),
-        config=((0, 0, 0), (0, 0, 0), *((low, high, apart - 1) for (low, high), apart in around)),
-        dilation=(1, 1, *params["rhs_dilation"]),
+        shape=shape,
+        window=(*plain, *inside),
+        strides=(*plain, *params["window_strides"]),
+        config=(*((0, 0, 0) for _ in plain), *((low, high, apart - 1) for (low, high), apart in around)),
+        dilation=(*plain, *params["rhs_dilation"]),
     )
-
-
-def _split(heads: tuple[int, ...], groups: int, *, by_samples: bool) -> tuple[int, ...]:
-    """The axes of samples and channels, with that of groups before the one that falls into groups."""
-    samples, channels = heads
-    return (groups, samples // groups, channels) if by_samples else (samples, groups, channels // groups)
-
-
-def _result_order(out_spec: tuple[int, ...]) -> tuple[int, ...]:
-    """Where the axes (groups, samples, places, outputs, rows) of the product go; outputs lie within their groups."""
-    places = len(out_spec) - 2
-    parts = {out_spec[0]: (1,), out_spec[1]: (0, 2 + places)}
-    parts.update({axis: (2 + number,) for number, axis in enumerate(out_spec[2:])})
-    return (*(part for axis in range(len(out_spec)) for part in parts[axis]), 3 + places)
 
 
 RULES: dict[str, Rule] = {"conv_general_dilated": convolve}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from eqprop.engine.walk.primitives.moving import padding
-from eqprop.engine.walk.primitives.operand import Array, Step
+from eqprop.engine.walk.primitives.operand import Array, Step, apart, blank
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class Windows:
             for size, width, apart, stride in zip(self.padded, self.window, self.dilation, self.strides, strict=True)
         )
 
+    def reordered(self, axes: Sequence[int]) -> Windows:
+        """Over the same array with its axes in another order."""
+        return Windows(
+            shape=tuple(self.shape[axis] for axis in axes),
+            window=tuple(self.window[axis] for axis in axes),
+            strides=tuple(self.strides[axis] for axis in axes),
+            config=tuple(self.config[axis] for axis in axes),
+            dilation=tuple(self.dilation[axis] for axis in axes),
+        )
+
     def filled(self, number: Any) -> Step:
         """The step that puts a number around and between the entries."""
         if all(parts == (0, 0, 0) for parts in self.config):
@@ -53,7 +64,8 @@ class Windows:
         shape = self.padded
 
         def fill(x: Array) -> Array:
-            result = np.full((*shape, x.shape[-1]), number, x.dtype)
+            result = blank(shape, x.shape[-1], x.dtype, ahead=apart(x))
+            result.fill(number)
             result[target] = x[source]
             return result
 
