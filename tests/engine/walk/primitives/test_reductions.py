@@ -49,7 +49,8 @@ def test_reductions_agree_with_xla(name, dtype, examples):
 @pytest.mark.parametrize("rows", [1, 2, 9])
 @pytest.mark.parametrize("length", [33, 100, 1500])
 def test_sums_over_long_axes_agree_with_xla(length, rows, dtype):
-    for axes, shape in (((0,), (length, 2)), ((1,), (2, length)), ((0, 1), (length, 3)), ((0,), (length,))):
+    beside = (((0,), (length, 9)), ((1,), (2, length, 9)))
+    for axes, shape in (((0,), (length, 2)), ((1,), (2, length)), ((0, 1), (length, 3)), ((0,), (length,)), *beside):
         conforms(reduced("reduce_sum", axes), numbers(1, dtype, (*shape, rows), special=False))
 
 
