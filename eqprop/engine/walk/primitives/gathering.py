@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_inexact
-from eqprop.engine.walk.primitives.indexing import Slices, as_one, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, signed
 from eqprop.engine.walk.primitives.operand import (
     Array,
     DType,
@@ -76,7 +76,8 @@ def looking_up(slices: Slices, fill: Any) -> Step:
         if numbers.shape[-1] == 1:
             found = _taken(entries, numbers.reshape(-1)).reshape((*shape, x.shape[-1]))
         else:
-            found = entries[numbers, np.arange(numbers.shape[-1]) if x.shape[-1] != 1 else 0]
+            vector, places, ahead = in_memory(entries, numbers)
+            found = rows_behind(vector.take(places)) if ahead else vector.take(places)
         return found if fill is None else np.where(slices.inside(starts), found, fill)
 
     return look_up

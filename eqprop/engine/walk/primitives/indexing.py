@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqprop.engine.walk.primitives.operand import Array
+from eqprop.engine.walk.primitives.operand import Array, apart, rows_ahead
 
 KEPT = 1 << 16
 """So many numbers of entries are kept between walks."""
@@ -89,6 +89,25 @@ def as_one(starts: Array, entries: tuple[int, ...]) -> Array:
     """Starts of slices with so many entries, of one row where they are many and the same in all rows."""
     many = starts.shape[-1] > 1 and math.prod(entries) > KEPT
     return starts[..., :1] if many and (starts == starts[..., :1]).all() else starts
+
+
+def in_memory(entries: Array, numbers: Array) -> tuple[Array, Array, bool]:
+    """Entries of all rows as one vector in the order of memory, where NumPy finds them in a tenth of the time.
+
+    Args:
+        entries: shape (entries, rows).
+        numbers: of entries, in each row: its last axis is that of rows, too.
+
+    Returns:
+        The vector, a view where one is possible; the places in it; and whether their axis of rows is the first one, as
+        it is where each row lies as a whole.
+    """
+    size, rows = entries.shape
+    if not apart(entries):
+        return entries.reshape(-1), numbers * rows + np.arange(rows), False
+    places = rows_ahead(numbers)
+    firsts = size * np.arange(rows).reshape((rows, *(1,) * (places.ndim - 1)))
+    return rows_ahead(entries).reshape(-1), places + firsts, True
 
 
 def _along(line: Array, axis: int, rank: int) -> Array:

@@ -10,7 +10,7 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
-from eqprop.engine.walk.primitives.indexing import Slices, as_one, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, signed
 from eqprop.engine.walk.primitives.operand import (
     Array,
     Rule,
@@ -20,6 +20,7 @@ from eqprop.engine.walk.primitives.operand import (
     dtype_of,
     is_key,
     require,
+    rows_ahead,
     rows_of,
     shape_of,
 )
@@ -92,7 +93,9 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
         elif numbers.shape[-1] == 1:
             _change(ufunc, entries, numbers.reshape(-1), np.broadcast_to(new, (*shape, rows)).reshape((-1, rows)))
         else:
-            _change(ufunc, entries, (numbers, np.arange(rows)), new)
+            vector, places, ahead = in_memory(entries, np.broadcast_to(numbers, (*shape, rows)))
+            new = np.broadcast_to(new, (*shape, rows))
+            _change(ufunc, vector, places.reshape(-1), (rows_ahead(new) if ahead else new).reshape(-1))
         return result
 
     return change
