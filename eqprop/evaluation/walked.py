@@ -225,8 +225,9 @@ class _Reader:
     def _number(self, number: np.ndarray) -> np.ndarray:
         """A scale or an error: of the first row, the least of all rows, and whether it is finite in all of them."""
         rows = np.asarray(self._grouped(number)[0], np.float64)
-        read = np.stack([rows[0], rows.min(axis=0), np.isfinite(rows).all(axis=0)])
-        return np.broadcast_to(read, (3, self.groups))
+        read = np.empty((3, self.groups))
+        read[0], read[1], read[2] = rows[0], rows.min(axis=0), np.isfinite(rows).all(axis=0)
+        return read
 
     def _grouped(self, leaf: np.ndarray) -> np.ndarray:
         """A leaf, of shape (entries, rows of a group, groups)."""
@@ -235,7 +236,8 @@ class _Reader:
         rows = leaf.shape[-1] // self.groups
         if not self._ahead:
             return leaf.reshape(-1, rows, self.groups)
-        return np.moveaxis(np.moveaxis(leaf, -1, 0).reshape(rows, self.groups, -1), 2, 0)
+        ahead = leaf.transpose((leaf.ndim - 1, *range(leaf.ndim - 1)))
+        return ahead.reshape(rows, self.groups, -1).transpose(2, 0, 1)
 
     def gathered(self, positions: tuple[list[int], ...], found: Tree) -> tuple[np.ndarray, ...]:
         """The fields of ``Measured`` of one property, from what its readings gave, in their order.

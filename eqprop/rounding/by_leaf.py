@@ -22,20 +22,22 @@ def of_leaf(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(left), piece):
             first, second = (np.asarray(side[start : start + piece], np.float64) for side in (left, right))
-            found[:3] = np.maximum(found[:3], _of_piece(first, second, probes))
+            for read, entries in zip(found, _of_piece(first, second), strict=False):
+                np.maximum(read, entries.max(axis=0), out=read)
             if not np.isfinite(found[:3]).all():  # a difference may overflow between numbers that are finite
                 found[3] *= _all_finite(first) & _all_finite(second)
     return found
 
 
-def _of_piece(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
+def _of_piece(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Entry by entry the residual, the spread and the size."""
     first, second = left[:, 0], right[:, 0]
-    read = (
-        np.abs(first - second),
+    residual = first - second
+    return (
+        np.abs(residual, out=residual),
         _farthest(left) + _farthest(right),
         np.maximum(np.abs(first), np.abs(second)),
     )
-    return np.stack([np.broadcast_to(entries.max(axis=0), probes) for entries in read])
 
 
 def _farthest(leaf: np.ndarray) -> np.ndarray:
