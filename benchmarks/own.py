@@ -4,12 +4,13 @@
     python -m benchmarks.own --sizes 1e5 --kinds transformer --evaluator xla
     python -m benchmarks.own --sizes 1e5 --check-grads
     python -m benchmarks.own --sizes 1e8 --kinds transformer --precision model
+    python -m benchmarks.own --properties equivariance,gradient-covariance,hessian-covariance
 
-One probe of all core properties that apply, with its perturbed copies, in float64, or in float32 as the networks are:
-tracing, building or compiling, and evaluating, in CPU seconds. Then what a probe costs in a batch as a search has them,
-drawn and judged, in gradients of the same model (``jax.jit(jax.grad(loss))``, in turns with it); and how many
-gradients' worth of products of tensors one row has: both programs are walked and multiplications counted, loops round
-by round. Where products run no faster than in the gradient, a probe costs at least that, times its rows.
+One probe of all core properties that apply, or of those that are named, with its perturbed copies, in float64, or in
+float32 as the networks are: tracing, building or compiling, and evaluating, in CPU seconds. Then what a probe costs in
+a batch as a search has them, drawn and judged, in gradients of the same model (``jax.jit(jax.grad(loss))``, in turns
+with it); and how many gradients' worth of products of tensors one row has: both programs are walked and multiplications
+counted, loops round by round. A product may run faster than in the gradient, where BLAS takes it and XLA has a loop.
 
 Each network has a process of its own, so that its peak of memory is its own. Beside it, on demand,
 ``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
@@ -22,7 +23,7 @@ import math
 import resource
 import statistics
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from eqprop.engine import Precision, Reading, Walk, separated_caches
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.evaluation.row import Row
 from eqprop.probes import SQUARED_ERROR
-from eqprop.properties import CORE
+from eqprop.properties import CORE, Property, by_name
 
 
 def perceptron(parameters: float) -> Pair:
@@ -101,13 +102,15 @@ class First:
         )
 
 
-def first_verdict(kind: str, parameters: float, evaluator: Choice, precision: Precision) -> First:
-    """All core properties at one probe, stage by stage."""
+def first_verdict(
+    kind: str, parameters: float, evaluator: Choice, precision: Precision, asked: Sequence[Property]
+) -> First:
+    """All of some properties that apply at one probe, stage by stage."""
     pair = KINDS[kind](parameters)
     stages: dict[str, float] = {}
     rng = np.random.default_rng(0)
     with separated_caches(precision):
-        properties = timed(stages, "hypotheses", lambda: applicable(pair, CORE))
+        properties = timed(stages, "hypotheses", lambda: applicable(pair, asked))
         making = "building" if evaluator == "numpy" else "lowering and compiling"
         with tracing_apart(stages, making):
             program = Program(pair, properties, SQUARED_ERROR, precision, evaluator=evaluator, probes=1)
@@ -233,16 +236,20 @@ def timed(stages: dict[str, float], name: str, work: Callable[[], T]) -> T:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--sizes", default="1e3,1e4,1e5,1e6", show_default=True, help="Numbers of parameters.")
 @click.option("--kinds", default=",".join(KINDS), show_default=True, help="Networks.")
+@click.option("--properties", default="", help="Which to judge; by default all core properties.")
 @click.option("--evaluator", type=click.Choice(["numpy", "xla"]), default="numpy", show_default=True)
 @click.option("--precision", type=click.Choice(["float64", "model"]), default="float64", show_default=True)
 @click.option("--check-grads", is_flag=True, help="Ask jax.test_util.check_grads, too.")
-def main(*, sizes: str, kinds: str, evaluator: Choice, precision: Precision, check_grads: bool) -> None:
+def main(
+    *, sizes: str, kinds: str, properties: str, evaluator: Choice, precision: Precision, check_grads: bool
+) -> None:
     """Measure and print, a network at a time."""
+    asked = tuple(map(by_name, properties.split(","))) if properties else CORE
     context = get_context("spawn")
     for size in map(float, sizes.split(",")):
         for kind in kinds.split(","):
             with ProcessPoolExecutor(1, mp_context=context) as alone:
-                click.echo(str(alone.submit(first_verdict, kind, size, evaluator, precision).result()))
+                click.echo(str(alone.submit(first_verdict, kind, size, evaluator, precision, asked).result()))
             if check_grads:
                 with ProcessPoolExecutor(1, mp_context=context) as alone:
                     click.echo(alone.submit(checked_grads, kind, size).result())
