@@ -121,7 +121,7 @@ def test_a_program_that_calls_lapack_is_traced_by_every_process(folder):
     assert not kept(folder)
 
 
-@pytest.mark.parametrize("name", ["linear-gl", "rope-equal-frequencies"])
+@pytest.mark.parametrize("name", ["linear-gl", pytest.param("rope-equal-frequencies", marks=pytest.mark.slow)])
 def test_basis_changes_call_no_lapack_and_are_kept(name, folder):
     with persistent_cache():
         assert program(pair_of(name), Slot(("it",))).eps
@@ -190,7 +190,7 @@ def test_pairs_of_one_key_are_one_program(of: Entry):
             assert all(other == first for other in others)
 
 
-MANY = 6
+MANY = 3
 """Pairs of one key that are traced: what differs where the key does not is drawn anew each time."""
 
 

@@ -92,7 +92,7 @@ def as_one(starts: Array, entries: tuple[int, ...]) -> Array:
 
 
 def in_memory(entries: Array, numbers: Array) -> tuple[Array, Array, bool]:
-    """Entries of all rows as one vector in the order of memory, where NumPy finds them in a tenth of the time.
+    """Entries of all rows as one vector in the order of memory: by one index NumPy finds them several times as fast.
 
     Args:
         entries: shape (entries, rows).
