@@ -160,12 +160,12 @@ class GeneratorSurvey(Survey):
         if not isinstance(self.group, LieGroup) or self.pair.target is not None or self.group.trivial:
             return Traits()
         span = Span(self.group, self.rng, max(MOST_NUMBERS // max(self.source.size, 1), FEWEST))
-        first, second, moved, origin, value, whole = self._rows(span)
+        first, second, value, whole, changed, origin = self._rows(span)
         scale = max(float(np.abs(rows).max(initial=0.0)) for rows in (first, value))
         if not scale > RECOGNISED * whole.max():
             return Traits(affine_generator=True, linear_generator=True)
         kernel = span.kernel(value, scale)
-        affine_generator = bool(np.abs(first - moved).max(initial=0.0) <= RECOGNISED * scale)
+        affine_generator = bool(np.abs(changed).max(initial=0.0) <= RECOGNISED * scale)
         kinds = {"constant": first, "symmetric": first - second, "antisymmetric": first + second}
         known = {name: span.null_space(forms, kernel, scale) for name, forms in kinds.items()}
         return Traits(
@@ -177,7 +177,12 @@ class GeneratorSurvey(Survey):
         )
 
     def _rows(self, span: Span) -> tuple[np.ndarray, ...]:
-        """Coefficients in ξ of ⟨v, Dk_ξ u⟩, ⟨u, Dk_ξ v⟩, the first elsewhere, ⟨v, k_ξ(0)⟩ and ⟨v, k_ξ⟩; and ‖u‖‖v‖."""
+        """What the coefficients in ξ are at several points.
+
+        Returns:
+            Of as many rows as tell the ξ apart: ⟨v, Dk_ξ u⟩, ⟨u, Dk_ξ v⟩, ⟨v, k_ξ⟩ and ‖u‖‖v‖. Of a few, each of which
+            has all ξ: by how much the first differs elsewhere, and ⟨v, k_ξ(0)⟩.
+        """
         none = np.zeros(span.size)
         field = jitted(lambda xi, at: self.field(span.element(xi))(at))
 
@@ -189,15 +194,25 @@ class GeneratorSurvey(Survey):
             near = Local(both, none)
             return near.pull((1.0, 0.0)), near.pull((0.0, 1.0))
 
-        def rows(part: slice) -> Tree:
-            one, other = (self.points(part.stop - part.start) for _ in range(2))
-            u, v = (tangents_of(one, self.rng) for _ in range(2))
-            ask = self.traced(row, one, v, u)  # once, for all of its uses
-            (first, value), (second, _), (moved, _) = ask(one, v, u), ask(one, u, v), ask(other, v, u)
-            _, origin = ask(jax.tree.map(np.zeros_like, one), v, u)
-            return first, second, moved, origin, value, lengths(u) * lengths(v)
+        example = tuple(np.broadcast_to(0.0, (1, *shape)) for shape in self.source.float_shapes)
+        ask = self.traced(row, example, example, example)  # once, for all of its uses
 
-        return self.few_at_once(span.size + SPARE_ROWS, rows)
+        def drawn(part: slice) -> tuple[Tree, Tree, Tree]:
+            theta = self.points(part.stop - part.start)
+            return theta, tangents_of(theta, self.rng), tangents_of(theta, self.rng)
+
+        def rows(part: slice) -> Tree:
+            one, u, v = drawn(part)
+            (first, value), (second, _) = ask(one, v, u), ask(one, u, v)
+            return first, second, value, lengths(u) * lengths(v)
+
+        def elsewhere(part: slice) -> Tree:
+            one, u, v = drawn(part)
+            other, zero = self.points(len(u[0])), jax.tree.map(np.zeros_like, one)
+            (here, _), (there, _), (_, origin) = (ask(at, v, u) for at in (one, other, zero))
+            return here - there, origin
+
+        return *self.few_at_once(span.size + SPARE_ROWS, rows), *self.few_at_once(SPARE_ROWS, elsewhere)
 
     def field(self, algebra: Algebra) -> Callable[[Tree], Tree]:
         """k_ξ."""
