@@ -38,7 +38,7 @@ among them. What has no rule, or parameters that its rule does not know, is left
 - **A row's results are the same to the last bit** whatever other rows are beside it, and however its operands lie in
   memory. Sums are therefore taken in an order of their own: one by one up to 32 entries, longer axes by pairs where
   they are innermost and by blocks of 32 where not; and products of matrices for each row apart, by BLAS, on copies of
-  one layout. How many threads BLAS uses is not seen to: it may change the last bit.
+  one layout. BLAS has one thread meanwhile: how many there are may change the last bit.
 - **Numbers below the smallest normal one** are kept, as IEEE 754 says. XLA rounds them to zero, as operands and as
   results, in float32, float64 and bfloat16 alike, and even where it compares them. They count as equal here.
 - NumPy has two implementations of exponentials and their kin; numbers that lie backwards in memory get the other one,

@@ -22,6 +22,7 @@ from eqprop.engine.walk.primitives import KEEPING, RULES
 from eqprop.engine.walk.primitives.operand import Step, kept_ahead
 from eqprop.engine.walk.readings import Read, Reading, interleaved
 from eqprop.engine.walk.routines import Routines, slotted
+from eqprop.engine.walk.threads import one_blas_thread
 from eqprop.engine.walk.unsupported import Unsupported
 
 HANDLERS = {
@@ -133,7 +134,8 @@ class Walk:
         """
         rows = widest(arguments)
         self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
-        with np.errstate(all="ignore", under="ignore" if signs is None else "call", call=self._rounding.underflowed):
+        under = "ignore" if signs is None else "call"
+        with one_blas_thread(), np.errstate(all="ignore", under=under, call=self._rounding.underflowed):
             return self._routine(list(arguments))
 
     def _laid_out(self, arguments: Sequence[Value], emitted: Sequence[Emitted], results: Sequence[Value]) -> Routine:
