@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 from eqprop.evaluation import WITHOUT_COMPILING, Program, climbed, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
-from eqprop.rounding import COPIES_LARGE, Judgement
+from eqprop.rounding import Judgement
 
 REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
 SIMPLEST_FIRST = np.array([0.0, *READABLE])
@@ -29,6 +29,9 @@ UNREADABLE = 2 * len(SIMPLEST_FIRST)
 OPENING_DRAWS = 256
 FINEST_BLOCKS = 128
 ROUNDS = 240
+COPIES_OF_CANDIDATES = 2
+"""How many copies set a candidate's floor at first: most are dropped there."""
+
 AT_A_TIME = 16
 """How many candidates are judged together: the next ones only where these, which are simpler, leave no violation. A
 candidate of a quadrature takes ten milliseconds."""
@@ -126,7 +129,7 @@ class Workshop:
     def seeming(self, draft: Draft) -> Seeming:
         """The drafts that seem to violate, the simplest first, and no more than are worth looking into."""
         probes = self.probes(draft)
-        judged = self.program.judge(probes, self.rng, COPIES_LARGE, self.name)[self.name]
+        judged = self.program.judge(probes, self.rng, COPIES_OF_CANDIDATES, self.name)[self.name]
         ranked = np.argsort(draft.complexity(), kind="stable")
         which = ranked[judged.suspect[ranked]][:FINEST_BLOCKS]
         return Seeming(draft.at(which), probes.at(which), judged.at(which))

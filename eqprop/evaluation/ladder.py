@@ -15,7 +15,7 @@ import numpy as np
 
 from eqprop.evaluation.program import Program
 from eqprop.probes import Probe
-from eqprop.rounding import CONFIRMING_COPIES, Judgement
+from eqprop.rounding import CONFIRMING_COPIES, COPIES, Judgement
 
 Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
 """Judges one property of a program, by name, at a batch of probes."""
@@ -26,7 +26,7 @@ are suspect are violations; then twice as many each time."""
 
 
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors from many more perturbed copies of each probe.
+    """Floors from many more perturbed copies of each probe; of a large model from a few first.
 
     Args:
         program: of the pair.
@@ -34,7 +34,13 @@ def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.rand
         probes: that are suspected: a batch, every field with a leading axis of n.
         rng: of the perturbations and signs.
     """
-    return program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
+    if not program.large:
+        return program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
+    judged = program.judge(probes, rng, COPIES, name)[name]
+    left = np.flatnonzero(judged.suspect)
+    if not left.size:
+        return judged
+    return judged.replaced(left, program.judge(probes.at(left), rng, CONFIRMING_COPIES, name)[name])
 
 
 def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:

@@ -38,7 +38,7 @@ from eqprop.rounding import Measured, combined, groups, random_signs
 
 Positions = dict[str, tuple[list[int], ...]]
 
-NUMBERS_PER_STEP = 50_000
+NUMBERS_PER_STEP = 100_000
 """Of the rows of a call together: with fewer, what NumPy is asked costs more than what it works out."""
 
 BATCH = 64 * (1 + rounding.COPIES)

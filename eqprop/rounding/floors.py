@@ -42,8 +42,9 @@ below 0.6 floors once every operation rounds at random."""
 COPIES = 4
 """How many perturbed copies of each probe set its floor in the search."""
 
-COPIES_LARGE = 2
-"""Likewise for models with many parameters, whose leaves have entries enough for a maximum over a few copies."""
+COPIES_LARGE = 1
+"""Likewise for models with many parameters: each copy costs what the probe does, leaves have entries enough for a
+maximum over one, and a suspicion is looked at with more (docs/decisions/verdicts.md)."""
 
 CONFIRMING_COPIES = 63
 """How many fresh perturbations a suspected violation must survive before it counts."""

@@ -12,7 +12,7 @@ import pytest
 import eqprop
 from eqprop import groups, rounding
 from eqprop.evaluation import Choice, Program, fresh_perturbations, row
-from eqprop.probes import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import in_program
 
@@ -37,9 +37,9 @@ def as_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("as_large")
-def test_a_large_program_takes_two_copies():
+def test_a_large_program_takes_one_copy():
     program = Program(scaled(), FEW, SQUARED_ERROR, evaluator="xla")
-    assert (program.large, program.copies) == (True, rounding.COPIES_LARGE)
+    assert (program.large, program.copies) == (True, 1)
     assert program.evaluator.rows % (1 + program.copies) == 0
 
 
@@ -78,6 +78,23 @@ def test_a_violation_is_confirmed_and_survives_the_noise_and_the_compiler(
     assert fresh_perturbations(program, "equivariance", probes, rng).suspect.any() == genuine
     assert program.under_noise("equivariance", probes, rng).suspect.any() == genuine
     assert program.as_compiled("equivariance", probes, rng).suspect.any() == genuine
+
+
+@pytest.mark.parametrize(("error", "copies"), [(0.0, [rounding.COPIES]), (1e-9, [rounding.COPIES, 63])])
+@pytest.mark.usefixtures("as_large")
+def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_before_many(
+    error: float, copies: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    program, asked = Program(scaled(error), FEW[1:2], SQUARED_ERROR, evaluator="numpy"), []
+    judge = program.judge
+
+    def judged(probes: Probe, rng: np.random.Generator, copies: int, only: str) -> dict[str, rounding.Judgement]:
+        asked.append(copies)
+        return judge(probes, rng, copies, only)
+
+    monkeypatch.setattr(program, "judge", judged)
+    fresh_perturbations(program, "equivariance", program.draw(np.random.default_rng(0), 2), np.random.default_rng(0))
+    assert asked == copies
 
 
 @pytest.mark.usefixtures("as_large")

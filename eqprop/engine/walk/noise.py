@@ -40,8 +40,10 @@ SMALL = 1 << 12
 WIDE = 1 << 22
 """Bytes that a table may take with a factor for each row: products with it run twice as fast as with one for many."""
 
-FRESH = frozenset({"add", "add_any", "sub", "mul", "div", "dot_general", "exp", "tanh"})
-"""Operations whose result is an array of their own, which may be changed."""
+FRESH = frozenset({"add", "add_any", "cos", "div", "exp", "integer_pow", "logistic", "mul", "sqrt", "sub", "tanh"}) | {
+    *("conv_general_dilated", "dot_general")
+}
+"""Operations whose result is an array of their own, which may be changed; a first power is its operand."""
 
 
 class Rounding:
@@ -103,7 +105,7 @@ class Rounding:
         if underflows(equation):
             step = self._underflowing(equation, step, size)
         results = [aval_of(variable) for variable in equation.outvars]
-        fresh = equation.primitive.name in FRESH
+        fresh = equation.primitive.name in FRESH and equation.params.get("y") != 1
         errors = [self._error(aval, size, fresh=fresh) if rounded(aval) else None for aval in results]
         if not equation.primitive.multiple_results:
             (only,) = errors
@@ -154,9 +156,10 @@ class Rounding:
         """A step whose results are off by the smallest normal number where they are less and its operands are not 0.
 
         By comparison, not by adding it everywhere: what is made of 0, or by what is infinite, is 0. The processor
-        tells of products that underflow, at no cost; powers are compared in any case, as 1 / ∞ is 0 without a word.
+        tells of products that underflow, at no cost; of 1 / ∞, as negative powers have it, it says nothing.
         """
         aval, always = aval_of(equation.outvars[0]), equation.primitive.name in POWERS
+        always = always and equation.params.get("y", -1) < 0
         error, limits = self._error(aval, ulps, fresh=False), jnp.finfo(aval.dtype)
         one = np.asarray(1 + 1j if is_complex(aval.dtype) else 1, aval.dtype)
         least = limits.smallest_normal
@@ -167,6 +170,8 @@ class Rounding:
             if self._signs is None or not (self._underflowed or always):
                 return value
             lost = np.abs(value) < least
+            if not lost.any():
+                return value
             for operand in operands:
                 lost = lost & (operand != 0) & np.isfinite(operand)
             if not lost.any():

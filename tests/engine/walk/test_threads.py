@@ -43,10 +43,11 @@ def test_products_of_a_walk_are_taken_by_one_thread():
 
 def test_a_walk_that_fails_gives_the_threads_back():
     def refused(*_: Any) -> None:
-        raise ArithmeticError
+        msg = "refused"
+        raise ArithmeticError(msg)
 
     walk = Walk(jax.make_jaxpr(jnp.sin)(1.0), watcher=refused)
-    with pytest.raises(ArithmeticError):
+    with pytest.raises(ArithmeticError, match="refused"):
         walk([np.ones(2)])
     assert threads() == {2}
 
