@@ -220,6 +220,9 @@ class _Reader:
         return [*of_leaves, *(Reading((i,), self._number) for i in (*scales, *errors))]
 
     def _leaf(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        if self._ahead:  # entries in the order in which they lie, which is no copy of a side that came out transposed
+            order = (*sorted(range(left.ndim - 1), key=left.strides.__getitem__, reverse=True), left.ndim - 1)
+            left, right = left.transpose(order), right.transpose(order)
         return rounding.of_leaf(self._grouped(left), self._grouped(right), self.groups)
 
     def _number(self, number: np.ndarray) -> np.ndarray:

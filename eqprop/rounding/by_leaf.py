@@ -22,28 +22,32 @@ def of_leaf(left: np.ndarray, right: np.ndarray, probes: int) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         for start in range(0, len(left), piece):
             first, second = (np.asarray(side[start : start + piece], np.float64) for side in (left, right))
-            for read, entries in zip(found, _of_piece(first, second), strict=False):
-                np.maximum(read, entries.max(axis=0), out=read)
+            for read, largest in zip(found, _of_piece(first, second), strict=False):
+                np.maximum(read, largest, out=read)
             if not np.isfinite(found[:3]).all():  # a difference may overflow between numbers that are finite
                 found[3] *= _all_finite(first) & _all_finite(second)
     return found
 
 
 def _of_piece(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Entry by entry the residual, the spread and the size."""
+    """The largest residual, spread and size, with few arrays that are as large as the sides."""
     first, second = left[:, 0], right[:, 0]
     residual = first - second
-    return (
-        np.abs(residual, out=residual),
-        _farthest(left) + _farthest(right),
-        np.maximum(np.abs(first), np.abs(second)),
-    )
+    np.abs(residual, out=residual)
+    spread = _farthest(left) + _farthest(right)
+    return np.maximum.reduce(residual), np.maximum.reduce(spread), np.maximum(_size(first), _size(second))
 
 
 def _farthest(leaf: np.ndarray) -> np.ndarray:
     """How far the copies lie from the probe, entry by entry."""
     distances = leaf[:, 1:] - leaf[:, :1]
-    return np.abs(distances, out=distances).max(axis=1, initial=0.0)
+    np.abs(distances, out=distances)
+    return distances[:, 0] if distances.shape[1] == 1 else distances.max(axis=1, initial=0.0)
+
+
+def _size(entries: np.ndarray) -> np.ndarray:
+    """The largest absolute value."""
+    return np.maximum(np.maximum.reduce(entries), -np.minimum.reduce(entries))
 
 
 def _all_finite(leaf: np.ndarray) -> np.ndarray:
