@@ -170,14 +170,13 @@ class Rounding:
             if self._signs is None or not (self._underflowed or always):
                 return value
             lost = np.abs(value) < least
-            if not lost.any():
-                return value
-            for operand in operands:
-                lost = lost & (operand != 0) & np.isfinite(operand)
+            for operand in operands if lost.any() else ():
+                lost &= operand != 0
+                lost &= np.isfinite(operand)
             if not lost.any():
                 return value
             # What underflows lies between 0 and there: a square stays one, of which a root is taken.
-            up = error(np.full(value.shape, one))
+            up = error(np.broadcast_to(one, value.shape))
             noisy = blank(aval.shape, self._rows, value.dtype, ahead=self.ahead)
             noisy[...] = value
             for part in (np.real, np.imag) if is_complex(aval.dtype) else (np.real,):
