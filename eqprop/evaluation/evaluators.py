@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
+
 from eqprop.engine import Unsupported, garbage_kept, is_reverse_only
 from eqprop.evaluation.alone import Alone
 from eqprop.evaluation.compiled import Large, Small
@@ -14,6 +16,7 @@ from eqprop.evaluation.row import Row
 from eqprop.evaluation.traced_programs import Slot
 from eqprop.evaluation.twofold import Twofold
 from eqprop.evaluation.walked import Walked
+from eqprop.probes import Probe
 
 T = TypeVar("T")
 
@@ -115,3 +118,25 @@ class Evaluators:
             return self._whatever_rules(lambda: Walked(self._row))
         except Unsupported:
             return self.now
+
+    @cached_property
+    def _walked(self) -> Walked | None:
+        """A walk of the row, whoever evaluates; None where there is none."""
+        if isinstance(self.rounding, Walked):
+            return self.rounding
+        try:
+            return self._whatever_rules(lambda: Walked(self._row))
+        except Unsupported:
+            return None
+
+    def overflowing(self, name: str, probes: Probe) -> np.ndarray:
+        """At which probes numbers become too large for their type on the way to one property's sides.
+
+        Only a walk tells: of what cannot be walked nothing is known.
+
+        Args:
+            name: of the property.
+            probes: a batch of n.
+        """
+        walked = self._walked
+        return np.zeros(probes.count, dtype=bool) if walked is None else walked.overflowing(name, probes)

@@ -219,8 +219,21 @@ class Program:
             of_unit = [name for name in names if eps[name] == unit]
             measured = self.measure(rounding.perturbed(probes, copies, unit, rng), copies, rng, only)
             found = {name: rounding.judgement(measured[name], unit) for name in of_unit}
+            found |= {name: self._in_range(name, probes, found[name]) for name in of_unit if found[name].suspect.any()}
             judged |= self._plainly(found, probes, copies, unit, rng, only) if self.evaluator.rounds else found
         return {name: judged[name] for name in names}
+
+    def _in_range(self, name: str, probes: Probe, judged: Judgement) -> Judgement:
+        """A judgement that says nothing of suspects at which float16 runs out of range inside.
+
+        It does so from 65,504 on, which rescalings reach, and tanh or a comparison makes a finite number of ∞ again.
+        """
+        if self.units[name].name != "float16" or self.twofold:
+            return judged
+        suspects = np.flatnonzero(judged.suspect)
+        finite = judged.finite.copy()
+        finite[suspects] = ~self._evaluators.overflowing(name, probes.at(suspects))
+        return replace(judged, finite=finite)
 
     def _plainly(
         self,

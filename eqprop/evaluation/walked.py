@@ -137,6 +137,26 @@ class Walked:
     def measured_under_noise(self, name: str, rows: Probe, copies: int, rng: np.random.Generator) -> Measured:
         return self.measured(rows, copies, rng, only=name)[name]
 
+    def overflowing(self, name: str, probes: Probe) -> np.ndarray:
+        """At which probes numbers become too large for their type on the way to one property's sides.
+
+        Args:
+            name: of the property.
+            probes: a batch of n.
+        """
+        found = np.zeros(probes.count, dtype=bool)
+        for i in range(probes.count):
+            self._of_groups(probes, np.array([[i]]), None, name)
+            found[i] = self._walk_of(name).overflowed
+        return found
+
+    def _walk_of(self, only: str) -> Walk:
+        which = only if len(self._row.properties) > 1 else ""
+        if which not in self._walks:
+            with numbers_context(self._row.precision):
+                self._walks[which] = self._walk([which])
+        return self._walks[which]
+
     def _of_groups(
         self, rows: Probe, members: np.ndarray, rng: np.random.Generator | None, only: str
     ) -> dict[str, Any]:
@@ -146,13 +166,9 @@ class Walked:
         if signs is not None:
             signs[:, 0] = 0
         self._reader.groups = count
-        which = only if len(self._row.properties) > 1 else ""
-        if which not in self._walks:
-            with numbers_context(self._row.precision):
-                self._walks[which] = self._walk([which])
         order = members.T.reshape(-1)
         given = rows if np.array_equal(order, np.arange(rows.count)) else rows.at(order)
-        found = iter(self._called(self._walks[which], self._laid_out(given), signs))
+        found = iter(self._called(self._walk_of(only), self._laid_out(given), signs))
         names = [only] if only else [prop.name for prop in self._row.properties]
         return {name: self._reader.gathered(self.positions[name], found) for name in names}
 

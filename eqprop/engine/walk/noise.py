@@ -56,6 +56,7 @@ class Rounding:
     Attributes:
         ahead: likewise.
         shift: by how many places the table is turned in the present round of a loop.
+        overflowed: whether a result was too large for its type in the present walk.
     """
 
     def __init__(self, size: Callable[[Any], float], *, ahead: bool = False) -> None:
@@ -68,6 +69,7 @@ class Rounding:
         self._rows = 1
         self._exact = 0
         self._underflowed = False
+        self.overflowed = False
         self._factors: dict[Any, np.ndarray] = {}
         self._of_rows: dict[int, np.ndarray] = {}
 
@@ -79,6 +81,7 @@ class Rounding:
             rows: how many the walk has.
         """
         self.shift = 0
+        self.overflowed = False
         self._of_rows = {}
         before, self._signs = self._signs, signs
         former, self._rows = self._rows, rows
@@ -90,10 +93,13 @@ class Rounding:
         for kind, factors in self._factors.items():
             factors[...] = self._factors_of(*kind)
 
-    def underflowed(self, kind: str, flag: int) -> None:
-        """What NumPy calls where a result underflows (``numpy.errstate``)."""
-        del kind, flag
-        self._underflowed = True
+    def out_of_range(self, kind: str, flag: int) -> None:
+        """What NumPy calls where a result is too small or too large for its type (``numpy.errstate``)."""
+        del flag
+        if kind == "underflow":
+            self._underflowed = True
+        else:
+            self.overflowed = True
 
     def after(self, equation: JaxprEqn, step: Step) -> Step:
         """The step of an operation, followed by its errors."""

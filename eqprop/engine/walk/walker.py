@@ -135,8 +135,14 @@ class Walk:
         rows = widest(arguments)
         self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
         under = "ignore" if signs is None else "call"
-        with one_blas_thread(), np.errstate(all="ignore", under=under, call=self._rounding.underflowed):
+        told = np.errstate(all="ignore", over="call", under=under, call=self._rounding.out_of_range)
+        with one_blas_thread(), told:
             return self._routine(list(arguments))
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether a finite result was too large for its type in the last walk, in any row, as far as NumPy tells."""
+        return self._rounding.overflowed
 
     def _laid_out(self, arguments: Sequence[Value], emitted: Sequence[Emitted], results: Sequence[Value]) -> Routine:
         return slotted(arguments, emitted, results)
