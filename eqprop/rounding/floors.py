@@ -140,7 +140,7 @@ class Judgement:
         residual: |lhs − rhs|, the largest entry of each leaf.
         floor: of each leaf.
         size: of each leaf: the largest entry of both sides and of the terms that cancel in them.
-        finite: whether every number on both sides is finite.
+        finite: whether every number on both sides is finite, and of a suspect in float16 those on the way to them.
         vacuous: whether both sides and all their terms vanish, exactly or but for rounding: nothing is compared.
         bar: for all of them.
     """

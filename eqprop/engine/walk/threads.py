@@ -2,7 +2,7 @@
 
 More of them save little of the clock, where products are a part of the work only, and take the processors of whoever
 else verifies, because they turn round while they wait for the next product. How many there are has a part in the last
-bit, too, and a seed is to give the same numbers on any machine.
+bit, too, and a seed is to give the same numbers however many cores there are.
 """
 
 from __future__ import annotations
