@@ -21,7 +21,6 @@ from eqprop.engine import (
     Walk,
     Watcher,
     attended,
-    aval_of,
     calls_back,
     foreign_functions,
     no_rounding,
@@ -30,7 +29,6 @@ from eqprop.engine import (
     opaque_inside,
 )
 from eqprop.evaluation.batches import joined
-from eqprop.evaluation.evaluator import NUMBERS_PER_CALL
 from eqprop.evaluation.row import Row, units_of
 from eqprop.evaluation.traced_programs import Facts, Slot
 from eqprop.probes import Probe
@@ -38,8 +36,9 @@ from eqprop.rounding import Measured, combined, groups, random_signs
 
 Positions = dict[str, tuple[list[int], ...]]
 
-NUMBERS_PER_STEP = 100_000
-"""Of the rows of a call together: with fewer, what NumPy is asked costs more than what it works out."""
+NUMBERS_PER_STEP = 200_000
+"""Of an operation's result in all rows of a call: with fewer, what NumPy is asked costs more than what it works out;
+with more, they leave the processor's cache from one operation to the next."""
 
 BATCH = 64 * (1 + rounding.COPIES)
 """Rows of a usual batch: 64 probes with their copies."""
@@ -89,7 +88,6 @@ class Walked:
             if kept is not None:
                 row.recall(kept[1])
             program, facts = kept or traced_row(row)
-            self.rows = max(NUMBERS_PER_CALL // row.size, NUMBERS_PER_STEP // entries(program), 1 + self._copies)
             self.program = program if len(row.properties) == 1 and not row.large else None
             self.positions: Positions = facts["positions"]
             self.units = {name: Roundoff(*unit) for name, unit in facts["units"].items()}
@@ -97,6 +95,7 @@ class Walked:
             self.calls_back = calls_back(program)
             self.elsewhere = next(foreign_functions(program), None) is not None
             self._opened = Opened(program)
+            self.rows = max(NUMBERS_PER_STEP // self._opened.typical_size, 1 + self._copies)
             self._reader = _Reader(ahead=row.large)
             self._walks = {"": self._walk([prop.name for prop in row.properties])}
             if kept is None and slot is not None and not self._walks[""].foreign:
@@ -206,12 +205,6 @@ def traced_row(row: Row) -> tuple[ClosedJaxpr, Facts]:
     positions = jax.tree.unflatten(jax.tree.structure(shapes), range(len(jax.tree.leaves(shapes))))
     units = {name: astuple(unit) for name, unit in units_of(program, shapes).items()}
     return program, {"positions": positions, "units": units, **row.learnt}
-
-
-def entries(program: ClosedJaxpr) -> int:
-    """How many the results of an operation at one row have, in the mean, and at least one."""
-    sizes = [aval_of(result).size for equation in program.jaxpr.eqns for result in equation.outvars]
-    return max(sum(sizes) // max(len(sizes), 1), 1)
 
 
 class _Reader:

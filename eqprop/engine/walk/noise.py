@@ -41,7 +41,7 @@ WIDE = 1 << 22
 """Bytes that a table may take with a factor for each row: products with it run twice as fast as with one for many."""
 
 FRESH = frozenset({"add", "add_any", "cos", "div", "exp", "integer_pow", "logistic", "mul", "sqrt", "sub", "tanh"}) | {
-    *("conv_general_dilated", "dot_general")
+    *("conv_general_dilated", "dot_general", "scatter-add")
 }
 """Operations whose result is an array of their own, which may be changed; a first power is its operand."""
 

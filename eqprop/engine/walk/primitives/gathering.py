@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_inexact
-from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, listed, signed, taken_along
 from eqprop.engine.walk.primitives.operand import (
     Array,
     DType,
@@ -66,19 +66,25 @@ def filler(value: object, dtype: DType) -> Array:
 
 def looking_up(slices: Slices, fill: Any) -> Step:
     """The step from operand and starts to the slices: batch + window + rows; inside, unless ``fill`` marks others."""
-    fixed, last, size = slices.fixed, slices.last, int(np.prod(slices.shape))
+    fixed, last, size, axis = slices.fixed, slices.last, int(np.prod(slices.shape)), slices.axis
     shape = (*slices.batch, *slices.window)
 
     def look_up(x: Array, starts: Array) -> Array:
         starts = as_one(starts, shape)
-        numbers = fixed() + slices.begins(np.minimum(np.maximum(starts, 0), last))
-        entries = x.reshape((size, x.shape[-1]))
-        if numbers.shape[-1] == 1:
-            found = _taken(entries, numbers.reshape(-1)).reshape((*shape, x.shape[-1]))
+        inner = np.minimum(np.maximum(starts, 0), last)
+        if axis is not None and starts.shape[-1] > 1 and apart(x):
+            found = rows_behind(np.moveaxis(taken_along(rows_ahead(x), listed(inner), axis), 1 + axis, 1))
         else:
-            vector, places, ahead = in_memory(entries, numbers)
-            found = rows_behind(vector.take(places)) if ahead else vector.take(places)
-        return found if fill is None else np.where(slices.inside(starts), found, fill)
+            found = entries_at(x.reshape((size, x.shape[-1])), fixed() + slices.begins(inner))
+        if fill is None or (inside := slices.inside(starts)).all():
+            return found
+        return np.where(inside, found, fill)
+
+    def entries_at(entries: Array, numbers: Array) -> Array:
+        if numbers.shape[-1] == 1:
+            return _taken(entries, numbers.reshape(-1)).reshape((*shape, entries.shape[-1]))
+        vector, places, ahead = in_memory(entries, numbers)
+        return rows_behind(vector.take(places)) if ahead else vector.take(places)
 
     return look_up
 

@@ -49,6 +49,14 @@ class Slices:
         return tuple(size for axis, size in enumerate(self.sizes) if axis not in self.dropped)
 
     @property
+    def axis(self) -> int | None:
+        """The axis of which places are listed, where a slice is all that lies at one of them, as for ``x[:, p]``."""
+        if len(self.mapped) != 1 or len(self.batch) != 1 or self.own != ((), ()) or self.dropped != self.mapped:
+            return None
+        (axis,) = self.mapped
+        return axis if self.sizes == (*self.shape[:axis], 1, *self.shape[axis + 1 :]) else None
+
+    @property
     def last(self) -> Array:
         """The largest start at which a slice is inside, for each mapped axis."""
         return np.array([self.shape[axis] - self.sizes[axis] for axis in self.mapped], np.int64)[:, None]
@@ -108,6 +116,26 @@ def in_memory(entries: Array, numbers: Array) -> tuple[Array, Array, bool]:
     places = rows_ahead(numbers)
     firsts = size * np.arange(rows).reshape((rows, *(1,) * (places.ndim - 1)))
     return rows_ahead(entries).reshape(-1), places + firsts, True
+
+
+def listed(starts: Array) -> Array:
+    """The places on an axis that each row has listed (``Slices.axis``), shape (rows, places)."""
+    return np.ascontiguousarray(starts[:, 0].T)
+
+
+def taken_along(rows: Array, places: Array, axis: int) -> Array:
+    """Of each row what lies at its places of an axis: whole pieces of memory, where entries one by one take long.
+
+    Args:
+        rows: of any shape, their axis first.
+        places: all of them inside, shape (rows, places).
+        axis: of a row.
+    """
+    count, length = places.shape
+    found = np.empty((count, *rows.shape[1 : 1 + axis], length, *rows.shape[2 + axis :]), rows.dtype)
+    for row, at, out in zip(rows, places, found, strict=True):
+        row.take(at, axis, out, mode="clip")  # other modes make one more copy
+    return found
 
 
 def _along(line: Array, axis: int, rank: int) -> Array:

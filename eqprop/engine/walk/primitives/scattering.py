@@ -10,7 +10,7 @@ from jax.extend.core import JaxprEqn
 
 from eqprop.engine.exact import is_complex
 from eqprop.engine.walk.primitives.gathering import MODES, box, together
-from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, signed
+from eqprop.engine.walk.primitives.indexing import Slices, as_one, in_memory, listed, signed, taken_along
 from eqprop.engine.walk.primitives.operand import (
     Array,
     Rule,
@@ -21,6 +21,7 @@ from eqprop.engine.walk.primitives.operand import (
     is_key,
     require,
     rows_ahead,
+    rows_behind,
     rows_of,
     shape_of,
 )
@@ -75,11 +76,15 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
         ufunc: how an update meets what was there; replaces it if None.
         clipped: whether slices are moved inside; else those that reach out change nothing.
     """
-    fixed, last, size = slices.fixed, slices.last, math.prod(slices.shape)
+    fixed, last, size, axis = slices.fixed, slices.last, math.prod(slices.shape), slices.axis
     shape = (*slices.batch, *slices.window)
 
     def change(x: Array, starts: Array, new: Array) -> Array:
         rows = rows_of(x, starts, new)
+        if axis is not None and starts.shape[-1] > 1 and apart(new):
+            sources = inverses(listed(starts), slices.shape[axis])
+            if sources is not None:
+                return rows_behind(_met(ufunc, rows_ahead(x), np.moveaxis(rows_ahead(new), 1, 1 + axis), sources, axis))
         result = blank(slices.shape, rows, x.dtype, ahead=apart(x, new))
         result[...] = x
         entries = result.reshape((size, rows))
@@ -99,6 +104,21 @@ def changing(slices: Slices, ufunc: np.ufunc | None, *, clipped: bool) -> Step:
         return result
 
     return change
+
+
+def inverses(places: Array, length: int) -> Array | None:
+    """The permutation that undoes each row's; None where a row is no permutation of an axis of this length."""
+    if places.shape[1] != length or (places < 0).any() or (places >= length).any():
+        return None
+    sources, straight = np.zeros_like(places), np.broadcast_to(np.arange(length), places.shape)
+    np.put_along_axis(sources, places, straight, axis=1)
+    return sources if (np.take_along_axis(places, sources, axis=1) == straight).all() else None
+
+
+def _met(ufunc: np.ufunc | None, x: Array, new: Array, sources: Array, axis: int) -> Array:
+    """Rows that updates of a whole axis meet, each place once, so that their order says nothing."""
+    updates = taken_along(new, sources, axis)
+    return updates if ufunc is None else ufunc(x, updates, out=updates)
 
 
 def _change(ufunc: np.ufunc | None, entries: Array, where: Array | tuple[Array, ...], new: Array) -> None:

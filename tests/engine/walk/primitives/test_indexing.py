@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 MODES = ("clip", "fill", "promise_in_bounds")
 GATHERS = {  # operand, indices, sizes of a slice, which axes are which
     "rows": ((5, 6), (4, 1), (1, 6), lax.GatherDimensionNumbers((1,), (0,), (0,))),
+    "columns": ((5, 6), (4, 1), (5, 1), lax.GatherDimensionNumbers((0,), (1,), (1,))),
     "boxes": ((5, 6), (4, 2), (2, 3), lax.GatherDimensionNumbers((1, 2), (), (1, 0))),
     "own": ((3, 5, 6), (3, 4, 1), (1, 1, 6), lax.GatherDimensionNumbers((2,), (1,), (1,), (0,), (0,))),
     "split": ((5, 6), (2, 3, 1), (5, 2), lax.GatherDimensionNumbers((0, 2), (), (1,))),
@@ -80,6 +81,21 @@ def test_scatters_agree_with_xla(name, case, mode, examples):
         conforms(lambda x, i, new: change(x, i, new, names, mode=mode), *given)
 
     sweep(indexed(mode, shape, indices, updates), check, 1 if examples < 10 else examples // 4)
+
+
+@pytest.mark.parametrize("others", [[], [(0, 1)], [(0, 7)], [(0, -1)]], ids=["none", "twice", "beyond", "before"])
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", ["scatter", "scatter_add", "scatter_max"])
+def test_updates_of_a_whole_axis_agree_with_xla_whether_or_not_each_row_lists_every_place_once(name, axis, others):
+    length, change = (5, 6)[axis], getattr(lax, name)
+    places = np.random.default_rng(0).permuted(np.tile(np.arange(length), (ROWS, 1)), axis=1)
+    for row, place in others:
+        places[row, 2] = places[row, 0] if place == 1 else place
+    names = lax.ScatterDimensionNumbers((1 - axis,), (axis,), (axis,))
+    updates = numbers(2, np.float64, (5, 6, ROWS))
+    for wide in (1, ROWS):
+        given = numbers(1, np.float64, (5, 6, wide)), places.T[:, None], updates
+        conforms(lambda x, i, new: change(x, i, new, names), *given)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float32, np.int32])
