@@ -218,48 +218,37 @@ class Program:
         for unit in sorted(set(eps.values())):
             of_unit = [name for name in names if eps[name] == unit]
             measured = self.measure(rounding.perturbed(probes, copies, unit, rng), copies, rng, only)
-            found = {name: rounding.judgement(measured[name], unit) for name in of_unit}
-            found |= {name: self._in_range(name, probes, found[name]) for name in of_unit if found[name].suspect.any()}
-            judged |= self._plainly(found, probes, copies, unit, rng, only) if self.evaluator.rounds else found
+            for name in of_unit:
+                found = self._in_range(name, rounding.judgement(measured[name], unit), probes)
+                judged[name] = self._plainly(name, found, probes, copies, rng)
         return {name: judged[name] for name in names}
 
-    def _in_range(self, name: str, probes: Probe, judged: Judgement) -> Judgement:
+    def _in_range(self, name: str, judged: Judgement, probes: Probe) -> Judgement:
         """A judgement that says nothing of suspects at which float16 runs out of range inside.
 
         It does so from 65,504 on, which rescalings reach, and tanh or a comparison makes a finite number of ∞ again.
         """
-        if self.units[name].name != "float16" or self.twofold:
-            return judged
         suspects = np.flatnonzero(judged.suspect)
+        if not suspects.size or self.units[name].name != "float16" or self.twofold:
+            return judged
         finite = judged.finite.copy()
         finite[suspects] = ~self._evaluators.overflowing(name, probes.at(suspects))
         return replace(judged, finite=finite)
 
-    def _plainly(
-        self,
-        judged: dict[str, Judgement],
-        probes: Probe,
-        copies: int,
-        unit: float,
-        rng: np.random.Generator,
-        only: str,
-    ) -> dict[str, Judgement]:
+    def _plainly(self, name: str, judged: Judgement, probes: Probe, copies: int, rng: np.random.Generator) -> Judgement:
         """Where rounding inside leaves no digits, what perturbed inputs alone say, unless that is a suspicion.
 
         Random rounding errs on the side of silence: a factor that saturates to 0 alike on both sides is told by what
         the program computes, and not by what it could.
         """
-        foggy = np.flatnonzero(np.logical_or.reduce([j.inconclusive & j.finite for j in judged.values()]))
-        if not foggy.size:
+        foggy = np.flatnonzero(judged.inconclusive & judged.finite)
+        if not foggy.size or not self.evaluator.rounds:
             return judged
-        rows = rounding.perturbed(probes.at(foggy), copies, unit, rng)
-        measured = self.evaluator.measured(rows, copies, rng, only, plain=True)
-        cleared: dict[str, Judgement] = {}
-        for name, found in judged.items():
-            plain = rounding.judgement(measured[name], unit)
-            told = found.inconclusive[foggy] & found.finite[foggy] & ~plain.inconclusive & ~plain.suspect
-            cleared[name] = found.replaced(foggy[told], plain.at(told))
-        return cleared
+        rows = rounding.perturbed(probes.at(foggy), copies, self.eps[name], rng)
+        measured = self.evaluator.measured(rows, copies, rng, name, plain=True)
+        plain = rounding.judgement(measured[name], self.eps[name])
+        told = ~plain.inconclusive & ~plain.suspect
+        return judged.replaced(foggy[told], plain.at(told))
 
     def under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
         """One property judged with floors in which every operation inside the program rounds at random, too.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from eqprop.engine import Array, Leaves, Local, Tree, add, leaf_paths, norm, subtract
 from eqprop.properties.point import Point
@@ -190,12 +191,17 @@ def uncancelled_together(push: Callable[[Tree], Tree], vectors: tuple[Tree, ...]
 
 GOLDEN_ANGLE = 2.399963229728653
 
+PERIOD = 1021
+"""After so many numbers of a tensor those of an irregular direction come again: constants of programs stay small."""
+
 ZEROS = 8
 """A tensor of no more units in the last place of 1 than these is a perturbed tensor of zeros."""
 
 
 def irregular(theta: Tree, unit: float = 0.0) -> Tree:
     """A direction like θ: cosines of multiples of the golden angle, each tensor at its own scale (1 for zeros).
+
+    The cosines are constants: no rounding error belongs to them, and a program does not work them out for each row.
 
     Args:
         theta: the point.
@@ -206,12 +212,12 @@ def irregular(theta: Tree, unit: float = 0.0) -> Tree:
     leaves, treedef = jax.tree.flatten(theta)
     start, found = 0, []
     for leaf in leaves:
-        dtype = jnp.promote_types(leaf.dtype, jnp.float32)  # float16 does not count far
-        angles = GOLDEN_ANGLE * (1 + start + jnp.arange(leaf.size, dtype=dtype)).reshape(leaf.shape)
+        cosines = np.cos(GOLDEN_ANGLE * (1 + start + np.arange(min(leaf.size, PERIOD)))).astype(leaf.dtype)
         mean_square = jnp.mean(leaf**2) if leaf.size else jnp.ones((), leaf.dtype)
         least = ZEROS * max(unit, float(jnp.finfo(leaf.dtype).eps))
         positive = mean_square > least**2
         scale = jnp.where(positive, jnp.sqrt(jnp.where(positive, mean_square, 1)), 1)
-        found.append(jnp.cos(angles).astype(leaf.dtype) * scale)
+        whole = cosines.reshape(leaf.shape) if leaf.size <= PERIOD else jnp.resize(cosines, leaf.shape)
+        found.append(whole * scale)
         start += leaf.size
     return jax.tree.unflatten(treedef, found)
