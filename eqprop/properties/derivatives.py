@@ -42,10 +42,19 @@ Scalar = Callable[[Tree], tuple[Tree, Tree]]
 """A function with values in ℝ, and the size of the terms that are added up in it."""
 
 
-def _along(point: Point, function: Scalar, at: Tree, direction: Tree, label: str, beside: Sides = ()) -> Sides:
+def _along(
+    point: Point,
+    function: Scalar,
+    at: Tree,
+    direction: Tree,
+    label: str,
+    *,
+    slopes: Tree = None,
+    beside: Sides = (),
+) -> Sides:
     """The integral of a derivative along a segment against the difference quotient, where the segment tells."""
     length = segment_length(point)
-    found = increment(function, at, scaled(direction, length), point.over)
+    found = increment(function, at, scaled(direction, length), point.over, slopes)
     error = (found.error + point.unit * found.absorbed) / length
     size = jnp.maximum(found.size, jnp.abs(found.difference)) / length
     compared = of_numbers(found.integral / length, found.difference / length, size, error=error, label=label)
@@ -69,7 +78,8 @@ def _derivative(point: Point) -> Sides:
     pushed, pulled = point.here.push(u), point.here.pull(w)
     terms = inner_magnitude(w, pushed) + inner_magnitude(pulled, u)
     both = of_numbers(inner(w, pushed), inner(pulled, u), terms, label="pushed and pulled")
-    parts = _along(point, _against(point, lambda at: point.f(at, inputs)), theta, u, "along a segment", (both,))
+    here = _against(point, lambda at: point.f(at, inputs))
+    parts = _along(point, here, theta, u, "along a segment", slopes=pulled, beside=(both,))
     if point.pair.target is not None:
         image, moved = point.at_identity
         there = _against(point, lambda at: point.f_image(at, moved))
@@ -87,16 +97,19 @@ def _derivative(point: Point) -> Sides:
 
 
 def _input_derivative(point: Point) -> Sides:
-    parts = _in_inputs(point, point.f, point.theta, point.probe.inputs, "along a segment")
+    pulled = point.here_in_inputs.pull(point.probe.cotangent)
+    parts = _in_inputs(point, point.f, point.theta, point.probe.inputs, "along a segment", pulled)
     if point.pair.target is not None:
         parts += _in_inputs(point, point.f_image, *point.at_identity, "along a segment, of the target")
     return parts
 
 
-def _in_inputs(point: Point, f: Callable[..., Tree], theta: Tree, inputs: Inputs, label: str) -> Sides:
+def _in_inputs(
+    point: Point, f: Callable[..., Tree], theta: Tree, inputs: Inputs, label: str, slopes: Tree = None
+) -> Sides:
     floats = point.pair.model.input_leaves.split(inputs)
     function = _against(point, lambda at: f(theta, point.join_inputs(at, inputs)))
-    return _along(point, function, floats, irregular(floats, point.unit), label)
+    return _along(point, function, floats, irregular(floats, point.unit), label, slopes=slopes)
 
 
 def _hessian_symmetry(point: Point) -> Sides:
