@@ -187,8 +187,12 @@ class Local:
 
     def pull(self, cotangent: Tree) -> Tree:
         """Df(at)ᵀ·w."""
+        return self.value_and_pull(cotangent)[1]
+
+    def value_and_pull(self, cotangent: Tree) -> tuple[Tree, Tree]:
+        """f(at), as it is computed on the way to a derivative, and Df(at)ᵀ·w."""
         value, pull = self._reverse
-        return pull(in_types_of(value, cotangent))[0]
+        return value, pull(in_types_of(value, cotangent))[0]
 
     def gradient_of(self, loss: Callable[[Tree], Tree]) -> Local:
         """θ ↦ ∇(ℓ∘f)(θ), near the same point: ``value`` is the gradient, ``push`` the Hessian-vector product."""

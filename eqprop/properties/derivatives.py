@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from eqprop.claims import Inputs
-from eqprop.engine import FINEST, Array, Tree, inner, inner_magnitude, is_floating, scaled
+from eqprop.engine import FINEST, Array, Local, Tree, inner, inner_magnitude, is_floating, scaled
 from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import floating_inputs, floating_params
-from eqprop.properties.numerics import increment
+from eqprop.properties.numerics import Start, increment
 from eqprop.properties.parts import Sides, in_params, irregular, of_numbers, only_where
 from eqprop.properties.point import Point
 from eqprop.properties.traits import straight_objective
@@ -49,12 +49,12 @@ def _along(
     direction: Tree,
     label: str,
     *,
-    slopes: Tree = None,
+    first: Start | None = None,
     beside: Sides = (),
 ) -> Sides:
     """The integral of a derivative along a segment against the difference quotient, where the segment tells."""
     length = segment_length(point)
-    found = increment(function, at, scaled(direction, length), point.over, slopes)
+    found = increment(function, at, scaled(direction, length), point.over, first)
     error = (found.error + point.unit * found.absorbed) / length
     size = jnp.maximum(found.size, jnp.abs(found.difference)) / length
     compared = of_numbers(found.integral / length, found.difference / length, size, error=error, label=label)
@@ -64,22 +64,28 @@ def _along(
 
 def _against(point: Point, function: Callable[[Tree], Tree]) -> Scalar:
     """⟨w, function⟩."""
+    return lambda at: _weighted(point, function(at))
+
+
+def _weighted(point: Point, outputs: Tree) -> tuple[Tree, Tree]:
     w = point.probe.cotangent
+    return inner(w, outputs), inner_magnitude(w, outputs)
 
-    def scalar(at: Tree) -> tuple[Tree, Tree]:
-        outputs = function(at)
-        return inner(w, outputs), inner_magnitude(w, outputs)
 
-    return scalar
+def _at_start(point: Point, function: Local) -> Start:
+    """⟨w, function⟩ and its gradient, as other properties have them: that is worked out once."""
+    outputs, slopes = function.value_and_pull(point.probe.cotangent)
+    return Start(*_weighted(point, outputs), slopes)
 
 
 def _derivative(point: Point) -> Sides:
     theta, inputs, u, w = point.theta, point.probe.inputs, point.probe.tangent, point.probe.cotangent
-    pushed, pulled = point.here.push(u), point.here.pull(w)
+    pushed, first = point.here.push(u), _at_start(point, point.here)
+    pulled = first.slopes
     terms = inner_magnitude(w, pushed) + inner_magnitude(pulled, u)
     both = of_numbers(inner(w, pushed), inner(pulled, u), terms, label="pushed and pulled")
     here = _against(point, lambda at: point.f(at, inputs))
-    parts = _along(point, here, theta, u, "along a segment", slopes=pulled, beside=(both,))
+    parts = _along(point, here, theta, u, "along a segment", first=first, beside=(both,))
     if point.pair.target is not None:
         image, moved = point.at_identity
         there = _against(point, lambda at: point.f_image(at, moved))
@@ -97,19 +103,19 @@ def _derivative(point: Point) -> Sides:
 
 
 def _input_derivative(point: Point) -> Sides:
-    pulled = point.here_in_inputs.pull(point.probe.cotangent)
-    parts = _in_inputs(point, point.f, point.theta, point.probe.inputs, "along a segment", pulled)
+    first = _at_start(point, point.here_in_inputs)
+    parts = _in_inputs(point, point.f, point.theta, point.probe.inputs, "along a segment", first)
     if point.pair.target is not None:
         parts += _in_inputs(point, point.f_image, *point.at_identity, "along a segment, of the target")
     return parts
 
 
 def _in_inputs(
-    point: Point, f: Callable[..., Tree], theta: Tree, inputs: Inputs, label: str, slopes: Tree = None
+    point: Point, f: Callable[..., Tree], theta: Tree, inputs: Inputs, label: str, first: Start | None = None
 ) -> Sides:
     floats = point.pair.model.input_leaves.split(inputs)
     function = _against(point, lambda at: f(theta, point.join_inputs(at, inputs)))
-    return _along(point, function, floats, irregular(floats, point.unit), label, slopes=slopes)
+    return _along(point, function, floats, irregular(floats, point.unit), label, first=first)
 
 
 def _hessian_symmetry(point: Point) -> Sides:

@@ -81,7 +81,8 @@ class Opened:
 
         Most operations have small results, and most of the time goes to large ones: Σ size² / Σ size.
         """
-        sizes = [value.aval.size for operation in self.operations for value in operation.results]
+        results = [value.aval for operation in self.operations for value in operation.results]
+        sizes = [aval.size for aval in results if aval is not None]
         return max(sum(size**2 for size in sizes) // max(sum(sizes), 1), 1)
 
     def __del__(self) -> None:

@@ -171,6 +171,21 @@ def _lobatto() -> tuple[Row, Row, Float[np.ndarray, "2 nodes"], Row]:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a function with values in ℝ, and its derivative in reverse mode, give where a segment starts.
+
+    Attributes:
+        value: of the function.
+        terms: their size.
+        slopes: the gradient.
+    """
+
+    value: Number
+    terms: Number
+    slopes: Tree
+
+
+@dataclass(frozen=True)
 class Increment:
     """What a derivative says of the increment of a function along a short segment, and the increment itself.
 
@@ -194,7 +209,7 @@ def increment(
     start: Tree,
     step: Tree,
     over: Callable[..., Callable[..., Tree]] = batched,
-    slopes: Tree = None,
+    first: Start | None = None,
 ) -> Increment:
     """The increment of a function with values in ℝ from start to start + step, by five derivatives in reverse mode.
 
@@ -203,24 +218,25 @@ def increment(
         start: where the segment starts.
         step: to where it ends; short, so that a smooth function has nearly no higher derivatives along it.
         over: how a function of one number is taken over several.
-        slopes: the derivative at the start, in reverse mode, where something else has need of it, too.
+        first: what is known at the start, where something else has need of it, too.
     """
     nodes, weights, smooth, apart = _lobatto()
     nodes = jnp.asarray(nodes, jnp.result_type(*jax.tree.leaves(start)))
     step = subtract(add(start, step), start)  # as it is once it is rounded
 
-    def along(found: tuple[Number, Number], slopes: Tree) -> tuple[Number, Number, Number, Number]:
-        return *found, inner(slopes, step), inner_magnitude(slopes, step)
+    def along(value: Number, terms: Number, slopes: Tree) -> tuple[Number, Number, Number, Number]:
+        return value, terms, inner(slopes, step), inner_magnitude(slopes, step)
 
     def at(t: Number) -> tuple[Number, Number, Number, Number]:
         here = jax.tree.map(lambda a, d: a + (t * d).astype(a.dtype), start, step)
-        return along(*value_and_gradient(function, beside=True)(here))
+        (value, terms), slopes = value_and_gradient(function, beside=True)(here)
+        return along(value, terms, slopes)
 
-    if slopes is None:
+    if first is None:
         value, terms, slope, size = over(at)(nodes)
     else:
-        pairs = zip(along(function(start), slopes), over(at)(nodes[1:]), strict=True)
-        value, terms, slope, size = (jnp.concatenate([first[None], others]) for first, others in pairs)
+        pairs = zip(along(first.value, first.terms, first.slopes), over(at)(nodes[1:]), strict=True)
+        value, terms, slope, size = (jnp.concatenate([one[None], others]) for one, others in pairs)
     weights, smooth, apart = (jnp.asarray(rows, slope.dtype) for rows in (weights, smooth, apart))
     seen = jnp.maximum(jnp.max(jnp.abs(smooth @ slope)), CAUTION * jnp.abs(apart @ value))
     return Increment(weights @ slope, value[-1] - value[0], CAUTION * seen, jnp.max(size), jnp.max(terms))
