@@ -55,6 +55,8 @@ def fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) in (Union, UnionType):
         return any(fits(value, each) if says_shapes(each) else isinstance(value, each) for each in inner)
     if get_origin(hint) is tuple:
+        if not isinstance(value, tuple):
+            return False
         each = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return len(value) == len(each) and all(map(fits, value, each))
     return not isinstance(hint, type) or isinstance(value, hint)
