@@ -8,17 +8,11 @@ program.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-
-Tree = TypeVar("Tree")
-"""A pytree of arrays."""
 
 OfLeaves = Float[np.ndarray, "probes leaves"]
 OfProbes = Float[np.ndarray, " probes"]
@@ -299,43 +293,3 @@ def _farthest(numbers: Num[np.ndarray, "probes rows piece"]) -> Num[np.ndarray, 
     """How far the copies lie from the probe, entry by entry: shape (probes, entries)."""
     distances = numbers[:, 1:] - numbers[:, :1]
     return np.abs(distances, out=distances).max(axis=1, initial=0.0)
-
-
-def perturbed(probes: Tree, copies: int, eps: float, rng: np.random.Generator) -> Tree:
-    """Each probe followed by copies in which every floating-point number moved by one unit in the last place at random.
-
-    Zeros move by one unit of the largest number of their leaf (of 1 in a leaf of zeros), so that a probe at an exact
-    kink is seen to be at one. Leaves change shape from (probes, …) to (probes · (1 + copies), …).
-
-    Args:
-        probes: a tree of arrays of shape (probes, …).
-        copies: of each probe.
-        eps: one unit in the last place of 1.
-        rng: draws the signs.
-    """
-
-    def rows(leaf: np.ndarray) -> np.ndarray:
-        leaf = np.asarray(leaf)
-        repeated = np.empty((leaf.shape[0], 1 + copies, *leaf.shape[1:]), leaf.dtype)
-        repeated[:] = leaf[:, None]
-        if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.size:
-            axes = tuple(range(1, leaf.ndim))
-            with np.errstate(over="ignore", invalid="ignore"):
-                size = np.abs(leaf)
-                zero = leaf == 0
-                if zero.any():
-                    largest = size.max(axis=axes, keepdims=True) if axes else size
-                    size = np.where(zero, np.where(largest > 0, largest, 1.0), size)
-                unit = size * eps
-                moved = random_signs(rng, repeated[:, 1:].shape) * unit[:, None]
-                np.add(leaf[:, None], moved, out=repeated[:, 1:], casting="unsafe")
-        return repeated.reshape(leaf.shape[0] * (1 + copies), *leaf.shape[1:])
-
-    return jax.tree.map(rows, probes)
-
-
-def random_signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """+1 or −1 at random, a bit for each: ten times cheaper than random integers."""
-    size = math.prod(shape)
-    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), np.uint8), count=size)
-    return 2 * bits.view(np.int8).reshape(shape) - 1
