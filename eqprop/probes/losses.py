@@ -94,8 +94,12 @@ DRAWN_LOSSES = (SQUARED_ERROR, CROSS_ENTROPY, LOGISTIC, EXPONENTIAL, HUBER, SMOO
 
 
 def suitable_losses(output_shapes: tuple[tuple[int, ...], ...]) -> tuple[Loss, ...]:
-    """The losses that are not constant on outputs of these shapes: cross-entropy needs two classes or more."""
-    classes = all(shape and shape[-1] > 1 for shape in output_shapes)
+    """The losses that are sums over samples, and not constant, on outputs of these shapes.
+
+    Cross-entropy needs two classes or more on an axis of their own: where each sample has one number, it would take the
+    samples for classes of one sample.
+    """
+    classes = all(len(shape) > 1 and shape[-1] > 1 for shape in output_shapes)
     return tuple(loss for loss in DRAWN_LOSSES if classes or loss is not CROSS_ENTROPY)
 
 

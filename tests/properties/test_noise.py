@@ -14,9 +14,11 @@ from jax.flatten_util import ravel_pytree
 import eqprop
 from eqprop import groups
 from eqprop.evaluation import Program
-from eqprop.probes import SQUARED_ERROR
+from eqprop.probes import SQUARED_ERROR, Loss, suitable_losses
 from eqprop.properties import by_name
 from eqprop.properties.traits import samples_of
+from eqprop.registry import entries
+from eqprop.search import simplest
 from tests.properties.library_pairs import X, like, model_of, rotated_units, softmax_head, two_layers
 
 EXACT = 1e-12
@@ -170,3 +172,11 @@ def test_a_loss_of_the_models_own_is_not_split():
     pair = two_layers()
     own = pair.replaced(model=model_of(pair.model.apply, pair.model.params, loss=jnp.sum))
     assert "targets inside" in str(by_name("noise-covariance").reason_if_not_applicable(own))
+
+
+@pytest.mark.parametrize("loss", suitable_losses(((4,),)), ids=lambda loss: loss.name)
+def test_steps_on_minibatches_hold_for_one_number_a_sample_under_every_loss_that_is_drawn(loss: Loss, float64: None):
+    pair = simplest(entries()["cp-scaling"].pairs.filter(lambda pair: "measurements=4" in repr(pair)))
+    program = Program(pair, [by_name("minibatch-drift")], loss)
+    rng = np.random.default_rng(0)
+    assert not program.judge(program.draw(rng, 16), rng)["minibatch-drift"].suspect.any()
