@@ -252,13 +252,15 @@ def main(*, probes: int, match: str, seed: int, per_architecture: int, jobs: int
 
 
 def summary(counts: list[Count], seconds: float) -> None:
-    """The rates of each property, the entries that do not pass, and the total."""
+    """The rates of each property that was judged, the entries that do not pass, and the total."""
     click.echo(f"\n{'property':32} {'probes':>8} {'inconcl.':>9} {'vacuous':>9} {'floors':>8}")
     for prop in LIBRARY:
         judged, unsettled, empty = (
             sum(getattr(count, part)[prop.name] for count in counts)
             for part in ("judged_at", "inconclusive_at", "vacuous_at")
         )
+        if not judged:
+            continue
         worst = max((count.worst_at.get(prop.name, 0.0) for count in counts), default=0.0)
         click.echo(f"{prop.name:32} {judged:8} {percent(unsettled, judged)} {percent(empty, judged)} {worst:8.2g}")
     click.echo()

@@ -141,14 +141,15 @@ def strided_signal_shift(draw: st.DrawFn) -> Pair:
     generator="k_ξ = ξ W, χ_ξ = x ξᵀ, ξ antisymmetric",
     charge="none: the data move too; over data with the same symmetry the angular momentum of W",
     hessian="D²f[k_ξ, ·] + ∂_x Df[χ_ξ, ·] + Df Dk_ξ = 0",
-    hypotheses=("the first layer is linear in the inputs",),
-    pitfalls="on fixed data it is no symmetry of the loss, unless the data have it",
+    hypotheses=("the first layer is linear in the inputs", "nothing else reads them"),
+    pitfalls="on fixed data it is no symmetry of the loss, unless the data have it; a residual connection around the "
+    "first layer carries inputs past it that have moved",
     mutants=usual("block/w_in", finite=True),
 )
 @st.composite
 def joint_rotation(draw: st.DrawFn) -> Pair:
     """A network does not tell whether its inputs were turned, if its first layer is turned with them."""
-    layer = hidden_layer(draw, st.sampled_from((TANH, GELU, SOFTPLUS)), least_in=2, most_before=0)
+    layer = hidden_layer(draw, st.sampled_from((TANH, GELU, SOFTPLUS)), least_in=2, most_before=0, residual=False)
     group = groups.Orthogonal(layer.net.inputs.shape[-1])
     turn = hidden_units(group, reads={"block/w_in": 0}, name="rotation")
     move = Transformation(

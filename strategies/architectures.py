@@ -65,6 +65,7 @@ def hidden_layer(
     bias: bool | None = None,
     bias_out: bool | None = None,
     skip: bool = False,
+    residual: bool = True,
 ) -> HiddenLayer:
     """A hidden layer with a drawn activation, at a drawn place in a drawn dense network.
 
@@ -81,6 +82,7 @@ def hidden_layer(
         bias: whether there is a ``b_in``; drawn by default.
         bias_out: whether there is a ``b_out``; drawn by default.
         skip: whether a linear map ``w_skip`` leads past the hidden units.
+        residual: whether a residual connection around the layer is allowed; where inputs move it carries them past.
     """
     d_in, hidden, d_out = draw(widths(least_in)), draw(widths(least_hidden)), draw(widths())
     activation = draw(activations)
@@ -96,6 +98,7 @@ def hidden_layer(
         leading=(draw(batches(least_batch)),),
         most_before=most_before,
         most_after=most_after,
+        residual=residual,
     )
     own: dict[str, Hashable] = {
         "activation": activation.name,

@@ -19,10 +19,10 @@ from eqprop.results import Outcome, PairName, PropertyName, Verdict
 from eqprop.search import simplest
 from tests.junk import Fed, LostResultError, WrongVerdictError
 
-charges, cost, entry_lines, growth, junk, nets, obvious, planted, power, soak, speed, vacuity = (
+charges, choices, cost, entry_lines, growth, junk, nets, obvious, planted, power, soak, speed, vacuity = (
     import_module(f"benchmarks.{name}")
     for name in (
-        *("charges", "cost", "entry_lines", "growth", "junk", "nets", "obvious"),
+        *("charges", "choices", "cost", "entry_lines", "growth", "junk", "nets", "obvious"),
         *("planted", "power", "soak", "speed", "vacuity"),
     )
 )
@@ -78,6 +78,25 @@ def test_a_soak_of_a_wrong_claim_fails_and_says_where():
 def test_a_soak_of_an_entry_to_which_no_costly_property_applies_gives_all_its_probes_to_the_core():
     count = soak.soak("graph-node-permutation", 16, 0, 8)
     assert count.probes == count.judged_at["equivariance"] == 16
+
+
+def test_all_choices_that_meet_in_any_architecture_meet_in_those_that_cover_them():
+    pairs = choices.drawn("relu-rescaling", 60, 0)
+    few = choices.covering(pairs)
+    assert len(few) < len(pairs)
+    assert set.union(*map(choices.meetings, few)) == set.union(*map(choices.meetings, pairs))
+
+
+@pytest.mark.slow
+def test_every_choice_of_joint_rotation_is_judged_and_none_falsified():
+    count = choices.of_entry("joint-rotation", draws=200, number=0, asked="premises")
+    assert (count.probes, count.falsified) == (choices.PROBES * len(count.architectures), 0)
+
+
+def test_a_wrong_claim_is_falsified_at_the_architectures_that_cover_its_choices():
+    count = choices.of_entry("rescaling-through-gelu", draws=4, number=0, asked="premises")
+    assert count.falsified > 0
+    assert all(detail.startswith("equivariance at output") for detail in count.details)
 
 
 def test_a_soak_says_how_far_off_a_program_is_and_not_how_far_what_perturbations_see_of_it():

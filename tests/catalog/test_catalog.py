@@ -156,3 +156,9 @@ def test_an_entry_shrinks_to_a_model_of_a_few_parameters(entry: Entry):
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_an_entry_has_mutants_of_every_order(entry: Entry):
     assert {mutant.order for mutant in entry.mutants} >= {0, 1, 2}
+
+
+@settings(max_examples=100, database=None, phases=[Phase.generate])
+@given(ENTRIES["joint-rotation"].pairs)
+def test_nothing_carries_turned_inputs_past_the_layer_that_is_turned_with_them(pair: Pair):
+    assert not pair.architecture["residual"]
