@@ -2,7 +2,7 @@
 
     python -m benchmarks.choices                     # 400 draws of each entry
     python -m benchmarks.choices --match joint --draws 2000
-    python -m benchmarks.choices --properties all    # all core properties, and not the premises alone
+    python -m benchmarks.choices --properties core   # or library; the premises alone by default
 
 ``soak.py`` judges many probes on few architectures. What is wrong for some architectures (with a residual connection,
 which is drawn where two widths happen to be equal) takes many of them, and few probes of each. Of those that are drawn
@@ -26,7 +26,7 @@ from benchmarks.soak import HEADER, Count, judge, summary
 from eqprop import Pair
 from eqprop.engine import separated_caches
 from eqprop.evaluation import applicable
-from eqprop.properties import CORE, Property
+from eqprop.properties import CORE, LIBRARY
 from eqprop.registry import entries
 from eqprop.search import Drawn
 
@@ -37,7 +37,7 @@ Meeting = frozenset[tuple[str, Hashable]]
 """Two choices of an architecture."""
 
 PREMISES = tuple(prop for prop in CORE if prop.order == 0)
-ASKED = {"premises": PREMISES, "all": CORE}
+ASKED = {"premises": PREMISES, "core": CORE, "library": LIBRARY}
 
 
 def drawn(name: str, draws: int, number: int) -> list[Pair]:
@@ -79,9 +79,8 @@ def of_entry(name: str, *, draws: int, number: int, asked: str) -> Count:
     pairs = covering(drawn(name, draws, number))
     count = Count(name, PROBES * len(pairs))
     with separated_caches("float64"):
-        for pair in pairs:
-            properties: tuple[Property, ...] = applicable(pair, ASKED[asked])
-            judge(count, Drawn(pair, 0, number), properties, PROBES)
+        for i, pair in enumerate(pairs):  # losses take turns
+            judge(count, Drawn(pair, i, number), applicable(pair, ASKED[asked]), PROBES)
             count.architectures.add(pair.key)
     count.worst = max(count.worst_at.values(), default=0.0)
     count.seconds = time.perf_counter() - start
