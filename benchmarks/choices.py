@@ -24,7 +24,7 @@ from hypothesis import Phase, given, seed, settings
 
 from benchmarks.soak import HEADER, Count, judge, summary
 from eqprop import Pair
-from eqprop.engine import separated_caches
+from eqprop.engine import freed_memory_kept, separated_caches
 from eqprop.evaluation import applicable
 from eqprop.properties import CORE, LIBRARY
 from eqprop.registry import entries
@@ -78,7 +78,7 @@ def of_entry(name: str, *, draws: int, number: int, asked: str) -> Count:
     start = time.perf_counter()
     pairs = covering(drawn(name, draws, number))
     count = Count(name, PROBES * len(pairs))
-    with separated_caches("float64"):
+    with separated_caches("float64"), freed_memory_kept():
         for i, pair in enumerate(pairs):  # losses take turns
             judge(count, Drawn(pair, i, number), applicable(pair, ASKED[asked]), PROBES)
             count.architectures.add(pair.key)

@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks.nets import perceptron
 from eqprop import rounding
 from eqprop.claims import Pair
+from eqprop.engine import freed_memory_kept
 from eqprop.evaluation import Choice, Program, applicable
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.profiles import PROFILES
@@ -107,21 +108,24 @@ def verify_once(program: Program, probes: int, rng: np.random.Generator) -> dict
 
 
 def cost(pair: Pair, repeats: int, evaluator: Choice) -> Cost:
-    """Time verifying and gradients in turns."""
+    """Time gradients before and after verifying, as a process has them that verifies nothing."""
     program = Program(pair, applicable(pair, CORE), SQUARED_ERROR, evaluator=evaluator)
     probes = max(1, PROFILES["gate"].probes * SMALL // max(pair.model.param_leaves.size, SMALL))
     rng = np.random.default_rng(0)
     run = gradient(pair, program.draw(rng, 1).at(0))
     calls = max(1, int(SHORTEST / seconds(run)[0][0]))
-    verify_once(program, probes, rng)
-    gradients: list[np.ndarray] = []
-    verified: list[dict[str, np.ndarray]] = []
-    for _ in range(repeats):
-        gradients.append(seconds(lambda: [run() for _ in range(calls)])[0] / calls)
-        verified.append(verify_once(program, probes, rng))
+
+    def gradients(times: int) -> list[np.ndarray]:
+        return [seconds(lambda: [run() for _ in range(calls)])[0] / calls for _ in range(times)]
+
+    before = gradients(repeats // 2)
+    with freed_memory_kept():
+        verify_once(program, probes, rng)
+        verified = [verify_once(program, probes, rng) for _ in range(repeats)]
+    unit = np.stack(before + gradients(repeats - repeats // 2))
     stages = {name: np.stack([v[name] for v in verified]) / probes for name in verified[0]}
     size = pair.model.param_leaves.size
-    return Cost(size, len(program.properties), program.evaluator.rows, probes, np.stack(gradients), stages)
+    return Cost(size, len(program.properties), program.evaluator.rows, probes, unit, stages)
 
 
 def spread(values: np.ndarray) -> str:

@@ -28,7 +28,7 @@ import jax
 import numpy as np
 from hypothesis import Phase
 
-from eqprop.engine import persistent_cache, separated_caches
+from eqprop.engine import freed_memory_kept, persistent_cache, separated_caches
 from eqprop.evaluation import Program, applicable, fresh_perturbations, rounding_inside
 from eqprop.probes import Probe, output_shapes
 from eqprop.profiles import PROFILES
@@ -121,7 +121,7 @@ def soak(
         return False
 
     profile = replace(PROFILES["deep"], name="soak", examples=SPARE * batches)
-    with separated_caches("float64"), persistent_cache():
+    with separated_caches("float64"), persistent_cache(), freed_memory_kept():
         pairs = conjugates(entries()[name]) if conjugated else entries()[name].pairs
         drive(pairs, body, profile, Phase.generate, number=seed, digest=f"soak/{name}")
     count.seconds = time.perf_counter() - start

@@ -1,6 +1,7 @@
 """All that is JAX and not mathematics: derivatives, batches, traces, compiled programs and their rounding."""
 
 from eqprop.engine.again import Again as Again
+from eqprop.engine.allocator import freed_memory_kept as freed_memory_kept
 from eqprop.engine.blame import behind as behind
 from eqprop.engine.cache import active_folder as active_folder
 from eqprop.engine.cache import persistent_cache as persistent_cache

@@ -36,7 +36,7 @@ from eqprop.rounding import Measured, combined, groups, random_signs
 
 Positions = dict[str, tuple[list[int], ...]]
 
-NUMBERS_PER_STEP = 200_000
+NUMBERS_PER_STEP = 400_000
 """Of an operation's result in all rows of a call: with fewer, what NumPy is asked costs more than what it works out;
 with more, they leave the processor's cache from one operation to the next."""
 

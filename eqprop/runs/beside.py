@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 
 import jax
 
-from eqprop.engine import OutOfTime, persistent_cache, seconds_left, separated_caches
+from eqprop.engine import OutOfTime, freed_memory_kept, persistent_cache, seconds_left, separated_caches
 from eqprop.processes import Spawned, heard, spawned
 from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
@@ -118,7 +118,7 @@ def help_with(pipe: Connection) -> None:
                 import_module(told)
         address, name, plain, names = told
         options = replace(plain, properties=tuple(map(by_name, names)))
-        with persistent_cache(), separated_caches(options.precision):
+        with persistent_cache(), separated_caches(options.precision), freed_memory_kept():
             try:
                 judge = Judge(next(task for task in resolve(address) if task.name == name), options)
             except Exception:  # noqa: BLE001 - a target that is another one here: who asked judges all by itself

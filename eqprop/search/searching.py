@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from eqprop.engine import separated_caches, unexpected
+from eqprop.engine import freed_memory_kept, separated_caches, unexpected
 from eqprop.errors import EqpropError
 from eqprop.results import Outcome, PairName, Progress, PropertyName, Verdict
 from eqprop.search.ahead import Helper
@@ -27,7 +27,7 @@ def search(
     on_progress(Progress(task.name, "started"))
     start = time.perf_counter()
     try:
-        with separated_caches(options.precision):
+        with separated_caches(options.precision), freed_memory_kept():
             verdicts = Search(task, options, on_progress, helper).verdicts()
     except EqpropError as error:
         verdicts = _errors(task, options, str(error))

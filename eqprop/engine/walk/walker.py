@@ -17,7 +17,6 @@ from eqprop.engine.walk.fallback import by_jax
 from eqprop.engine.walk.graph import Emitted, Operation, Routine, Value, alive
 from eqprop.engine.walk.inexact import one_rounding
 from eqprop.engine.walk.loops import scan, while_loop
-from eqprop.engine.walk.memory import keep_what_is_freed
 from eqprop.engine.walk.noise import Rounding
 from eqprop.engine.walk.primitives import KEEPING, RULES
 from eqprop.engine.walk.primitives.operand import Step, kept_ahead
@@ -147,7 +146,6 @@ class Walk:
         self._rounding.signed(signs, rows if signs is None else max(rows, signs.shape[-1]))
         under = "ignore" if signs is None else "call"
         told = np.errstate(all="ignore", over="call", under=under, call=self._rounding.out_of_range)
-        keep_what_is_freed()
         with one_blas_thread(), told:
             return self._routine(list(arguments))
 
