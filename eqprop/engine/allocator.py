@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, cast
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of ``mallopt`` (malloc.h): how much is free at the heap's end before it is given back, and from which size
@@ -50,7 +50,10 @@ def _glibc() -> Glibc | None:
     if sys.platform != "linux" or is_set(os.environ):
         return None
     library = ctypes.CDLL(None)
-    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+    if not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
+        return None
+    library.malloc_trim.argtypes = [ctypes.c_size_t]
+    return cast("Glibc", library)
 
 
 class _Uses:
