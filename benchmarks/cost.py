@@ -7,7 +7,8 @@
 The model is a ReLU network with two hidden layers on a batch of 32, its first hidden layer rescaled, in float64. One
 gradient is ``jax.jit(jax.grad(loss))`` with XLA's default options. Verifying draws the probe, its perturbed copies for
 the floors, evaluates both sides of all properties at each of these rows, and judges them; probes come in batches as a
-search of this model has them. Both are timed in turns, compiled beforehand, on the threads that JAX takes by itself.
+search of this model has them. Gradients are timed before and after, compiled beforehand, on the threads that JAX takes
+by itself.
 """
 
 from __future__ import annotations

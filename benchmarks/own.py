@@ -8,9 +8,10 @@
 
 One probe of all core properties that apply, or of those that are named, with its perturbed copies, in float64, or in
 float32 as the networks are: tracing, building or compiling, and evaluating, in CPU seconds. Then what a probe costs in
-a batch as a search has them, drawn and judged, in gradients of the same model (``jax.jit(jax.grad(loss))``, in turns
-with it); and how many gradients' worth of products of tensors one row has: both programs are walked and multiplications
-counted, loops round by round. A product may run faster than in the gradient, where BLAS takes it and XLA has a loop.
+a batch as a search has them, drawn and judged, in gradients of the same model (``jax.jit(jax.grad(loss))``, timed
+before and after); and how many gradients' worth of products of tensors one row has: both programs are walked and
+multiplications counted, loops round by round. A product may run faster than in the gradient, where BLAS takes it and
+XLA has a loop.
 
 Each network has a process of its own, so that its peak of memory is its own. Beside it, on demand,
 ``jax.test_util.check_grads`` of order 2 on the same loss with its default tolerances, which asks less: whether
