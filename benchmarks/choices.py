@@ -22,7 +22,7 @@ from itertools import combinations
 import click
 from hypothesis import Phase, given, seed, settings
 
-from benchmarks.soak import HEADER, Count, judge, summary
+from benchmarks.soak import Count, claims, judge, told
 from eqprop import Pair
 from eqprop.engine import freed_memory_kept, separated_caches
 from eqprop.evaluation import applicable
@@ -95,22 +95,12 @@ def of_entry(name: str, *, draws: int, number: int, asked: str) -> Count:
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 def main(*, draws: int, match: str, asked: str, number: int, jobs: int) -> None:
     """Judge every entry that is no negative control at many architectures, and print what was found."""
-    names = [entry.name for entry in entries().values() if match in entry.name and not entry.control]
-    if not names:
-        msg = f"no entry of the catalog that is no control contains {match!r}"
-        raise click.ClickException(msg)
-    start = time.perf_counter()
-    click.echo(f"{HEADER}  ({len(names)} entries, {draws} draws, seed {number}, {jobs} jobs)")
-    counts: list[Count] = []
+    names = [entry.name for entry in claims(match)]
     context = multiprocessing.get_context("spawn")  # JAX's threads do not survive a fork
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        for count in pool.map(partial(of_entry, draws=draws, number=number, asked=asked), names):
-            counts.append(count)
-            click.echo(count.line())
-            for detail in count.details:
-                click.echo(f"  FALSIFIED {count.entry}: {detail}")
-    summary(counts, time.perf_counter() - start)
-    if any(count.falsified for count in counts):
+        counts = pool.map(partial(of_entry, draws=draws, number=number, asked=asked), names)
+        found = told(counts, f"{len(names)} entries, {draws} draws, seed {number}, {jobs} jobs")
+    if any(count.falsified for count in found):
         raise SystemExit(1)
 
 

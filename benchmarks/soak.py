@@ -18,7 +18,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -233,22 +233,38 @@ def counts_of(
 @click.option("--conjugates", "conjugated", is_flag=True, help="Each pair in other coordinates of its parameters.")
 def main(*, probes: int, match: str, seed: int, per_architecture: int, jobs: int, conjugated: bool) -> None:
     """Probe every entry that is no negative control, and print what was found."""
+    found = claims(match)
+    wanted = quotas(found, probes)
+    counts = counts_of(wanted, seed=seed, jobs=jobs, per_architecture=per_architecture, conjugated=conjugated)
+    if not all(count.passed for count in told(counts, f"{len(found)} entries, seed {seed}, {jobs} jobs")):
+        raise SystemExit(1)
+
+
+def claims(match: str) -> list[Entry]:
+    """The entries that are no negative controls and whose names contain this.
+
+    Raises:
+        click.ClickException: where there is none.
+    """
     found = [entry for entry in entries().values() if match in entry.name and not entry.control]
     if not found:
         msg = f"no entry of the catalog that is no control contains {match!r}"
         raise click.ClickException(msg)
+    return found
+
+
+def told(counts: Iterable[Count], how: str) -> list[Count]:
+    """The counts, printed as they come and summed up."""
     start = time.perf_counter()
-    click.echo(f"{HEADER}  ({len(found)} entries, seed {seed}, {jobs} jobs)")
-    counts: list[Count] = []
-    wanted = quotas(found, probes)
-    for count in counts_of(wanted, seed=seed, jobs=jobs, per_architecture=per_architecture, conjugated=conjugated):
-        counts.append(count)
+    click.echo(f"{HEADER}  ({how})")
+    found: list[Count] = []
+    for count in counts:
+        found.append(count)
         click.echo(count.line())
         for detail in count.details:
             click.echo(f"  FALSIFIED {count.entry}: {detail}")
-    summary(counts, time.perf_counter() - start)
-    if not all(count.passed for count in counts):
-        raise SystemExit(1)
+    summary(found, time.perf_counter() - start)
+    return found
 
 
 def summary(counts: list[Count], seconds: float) -> None:
