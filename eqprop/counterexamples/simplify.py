@@ -2,14 +2,15 @@
 
 Candidates are judged in batches, with floors from a few copies each, and only what is to be kept is looked at more
 closely, the simplest first: with the copies of a confirmation each candidate would cost what thirteen do. Only what
-survives the looks that compile nothing is kept (whoever reports the result asks for the last word); zeros are perturbed
-too (see ``rounding.perturbed``), so the simplifier does not walk into a kink.
+survives the looks that compile nothing is kept (whoever reports the result asks for the last word), and only where it
+violates as clearly as the probe itself or by twice what is allowed: else hundreds of looks end with one that violates
+by luck. Zeros are perturbed too (see ``rounding.perturbed``), so the simplifier does not walk into a kink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,17 +19,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from eqprop.evaluation import WITHOUT_COMPILING, Program, climbed, last_word
+from eqprop.counterexamples.drafts import Change, Draft, Undone, accumulated, changes
+from eqprop.evaluation import WITHOUT_COMPILING, Program, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
 from eqprop.rounding import Judgement
 
 REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
-SIMPLEST_FIRST = np.array([0.0, *READABLE])
-UNREADABLE = 2 * len(SIMPLEST_FIRST)
 OPENING_DRAWS = 256
-FINEST_BLOCKS = 128
+OPENING_NUMBERS = 1 << 20
+"""How many numbers the draws of an opening have together: of a large model there are few."""
+
 ROUNDS = 240
+NUMBERS_JUDGED = 1 << 30
+"""How many numbers all candidates may have together, with their copies: those of a large model take seconds each."""
+
 COPIES_OF_CANDIDATES = 2
 """How many copies set a candidate's floor at first: most are dropped there."""
 
@@ -36,83 +41,65 @@ AT_A_TIME = 16
 """How many candidates are judged together: the next ones only where these, which are simpler, leave no violation. A
 candidate of a quadrature takes ten milliseconds."""
 
+NUMBERS_AT_A_TIME = 1 << 22
+"""Likewise how many numbers they may have, but for ``FEW``: large ones gain nothing by being judged together."""
+
+FEW = 4
+
+CLEARLY = 2.0
+"""By how many times of what is allowed a candidate may violate, however large the violation was that was found."""
+
 CHOICES = 12
 
 
-def complexity(numbers: np.ndarray) -> np.ndarray:
-    """How far each row of numbers is from readable: 0 for a zero, more for each simple number, most for any other."""
-    matches = numbers[..., None] == SIMPLEST_FIRST
-    return np.where(matches.any(-1), matches.argmax(-1), UNREADABLE).sum(-1)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A batch of candidates: real numbers as rows, and which simple group and algebra elements they use.
-
-    A pick of −1 is the original element.
-    """
-
-    numbers: np.ndarray
-    picks: np.ndarray
-
-    def complexity(self) -> np.ndarray:
-        return complexity(self.numbers) + np.where(self.picks < 0, UNREADABLE, self.picks).sum(-1)
-
-    @property
-    def count(self) -> int:
-        return len(self.numbers)
-
-    def at(self, index: Any) -> Draft:
-        return Draft(self.numbers[index], self.picks[index])
-
-    def parts(self) -> Iterator[Draft]:
-        """These drafts, the simplest first, so many as are judged together."""
-        ranked = np.argsort(self.complexity(), kind="stable")
-        for start in range(0, self.count, AT_A_TIME):
-            yield self.at(ranked[start : start + AT_A_TIME])
-
-
-@dataclass(frozen=True)
-class Seeming:
-    """Drafts that seem to violate, by the floors of the search.
+class Workshop:
+    """Turns drafts into probes and judges them.
 
     Attributes:
-        drafts: the simplest first.
-        probes: a batch of them.
-        judged: what is said of each.
+        original: the probe itself.
+        simple: how many simple elements there are of each field that holds one.
     """
 
-    drafts: Draft
-    probes: Probe
-    judged: Judgement
-
-
-class Workshop:
-    """Turns drafts into probes and judges them."""
-
-    def __init__(self, program: Program, name: str, probe: Probe, rng: np.random.Generator) -> None:
+    def __init__(self, program: Program, name: str, probe: Probe, judged: Judgement, rng: np.random.Generator) -> None:
         self.program, self.name, self.probe, self.rng = program, name, probe, rng
-        self.leaves = [
-            np.asarray(leaf) for field in REAL_FIELDS for leaf in jax.tree.leaves(getattr(probe, field)) if _real(leaf)
-        ]
-        group = program.pair.transformation.group
+        allowed = judged.bar.margin
+        self._bar = replace(judged.bar, margin=float(np.clip(judged.floors[0], allowed, CLEARLY * allowed)))
+        leaves = [leaf for field in REAL_FIELDS for leaf in jax.tree.leaves(getattr(probe, field)) if _real(leaf)]
+        self._sizes = [np.size(leaf) for leaf in leaves]
+        self._choices = self._simple_elements()
+        self.simple = [len(simple) for simple in self._choices.values()]
+        flat = [np.ravel(leaf).astype(float) for leaf in leaves]
+        self.original = Draft(np.concatenate(flat) if flat else np.zeros(0), np.full(len(self.simple), -1))
+        self._left = NUMBERS_JUDGED
+
+    def _simple_elements(self) -> dict[str, list[Any]]:
+        group = self.program.pair.transformation.group
         elements = list(islice(group.simple(), CHOICES))
         algebra = list(islice(group.simple_algebra(), CHOICES)) if isinstance(group, LieGroup) else []
+        involved = list(islice(involutions(group), CHOICES)) if self.probe.involution is not None else []
         options = {"element": elements, "element2": elements, "algebra": algebra, "algebra2": algebra}
-        options["involution"] = list(islice(involutions(group), CHOICES))
-        self.choices = {field: simple for field, simple in options.items() if getattr(probe, field) is not None}
+        options["involution"] = involved
+        return {field: simple for field, simple in options.items() if getattr(self.probe, field) is not None}
 
-    def original(self) -> Draft:
-        """The probe itself."""
-        flat = [np.ravel(leaf).astype(float) for leaf in self.leaves]
-        numbers = np.concatenate(flat) if flat else np.zeros(0)
-        return Draft(numbers[None], np.full((1, len(self.choices)), -1))
+    @property
+    def numbers(self) -> int:
+        """How many a draft has."""
+        return max(len(self.original.numbers), 1)
 
-    def probes(self, draft: Draft) -> Probe:
+    @property
+    def at_a_time(self) -> int:
+        """How many candidates are judged together."""
+        return int(np.clip(NUMBERS_AT_A_TIME // self.numbers, FEW, AT_A_TIME))
+
+    @property
+    def open(self) -> bool:
+        """Whether so many candidates may still be judged."""
+        return self._left >= self.at_a_time * self.numbers * (1 + COPIES_OF_CANDIDATES)
+
+    def probes(self, drafts: Sequence[Draft]) -> Probe:
         """The drafts as a batch of probes."""
-        count = draft.count
-        ends = np.cumsum([leaf.size for leaf in self.leaves])
-        columns = iter(np.split(draft.numbers, ends[:-1], axis=1) if len(ends) else [])
+        count = len(drafts)
+        columns = iter(np.split(np.stack([draft.numbers for draft in drafts]), np.cumsum(self._sizes)[:-1], axis=1))
 
         def fill(leaf: ArrayLike) -> np.ndarray:
             if _real(leaf):
@@ -120,136 +107,127 @@ class Workshop:
             return np.broadcast_to(np.asarray(leaf), (count, *np.shape(leaf)))
 
         filled: dict[str, Any] = {field: jax.tree.map(fill, getattr(self.probe, field)) for field in REAL_FIELDS}
-        for column, (field, simple) in enumerate(self.choices.items()):
+        for column, (field, simple) in enumerate(self._choices.items()):
             pool = [*simple, getattr(self.probe, field)]
-            picked = [pool[i] for i in draft.picks[:, column]]
+            picked = [pool[draft.picks[column]] for draft in drafts]
             filled[field] = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *picked)
         return self.program.cast(Probe(**filled))
 
-    def seeming(self, draft: Draft) -> Seeming:
-        """The drafts that seem to violate, the simplest first, and no more than are worth looking into."""
-        probes = self.probes(draft)
-        judged = self.program.judge(probes, self.rng, COPIES_OF_CANDIDATES, self.name)[self.name]
-        ranked = np.argsort(draft.complexity(), kind="stable")
-        which = ranked[judged.suspect[ranked]][:FINEST_BLOCKS]
-        return Seeming(draft.at(which), probes.at(which), judged.at(which))
+    def seeming(self, drafts: Sequence[Draft]) -> list[int]:
+        """Which of the drafts seem to violate, by the floors of the search."""
+        self._left -= len(drafts) * self.numbers * (1 + COPIES_OF_CANDIDATES)
+        return self._violating(
+            drafts, lambda some: self.program.judge(some, self.rng, COPIES_OF_CANDIDATES, self.name)[self.name]
+        )
 
-    def simplest(self, seeming: Seeming) -> Draft | None:
-        """The first of these that violates, but for the last word."""
-        found = climbed(self.program, self.name, seeming.probes, seeming.judged, self.rng, WITHOUT_COMPILING)
-        return seeming.drafts.at(found.violations[:1]) if found.violations.size else None
+    def sure(self, drafts: Sequence[Draft]) -> list[int]:
+        """Which of the drafts violate, but for the last word."""
+        return self._violating(
+            drafts, lambda some: last_word(self.program, self.name, some, self.rng, WITHOUT_COMPILING)
+        )
 
-    def sure(self, seeming: Seeming) -> Draft:
-        """All of these that violate, but for the last word."""
-        looked_at = last_word(self.program, self.name, seeming.probes, self.rng, WITHOUT_COMPILING)
-        return seeming.drafts.at(looked_at.suspect)
+    def first(self, drafts: Sequence[Draft]) -> Draft | None:
+        """The first of the drafts that violates, but for the last word. Of those that seem to most do."""
+        left, at_a_time = [drafts[i] for i in self.seeming(drafts)], 1
+        while left:
+            some, left = left[:at_a_time], left[at_a_time:]
+            sure = self.sure(some)
+            if sure:
+                return some[sure[0]]
+            at_a_time *= 2
+        return None
+
+    def _violating(self, drafts: Sequence[Draft], judge: Callable[[Probe], Judgement]) -> list[int]:
+        found, held = list[int](), max(1, NUMBERS_AT_A_TIME // self.numbers)
+        for start in range(0, len(drafts), held):
+            judged = replace(judge(self.probes(drafts[start : start + held])), bar=self._bar)
+            found += (start + np.flatnonzero(judged.suspect)).tolist()
+        return found
 
 
 def _real(leaf: ArrayLike) -> bool:
     return bool(jnp.issubdtype(np.asarray(leaf).dtype, jnp.floating))
 
 
-def simplified(program: Program, name: str, probe: Probe, rng: np.random.Generator) -> Probe:
-    """A probe that violates the same property with numbers as simple as could be found.
+def simplified(
+    program: Program, name: str, probe: Probe, judged: Judgement, rng: np.random.Generator
+) -> Iterator[Probe]:
+    """Probes that seem to violate the same property, with numbers as simple as could be found; the simplest first.
+
+    A closer look may clear what hundreds of looks have led to. So what follows is what it was made from: one step back,
+    two more, four more and so on, and at last the probe itself.
 
     Args:
         program: evaluates at least this property.
         name: of the property.
         probe: a confirmed violation (no leading axis).
+        judged: what was said of it there.
         rng: of candidates and perturbations.
     """
-    workshop = Workshop(program, name, probe, rng)
-    current = _opened(workshop)
-    for _ in range(ROUNDS):
-        better = _improved(workshop, current)
-        if better is None:
-            break
+    workshop = Workshop(program, name, probe, judged, rng)
+    current, undone, spoiling = workshop.original, list[Undone](), set[Change]()
+    better = (_opened(workshop) or _improved(workshop, current, spoiling)) if workshop.open else None
+    while better is not None:
+        undone.append(Undone.between(current, better))
         current = better
-    return workshop.probes(current).at(0)
+        better = _improved(workshop, current, spoiling) if len(undone) < ROUNDS else None
+    stride = 1
+    while undone:
+        yield workshop.probes([current]).at(0)
+        for _ in range(min(stride, len(undone))):
+            current = undone.pop().applied(current)
+        stride *= 2
+    yield workshop.probes([current]).at(0)
 
 
-def _opened(workshop: Workshop) -> Draft:
-    """The simplest violation among draws of readable numbers and simple elements, else the probe itself."""
-    original = workshop.original()
-    count, width = OPENING_DRAWS, original.numbers.shape[1]
-    numbers = workshop.rng.choice(READABLE, (count, width))
-    picks = np.stack(
-        [
-            workshop.rng.integers(0, len(simple), count) if simple else np.full(count, -1)
-            for simple in workshop.choices.values()
-        ]
-        or [np.zeros(count, dtype=int)],
-        axis=1,
-    )[:, : len(workshop.choices)]
-    for draft in (
-        Draft(numbers, picks),
-        Draft(numbers, np.full_like(picks, -1)),
-        Draft(original.numbers.repeat(count, 0), picks),
+def _opened(workshop: Workshop) -> Draft | None:
+    """The simplest violation among draws of readable numbers and simple elements; None where there is none."""
+    original, rng = workshop.original, workshop.rng
+    count = max(1, min(OPENING_DRAWS, OPENING_NUMBERS // workshop.numbers))
+    numbers = rng.choice(READABLE, (count, len(original.numbers)))
+    columns = [rng.integers(0, simple, count) if simple else np.full(count, -1) for simple in workshop.simple]
+    picks = np.stack(columns, axis=1) if columns else np.zeros((count, 0), dtype=int)
+    for opening in (
+        [Draft(*each) for each in zip(numbers, picks, strict=True)],
+        [Draft(each, original.picks) for each in numbers],
+        [Draft(original.numbers, each) for each in picks],
     ):
-        for part in draft.parts():
-            found = workshop.simplest(workshop.seeming(part))
+        ranked = sorted(opening, key=Draft.complexity)
+        for start in range(0, count, workshop.at_a_time):
+            found = workshop.first(ranked[start : start + workshop.at_a_time])
             if found is not None:
                 return found
-    return original
+    return None
 
 
-def _improved(workshop: Workshop, current: Draft) -> Draft | None:
-    """The current draft with some single changes that stay a violation together; None where no change helps."""
-    changes = list(_changes(workshop, current))
-    if not changes:
-        return None
-    drafts = Draft(np.concatenate([c.numbers for c in changes]), np.concatenate([c.picks for c in changes]))
-    for part in drafts.parts():
-        alone = workshop.seeming(part)
-        chosen = _together(workshop, current, alone.drafts)
-        if chosen is None and alone.drafts.count:  # a change that only seemed to leave a violation may spoil the others
-            sure = workshop.sure(alone)
-            chosen = _together(workshop, current, sure) or (sure.at([0]) if sure.count else None)
-        if chosen is not None and chosen.complexity()[0] < current.complexity()[0]:
+def _improved(workshop: Workshop, current: Draft, spoiling: set[Change]) -> Draft | None:
+    """The current draft with some single changes that stay a violation together; None where no change helps.
+
+    Args:
+        workshop: judges.
+        current: a violation.
+        spoiling: changes that left none; more are added.
+    """
+    simpler = changes(current, workshop.simple, spoiling)
+    for start in range(0, len(simpler), workshop.at_a_time):
+        if not workshop.open:
+            return None
+        some = simpler[start : start + workshop.at_a_time]
+        made = [change.applied(current, current) for change in some]
+        alone = workshop.seeming(made)
+        spoiling.update(change for i, change in enumerate(some) if i not in alone)
+        chosen = _together(workshop, current, [some[i] for i in alone])
+        if chosen is None and alone:  # a change that only seemed to leave a violation may spoil the others
+            sure = [alone[i] for i in workshop.sure([made[i] for i in alone])]
+            chosen = _together(workshop, current, [some[i] for i in sure]) or (made[sure[0]] if sure else None)
+        if chosen is not None and chosen.complexity() < current.complexity():
             return chosen
     return None
 
 
-def _together(workshop: Workshop, current: Draft, alone: Draft) -> Draft | None:
+def _together(workshop: Workshop, current: Draft, alone: Sequence[Change]) -> Draft | None:
     """The simplest violation among the first change, the first two, four and so on, and all; None where there is none.
 
     The rounds that follow find what is left out.
     """
-    if not alone.count:
-        return None
-    doubled = [2**i - 1 for i in range(alone.count.bit_length())]
-    return workshop.simplest(workshop.seeming(_accumulated(current, alone).at([*doubled, alone.count - 1])))
-
-
-def _accumulated(current: Draft, alone: Draft) -> Draft:
-    """Row i: the first i + 1 changes applied together (a later change of the same number does not undo an earlier)."""
-    numbers, picks = current.numbers[0].copy(), current.picks[0].copy()
-    rows: list[tuple[np.ndarray, np.ndarray]] = []
-    for changed, picked in zip(alone.numbers, alone.picks, strict=True):
-        numbers = np.where(numbers == current.numbers[0], changed, numbers)
-        picks = np.where(picks == current.picks[0], picked, picks)
-        rows.append((numbers, picks))
-    return Draft(np.stack([n for n, _ in rows]), np.stack([p for _, p in rows]))
-
-
-def _changes(workshop: Workshop, current: Draft) -> Iterable[Draft]:
-    """Drafts that differ from the current one in one block of numbers or one pick, each simpler than it."""
-    total = current.numbers.shape[1]
-    size = total
-    while size:
-        blocks = [slice(start, start + size) for start in range(0, total, size)]
-        worth = [complexity(current.numbers[0, block]) for block in blocks]
-        left = [(block, most) for block, most in zip(blocks, worth, strict=True) if most]  # zeros are done with
-        for block, most in left if len(left) <= FINEST_BLOCKS else ():
-            for value in SIMPLEST_FIRST[:6] if size == 1 else SIMPLEST_FIRST[:2]:
-                changed = current.numbers.copy()
-                changed[0, block] = value
-                if complexity(changed[0, block]) < most:
-                    yield replace(current, numbers=changed)
-        size //= 2
-    for column, simple in enumerate(workshop.choices.values()):
-        now = current.picks[0, column]
-        for pick in range(len(simple) if now < 0 else now):
-            changed = current.picks.copy()
-            changed[0, column] = pick
-            yield replace(current, picks=changed)
+    return workshop.first(sorted(accumulated(current, alone), key=Draft.complexity))

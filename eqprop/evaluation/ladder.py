@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqprop.evaluation.copies import closely
 from eqprop.evaluation.program import Program
 from eqprop.probes import Probe
-from eqprop.rounding import CONFIRMING_COPIES, COPIES, Judgement
+from eqprop.rounding import CONFIRMING_COPIES, Judgement
 
 Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
 """Judges one property of a program, by name, at a batch of probes."""
@@ -26,7 +27,7 @@ are suspect are violations; then twice as many each time."""
 
 
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors from many more perturbed copies of each probe; of a large model from a few first.
+    """Floors from many more perturbed copies of each probe; of a large model from a few, and from many where in doubt.
 
     Args:
         program: of the pair.
@@ -34,13 +35,11 @@ def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.rand
         probes: that are suspected: a batch, every field with a leading axis of n.
         rng: of the perturbations and signs.
     """
-    if not program.large:
-        return program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
-    judged = program.judge(probes, rng, COPIES, name)[name]
-    left = np.flatnonzero(judged.suspect)
-    if not left.size:
-        return judged
-    return judged.replaced(left, program.judge(probes.at(left), rng, CONFIRMING_COPIES, name)[name])
+
+    def judged(which: np.ndarray, copies: int) -> Judgement:
+        return program.judge(probes.at(which), rng, copies, name)[name]
+
+    return closely(judged, probes.count) if program.large else program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
 
 
 def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:

@@ -13,6 +13,7 @@ from eqprop import rounding
 from eqprop.claims import Pair
 from eqprop.engine import Precision, Roundoff, garbage_kept, numbers_context
 from eqprop.evaluation.batches import Layout
+from eqprop.evaluation.copies import Measuring, closely, measured_at_copies
 from eqprop.evaluation.evaluator import Choice, Evaluator
 from eqprop.evaluation.evaluators import Evaluators
 from eqprop.evaluation.row import Row
@@ -217,7 +218,9 @@ class Program:
         judged: dict[str, Judgement] = {}
         for unit in sorted(set(eps.values())):
             of_unit = [name for name in names if eps[name] == unit]
-            measured = self.measure(rounding.perturbed(probes, copies, unit, rng), copies, rng, only)
+            measured = self._at_copies(
+                lambda rows, held: self.measure(rows, held, rng, only), probes, copies, unit, rng
+            )
             for name in of_unit:
                 found = self._in_range(name, rounding.judgement(measured[name], unit), probes)
                 judged[name] = self._plainly(name, found, probes, copies, rng)
@@ -244,8 +247,11 @@ class Program:
         foggy = np.flatnonzero(judged.inconclusive & judged.finite)
         if not foggy.size or not self.evaluator.rounds:
             return judged
-        rows = rounding.perturbed(probes.at(foggy), copies, self.eps[name], rng)
-        measured = self.evaluator.measured(rows, copies, rng, name, plain=True)
+
+        def measure(rows: Probe, held: int) -> dict[str, Measured]:
+            return self.evaluator.measured(rows, held, rng, name, plain=True)
+
+        measured = self._at_copies(measure, probes.at(foggy), copies, self.eps[name], rng)
         plain = rounding.judgement(measured[name], self.eps[name])
         told = ~plain.inconclusive & ~plain.suspect
         return judged.replaced(foggy[told], plain.at(told))
@@ -260,12 +266,24 @@ class Program:
             probes: a batch of n: every field has a leading axis.
             rng: of the perturbations and signs.
         """
-        return rounding.judgement(self._measured_under_noise(name, probes, rng), self.eps[name])
 
-    def _measured_under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Measured:
-        copies = rounding.CONFIRMING_COPIES
-        rows = rounding.perturbed(probes, copies, self.eps[name], rng)
-        return self._evaluators.rounding.measured_under_noise(name, rows, copies, rng)
+        def judged(which: np.ndarray, copies: int) -> Judgement:
+            measured = self._measured_under_noise(name, probes.at(which), rng, copies)
+            return rounding.judgement(measured, self.eps[name])
+
+        many = rounding.CONFIRMING_COPIES
+        return closely(judged, probes.count) if self.large else judged(np.arange(probes.count), many)
+
+    def _measured_under_noise(self, name: str, probes: Probe, rng: np.random.Generator, copies: int) -> Measured:
+        def measure(rows: Probe, held: int) -> dict[str, Measured]:
+            return {name: self._evaluators.rounding.measured_under_noise(name, rows, held, rng)}
+
+        return self._at_copies(measure, probes, copies, self.eps[name], rng)[name]
+
+    def _at_copies(
+        self, measure: Measuring, probes: Probe, copies: int, eps: float, rng: np.random.Generator
+    ) -> dict[str, Measured]:
+        return measured_at_copies(measure, probes, copies, eps, rng, large=self.large)
 
     def as_compiled(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
         """One property judged by what XLA makes of it, which is what users run: compiled alone, for this.
@@ -281,19 +299,24 @@ class Program:
         """
         if self.twofold:
             return self.under_noise(name, probes, rng)
-        read = probes.only(self.row.named(name).reads(self.pair))
+        read, eps = probes.only(self.row.named(name).reads(self.pair)), self.eps[name]
         alone = self._evaluators.compiled_alone(name, probes.count)
-        walked = self._measured_under_noise(name, probes, rng)
 
-        def judged(copies: int, which: np.ndarray) -> Judgement:
-            rows = rounding.perturbed(read.at(which), copies, self.eps[name], rng)
-            compiled = alone.measured(rows, copies, rng)[name]
-            spread = np.fmax(compiled.spread, walked.spread[which])
-            return rounding.judgement(replace(compiled, spread=spread), self.eps[name])
+        def compiled(rows: Probe, held: int) -> dict[str, Measured]:
+            return alone.measured(rows, held, rng)
 
-        found = judged(rounding.COPIES, np.arange(probes.count))
-        open_ = np.flatnonzero(found.suspect & ~found.beyond_doubt)
-        return found.replaced(open_, judged(rounding.CONFIRMING_COPIES, open_)) if open_.size else found
+        def walked(which: np.ndarray, copies: int) -> Measured:
+            return self._measured_under_noise(name, probes.at(which), rng, copies)
+
+        all_of_them = np.arange(probes.count)
+        spread = None if self.large else walked(all_of_them, rounding.CONFIRMING_COPIES).spread
+
+        def judged(which: np.ndarray, copies: int) -> Judgement:
+            measured = self._at_copies(compiled, read.at(which), copies, eps, rng)[name]
+            inside = walked(which, copies).spread if spread is None else spread[which]
+            return rounding.judgement(replace(measured, spread=np.fmax(measured.spread, inside)), eps)
+
+        return closely(judged, probes.count)
 
     def compare(self, name: str, probe: Probe, *, first: bool = False) -> Comparison:
         """Both sides of one property at a single probe.

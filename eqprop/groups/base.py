@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,8 +183,11 @@ def resting(element: Element, velocity: Element = None) -> Element:
     return jax.tree.map(lambda v, leaf: np.zeros(np.shape(leaf)) if v.dtype == float0 else v, velocity, element)
 
 
-def involutions(group: Group) -> list[Element]:
-    """The simple elements that are their own inverses: transpositions, signs, mirrors. Simplest first."""
+def involutions(group: Group) -> Iterator[Element]:
+    """The simple elements that are their own inverses: transpositions, signs, mirrors. Simplest first.
+
+    One by one: of n units there are about n, and each is as large as n.
+    """
     if not isinstance(group, Group):
         msg = f"involutions: got {short(group)}; expected a Group such as groups.Permutation(3)."
         raise InvalidInput(msg)
@@ -194,7 +197,7 @@ def involutions(group: Group) -> list[Element]:
         pairs = zip(jax.tree.leaves(element), jax.tree.leaves(identity), strict=True)
         return all(np.array_equal(a, b) for a, b in pairs)
 
-    return [element for element in group.simple() if is_identity(group.compose(element, element))]
+    return (element for element in group.simple() if is_identity(group.compose(element, element)))
 
 
 @dataclass(frozen=True)

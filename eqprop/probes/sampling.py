@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import jax
 import numpy as np
@@ -206,6 +207,9 @@ def probes_of(
     return Probe(**{name: draw() for name, draw in draws.items() if name in needed})
 
 
+INVOLVED = 1 << 22
+"""How many numbers the involutions have together that one is drawn from: all of 2,000 units, the first of more."""
+
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 10.0
 
 
@@ -216,7 +220,9 @@ def rates_of(rng: np.random.Generator, count: int) -> Float[np.ndarray, "{count}
 
 
 def _involutions(group: Group, rng: np.random.Generator, count: int) -> Element:
-    found = involutions(group)
+    """Some of the simple ones: of all of them where they are not gigabytes."""
+    size = sum(np.size(leaf) for leaf in jax.tree.leaves(group.identity()))
+    found = list(islice(involutions(group), max(1, INVOLVED // max(size, 1))))
     assert found, "a property that reads an involution has the hypothesis 'with_involutions'"
     return jax.tree.map(lambda *leaves: np.stack(leaves), *(found[i] for i in rng.integers(len(found), size=count)))
 

@@ -110,7 +110,8 @@ def near(pair: Pair) -> str | None:
 def with_involutions(pair: Pair) -> str | None:
     """Hypothesis: the group has simple elements that are their own inverses (transpositions, signs, mirrors)."""
     group = pair.transformation.group
-    return None if involutions(group) else f"none of the simple elements of {group!r} is its own inverse"
+    found = next(involutions(group), None) is not None
+    return None if found else f"none of the simple elements of {group!r} is its own inverse"
 
 
 def finite_subgroup(pair: Pair) -> str | None:

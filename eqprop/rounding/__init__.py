@@ -19,3 +19,4 @@ from eqprop.rounding.in_program import Sides as Sides
 from eqprop.rounding.in_program import combined as combined
 from eqprop.rounding.in_program import groups as groups
 from eqprop.rounding.in_program import measuring as measuring
+from eqprop.rounding.in_program import merged as merged

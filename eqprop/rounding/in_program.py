@@ -7,6 +7,7 @@ cost as much as computing them. So of these only the numbers that ``rounding.jud
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import jax
@@ -113,3 +114,13 @@ def combined(measured: tuple[Shaped[np.ndarray, "groups ..."], ...], probes: int
     *sizes, finite = (np.asarray(field).reshape(probes, -1, *np.shape(field)[1:]) for field in measured)
     residual, spread, size, error = (np.asarray(field, dtype=np.float64).max(axis=1) for field in sizes)
     return Measured(residual, spread, size, error, np.logical_and.reduce(finite.astype(bool), axis=1))
+
+
+def merged(parts: Sequence[Measured]) -> Measured:
+    """Of the same probes, from what was measured with some of their copies each."""
+    if len(parts) == 1:
+        return parts[0]
+    probes = len(parts[0].finite)
+    by_probe = np.argsort(np.tile(np.arange(probes), len(parts)), kind="stable")
+    fields = zip(*(astuple(part) for part in parts), strict=True)
+    return combined(tuple(np.concatenate(field)[by_probe] for field in fields), probes)

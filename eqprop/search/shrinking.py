@@ -66,9 +66,10 @@ class Shrinker:
             program = self.programs.program(smallest.structure, (prop,))
             # A violation that is not found again has all fields that the search drew; the program reads its own.
             probe = smallest.probe.only(prop.reads(program.pair))
-            numbers = simplified(program, prop.name, probe, np.random.default_rng(self.options.seed))
-            shown = self.programs.last_word(replace(smallest, probe=numbers), prop)
-            notes = ()
+            rng = np.random.default_rng(self.options.seed)
+            simpler = simplified(program, prop.name, probe, smallest.judged, rng)
+            looked_at = (self.programs.last_word(replace(smallest, probe=numbers), prop) for numbers in simpler)
+            shown, notes = next((found for found in looked_at if found is not None), None), ()
         except Exception as error:  # noqa: BLE001 - a user's model may refuse numbers that it was never given before
             shown, notes = None, (f"not shrunk: {unexpected(error)}",)
         return shown or self.programs.last_word(first, prop, (as_compiled,)), notes

@@ -11,7 +11,7 @@ import pytest
 
 import eqprop
 from eqprop import groups, rounding
-from eqprop.evaluation import Choice, Program, fresh_perturbations, row
+from eqprop.evaluation import Choice, Program, copies, fresh_perturbations, row
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import in_program
@@ -80,9 +80,11 @@ def test_a_violation_is_confirmed_and_survives_the_noise_and_the_compiler(
     assert program.as_compiled("equivariance", probes, rng).suspect.any() == genuine
 
 
-@pytest.mark.parametrize(("error", "copies"), [(0.0, [rounding.COPIES]), (1e-9, [rounding.COPIES, 63])])
+@pytest.mark.parametrize(
+    ("error", "copies"), [(0.0, [rounding.COPIES]), (1e-13, [rounding.COPIES, 63]), (1e-9, [rounding.COPIES])]
+)
 @pytest.mark.usefixtures("as_large")
-def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_before_many(
+def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_and_with_many_where_it_is_in_doubt(
     error: float, copies: list[int], monkeypatch: pytest.MonkeyPatch
 ):
     program, asked = Program(scaled(error), FEW[1:2], SQUARED_ERROR, evaluator="numpy"), []
@@ -95,6 +97,31 @@ def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_before_many
     monkeypatch.setattr(program, "judge", judged)
     fresh_perturbations(program, "equivariance", program.draw(np.random.default_rng(0), 2), np.random.default_rng(0))
     assert asked == copies
+
+
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
+@pytest.mark.usefixtures("as_large")
+def test_copies_of_a_large_model_are_made_some_at_a_time_and_say_the_same(
+    evaluator: Choice, monkeypatch: pytest.MonkeyPatch
+):
+    program, rows = Program(scaled(1e-12), FEW[1:2], SQUARED_ERROR, evaluator=evaluator), []
+    measure = program.measure
+
+    def measured(given: Probe, copies: int, rng: np.random.Generator, only: str) -> dict[str, rounding.Measured]:
+        rows.append((given.count, copies))
+        return measure(given, copies, rng, only)
+
+    monkeypatch.setattr(program, "measure", measured)
+    probes = program.draw(np.random.default_rng(0), 3)
+    whole = program.judge(probes, np.random.default_rng(1), 63)["equivariance"]
+    monkeypatch.setattr(copies, "NUMBERS_AT_ONCE", 12 * sum(leaf.size for leaf in jax.tree.leaves(probes)))
+    parts = program.judge(probes, np.random.default_rng(1), 63)["equivariance"]
+    assert rows == [(3 * 64, 63), *7 * [(3 * 10, 9)]]
+    np.testing.assert_array_equal(parts.residual, whole.residual)
+    np.testing.assert_array_equal(parts.suspect, whole.suspect)
+    np.testing.assert_allclose(parts.floor, whole.floor, rtol=0.5)
+    assert program.under_noise("equivariance", probes, np.random.default_rng(1)).suspect.all()
+    assert program.as_compiled("equivariance", probes, np.random.default_rng(1)).suspect.all()
 
 
 @pytest.mark.usefixtures("as_large")

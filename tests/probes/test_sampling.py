@@ -11,7 +11,18 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.groups import involutions
-from eqprop.probes import FAMILIES, GIVEN, NEARBY, READABLE, SQUARED_ERROR, inputs_of, params_of, probes_of, tangents_of
+from eqprop.probes import (
+    FAMILIES,
+    GIVEN,
+    NEARBY,
+    READABLE,
+    SQUARED_ERROR,
+    inputs_of,
+    params_of,
+    probes_of,
+    sampling,
+    tangents_of,
+)
 from eqprop.probes.losses import CROSS_ENTROPY
 from eqprop.probes.sampling import LARGEST_STEP, SIMPLE, SMALLEST_STEP, family_names, rates_of, reaches
 
@@ -270,7 +281,7 @@ def same_element(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("group", WITH_INVOLUTIONS, ids=repr)
 def test_involutions_are_their_own_inverses_and_not_the_identity(group: groups.Group):
-    found = involutions(group)
+    found = list(involutions(group))
     assert found
     for element in found:
         assert same_element(group.compose(element, element), group.identity())
@@ -279,12 +290,12 @@ def test_involutions_are_their_own_inverses_and_not_the_identity(group: groups.G
 
 @pytest.mark.parametrize("group", WITHOUT, ids=repr)
 def test_groups_without_a_simple_involution_have_none(group: groups.Group):
-    assert involutions(group) == []
+    assert list(involutions(group)) == []
 
 
 def test_turns_and_cycles_are_no_involutions():
     turns_too = groups.Orthogonal(3)
-    assert len(list(turns_too.simple())) > len(involutions(turns_too)) == 3
+    assert len(list(turns_too.simple())) > len(list(involutions(turns_too))) == 3
     assert all(np.linalg.det(mirror) < 0 for mirror in involutions(turns_too))
 
 
@@ -293,10 +304,17 @@ def test_drawn_involutions_are_all_of_them_in_no_order():
     made = eqprop.Pair(model(), eqprop.Transformation(group, lambda g, p: p))
     probes = probes_of(made, SQUARED_ERROR, SHAPES, frozenset({"involution"}), rng(), 200)
     rows = [jax.tree.map(lambda leaf, i=i: leaf[i], probes.involution) for i in range(200)]
-    found = involutions(group)
+    found = list(involutions(group))
     places = [next(i for i, element in enumerate(found) if same_element(row, element)) for row in rows]
     assert set(places) == set(range(len(found)))
     assert places != sorted(places)
+
+
+def test_of_many_units_the_first_involutions_are_drawn_from(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sampling, "INVOLVED", 3 * 50)
+    made = eqprop.Pair(model(), eqprop.Transformation(groups.Permutation(50), lambda g, p: p))
+    probes = probes_of(made, SQUARED_ERROR, SHAPES, frozenset({"involution"}), rng(), 200)
+    assert set(np.flatnonzero((probes.involution != np.arange(50)).any(axis=0))) == {0, 1, 2, 3}
 
 
 # -- the whole probe --------------------------------------------------------------------------------------------------

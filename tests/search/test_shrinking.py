@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import eqprop
+from eqprop import groups
 from eqprop.probes import READABLE
 from eqprop.properties import by_name
 from eqprop.search import pool, rebuilt
 from tests.search.nets import BIAS_FORGOTTEN, GRADIENT_SCALED, SMALL, explored, nets
+
+
+def count_nonzero(leaves):
+    return sum(np.count_nonzero(leaf["values"]) for leaf in leaves.values())
 
 
 @pytest.mark.parametrize(
@@ -45,6 +53,42 @@ def test_shrinking_compiles_no_more_architectures_than_the_profile_allows(monkey
     monkeypatch.setattr(pool, "Program", counted)
     state.counterexample(by_name("equivariance"))
     assert len(set(compiled)) <= 2
+
+
+def test_where_the_last_word_clears_the_simplest_numbers_less_simple_ones_are_shown(monkeypatch):
+    state, shown = explored(BIAS_FORGOTTEN), []
+    last_word = pool.ProgramPool.last_word
+
+    def clears_the_first_two(self, violation, *rest):
+        shown.append(violation.probe)
+        return last_word(self, violation, *rest) if len(shown) > 2 else None
+
+    monkeypatch.setattr(pool.ProgramPool, "last_word", clears_the_first_two)
+    found = state.counterexample(by_name("equivariance"))
+    assert len(shown) == 3
+    nonzero = [sum(np.count_nonzero(leaf) for leaf in jax.tree.leaves(probe.params)) for probe in shown]
+    assert nonzero[0] < nonzero[2] == count_nonzero(found.recipe["probe"]["params"])
+
+
+@pytest.mark.slow  # fifteen seconds
+def test_a_slightly_wrong_derivative_of_a_layer_of_three_hundred_units_shrinks_to_a_few_numbers():
+    @jax.custom_jvp
+    def softplus(x):
+        return jnp.logaddexp(x, 0.0)
+
+    softplus.defjvp(lambda x, t: (softplus(x[0]), t[0] * jax.nn.sigmoid(x[0]) * (1 + 1e-7)))
+
+    def apply(p, x):
+        return softplus(x @ p["w"] + p["b"][None]) @ p["v"]
+
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(40, 300)) / 6, "b": rng.normal(size=300), "v": rng.normal(size=(300, 3)) / 17}
+    move = eqprop.hidden_units(groups.Permutation(300), writes={"w": 1, "b": 0}, reads={"v": 0})
+    pair = eqprop.Pair(eqprop.Model(apply, params, rng.normal(size=(8, 40)), trained=False), move)
+    with pytest.raises(eqprop.Falsified, match="numbers made zero") as told:
+        eqprop.verify(pair, properties=["derivative"])
+    (found,) = told.value.report.failures
+    assert sum(map(count_nonzero, found.counterexample.recipe["probe"].values())) <= 12
 
 
 def test_the_blob_rebuilds_the_structure():
