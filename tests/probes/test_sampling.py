@@ -25,6 +25,7 @@ from eqprop.probes import (
 )
 from eqprop.probes.losses import CROSS_ENTROPY
 from eqprop.probes.sampling import LARGEST_STEP, SIMPLE, SMALLEST_STEP, family_names, rates_of, reaches
+from eqprop.properties.hypotheses import with_involutions
 
 FIELDS = frozenset(eqprop.Probe.__dataclass_fields__)
 EXAMPLE = {"b": np.array([0.5, -2.0]), "n": np.array(3, np.int32), "w": np.array([[1.5, 2.5], [-3.5, 4.5]])}
@@ -291,6 +292,18 @@ def test_involutions_are_their_own_inverses_and_not_the_identity(group: groups.G
 @pytest.mark.parametrize("group", WITHOUT, ids=repr)
 def test_groups_without_a_simple_involution_have_none(group: groups.Group):
     assert list(involutions(group)) == []
+
+
+def test_of_many_involutions_no_more_are_made_than_are_asked_for(monkeypatch: pytest.MonkeyPatch):
+    made, simple = list[int](), groups.Permutation.simple
+
+    def counted(self: groups.Permutation) -> Any:
+        return (made.append(1) or element for element in simple(self))
+
+    monkeypatch.setattr(groups.Permutation, "simple", counted)
+    group = groups.Permutation(1000)
+    assert with_involutions(eqprop.Pair(model(), eqprop.Transformation(group, lambda g, p: p))) is None
+    assert len(made) == 1
 
 
 def test_turns_and_cycles_are_no_involutions():
