@@ -8,74 +8,19 @@ suspect, and nothing else is called one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from eqprop.evaluation.copies import closely
+from eqprop.evaluation.looks import LADDER, Look
 from eqprop.evaluation.program import Program
 from eqprop.probes import Probe
-from eqprop.rounding import CONFIRMING_COPIES, Judgement
-
-Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
-"""Judges one property of a program, by name, at a batch of probes."""
+from eqprop.rounding import Judgement
 
 AT_A_TIME = 8
 """How many suspects go up together at most, where one violation is enough. The first one goes alone, because most that
 are suspect are violations; then twice as many each time."""
-
-
-def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors from many more perturbed copies of each probe; of a large model from a few, and from many where in doubt.
-
-    Args:
-        program: of the pair.
-        name: of the property.
-        probes: that are suspected: a batch, every field with a leading axis of n.
-        rng: of the perturbations and signs.
-    """
-
-    def judged(which: np.ndarray, copies: int) -> Judgement:
-        return program.judge(probes.at(which), rng, copies, name)[name]
-
-    return closely(judged, probes.count) if program.large else program.judge(probes, rng, CONFIRMING_COPIES, name)[name]
-
-
-def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """Floors that see as well what the program absorbs or saturates, which no perturbation of its inputs shows.
-
-    Args:
-        program: of the pair.
-        name: of the property.
-        probes: that are suspected: a batch, every field with a leading axis of n.
-        rng: of the perturbations and signs.
-    """
-    return program.under_noise(name, probes, rng)
-
-
-def as_compiled(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-    """The sides as XLA computes them, which is what users run; the larger one of the floors there and of the walk.
-
-    Args:
-        program: of the pair.
-        name: of the property.
-        probes: that are suspected: a batch, every field with a leading axis of n.
-        rng: of the perturbations and signs.
-    """
-    return program.as_compiled(name, probes, rng)
-
-
-WITHOUT_COMPILING: tuple[Look, ...] = (fresh_perturbations,)
-"""The looks that compile nothing more, whoever evaluates: for the hundreds of candidates of shrinking and
-simplifying."""
-
-LADDER: tuple[Look, ...] = (*WITHOUT_COMPILING, rounding_inside)
-"""The looks at what a search comes across, in their order."""
-
-REPORTED: tuple[Look, ...] = (*LADDER, as_compiled)
-"""The looks that what is reported must survive. The last one has the last word, and compiles a program for it: it is
-taken at a counterexample once that is shrunk."""
 
 
 @dataclass(frozen=True)

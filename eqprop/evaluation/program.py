@@ -13,7 +13,7 @@ from eqprop import rounding
 from eqprop.claims import Pair
 from eqprop.engine import Precision, Roundoff, garbage_kept, numbers_context
 from eqprop.evaluation.batches import Layout
-from eqprop.evaluation.copies import Measuring, closely, measured_at_copies
+from eqprop.evaluation.copies import Measuring, measured_at_copies
 from eqprop.evaluation.evaluator import Choice, Evaluator
 from eqprop.evaluation.evaluators import Evaluators
 from eqprop.evaluation.row import Row
@@ -60,6 +60,7 @@ class Program:
     Attributes:
         large: whether the model has so many parameters that its sides are not kept whole.
         copies: how many perturbed copies of each probe set its floor.
+        evaluators: of its row, each made when it is first asked for.
         evaluator: what evaluates now.
         why_compiled: why the program is not walked, or not any more; empty where it is.
 
@@ -82,7 +83,7 @@ class Program:
         with numbers_context(precision), garbage_kept():
             self.row = Row(pair, properties, loss, precision, reverse_only=reverse_only)
         self.copies = rounding.COPIES_LARGE if self.row.large else rounding.COPIES
-        self._evaluators = Evaluators(self.row, evaluator, probes or PROBES, slot)
+        self.evaluators = Evaluators(self.row, evaluator, probes or PROBES, slot)
 
     # -- what it is of ------------------------------------------------------------------------------------------------
 
@@ -123,15 +124,15 @@ class Program:
     @property
     def twofold(self) -> bool:
         """Whether both evaluators are asked, and their results are what is compared."""
-        return self._evaluators.twofold
+        return self.evaluators.twofold
 
     @property
     def evaluator(self) -> Evaluator:
-        return self._evaluators.now
+        return self.evaluators.now
 
     @property
     def why_compiled(self) -> str:
-        return self._evaluators.why_compiled
+        return self.evaluators.why_compiled
 
     @property
     def reverse_only(self) -> bool:
@@ -196,7 +197,7 @@ class Program:
             rng: of the signs, where operations round at random.
             only: a property's name, where the others are not asked.
         """
-        return self._evaluators.for_a_batch().measured(rows, copies, rng, only)
+        return self.evaluators.for_a_batch().measured(rows, copies, rng, only)
 
     def judge(
         self, probes: Probe, rng: np.random.Generator, copies: int | None = None, only: str = ""
@@ -235,7 +236,7 @@ class Program:
         if not suspects.size or self.units[name].name != "float16" or self.twofold:
             return judged
         finite = judged.finite.copy()
-        finite[suspects] = ~self._evaluators.overflowing(name, probes.at(suspects))
+        finite[suspects] = ~self.evaluators.overflowing(name, probes.at(suspects))
         return replace(judged, finite=finite)
 
     def _plainly(self, name: str, judged: Judgement, probes: Probe, copies: int, rng: np.random.Generator) -> Judgement:
@@ -256,67 +257,10 @@ class Program:
         told = ~plain.inconclusive & ~plain.suspect
         return judged.replaced(foggy[told], plain.at(told))
 
-    def under_noise(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-        """One property judged with floors in which every operation inside the program rounds at random, too.
-
-        What the program absorbs or saturates no perturbation of its inputs can show.
-
-        Args:
-            name: of the property.
-            probes: a batch of n: every field has a leading axis.
-            rng: of the perturbations and signs.
-        """
-
-        def judged(which: np.ndarray, copies: int) -> Judgement:
-            measured = self._measured_under_noise(name, probes.at(which), rng, copies)
-            return rounding.judgement(measured, self.eps[name])
-
-        many = rounding.CONFIRMING_COPIES
-        return closely(judged, probes.count) if self.large else judged(np.arange(probes.count), many)
-
-    def _measured_under_noise(self, name: str, probes: Probe, rng: np.random.Generator, copies: int) -> Measured:
-        def measure(rows: Probe, held: int) -> dict[str, Measured]:
-            return {name: self._evaluators.rounding.measured_under_noise(name, rows, held, rng)}
-
-        return self._at_copies(measure, probes, copies, self.eps[name], rng)[name]
-
     def _at_copies(
         self, measure: Measuring, probes: Probe, copies: int, eps: float, rng: np.random.Generator
     ) -> dict[str, Measured]:
         return measured_at_copies(measure, probes, copies, eps, rng, large=self.large)
-
-    def as_compiled(self, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
-        """One property judged by what XLA makes of it, which is what users run: compiled alone, for this.
-
-        Its residual is the compiled program's. Its floor is the larger one of the floors that perturbed inputs give it
-        there, and that random rounding gives it where it is walked. A few copies are compiled first: a compiled row may
-        take seconds where others evaluate.
-
-        Args:
-            name: of the property.
-            probes: a batch of n: every field has a leading axis.
-            rng: of the perturbations and signs.
-        """
-        if self.twofold:
-            return self.under_noise(name, probes, rng)
-        read, eps = probes.only(self.row.named(name).reads(self.pair)), self.eps[name]
-        alone = self._evaluators.compiled_alone(name, probes.count)
-
-        def compiled(rows: Probe, held: int) -> dict[str, Measured]:
-            return alone.measured(rows, held, rng)
-
-        def walked(which: np.ndarray, copies: int) -> Measured:
-            return self._measured_under_noise(name, probes.at(which), rng, copies)
-
-        all_of_them = np.arange(probes.count)
-        spread = None if self.large else walked(all_of_them, rounding.CONFIRMING_COPIES).spread
-
-        def judged(which: np.ndarray, copies: int) -> Judgement:
-            measured = self._at_copies(compiled, read.at(which), copies, eps, rng)[name]
-            inside = walked(which, copies).spread if spread is None else spread[which]
-            return rounding.judgement(replace(measured, spread=np.fmax(measured.spread, inside)), eps)
-
-        return closely(judged, probes.count)
 
     def compare(self, name: str, probe: Probe, *, first: bool = False) -> Comparison:
         """Both sides of one property at a single probe.

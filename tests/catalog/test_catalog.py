@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from eqprop.authoring.kills import kills
 from eqprop.claims import Pair
-from eqprop.evaluation import Program, applicable, fresh_perturbations
+from eqprop.evaluation import Program, applicable, fresh_perturbations, rounding_inside
 from eqprop.mutants import Mutant
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import CORE, by_name
@@ -122,7 +122,9 @@ def falsified_orders(pair: Pair, upto: int, *, broken: bool) -> set[int]:
             continue
         violations = suspects[fresh_perturbations(program, prop.name, probes.at(suspects), rng).suspect]
         expected = broken and prop.order == upto
-        if violations.size and (expected or program.under_noise(prop.name, probes.at(violations), rng).suspect.any()):
+        if violations.size and (
+            expected or rounding_inside(program, prop.name, probes.at(violations), rng).suspect.any()
+        ):
             found.add(prop.order)
     return found
 

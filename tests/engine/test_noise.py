@@ -14,7 +14,7 @@ import eqprop
 from eqprop import groups
 from eqprop.engine import TABLE, with_rounding_noise
 from eqprop.engine.walk import Walk
-from eqprop.evaluation import Choice, Program, fresh_perturbations
+from eqprop.evaluation import Choice, Program, fresh_perturbations, rounding_inside
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import perturbed
@@ -259,7 +259,7 @@ def test_a_false_alarm_by_absorption_does_not_survive_the_noise():
     rng = np.random.default_rng(0)
     assert program.judge(batch, rng)["equivariance"].suspect[0]
     assert fresh_perturbations(program, "equivariance", batch, rng).suspect[0]
-    under_noise = program.under_noise("equivariance", batch, rng)
+    under_noise = rounding_inside(program, "equivariance", batch, rng)
     assert not under_noise.suspect[0]
     assert under_noise.inconclusive[0]
 
@@ -283,7 +283,7 @@ def test_a_genuine_violation_survives_the_noise_and_correct_code_stays_below(err
     )
     rng = np.random.default_rng(3)
     probes = program.draw(rng, 16)
-    plain, noisy = program.judge(probes, rng)["equivariance"], program.under_noise("equivariance", probes, rng)
+    plain, noisy = program.judge(probes, rng)["equivariance"], rounding_inside(program, "equivariance", probes, rng)
     settled = ~noisy.inconclusive & ~noisy.vacuous
     assert settled.sum() > 4
     assert plain.suspect[settled].any() == genuine

@@ -13,7 +13,7 @@ import eqprop
 from eqprop import groups
 from eqprop.engine import batched, multiply_adds, over_rows, primitives
 from eqprop.engine.jaxprs import equations
-from eqprop.evaluation import Program, compiled
+from eqprop.evaluation import Program, compiled, rounding_inside
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.numerics import integral
@@ -137,7 +137,7 @@ def test_a_convolutional_net_whose_head_forgets_a_channel_is_falsified_under_noi
     program = Program(wrong, (by_name("equivariance"),), SQUARED_ERROR, probes=4)
     probes = program.draw(np.random.default_rng(0), 4)
     assert program.judge(probes, np.random.default_rng(0))["equivariance"].suspect.all()
-    assert program.under_noise("equivariance", probes, np.random.default_rng(0)).suspect.all()
+    assert rounding_inside(program, "equivariance", probes, np.random.default_rng(0)).suspect.all()
 
 
 def test_a_program_that_convolves_much_is_compiled_to_run_fast_at_once(monkeypatch: pytest.MonkeyPatch):

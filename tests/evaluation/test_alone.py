@@ -12,7 +12,7 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.engine import kept_program, written
-from eqprop.evaluation import Program
+from eqprop.evaluation import Program, as_compiled
 from eqprop.evaluation.alone import Alone
 from eqprop.evaluation.row import Row
 from eqprop.evaluation.walked import Walked
@@ -63,7 +63,7 @@ def drawn(program: Program) -> Probe:
 
 
 def said(program: Program, name: str) -> Any:
-    return program.as_compiled(name, drawn(program), np.random.default_rng(1))
+    return as_compiled(program, name, drawn(program), np.random.default_rng(1))
 
 
 def assert_alike(found: Any, expected: Any) -> None:
@@ -88,7 +88,7 @@ def test_what_was_traced_to_be_walked_is_not_traced_again(monkeypatch: pytest.Mo
     program = program_of(FEW[1])
     probes = drawn(program)
     monkeypatch.setattr(Row, "sides", lambda *_: pytest.fail("the model is traced again"))
-    assert not program.as_compiled(FEW[1].name, probes, np.random.default_rng(1)).suspect.any()
+    assert not as_compiled(program, FEW[1].name, probes, np.random.default_rng(1)).suspect.any()
 
 
 def test_what_was_only_kept_as_data_is_traced_for_it():
@@ -113,7 +113,7 @@ def test_more_copies_are_compiled_only_where_few_leave_a_doubt(
 
     monkeypatch.setattr(Alone, "measured", counted)
     off = Program(pair_of(part), FEW[:1], SQUARED_ERROR)
-    found = off.as_compiled(FEW[0].name, drawn(off), np.random.default_rng(1))
+    found = as_compiled(off, FEW[0].name, drawn(off), np.random.default_rng(1))
     assert asked == rows
     assert found.suspect.all() == (part > 0)
 

@@ -11,7 +11,7 @@ import pytest
 
 import eqprop
 from eqprop import groups, rounding
-from eqprop.evaluation import Choice, Program, copies, fresh_perturbations, row
+from eqprop.evaluation import Choice, Program, as_compiled, copies, fresh_perturbations, rounding_inside, row
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.properties import by_name
 from eqprop.rounding import in_program
@@ -76,8 +76,8 @@ def test_a_violation_is_confirmed_and_survives_the_noise_and_the_compiler(
     probes = program.draw(rng, 6)
     assert program.judge(probes, rng)["equivariance"].suspect.any() == genuine
     assert fresh_perturbations(program, "equivariance", probes, rng).suspect.any() == genuine
-    assert program.under_noise("equivariance", probes, rng).suspect.any() == genuine
-    assert program.as_compiled("equivariance", probes, rng).suspect.any() == genuine
+    assert rounding_inside(program, "equivariance", probes, rng).suspect.any() == genuine
+    assert as_compiled(program, "equivariance", probes, rng).suspect.any() == genuine
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_copies_of_a_large_model_are_made_some_at_a_time_and_say_the_same(
     np.testing.assert_array_equal(parts.residual, whole.residual)
     np.testing.assert_array_equal(parts.suspect, whole.suspect)
     np.testing.assert_allclose(parts.floor, whole.floor, rtol=0.5)
-    assert program.under_noise("equivariance", probes, np.random.default_rng(1)).suspect.all()
-    assert program.as_compiled("equivariance", probes, np.random.default_rng(1)).suspect.all()
+    assert rounding_inside(program, "equivariance", probes, np.random.default_rng(1)).suspect.all()
+    assert as_compiled(program, "equivariance", probes, np.random.default_rng(1)).suspect.all()
 
 
 @pytest.mark.usefixtures("as_large")

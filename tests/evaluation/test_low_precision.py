@@ -12,7 +12,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Program, applicable, rounding_inside
 from eqprop.probes import DRAWN_LOSSES, SQUARED_ERROR
 from eqprop.properties import CORE, by_name
 from eqprop.results import Outcome
@@ -198,7 +198,7 @@ def test_no_probe_of_a_right_model_passes_the_margin_of_half_precision_under_noi
     pair = eqprop.Pair(eqprop.Model(low, params, RNG.standard_normal((5, 3)), name=kind), move)
     program, probes, _ = judged(pair, count=32, properties=[prop for prop in CORE if prop.order < 2])
     for name in program.layouts:
-        found = program.under_noise(name, probes, np.random.default_rng(2))
+        found = rounding_inside(program, name, probes, np.random.default_rng(2))
         assert not found.suspect.any(), name
 
 
@@ -249,7 +249,7 @@ def test_loops_and_segments_keep_the_types_of_the_parameters(apply: Any, types: 
             rng = np.random.default_rng(1)
             probes = program.draw(rng, 16)
             suspect = program.judge(probes, rng)[name].suspect
-            assert not (suspect.any() and program.under_noise(name, probes.at(suspect), rng).suspect.any()), name
+            assert not (suspect.any() and rounding_inside(program, name, probes.at(suspect), rng).suspect.any()), name
 
 
 def test_a_net_of_several_types_is_walked_without_jax_and_compared_with_its_compiled_program():

@@ -13,7 +13,7 @@ from jax.interpreters import mlir
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Choice, Program, applicable, compiled, evaluators
+from eqprop.evaluation import Choice, Program, applicable, compiled, evaluators, rounding_inside
 from eqprop.evaluation import program as programs
 from eqprop.evaluation.walked import Walked
 from eqprop.probes import SQUARED_ERROR
@@ -197,7 +197,7 @@ def test_a_model_with_an_operation_that_has_no_batching_rule_is_judged_row_by_ro
     program = Program(pair.replaced(transformation=broken), FEW[1:2], SQUARED_ERROR, precision)
     probes = program.draw(np.random.default_rng(0), 3)
     assert program.judge(probes, np.random.default_rng(0))["equivariance"].suspect.all()
-    assert program.under_noise("equivariance", probes, np.random.default_rng(0)).suspect.all()
+    assert rounding_inside(program, "equivariance", probes, np.random.default_rng(0)).suspect.all()
 
 
 @jax.custom_vjp
@@ -313,7 +313,7 @@ def test_the_global_configuration_is_the_same_before_and_after(wide: bool):
         program = Program(scaling_pair(), FEW, SQUARED_ERROR)
         judged(program)
         probes = program.draw(np.random.default_rng(0), 1)
-        program.under_noise("equivariance", probes, np.random.default_rng(0))
+        rounding_inside(program, "equivariance", probes, np.random.default_rng(0))
         assert dict(jax.config.values) == before
         assert jax.config.values["jax_enable_x64"] == wide
         assert jnp.ones(1).dtype == (np.float64 if wide else np.float32)

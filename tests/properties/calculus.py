@@ -10,7 +10,7 @@ import numpy as np
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Choice, Program, applicable
+from eqprop.evaluation import Choice, Program, applicable, rounding_inside
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import Property, by_name
 from eqprop.rounding import Judgement
@@ -50,7 +50,7 @@ def judged(
     violated = {
         name
         for name, which in suspected.items()
-        if which.size and program.under_noise(name, probes.at(which), rng).suspect.any()
+        if which.size and rounding_inside(program, name, probes.at(which), rng).suspect.any()
     }
     return found, violated
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import eqprop
-from eqprop.evaluation import Program, applicable
+from eqprop.evaluation import Program, applicable, rounding_inside
 from eqprop.probes import SQUARED_ERROR
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import HIGHER, LIBRARY
@@ -35,7 +35,7 @@ def judged(make, *, good: bool) -> dict[str, Judgement]:
     found = program.judge(probes, rng)
     for name, judgement in found.items() if good else ():
         suspects = np.flatnonzero(judgement.suspect)
-        assert not suspects.size or not program.under_noise(name, probes.at(suspects), rng).suspect.any(), name
+        assert not suspects.size or not rounding_inside(program, name, probes.at(suspects), rng).suspect.any(), name
     return found
 
 

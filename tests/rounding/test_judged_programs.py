@@ -11,7 +11,7 @@ import pytest
 
 import eqprop
 from eqprop import groups
-from eqprop.evaluation import Choice, Program, applicable, row
+from eqprop.evaluation import Choice, Program, applicable, rounding_inside, row
 from eqprop.probes import SQUARED_ERROR, Probe
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import CORE, Property, by_name
@@ -100,4 +100,4 @@ def test_an_error_gets_from_a_propertys_sides_into_its_judgement(
     assert settled.any()
     assert (found.suspect[settled] == suspect).all()
     assert (found.inconclusive[settled] == inconclusive).all()
-    assert (program.under_noise("planted", probes, rng).suspect[settled] == suspect).all()
+    assert (rounding_inside(program, "planted", probes, rng).suspect[settled] == suspect).all()
