@@ -20,6 +20,9 @@ Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
     """Floors from many more perturbed copies of each probe; of a large model from a few, and from many where in doubt.
 
+    What a few leave beyond doubt may still be a kink between both sides, which one copy in ten sees: all that is called
+    a violation is looked at with many copies by ``rounding_inside``.
+
     Args:
         program: of the pair.
         name: of the property.
@@ -44,18 +47,15 @@ def rounding_inside(program: Program, name: str, probes: Probe, rng: np.random.G
         probes: that are suspected: a batch, every field with a leading axis of n.
         rng: of the perturbations and signs.
     """
-
-    def judged(which: np.ndarray, copies: int) -> Judgement:
-        return rounding.judgement(_measured_inside(program, name, probes.at(which), rng, copies), program.eps[name])
-
-    return closely(judged, probes.count) if program.large else judged(np.arange(probes.count), CONFIRMING_COPIES)
+    return rounding.judgement(_measured_inside(program, name, probes, rng), program.eps[name])
 
 
-def _measured_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator, copies: int) -> Measured:
+def _measured_inside(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Measured:
     def measure(rows: Probe, held: int) -> dict[str, Measured]:
         return {name: program.evaluators.rounding.measured_under_noise(name, rows, held, rng)}
 
-    return measured_at_copies(measure, probes, copies, program.eps[name], rng, large=program.large)[name]
+    eps = program.eps[name]
+    return measured_at_copies(measure, probes, CONFIRMING_COPIES, eps, rng, large=program.large)[name]
 
 
 def as_compiled(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
@@ -79,16 +79,11 @@ def as_compiled(program: Program, name: str, probes: Probe, rng: np.random.Gener
     def compiled(rows: Probe, held: int) -> dict[str, Measured]:
         return alone.measured(rows, held, rng)
 
-    def spread_inside(which: np.ndarray, copies: int) -> np.ndarray:
-        return _measured_inside(program, name, probes.at(which), rng, copies).spread
-
-    # Of a small model once for all looks: only what is compiled is costly there.
-    inside = None if program.large else spread_inside(np.arange(probes.count), CONFIRMING_COPIES)
+    inside = _measured_inside(program, name, probes, rng).spread
 
     def judged(which: np.ndarray, copies: int) -> Judgement:
         measured = measured_at_copies(compiled, read.at(which), copies, eps, rng, large=program.large)[name]
-        walked = spread_inside(which, copies) if inside is None else inside[which]
-        return rounding.judgement(replace(measured, spread=np.fmax(measured.spread, walked)), eps)
+        return rounding.judgement(replace(measured, spread=np.fmax(measured.spread, inside[which])), eps)
 
     return closely(judged, probes.count)
 

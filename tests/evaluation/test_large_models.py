@@ -99,6 +99,23 @@ def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_and_with_ma
     assert asked == copies
 
 
+@pytest.mark.usefixtures("as_large")
+def test_a_suspicion_beyond_doubt_is_looked_at_with_all_copies_once_rounding_is_inside(monkeypatch: pytest.MonkeyPatch):
+    """A kink between both sides is as far beyond doubt, and one copy in ten sees it."""
+    program, held = Program(scaled(1e-3), FEW[1:2], SQUARED_ERROR, evaluator="numpy"), []
+    inside = program.evaluators.rounding.measured_under_noise
+
+    def measured(name: str, rows: Probe, copies: int, rng: np.random.Generator) -> rounding.Measured:
+        held.append(copies)
+        return inside(name, rows, copies, rng)
+
+    monkeypatch.setattr(program.evaluators.rounding, "measured_under_noise", measured)
+    probes = program.draw(np.random.default_rng(0), 2)
+    judged = rounding_inside(program, "equivariance", probes, np.random.default_rng(0))
+    assert judged.beyond_doubt.all()
+    assert sum(held) == 63
+
+
 @pytest.mark.parametrize("evaluator", ["numpy", "xla"])
 @pytest.mark.usefixtures("as_large")
 def test_copies_of_a_large_model_are_made_some_at_a_time_and_say_the_same(
