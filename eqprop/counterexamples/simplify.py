@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -64,13 +65,17 @@ class Workshop:
         self.program, self.name, self.probe, self.rng = program, name, probe, rng
         allowed = judged.bar.margin
         self._bar = replace(judged.bar, margin=float(np.clip(judged.floors[0], allowed, CLEARLY * allowed)))
-        leaves = [leaf for field in REAL_FIELDS for leaf in jax.tree.leaves(getattr(probe, field)) if _real(leaf)]
-        self._sizes = [np.size(leaf) for leaf in leaves]
+        fields = (getattr(probe, field) for field in REAL_FIELDS)
+        self._leaves = [leaf for field in fields for leaf in jax.tree.leaves(field) if _real(leaf)]
+        self._sizes = [np.size(leaf) for leaf in self._leaves]
         self._choices = self._simple_elements()
         self.simple = [len(simple) for simple in self._choices.values()]
-        flat = [np.ravel(leaf).astype(float) for leaf in leaves]
-        self.original = Draft(np.concatenate(flat) if flat else np.zeros(0), np.full(len(self.simple), -1))
         self._left = NUMBERS_JUDGED
+
+    @cached_property
+    def original(self) -> Draft:
+        flat = [np.ravel(leaf).astype(float) for leaf in self._leaves]
+        return Draft(np.concatenate(flat) if flat else np.zeros(0), np.full(len(self.simple), -1))
 
     def _simple_elements(self) -> dict[str, list[Any]]:
         group = self.program.pair.transformation.group
@@ -84,7 +89,7 @@ class Workshop:
     @property
     def numbers(self) -> int:
         """How many a draft has."""
-        return max(len(self.original.numbers), 1)
+        return max(sum(self._sizes), 1)
 
     @property
     def at_a_time(self) -> int:
@@ -165,19 +170,21 @@ def simplified(
         rng: of candidates and perturbations.
     """
     workshop = Workshop(program, name, probe, judged, rng)
-    current, undone, spoiling = workshop.original, list[Undone](), set[Change]()
-    better = (_opened(workshop) or _improved(workshop, current, spoiling)) if workshop.open else None
-    while better is not None:
-        undone.append(Undone.between(current, better))
-        current = better
-        better = _improved(workshop, current, spoiling) if len(undone) < ROUNDS else None
-    stride = 1
-    while undone:
-        yield workshop.probes([current]).at(0)
-        for _ in range(min(stride, len(undone))):
-            current = undone.pop().applied(current)
-        stride *= 2
-    yield workshop.probes([current]).at(0)
+    undone, spoiling = list[Undone](), set[Change]()
+    if workshop.open:
+        current = workshop.original
+        better = _opened(workshop) or _improved(workshop, current, spoiling)
+        while better is not None:
+            undone.append(Undone.between(current, better))
+            current = better
+            better = _improved(workshop, current, spoiling) if len(undone) < ROUNDS else None
+        stride = 1
+        while undone:
+            yield workshop.probes([current]).at(0)
+            for _ in range(min(stride, len(undone))):
+                current = undone.pop().applied(current)
+            stride *= 2
+    yield probe
 
 
 def _opened(workshop: Workshop) -> Draft | None:
