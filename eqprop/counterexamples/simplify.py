@@ -24,7 +24,7 @@ from eqprop.counterexamples.drafts import Change, Draft, Undone, accumulated, ch
 from eqprop.evaluation import WITHOUT_COMPILING, Program, last_word
 from eqprop.groups import LieGroup, involutions
 from eqprop.probes import READABLE, Probe
-from eqprop.rounding import Judgement
+from eqprop.rounding import CONFIRMING_COPIES, COPIES, Judgement
 
 REAL_FIELDS = ("params", "inputs", "tangent", "tangent2", "cotangent", "targets", "rates", "shortness")
 OPENING_DRAWS = 256
@@ -33,7 +33,7 @@ OPENING_NUMBERS = 1 << 20
 
 ROUNDS = 240
 NUMBERS_JUDGED = 1 << 30
-"""How many numbers all candidates may have together, with their copies: those of a large model take seconds each."""
+"""How many numbers all that is judged may have together, with copies: each look at a large model takes seconds."""
 
 COPIES_OF_CANDIDATES = 2
 """How many copies set a candidate's floor at first: most are dropped there."""
@@ -127,9 +127,14 @@ class Workshop:
 
     def sure(self, drafts: Sequence[Draft]) -> list[int]:
         """Which of the drafts violate, but for the last word."""
-        return self._violating(
-            drafts, lambda some: last_word(self.program, self.name, some, self.rng, WITHOUT_COMPILING)
-        )
+
+        def judge(some: Probe) -> Judgement:
+            judged = last_word(self.program, self.name, some, self.rng, WITHOUT_COMPILING)
+            doubtful = np.count_nonzero(~judged.beyond_doubt)
+            self._left -= self.numbers * (some.count * (1 + COPIES) + doubtful * (1 + CONFIRMING_COPIES))
+            return judged
+
+        return self._violating(drafts, judge)
 
     def first(self, drafts: Sequence[Draft]) -> Draft | None:
         """The first of the drafts that violates, but for the last word. Of those that seem to most do."""
