@@ -35,6 +35,9 @@ ROUNDS = 240
 NUMBERS_JUDGED = 1 << 30
 """How many numbers all that is judged may have together, with copies: each look at a large model takes seconds."""
 
+WORTHWHILE = 32
+"""How many candidates there must be: with fewer only halves of a model become zeros, and nobody reads millions."""
+
 COPIES_OF_CANDIDATES = 2
 """How many copies set a candidate's floor at first: most are dropped there."""
 
@@ -96,10 +99,9 @@ class Workshop:
         """How many candidates are judged together."""
         return int(np.clip(NUMBERS_AT_A_TIME // self.numbers, FEW, AT_A_TIME))
 
-    @property
-    def open(self) -> bool:
+    def allows(self, candidates: int) -> bool:
         """Whether so many candidates may still be judged."""
-        return self._left >= self.at_a_time * self.numbers * (1 + COPIES_OF_CANDIDATES)
+        return self._left >= candidates * self.numbers * (1 + COPIES_OF_CANDIDATES)
 
     def probes(self, drafts: Sequence[Draft]) -> Probe:
         """The drafts as a batch of probes."""
@@ -176,7 +178,7 @@ def simplified(
     """
     workshop = Workshop(program, name, probe, judged, rng)
     undone, spoiling = list[Undone](), set[Change]()
-    if workshop.open:
+    if workshop.allows(WORTHWHILE):
         current = workshop.original
         better = _opened(workshop) or _improved(workshop, current, spoiling)
         while better is not None:
@@ -222,7 +224,7 @@ def _improved(workshop: Workshop, current: Draft, spoiling: set[Change]) -> Draf
     """
     simpler = changes(current, workshop.simple, spoiling)
     for start in range(0, len(simpler), workshop.at_a_time):
-        if not workshop.open:
+        if not workshop.allows(workshop.at_a_time):
             return None
         some = simpler[start : start + workshop.at_a_time]
         made = [change.applied(current, current) for change in some]
