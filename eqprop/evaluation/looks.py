@@ -20,8 +20,8 @@ Look = Callable[[Program, str, Probe, np.random.Generator], Judgement]
 def fresh_perturbations(program: Program, name: str, probes: Probe, rng: np.random.Generator) -> Judgement:
     """Floors from many more perturbed copies of each probe; of a large model from a few, and from many where in doubt.
 
-    What a few leave beyond doubt may still be a kink between both sides, which one copy in ten sees: all that is called
-    a violation is looked at with many copies by ``rounding_inside``.
+    What a few leave beyond doubt may still be a kink between both sides, which a copy sees only now and then: all that
+    is called a violation is looked at with many copies by ``rounding_inside``.
 
     Args:
         program: of the pair.

@@ -101,7 +101,7 @@ def test_a_suspicion_of_a_large_model_is_looked_at_with_a_few_copies_and_with_ma
 
 @pytest.mark.usefixtures("as_large")
 def test_a_suspicion_beyond_doubt_is_looked_at_with_all_copies_once_rounding_is_inside(monkeypatch: pytest.MonkeyPatch):
-    """A kink between both sides is as far beyond doubt, and one copy in ten sees it."""
+    """A kink between both sides is as far beyond doubt, and a copy sees it only now and then."""
     program, held = Program(scaled(1e-3), FEW[1:2], SQUARED_ERROR, evaluator="numpy"), []
     inside = program.evaluators.rounding.measured_under_noise
 
