@@ -231,7 +231,7 @@ CONVERSION = Family(
             "convert_element_type",
             "`numpy.ndarray.astype`, saturating",
             BITS,
-            "float64 to float16: 1 ulp, as XLA rounds twice",
+            "to float16 and bfloat16 by way of float32, as XLA does",
         ),
         Entry("bitcast_convert_type", "`numpy.ndarray.view`"),
         Entry("reduce_precision", "whole numbers of the bits"),

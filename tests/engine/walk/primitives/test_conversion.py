@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from jax import lax
 
-from tests.engine.walk.conformance import COMPLEX, FLOATS, TRUTH, WHOLE, bound, conforms, numbers
+from eqprop.engine.walk.primitives import RULES
+from tests.engine.walk.conformance import (
+    COMPLEX,
+    FLOATS,
+    TRUTH,
+    WHOLE,
+    bound,
+    compiled,
+    conforms,
+    equation,
+    numbers,
+)
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -59,6 +70,39 @@ def test_floats_become_other_numbers_as_by_xla(source, target):
 def test_whole_numbers_become_other_numbers_as_by_xla(source, target):
     if source != target:
         conforms(converted(target), numbers(1, source, (50, 2)))
+
+
+TIES = {np.dtype(np.float16): 2.0**-11, np.dtype(jnp.bfloat16): 2.0**-8, TINY[0]: 2.0**-4, TINY[1]: 2.0**-3}
+"""Half of what is from 1 to the next number."""
+
+
+def near_ties(target, distance):
+    ties = np.array([1 + TIES[target], 1 + 3 * TIES[target], 4 + 4 * TIES[target]])
+    near = np.concatenate([ties + distance, ties - distance])
+    return np.concatenate([near, -near])[:, None]
+
+
+@pytest.mark.parametrize("distance", [0, 2.0**-20, 2.0**-40], ids=["at", "2^-20 from", "2^-40 from"])
+@pytest.mark.parametrize("target", list(TIES)[1:], ids=str)
+def test_floats_near_a_tie_are_rounded_as_often_as_by_xla(target, distance):
+    conforms(converted(target), near_ties(target, distance))
+
+
+def test_floats_near_a_tie_of_float16_are_rounded_twice_where_xla_leaves_it_to_the_processor():
+    near, target = near_ties(np.dtype(np.float16), 2.0**-40), np.float16
+    walked = RULES["convert_element_type"](equation(converted(target), near))(near)
+    once, twice = near.astype(target), near.astype(np.float32).astype(target)
+    assert np.array_equal(walked, twice)
+    assert any(np.array_equal(*compiled(converted(target), near), expected) for expected in (once, twice))
+    assert not np.array_equal(once, twice)
+
+
+@pytest.mark.parametrize("target", [np.float16, jnp.bfloat16])
+@pytest.mark.parametrize("source", ["i4", "u4", "i8", "u8"])
+def test_whole_numbers_near_a_tie_are_rounded_as_often_as_by_xla(source, target):
+    largest = 8 * np.dtype(source).itemsize - 2
+    near = [2**n + 2 ** (n - 8) * odd + least for n in range(9, largest) for odd in (1, 3) for least in (-1, 0, 1)]
+    conforms(converted(target), np.array(near, source)[:, None])
 
 
 def test_complex_numbers_lose_their_imaginary_part():
