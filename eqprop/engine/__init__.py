@@ -56,6 +56,7 @@ from eqprop.engine.lengths import axis_in as axis_in
 from eqprop.engine.lengths import shape_of as shape_of
 from eqprop.engine.loops import repeated as repeated
 from eqprop.engine.loops import scanned as scanned
+from eqprop.engine.loops import where_needed as where_needed
 from eqprop.engine.memory import Memory as Memory
 from eqprop.engine.memory import in_a_scope as in_a_scope
 from eqprop.engine.memory import remembered as remembered

@@ -45,3 +45,20 @@ def repeated(rounds: range, body: Callable[[Tree, Tree], Tree], start: Tree) -> 
         return in_types_of(start, body(round_, state))
 
     return jax.lax.fori_loop(rounds.start, rounds.stop, in_a_scope(advance), start)
+
+
+def where_needed(needed: Array, body: Callable[[Tree], Tree], state: Tree) -> Tree:
+    """``body(state)`` where a condition holds, else the state as it is: a walk leaves out what no row has need of.
+
+    Compiled for several rows at once both are worked out, as by ``jax.numpy.where``.
+
+    Args:
+        needed: the condition, a boolean.
+        body: from the state to the next state, of the same shapes and types.
+        state: a tree of arrays.
+    """
+
+    def advance(state: Tree) -> Tree:
+        return in_types_of(state, body(state))
+
+    return jax.lax.cond(needed, in_a_scope(advance), lambda state: state, state)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Array, Tree, add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
+from eqprop.engine import Array, Local, Tree, add, in_types_of, inner, inner_magnitude, norm, scaled, subtract
 from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import discrete, keeps_integers, one_model, still_inputs
-from eqprop.properties.numerics import integral
+from eqprop.properties.numerics import Integral, integral
 from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, only_where
 from eqprop.properties.point import Point
 
@@ -30,33 +30,45 @@ SMOOTH_AT_MOST = 0.01
 """In half precision that would let every kink pass."""
 
 
-def _segment(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
-    """Δ = K_gθ − θ, its length, ∫⟨∇L, Δ⟩dt, ∫HΔ dt and ∫∇L dt along θ + tΔ, and the errors of these three."""
-    return point.once("segment", lambda: _averages(point))
+def _segment(point: Point) -> tuple[Tree, Tree]:
+    """Δ = K_gθ − θ, and its length."""
+    return point.once("segment", lambda: _step(point))
 
 
-def _averages(point: Point) -> tuple[Tree, Tree, Tree, Tree]:
+def _step(point: Point) -> tuple[Tree, Tree]:
     delta = subtract(point.action.value, point.theta)
-    length, gradient = norm(delta), point.gradient.function
+    return delta, norm(delta)
 
-    def at(t: Array) -> tuple[Tree, Tree, Tree]:
-        near = point.near(gradient, in_types_of(point.theta, add(point.theta, scaled(delta, t))))
-        return inner(near.value, delta), near.push(delta), near.value
 
-    values, errors = integral(at)
-    return delta, length, values, errors
+def _gradient_at(point: Point, t: Array) -> Local:
+    """The gradient near θ + tΔ."""
+    delta, _ = _segment(point)
+    return point.near(point.gradient.function, in_types_of(point.theta, add(point.theta, scaled(delta, t))))
+
+
+def _slope(point: Point) -> Integral:
+    """∫₀¹ ⟨∇L(θ + tΔ), Δ⟩ dt, which has a jump wherever ∇L has one on the segment."""
+    delta, _ = _segment(point)
+    return point.once("slope", lambda: integral(lambda t: inner(_gradient_at(point, t).value, delta)))
 
 
 def _averaged_gradient(point: Point) -> Sides:
-    delta, length, (slope, *_), (error, *_) = _segment(point)
+    delta, length = _segment(point)
+    slope = _slope(point)
     before, after = point.loss(point.here.value), point.loss(point.output_action.value)
     size = jnp.abs(before) + jnp.abs(after) + inner_magnitude(point.gradient.value, delta)
-    part = of_numbers(slope, after - before, size, error=error)
-    return only_where((length > 0) & (error <= TELLING * size), (part,))
+    part = of_numbers(slope.value, after - before, size, error=slope.error)
+    return only_where((length > 0) & (slope.error <= TELLING * size), (part,))
 
 
 def _averaged_hessian(point: Point) -> Sides:
-    _, length, (_, turn, mean), (_, error, off) = _segment(point)
+    delta, length = _segment(point)
+
+    def at(t: Array) -> tuple[Tree, Tree]:
+        near = _gradient_at(point, t)
+        return near.push(delta), near.value
+
+    (turn, mean), (error, off) = _slope(point).of(at)
     group, theta = point.transformation.group, point.action.value
     back = point.near(lambda at: point.act(group.inverse(point.probe.element), at), theta)
     arrived = back.pull(point.gradient_expected.value)

@@ -38,9 +38,17 @@ def _near_equivariance(point: Point) -> Sides:
         element = point.exponential(scaled(algebra, t))
         return point.act(element, point.theta), move(element, point.probe.inputs)
 
-    bound, error = integral(lambda t: point.defect_bound(algebra, *along(t)), pieces=PIECES)
-    change = subtract(point.f(*along(jnp.ones_like(bound))), y)
-    return (part([f"output {p}" for p in leaf_paths(y)], change, _within(change, bound), magnitudes(y), error=error),)
+    bound = integral(lambda t: point.defect_bound(algebra, *along(t)), pieces=PIECES)
+    change = subtract(point.f(*along(jnp.ones_like(bound.value))), y)
+    return (
+        part(
+            [f"output {p}" for p in leaf_paths(y)],
+            change,
+            _within(change, bound.value),
+            magnitudes(y),
+            error=bound.error,
+        ),
+    )
 
 
 class _Together:

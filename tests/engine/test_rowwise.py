@@ -13,6 +13,7 @@ import eqprop
 from eqprop import groups
 from eqprop.engine import batched, multiply_adds, over_rows, primitives
 from eqprop.engine.jaxprs import equations
+from eqprop.engine.rowwise import TOGETHER
 from eqprop.evaluation import Program, compiled, rounding_inside
 from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
@@ -80,10 +81,16 @@ def test_a_dense_layer_leaves_the_rows_together():
     assert "scan" not in set(primitives(traced.jaxpr))
 
 
+def test_rows_that_make_a_large_array_come_one_after_the_other():
+    for size, apart in ((TOGETHER // 4, False), (TOGETHER // 4 + 1, True)):
+        traced = over_rows(lambda t, size=size: jnp.sum(t * jnp.ones(size)), jnp.ones(4))[1]
+        assert ("scan" in set(primitives(traced.jaxpr))) == apart
+
+
 @pytest.mark.usefixtures("float64")
 def test_a_quadrature_takes_its_nodes_one_by_one_through_a_convolution():
     def over_a_segment(kernel: Any) -> Any:
-        return integral(lambda t: convolved(IMAGE[0], t * kernel))[0]
+        return integral(lambda t: t).of(lambda t: convolved(IMAGE[0], t * kernel))[0]
 
     assert most_groups(jax.make_jaxpr(over_a_segment)(KERNELS[0])) == 1
     half = 0.5 * convolved(IMAGE[0], KERNELS[0])

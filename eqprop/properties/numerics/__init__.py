@@ -8,6 +8,7 @@ from eqprop.properties.numerics.krylov import depth_for as depth_for
 from eqprop.properties.numerics.krylov import eliminated as eliminated
 from eqprop.properties.numerics.krylov import lanczos as lanczos
 from eqprop.properties.numerics.krylov import orthonormalising as orthonormalising
+from eqprop.properties.numerics.quadratures import Integral as Integral
 from eqprop.properties.numerics.quadratures import Start as Start
 from eqprop.properties.numerics.quadratures import increment as increment
 from eqprop.properties.numerics.quadratures import integral as integral

@@ -1,13 +1,13 @@
 """Integrals over segments inside compiled programs, each with an estimate of its own error.
 
-Everything runs a number of pieces that is known when the program is traced, so that a probe and its perturbed copies
-take the same ones, and each integrand is traced once, inside a loop.
+Everything runs a number of pieces that is known when the program is traced, and each integrand is traced once, inside a
+loop. A probe and its perturbed copies take the same pieces, but for those that could only make rounding errors smaller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import jax
@@ -26,6 +26,7 @@ from eqprop.engine import (
     scanned,
     subtract,
     value_and_gradient,
+    where_needed,
 )
 
 Number = Float[Array, ""]
@@ -52,13 +53,13 @@ SPLIT = 0.4437
 
 
 @cache
-def _kronrod() -> tuple[Row, Row, Float[np.ndarray, "3 nodes"], Float[np.ndarray, "2 nodes"]]:
+def _kronrod() -> tuple[Row, Float[np.ndarray, "6 nodes"]]:
     """Nodes on [0, 1] from end to end, and what is applied to the values there.
 
     First the weights of the rule of degree 22. Then three rows that vanish on smooth values: its distance from the
     Gauss rule of degree 13 inside it, and the values' coefficients of the Legendre polynomials of degree 12 and 13;
-    the ends have no part in these. The last array, of shape (2, 17), takes values to what they miss at the ends when
-    the inner ones are extrapolated.
+    the ends have no part in these. The last two take values to what they miss at the ends when the inner ones are
+    extrapolated.
     """
     gauss_weights = np.polynomial.legendre.leggauss(7)[1]
     x = np.concatenate([-KRONROD_NODES, KRONROD_NODES[:-1][::-1]])
@@ -71,49 +72,92 @@ def _kronrod() -> tuple[Row, Row, Float[np.ndarray, "3 nodes"], Float[np.ndarray
         row[1:-1] = [np.prod(np.delete(end - x, i)) / np.prod(apart[i]) for i in range(len(x))]
         row[0 if end < 0 else -1] = -1.0
     high = [weights * np.sqrt(2 * n + 1) * np.polynomial.Legendre.basis(n)(x) for n in (12, 13)]
-    inner, *smooth = (np.pad(row, 1) / 2 for row in (weights, weights - within, *(2 * row for row in high)))
-    return (1 + np.concatenate([[-1.0], x, [1.0]])) / 2, inner, np.stack(smooth), ends
+    inner = [np.pad(row, 1) / 2 for row in (weights, weights - within, *(2 * row for row in high))]
+    return (1 + np.concatenate([[-1.0], x, [1.0]])) / 2, np.stack([*inner, *ends])
 
 
-def integral(function: Callable[[Number], Tree], *, pieces: int = PIECES) -> tuple[Tree, Tree]:
-    """∫₀¹ function(t) dt of a tree, and for each number of it an estimate of the error.
+FINISHED = 16.0
+"""In units of eps of the integral: no piece is cut where all estimates together are smaller."""
 
-    Gauss–Kronrod 7–15, the piece with the largest error cut in two ``pieces − 1`` times: exact, to rounding, where the
-    integrand is a polynomial of degree up to 13; where it jumps, each cut of the piece about halves the error. The
-    estimate is the distance of the two rules (or a higher coefficient, whichever is larger), which for a smooth
-    integrand is far larger than the error.
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Integral:
+    """∫₀¹ of a function with values in ℝ, piece by piece.
+
+    Attributes:
+        starts: of the pieces.
+        widths: of the pieces; 0 of those that were not needed.
+        values: of the integral over each piece.
+        errors: estimates of the error on each piece.
     """
-    nodes, weights, smooth, ends = _kronrod()
+
+    starts: Float[Array, " pieces"]
+    widths: Float[Array, " pieces"]
+    values: Float[Array, " pieces"]
+    errors: Float[Array, " pieces"]
+
+    @property
+    def value(self) -> Number:
+        return jnp.sum(self.values)
+
+    @property
+    def error(self) -> Number:
+        return jnp.sum(self.errors)
+
+    def of(self, function: Callable[[Number], Tree]) -> tuple[Tree, Tree]:
+        """∫₀¹ of another function over the same pieces, a tree, and for each number of it an estimate of the error.
+
+        One piece is held at a time, so that the tree may be large.
+        """
+        function = jitted(function)
+        example = jax.eval_shape(function, self.starts[0])
+        blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (example, example))
+
+        def added(found: Tree, piece: tuple[Number, Number]) -> tuple[Tree, None]:
+            return where_needed(piece[1] > 0, lambda found: add(found, _of_piece(function, *piece)), found), None
+
+        return scanned(added, blank, (self.starts, self.widths))[0]
+
+
+def integral(function: Callable[[Number], Number], *, pieces: int = PIECES) -> Integral:
+    """∫₀¹ function(t) dt of a number, with an estimate of the error.
+
+    Gauss–Kronrod 7–15, the piece with the largest error cut in two ``pieces − 1`` times, or until rounding is all that
+    is left: exact, to rounding, where the integrand is a polynomial of degree up to 13; where it jumps, each cut of the
+    piece about halves the error. The estimate is the distance of the two rules (or a higher coefficient, whichever is
+    larger), which for a smooth integrand is far larger than the error.
+    """
     function = jitted(function)
+    none = jnp.zeros(pieces, jax.eval_shape(function, jnp.zeros(())).dtype)
 
-    def of_piece(start: Number, width: Number) -> tuple[Tree, Tree]:
-        values = batched(function)(start + width * nodes.astype(start.dtype))
-        total = jax.tree.map(lambda v: width * jnp.tensordot(weights.astype(v.dtype), v, 1), values)
-        return total, jax.tree.map(lambda v: _off(v, width, smooth, ends), values)
+    def evaluated(found: Integral, where: Tree) -> tuple[Integral, None]:
+        value, error = _of_piece(function, found.starts[where], found.widths[where])
+        values, errors = found.values.at[where].set(value), found.errors.at[where].set(error)
+        return replace(found, values=values, errors=errors), None
 
-    example = jax.eval_shape(function, jnp.zeros(()))
-    dtype = jnp.result_type(*jax.tree.leaves(example))
-    blank = jax.tree.map(lambda leaf: jnp.zeros((pieces, *leaf.shape), leaf.dtype), example)
-    starts, widths = jnp.zeros(pieces, dtype), jnp.zeros(pieces, dtype).at[0].set(1)
-
-    def evaluated(state: Tree, where: Tree) -> tuple[Tree, None]:
-        starts, widths, values, errors = state
-        value, error = of_piece(starts[where], widths[where])
-        return (starts, widths, _put(values, where, value), _put(errors, where, error)), None
-
-    def cut(place: Tree, state: Tree) -> tuple[Tree, Tree, Tree, Tree]:
-        starts, widths, values, errors = state
-        worst = jnp.argmax(sum(jnp.sum(leaf.reshape(pieces, -1), 1) for leaf in jax.tree.leaves(errors)))
-        left = SPLIT * widths[worst]
-        starts = starts.at[place].set(starts[worst] + left)
-        widths = widths.at[place].set(widths[worst] - left).at[worst].set(left)
+    def cut(place: Tree, found: Integral) -> Integral:
+        worst = jnp.argmax(found.errors)
+        left = SPLIT * found.widths[worst]
+        starts = found.starts.at[place].set(found.starts[worst] + left)
+        widths = found.widths.at[place].set(found.widths[worst] - left).at[worst].set(left)
         both = jnp.stack([worst, jnp.asarray(place, worst.dtype)])
-        return scanned(evaluated, (starts, widths, values, errors), both)[0]
+        return scanned(evaluated, replace(found, starts=starts, widths=widths), both)[0]
 
-    # A segment that is cut is not evaluated whole: no piece has an error yet then, and the first is the worst.
-    state = (starts, widths, blank, blank)
-    *_, values, errors = repeated(range(1, pieces), cut, state) if pieces > 1 else evaluated(state, 0)[0]
-    return tuple(jax.tree.map(lambda leaf: jnp.sum(leaf, 0), tree) for tree in (values, errors))  # pyright: ignore[reportReturnType]
+    def closer(place: Tree, found: Integral) -> Integral:
+        finished = FINISHED * jnp.finfo(none.dtype).eps * jnp.sum(jnp.abs(found.values))
+        return where_needed(found.error > finished, lambda found: cut(place, found), found)
+
+    # A segment that is cut is not evaluated whole: it is the worst piece until it is.
+    start = Integral(none, none.at[0].set(1), none, none.at[0].set(jnp.inf))
+    return repeated(range(1, pieces), closer, start) if pieces > 1 else evaluated(start, 0)[0]
+
+
+def _of_piece(function: Callable[[Number], Tree], start: Number, width: Number) -> tuple[Tree, Tree]:
+    """The integral over a piece, and the estimate of its error."""
+    values = batched(function)(start + width * _kronrod()[0].astype(start.dtype))
+    both = jax.tree.map(lambda v: _of_values(v, width.astype(v.dtype)), values)
+    return jax.tree.transpose(jax.tree.structure(values), None, both)
 
 
 CONVERGED = 2 / 3
@@ -123,29 +167,21 @@ WIDEST_GAP, END_GAP = 0.11, 0.0043
 """Between two nodes, and between the last node and the end: a jump that lies there is not seen."""
 
 
-def _off(
-    values: Float[Array, "nodes ..."],
-    width: Number,
-    smooth: Float[np.ndarray, "3 nodes"],
-    ends: Float[np.ndarray, "2 nodes"],
-) -> Float[Array, ...]:
-    """The error on a piece: how far the rules lie apart, and what a jump between two nodes may hide.
+def _of_values(values: Float[Array, "nodes ..."], width: Number) -> tuple[Float[Array, ...], Float[Array, ...]]:
+    """The integral over a piece, and the error: how far the rules lie apart, and what a jump between nodes may hide.
 
     At a jump or a kink the two rules may agree by chance; hardly do the highest coefficients vanish there, too. Where
     the rules do not agree to many digits it is taken for a jump. Behind the last node it shows when the values are
     extrapolated to the end.
     """
-    spread = jnp.max(values, 0) - jnp.min(values, 0)
-    apart, *high = width * jnp.abs(jnp.tensordot(smooth.astype(values.dtype), values, 1))
-    least = float(jnp.finfo(values.dtype).eps) ** CONVERGED
-    rough = apart > least * width * jnp.max(jnp.abs(values), 0)
-    missed = jnp.max(jnp.abs(jnp.tensordot(ends.astype(values.dtype), values, 1)), 0)
+    rows = jnp.asarray(_kronrod()[1], values.dtype)
+    total, *others = width * jnp.tensordot(rows, values, 1)
+    apart, *high, first, last = map(jnp.abs, others)
+    greatest, least = jnp.max(values, 0), jnp.min(values, 0)
+    agreed = float(jnp.finfo(values.dtype).eps) ** CONVERGED * width * jnp.maximum(jnp.abs(greatest), jnp.abs(least))
     seen = jnp.maximum(apart, jnp.maximum(*high))
-    return jnp.where(rough, jnp.maximum(seen, WIDEST_GAP * width * spread), seen) + END_GAP * width * missed
-
-
-def _put(rows: Tree, place: Tree, row: Tree) -> Tree:
-    return jax.tree.map(lambda many, one: many.at[place].set(one.astype(many.dtype)), rows, row)
+    jump = jnp.maximum(seen, WIDEST_GAP * width * (greatest - least))
+    return total, jnp.where(apart > agreed, jump, seen) + END_GAP * jnp.maximum(first, last)
 
 
 # -- short segments ---------------------------------------------------------------------------------------------------

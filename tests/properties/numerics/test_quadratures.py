@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from eqprop.engine import compiler_options
-from eqprop.properties.numerics import integral
+from eqprop.properties.numerics import Integral, integral
 from eqprop.properties.numerics.quadratures import PIECES
 from eqprop.rounding import MARGIN
 
@@ -23,9 +23,13 @@ EPS = float(np.finfo(np.float64).eps)
 # -- integrals --------------------------------------------------------------------------------------------------------
 
 
+def known(found: Integral) -> tuple[Any, Any]:
+    return found.value, found.error
+
+
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    over = jax.vmap(lambda *row: integral(lambda t: function(t, *row)))
+    over = jax.vmap(lambda *row: known(integral(lambda t: function(t, *row))))
     return jax.jit(over, compiler_options=compiler_options())
 
 
@@ -135,7 +139,7 @@ def test_the_estimate_bounds_the_error_of_several_kinks_up_and_down(count: int):
 def test_each_cut_about_halves_the_error_at_a_jump():
     at = places(2_000)
     few, many = (
-        np.median(jax.jit(jax.vmap(lambda c, n=n: integral(lambda t: 1.0 * (t >= c), pieces=n)[1]))(at))
+        np.median(jax.jit(jax.vmap(lambda c, n=n: integral(lambda t: 1.0 * (t >= c), pieces=n).error))(at))
         for n in (PIECES, PIECES + 6)
     )
     assert 2.0**-8 < many / few < 2.0**-4
@@ -147,7 +151,7 @@ def test_the_distance_of_the_two_rules_alone_would_not_bound_the_error_at_a_jump
     at = np.linspace(0, 1, 20_001)
     gauss = ((1 + nodes) / 2 >= at[:, None]) @ weights / 2
     values, estimates = (
-        np.asarray(found) for found in jax.vmap(lambda c: integral(lambda t: 1.0 * (t >= c), pieces=1))(at)
+        np.asarray(found) for found in jax.vmap(lambda c: known(integral(lambda t: 1.0 * (t >= c), pieces=1)))(at)
     )
     error = np.abs(values - (1 - at))
     assert (error > 100 * MARGIN * np.abs(values - gauss)).any()
@@ -158,7 +162,8 @@ def test_each_number_of_a_tree_has_an_estimate_of_its_own():
     def function(t: Any) -> Any:
         return {"jump": 1.0 * (t >= 0.3), "rows": jnp.stack([t**3, jnp.abs(t - 0.61)]), "smooth": jnp.exp(t)}
 
-    values, errors = integral(function)
+    cuts = integral(lambda t: jnp.sum(jnp.concatenate([jnp.ravel(leaf) for leaf in function(t).values()])))
+    values, errors = cuts.of(function)
     np.testing.assert_allclose(values["smooth"], np.e - 1, rtol=4 * EPS)
     np.testing.assert_allclose(values["rows"][0], 0.25, rtol=4 * EPS)
     for leaf, expected, error in (
@@ -171,8 +176,26 @@ def test_each_number_of_a_tree_has_an_estimate_of_its_own():
     assert errors["rows"][0] < 100 * EPS
 
 
+@pytest.mark.parametrize(
+    ("function", "needed"),
+    [(jnp.exp, 2), (lambda t: t**3, 2), (lambda t: 1.0 * (t >= 0.3), PIECES), (lambda t: jnp.abs(t - 0.61), PIECES)],
+    ids=["exp", "cube", "jump", "kink"],
+)
+def test_pieces_are_cut_until_rounding_is_all_that_is_left(function: Callable[..., Any], needed: int):
+    found = integral(function)
+    assert np.count_nonzero(found.widths) == needed
+    assert np.sum(found.widths) == pytest.approx(1, abs=EPS)
+
+
+def test_another_integrand_is_taken_over_the_same_pieces():
+    found = integral(lambda t: jnp.abs(t - 0.61))
+    value, error = found.of(lambda t: jnp.abs(t - 0.61))
+    np.testing.assert_allclose(value, found.value, rtol=4 * EPS)
+    np.testing.assert_allclose(error, found.error, rtol=1e-9)
+
+
 def test_a_polynomial_in_float32_is_known_to_float32():
-    values, errors = integral(lambda t: t.astype(jnp.float32) ** jnp.arange(5))
+    values, errors = integral(lambda t: t).of(lambda t: t.astype(jnp.float32) ** jnp.arange(5))
     assert values.dtype == errors.dtype == np.float32
     eps = float(np.finfo(np.float32).eps)
     np.testing.assert_allclose(values, 1 / np.arange(1, 6), rtol=4 * eps)
@@ -188,6 +211,6 @@ def test_an_estimate_in_float32_bounds_the_error_at_a_jump():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_integrand_that_is_no_number_somewhere_has_no_integral(value: float):
-    found, error = integral(lambda t: jnp.where(t > 0.7, value, t))
+    found, error = known(integral(lambda t: jnp.where(t > 0.7, value, t)))
     assert not np.isfinite(found)
     assert not np.isfinite(error)
