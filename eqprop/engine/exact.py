@@ -67,6 +67,18 @@ def rounded(value: Array | ShapedArray) -> bool:
     return value.size > 0 and is_inexact(value.dtype)
 
 
+def is_short(value: Array) -> bool:
+    """Whether every number has at most half of its type's digits: a constant that nothing was rounded of.
+
+    An exponent that JAX writes as 3 − 1, or the order 1 + 1 of a derivative, is a whole number and means something else
+    beside one; what is rounded has half of its digits zero by a rare chance.
+    """
+    parts = (value.real, value.imag) if is_complex(value.dtype) else (value,)
+    digits = 2.0 ** ((jnp.finfo(value.dtype).nmant + 1) // 2)
+    scaled = [np.frexp(np.asarray(part, np.float64))[0] * digits for part in parts]
+    return all(bool(np.all(np.rint(each) == each)) for each in scaled)
+
+
 @cache
 def _widens(old: np.dtype, new: np.dtype) -> bool:
     """Whether every number of the one type is a number of the other."""

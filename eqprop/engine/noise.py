@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from jax.extend.core import JaxprEqn, Literal, Var
 from jax.typing import ArrayLike, DTypeLike
 
-from eqprop.engine.exact import OF_THE_WHOLE, is_complex, rounded, rounds, underflows
+from eqprop.engine.exact import OF_THE_WHOLE, is_complex, is_short, rounded, rounds, underflows
 from eqprop.engine.foreign import noisily
-from eqprop.engine.jaxprs import is_foreign, scan_counts
+from eqprop.engine.jaxprs import aval_of, is_foreign, scan_counts
 from eqprop.engine.trees import Array, Tree
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
@@ -142,13 +142,30 @@ def _results(equation: JaxprEqn, given: list[Tree], noise: _Noise) -> list[Tree]
         return noisily(equation, given, noise.table())
     if name in OF_THE_WHOLE:
         given = [noise.of_the_whole(given[0]), *given[1:]]
-    bound = equation.primitive.get_bind_params(parameters)
-    functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
-    found = equation.primitive.bind(*functions, *given, **parameters)
-    results = list(found) if equation.primitive.multiple_results else [found]
+    if _of_constants(equation, given):
+        with jax.ensure_compile_time_eval():
+            results = _plain(equation, given)
+        if all(map(is_short, filter(rounded, results))):
+            return results
+    results = _plain(equation, given)
     if underflows(equation):
         return [noise.underflowing(results[0], given)]
     return [noise(result) for result in results] if rounds(equation) else results
+
+
+def _plain(equation: JaxprEqn, given: list[Tree]) -> list[Tree]:
+    """What the operation gives without errors."""
+    bound = equation.primitive.get_bind_params(equation.params)
+    functions, parameters = bound if isinstance(bound, tuple) else ((), bound)  # older JAX returns both
+    found = equation.primitive.bind(*functions, *given, **parameters)
+    return list(found) if equation.primitive.multiple_results else [found]
+
+
+def _of_constants(equation: JaxprEqn, given: list[Tree]) -> bool:
+    """Whether numbers of the program make another number, as 3 − 1 in a derivative."""
+    if not given or any(isinstance(value, jax.core.Tracer) for value in given):
+        return False
+    return not any(aval_of(variable).shape for variable in (*equation.invars, *equation.outvars))
 
 
 @jax.jit

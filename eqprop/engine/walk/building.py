@@ -15,13 +15,13 @@ import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
-from eqprop.engine.exact import rounds
+from eqprop.engine.exact import is_short, rounded, rounds
 from eqprop.engine.jaxprs import Typed, aval_of, is_foreign
 from eqprop.engine.trees import Tree
 from eqprop.engine.walk.calls import ALIASES, called, is_the_same
 from eqprop.engine.walk.foreign import inside
 from eqprop.engine.walk.graph import Block, Emitted, Emitter, Operation, Value, Wanted
-from eqprop.engine.walk.primitives.operand import dtype_of, is_key
+from eqprop.engine.walk.primitives.operand import Step, dtype_of, is_key
 from eqprop.engine.walk.unsupported import Unsupported
 
 SMALL = 1 << 10
@@ -34,15 +34,16 @@ Handler = Callable[["Builder", JaxprEqn, Sequence[Value]], Sequence[Value]]
 class Equation(Operation):
     """One primitive."""
 
-    __slots__ = ("equation",)
+    __slots__ = ("_settled", "equation")
 
     def __init__(self, equation: JaxprEqn, operands: Sequence[Value], results: Sequence[Value]) -> None:
         super().__init__(operands, results)
         self.equation = equation
+        self._settled = False
 
     @property
     def exact(self) -> bool:
-        return not rounds(self.equation)
+        return self._settled or not rounds(self.equation)
 
     def reads(self, wanted: Wanted) -> Sequence[Value]:
         del wanted
@@ -51,9 +52,21 @@ class Equation(Operation):
     def emitted(self, emitter: Emitter) -> Emitted:
         if is_foreign(self.equation):
             return Emitted(self.operands, inside(self.equation, emitter.rounding), self.results)
-        step = emitter.rounding.after(self.equation, emitter.rule(self.equation))
+        step = emitter.rule(self.equation)
+        self._settled = rounds(self.equation) and _is_exact(step, self.operands)
+        if not self._settled:
+            step = emitter.rounding.after(self.equation, step)
         many = self.equation.primitive.multiple_results
         return Emitted(self.operands, step, self.results if many else self.results[0])
+
+
+def _is_exact(step: Step, operands: Sequence[Value]) -> bool:
+    """Whether what few constants come to was not rounded."""
+    known = [value.array for value in operands if value.array is not None and value.array.size <= SMALL]
+    if not known or len(known) < len(operands):
+        return False
+    found = step(*known)
+    return all(map(is_short, filter(rounded, found if isinstance(found, tuple) else (found,))))
 
 
 class Builder:
