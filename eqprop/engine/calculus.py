@@ -181,6 +181,19 @@ class Local:
         """f(at)."""
         return self.function(self.at)
 
+    @remembered
+    def pushes(self) -> bool:
+        """Whether JAX has Df(at)·u: not where f has a backward rule alone, and something in that has no transpose."""
+        if self._forward:
+            return True
+        try:
+            jax.eval_shape(in_a_scope(lambda at: double_vjp(self.function, at)[1](at)), self.at)
+        except Exception as error:
+            if not has_no_derivative(error):
+                raise
+            return False
+        return True
+
     def push(self, tangent: Tree) -> Tree:
         """Df(at)·u."""
         return self._pushing(in_types_of(self.at, tangent))

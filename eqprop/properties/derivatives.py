@@ -78,14 +78,20 @@ def _at_start(point: Point, function: Local) -> Start:
     return Start(*_weighted(point, outputs), slopes)
 
 
-def _derivative(point: Point) -> Sides:
-    theta, inputs, u, w = point.theta, point.probe.inputs, point.probe.tangent, point.probe.cotangent
-    pushed, first = point.here.push(u), _at_start(point, point.here)
-    pulled = first.slopes
+def _pushed_and_pulled(point: Point, pulled: Tree) -> Sides:
+    """⟨w, J u⟩ = ⟨Jᵀw, u⟩."""
+    u, w = point.probe.tangent, point.probe.cotangent
+    pushed = point.here.push(u)
     terms = inner_magnitude(w, pushed) + inner_magnitude(pulled, u)
-    both = of_numbers(inner(w, pushed), inner(pulled, u), terms, label="pushed and pulled")
+    return (of_numbers(inner(w, pushed), inner(pulled, u), terms, label="pushed and pulled"),)
+
+
+def _derivative(point: Point) -> Sides:
+    theta, inputs, u = point.theta, point.probe.inputs, point.probe.tangent
+    first = _at_start(point, point.here)
     here = _against(point, lambda at: point.f(at, inputs))
-    parts = _along(point, here, theta, u, "along a segment", first=first, beside=(both,))
+    both = _pushed_and_pulled(point, first.slopes) if point.here.pushes else ()
+    parts = _along(point, here, theta, u, "along a segment", first=first, beside=both)
     if point.pair.target is not None:
         image, moved = point.at_identity
         there = _against(point, lambda at: point.f_image(at, moved))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from eqprop.engine import inner, inner_magnitude
 from eqprop.properties.base import PAPER, Property
 from eqprop.properties.hypotheses import continuous, one_model
-from eqprop.properties.parts import Sides, in_outputs, in_params, of_numbers, uncancelled, uncancelled_together
+from eqprop.properties.parts import (
+    Sides,
+    in_outputs,
+    in_params,
+    of_numbers,
+    spread_out,
+    uncancelled,
+    uncancelled_together,
+)
 from eqprop.properties.point import Point
 
 SOURCE = f"derived here by differentiating the premise; first-order constraints after {PAPER}"
@@ -13,12 +21,12 @@ SOURCE = f"derived here by differentiating the premise; first-order constraints 
 
 def _jacobian_covariance(point: Point) -> Sides:
     u, w = point.probe.tangent, point.probe.cotangent
-    pushed = point.there.push(point.action.push(u))
     pulled = point.action.pull(point.there.pull(w))
-    return (
-        in_outputs(pushed, point.output_action.push(point.here.push(u)), label="pushed forward"),
-        in_params(point, pulled, point.here.pull(point.output_action.pull(w)), label="pulled back"),
-    )
+    back = in_params(point, pulled, point.here.pull(point.output_action.pull(w)), label="pulled back")
+    if not (point.here.pushes and point.there.pushes):
+        return (back,)
+    pushed = point.there.push(point.action.push(u))
+    return (in_outputs(pushed, point.output_action.push(point.here.push(u)), label="pushed forward"), back)
 
 
 def _gradient_covariance(point: Point) -> Sides:
@@ -37,10 +45,11 @@ def _jacobian_generator(point: Point) -> Sides:
 
 def _noether(point: Point) -> Sides:
     gradient, k = point.gradient.value, point.k.value
-    lhs, terms = inner(gradient, k), inner_magnitude(gradient, k)
+    lhs, terms = inner(gradient, k), inner_magnitude(gradient, spread_out(k, point.theta))
     if point.transformation.moves_inputs:
-        by_inputs = point.with_inputs(point.f).gradient_of(point.loss).value[1]
-        lhs, terms = lhs + inner(by_inputs, point.chi), terms + inner_magnitude(by_inputs, point.chi)
+        by_inputs = point.with_inputs(point.f)
+        slope, chi = by_inputs.gradient_of(point.loss).value[1], point.chi
+        lhs, terms = lhs + inner(slope, chi), terms + inner_magnitude(slope, spread_out(chi, by_inputs.at[1]))
     return (of_numbers(lhs, point.loss_rate.value, terms),)
 
 

@@ -28,7 +28,7 @@ from eqprop.properties.hypotheses import (
     still_inputs,
 )
 from eqprop.properties.numerics import combined
-from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, uncancelled
+from eqprop.properties.parts import Sides, in_params, magnitudes, of_numbers, spread_out, uncancelled
 from eqprop.properties.point import Point
 from eqprop.properties.subgroups import LEAVING_OUTPUTS
 
@@ -119,7 +119,7 @@ def _noise_equilibrium(point: Point) -> Sides:
             point,
             along,
             zeros_like(along),
-            magnitudes(_moment(jax.tree.map(jnp.abs, gradients), jax.tree.map(jnp.abs, k))),
+            magnitudes(_moment(jax.tree.map(jnp.abs, gradients), spread_out(k, point.theta))),
             label="Ck = 0",
         ),
         of_numbers(near.push(k), falls, size, label="d tr AΣ/dt along the orbit"),
@@ -152,7 +152,7 @@ def _entropic_force(point: Point) -> Sides:
     k, slope, gradient = point.k, point.gradient.value, point.gradient
     along = gradient.push(slope)
     by_generator, terms = inner(slope, k.push(slope)), inner_magnitude(slope, k.push(slope))
-    size = inner_magnitude(k.value, along) + terms
+    size = inner_magnitude(spread_out(k.value, point.theta), along) + terms
     if not point.transformation.moves_outputs:
         return (of_numbers(inner(k.value, along), -by_generator, size, label="⟨k, H∇L⟩"),)
     rate = point.here.gradient_of(point.loss_rate.function).value

@@ -82,7 +82,7 @@ def affine_until(action: Local, theta: Tree, unit: float) -> Array:
 
 def acted_on(point: Point, theta: Tree) -> Array:
     """Whether K is an action at θ, K_e θ = θ, to half of the digits; likewise for walks, of generators that bend."""
-    return _close(point.act(point.transformation.group.identity(), theta), theta, point.unit)
+    return _close(point.act(point.identity, theta), theta, point.unit)
 
 
 def _close(found: Tree, expected: Tree, unit: float) -> Array:
@@ -170,6 +170,23 @@ def uncancelled(push: Callable[[Tree], Tree], k: Tree, theta: Tree) -> Array:
     wave = irregular(theta)
     length = norm(k) / norm(wave)
     return magnitudes(push(jax.tree.map(lambda a, w: jnp.where(w < 0, -a, a) + w * length, k, wave)))
+
+
+def spread_out(k: Tree, theta: Tree) -> Tree:
+    """|k|, and beside it |u| of an irregular step u that is as long: what the terms in ⟨∇L, k⟩ are the size of.
+
+    Where the gradient vanishes at every tensor that k moves, as at a bias in front of a batch norm, its products with k
+    alone are rounding errors, and beside them nothing could be told.
+
+    Args:
+        k: a vector like θ.
+        theta: θ, whose scales an irregular direction has.
+    """
+    if not any(leaf.size for leaf in jax.tree.leaves(theta)):
+        return jax.tree.map(jnp.abs, k)
+    wave = irregular(theta)
+    length = norm(k) / norm(wave)
+    return jax.tree.map(lambda a, w: jnp.abs(a) + jnp.abs(w) * length, k, wave)
 
 
 def uncancelled_together(push: Callable[[Tree], Tree], vectors: tuple[Tree, ...], at: tuple[Tree, ...]) -> Tree:

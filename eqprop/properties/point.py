@@ -127,9 +127,14 @@ class Point:
         return self.near(lambda theta: f(theta, inputs), self.action.value)
 
     @remembered
+    def identity(self) -> Element:
+        """e, in arrays of JAX as elements that are drawn are: NumPy's would refuse to be indexed by a traced one."""
+        return floats_as(None, self.transformation.group.identity())
+
+    @remembered
     def at_identity(self) -> tuple[Tree, Tree]:
         """K_e θ and X_e x: a point of the target model that takes no element."""
-        identity = self.transformation.group.identity()
+        identity = self.identity
         if self.theta and isinstance(self.transformation.group, LieGroup):
             identity = self._identity
         return self.act(identity, self.theta), self.transformation.on_inputs(identity, self.probe.inputs)

@@ -32,7 +32,7 @@ def _differing(point: Point, lhs: Leaves, rhs: Leaves, label: str) -> Part:
 def _group_laws(point: Point) -> Sides:
     """K_e = id and K_g K_h = K_gh (K_hg for a right action); T and X likewise where given."""
     group, transformation = point.transformation.group, point.transformation
-    g, h, e = point.probe.element, point.probe.element2, group.identity()
+    g, h, e = point.probe.element, point.probe.element2, point.identity
     gh = group.compose(g, h) if transformation.side == "left" else group.compose(h, g)
     theta, y, x = point.theta, point.here.value, point.probe.inputs
     once, integers = point.act(h, theta), point.integers(h, theta)

@@ -16,6 +16,7 @@ from eqprop.properties.parts import (
     in_params,
     magnitudes,
     of_numbers,
+    spread_out,
     uncancelled,
     uncancelled_together,
 )
@@ -82,7 +83,7 @@ def _orbit_curvature(point: Point) -> Sides:
     eta = point.k2.value
     hk, drift, rate, terms = _hessian_along_orbit(point)
     along, turned = inner(eta, hk), inner(eta, drift)
-    lengths = jax.tree.map(lambda leaf: jnp.sum(jnp.abs(leaf)), eta)
+    lengths = jax.tree.map(jnp.sum, spread_out(eta, point.theta))
     size = inner(lengths, terms) + inner_magnitude(eta, drift)
     if rate is None:
         return (of_numbers(along, -turned, size),)

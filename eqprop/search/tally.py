@@ -92,8 +92,8 @@ class Tally:
 
     @property
     def all_vacuous(self) -> bool:
-        """Whether both sides vanished wherever they were evaluated."""
-        return 0 < self.probes == self.vacuous
+        """Whether both sides vanished wherever they were evaluated, but for a few probes that settle nothing."""
+        return self.vacuous > 0 == self.conclusive and not self.unsettled
 
     def resolution(self) -> tuple[float, float]:
         """The median over the probes that compared something, settled or not, and the worst over conclusive ones."""
@@ -115,7 +115,7 @@ class Tally:
         if self.unsettled:
             return f"{self.unsettled_text}: {self._why_foggy()}"
         if self.conclusive == 0:
-            return f"at all {self.probes} probes both sides vanish: there is nothing to compare"
+            return f"at all {self.vacuous} probes that settle anything both sides vanish: there is nothing to compare"
         return ""
 
     @property
@@ -138,7 +138,8 @@ class Tally:
         bar = bar_of(coarsest(self.units).eps)
         most = bar.unsettled * self.probes + CHANCE * math.sqrt(bar.unsettled * (1 - bar.unsettled) * self.probes)
         infinite = self.not_finite if not bar.coarse else 0
-        return self.inconclusive > min(most, self.conclusive) or infinite > UNSETTLED * self.probes
+        settled = self.conclusive or self.vacuous
+        return self.inconclusive > min(most, settled) or infinite > UNSETTLED * self.probes
 
     def _why_foggy(self) -> str:
         """What leaves no digits to compare: what is not finite, where that was seen, or a low precision."""

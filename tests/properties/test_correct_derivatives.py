@@ -13,7 +13,8 @@ import pytest
 import eqprop
 from eqprop import groups
 from eqprop.engine import numbers_context
-from eqprop.evaluation import Choice, applicable
+from eqprop.evaluation import Choice, Program, applicable, rounding_inside
+from eqprop.probes import SQUARED_ERROR
 from eqprop.properties import by_name
 from eqprop.properties.parts import irregular
 from eqprop.rounding import MARGIN
@@ -33,6 +34,8 @@ CORRECT: dict[str, eqprop.Pair] = {
     "with a pole at 0": permuted(lambda p, x: net(p, x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True)))),
     "whole numbers as inputs": permuted(lambda p, x: net(p, p["w"].T[x, :2]), np.array([0, 2, 1])),
     "float32 inside": permuted(lambda p, x: net(p, x.astype(jnp.float32)).astype(jnp.float32).astype(x.dtype)),
+    "a cube by pow": permuted(lambda p, x: ((x @ p["w"] + p["b"][None]) ** 3.0) @ p["a"]),
+    "digamma": permuted(lambda p, x: jax.scipy.special.digamma(jax.nn.softplus(x @ p["w"]) + 0.5) @ p["a"]),
     "outputs that depend on nothing": permuted(lambda p, x: 0 * net(p, x) + 1),
 }
 
@@ -51,6 +54,36 @@ def test_the_hessian_of_a_correct_model_adds_up(case: str):
     assert violated == set()
     assert found["hessian-integral"].inconclusive.mean() < 0.05
     assert case == "outputs that depend on nothing" or conclusive(found["hessian-integral"]).mean() > 0.5
+
+
+@pytest.mark.parametrize("evaluator", ["numpy", "xla"])
+def test_a_whole_number_that_a_derivative_works_out_is_one_where_operations_round_at_random(evaluator: Choice):
+    """z³ has the derivative 3 z^(3 − 1), and no number to a power that is only nearly 2 where z < 0."""
+    cube = permuted(lambda p, x: ((x @ p["w"] + p["b"][None]) ** 3.0) @ p["a"])
+    properties = tuple(map(by_name, ("jacobian-covariance", "hessian-symmetry")))
+    program = Program(cube, properties, SQUARED_ERROR, "float64", evaluator=evaluator, probes=PROBES)
+    rng = np.random.default_rng(3)
+    probes = program.draw(rng, PROBES)
+    for prop in properties:
+        assert rounding_inside(program, prop.name, probes, rng).finite.all()
+
+
+def biased(params: Any, x: Any) -> Any:
+    hidden = x @ params["w"] + params["b"][None]
+    centred = hidden - jnp.mean(hidden, 0)[None]
+    return jnp.tanh(centred / jnp.sqrt(jnp.mean(centred**2, 0)[None] + 1e-5)) @ params["a"]
+
+
+@pytest.mark.parametrize("name", ["noether", "orbit-curvature", "entropic-force"])
+def test_a_bias_whose_gradient_vanishes_leaves_something_to_say(name: str):
+    """In front of a batch norm its gradient is rounding errors, beside which nothing could be told."""
+    shifted = eqprop.translations(PARAMS, {"b": None})
+    pair = eqprop.Pair(eqprop.Model(biased, PARAMS, np.ones((6, 2)), trained=False), shifted)
+    found, violated = judged(pair, (by_name(name),))
+    assert violated == set()
+    assert found[name].inconclusive.mean() < 0.05
+    leaky = eqprop.Model(lambda p, x: biased(p, x) + 1e-7 * p["b"][0], PARAMS, np.ones((6, 2)), trained=False)
+    assert judged(eqprop.Pair(leaky, shifted), (by_name(name),))[1] == {name}
 
 
 def wide(params: Any, x: Any) -> Any:

@@ -15,6 +15,7 @@ from eqprop.claims import unmoved
 from eqprop.evaluation import Program, applicable, rounding_inside
 from eqprop.probes.losses import SMOOTH
 from eqprop.properties import CORE, LIBRARY, by_name
+from tests.properties import calculus
 from tests.properties.bent_pairs import conversion
 from tests.properties.dense import OF_CALCULUS, OF_DEFECTS
 
@@ -207,3 +208,15 @@ def test_transformations_without_actions_on_outputs_and_inputs_are_told_apart_fr
     trivial = eqprop.Transformation(groups.Scaling(1), unmoved, lambda g, y: y)
     assert trivial.moves_outputs
     assert not trivial.moves_inputs
+
+
+def test_an_action_that_indexes_an_element_by_an_input_has_group_laws():
+    """The identity is an array of JAX like all elements; one of NumPy's refuses to be indexed by a traced one."""
+    params, tokens = {"embedding": np.ones((5, 3))}, np.array([[0, 3, 1], [4, 4, 2]])
+
+    def moved(g, params):
+        return {"embedding": params["embedding"][jnp.argsort(g)]}
+
+    renamed = eqprop.Transformation(groups.Permutation(5), moved, on_inputs=lambda g, x: g[x])
+    pair = eqprop.Pair(eqprop.Model(lambda p, x: p["embedding"][x], params, tokens), renamed)
+    assert calculus.judged(pair, (by_name("group-laws"),))[1] == set()

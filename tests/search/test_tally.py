@@ -36,6 +36,14 @@ def test_nothing_is_no_pass():
     assert tally_of().why_inconclusive() == "no probe was evaluated"
 
 
+def test_one_probe_that_settles_nothing_is_no_reason_to_say_something_of_what_vanishes_everywhere():
+    empty, infinite = judged([0.0], [1.0], [0.0], vacuous=True), judged([np.nan], [np.nan], [np.nan], finite=False)
+    assert tally_of(*[empty] * 30, infinite).all_vacuous
+    assert not tally_of(*[empty] * 30, *[infinite] * 20).all_vacuous
+    assert not tally_of(*[empty] * 30, judged(*GOOD)).all_vacuous
+    assert not tally_of(infinite).all_vacuous
+
+
 def test_conclusive_probes_pass():
     tally = tally_of(judged(*GOOD), judged(*GOOD))
     assert tally.why_inconclusive() == ""
