@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.extend.core
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.extend.core import JaxprEqn, Literal, Var
 from jax.typing import ArrayLike, DTypeLike
 
@@ -163,7 +164,7 @@ def _plain(equation: JaxprEqn, given: list[Tree]) -> list[Tree]:
 
 def _of_constants(equation: JaxprEqn, given: list[Tree]) -> bool:
     """Whether numbers of the program make another number, as 3 − 1 in a derivative."""
-    if not given or any(isinstance(value, jax.core.Tracer) for value in given):
+    if not given or any(isinstance(value, Tracer) for value in given):
         return False
     return not any(aval_of(variable).shape for variable in (*equation.invars, *equation.outvars))
 
