@@ -12,7 +12,7 @@ import pytest
 from jax.ad_checkpoint import checkpoint_name
 
 from eqprop.engine import TABLE, with_rounding_noise
-from eqprop.engine.exact import EXACT
+from eqprop.engine.exact import EXACT, is_short
 from eqprop.engine.walk import Walk
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -154,3 +154,16 @@ def test_an_infinite_part_of_a_complex_number_does_not_spoil_the_other_one(evalu
     noisy = EVALUATORS[evaluator](lambda x: jax.lax.complex(x, x * jnp.inf) + 1.0)
     (moved,) = noisy(SIGNS)
     assert np.isfinite(np.real(moved)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, jnp.bfloat16, np.complex128])
+def test_a_number_is_short_that_has_at_most_half_of_its_digits(dtype: Any):
+    short = np.array([0, 1, -2, 3, 0.375, 2.0**-9, np.inf], dtype)
+    assert is_short(short)
+    for long in (1 / 3, -np.pi, 1 + np.sqrt(2.0)):
+        assert not is_short(np.array([1, long], dtype))
+
+
+def test_a_complex_number_is_short_where_both_parts_are():
+    assert is_short(np.array([3 - 2j]))
+    assert not is_short(np.array([3 + 1j / 3]))

@@ -63,6 +63,11 @@ def test_what_depends_on_constants_only_is_done_when_it_is_built():
     assert_equal_to_the_bit(lambda x: x + jnp.flip(jnp.arange(3.0)), integers(3))
 
 
+def test_what_constants_come_to_is_done_when_it_is_built_where_nothing_was_rounded():
+    assert walk_of(lambda x: x * jax.lax.sub(3.0, 1.0), integers(3)).steps == 1
+    assert walk_of(lambda x: x * jax.lax.div(1.0, 3.0), integers(3)).steps == 2
+
+
 LONG = 1 << 18
 
 
