@@ -115,7 +115,8 @@ class Tally:
         if self.unsettled:
             return f"{self.unsettled_text}: {self._why_foggy()}"
         if self.conclusive == 0:
-            return f"at all {self.vacuous} probes that settle anything both sides vanish: there is nothing to compare"
+            where = f"all {self.probes}" if self.vacuous == self.probes else f"{self.vacuous} of {self.probes}"
+            return f"at {where} probes both sides vanish: there is nothing to compare"
         return ""
 
     @property
