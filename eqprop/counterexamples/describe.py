@@ -9,12 +9,13 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from eqprop.claims import Pair, functions_of
+from eqprop.claims import Pair
 from eqprop.counterexamples import pycode
+from eqprop.counterexamples.notes import notes_on
 from eqprop.counterexamples.saving import saved, versions
-from eqprop.engine import leaf_paths, numbers_context, primitives
-from eqprop.evaluation import Program, fresh_perturbations
-from eqprop.probes import Probe, cast_example
+from eqprop.engine import leaf_paths
+from eqprop.evaluation import Program
+from eqprop.probes import Probe
 from eqprop.properties import Property
 from eqprop.properties.optimizers import OptimizerProperty
 from eqprop.results import Counterexample, Record
@@ -25,18 +26,6 @@ PRINTED_NUMBERS = 120
 
 PICTURED_NUMBERS = 256
 """Sides of more numbers are not kept: nobody would see one of them in a picture."""
-
-SMALL = 0.01
-"""A residual that is less of its sides may be what a solver's tolerance leaves."""
-
-UNTIL = (
-    "a loop of the model ends by a condition (while_loop): where that is a solver's tolerance, what it leaves is an "
-    "error beyond rounding, and perhaps all of this; try a smaller one"
-)
-
-TURNED_SEED, TURNED_POINTS = 1, 16
-"""Of the points and perturbations with which a law is judged on the other side, and of how many points: they have each
-family of parameters, and group elements near and far."""
 
 FIELD_WORDS = {
     "params": "θ",
@@ -135,7 +124,7 @@ def counterexample(
         code="",
         numbers=numbers,
         shrunk=_shrunk(before, probe),
-        notes=(*notes, *_notes(program, prop, batch, judged), *not_saved),
+        notes=(*notes, *notes_on(program, prop, batch, judged), *not_saved),
         replay=_replay_line(target, task, prop, seed, file),
         file=file,
         recipe=recipe,
@@ -166,43 +155,6 @@ def _shown_whole(left: np.ndarray, right: np.ndarray) -> Record:
     if left.size > PICTURED_NUMBERS:
         return {}
     return {"shape": left.shape, "left": tuple(np.ravel(left).tolist()), "right": tuple(np.ravel(right).tolist())}
-
-
-def _notes(program: Program, prop: Property, batch: Probe, judged: Judgement) -> tuple[str, ...]:
-    notes: list[str] = []
-    if program.eps[prop.name] > np.finfo(np.float64).eps and program.precision == "float64":
-        lowest = program.units[prop.name]
-        place = f" from {lowest.origin} on" if lowest.origin else ""
-        notes.append(f"the traced program computes in {lowest.name}{place}; the floor is that of {lowest.name}")
-    leaf = int(judged.worst_leaf[0])
-    small = judged.residual[0, leaf] < SMALL * judged.size[0, leaf]
-    if small and "inputs" in prop.needs and _ends_by_a_condition(program):
-        notes.append(UNTIL)
-    if prop.subgroup is not None and prop.part_of_algebra(program.pair) is not None:
-        notes.append(f"g is exp of what of ξ {prop.subgroup.what}")
-    transformation = program.pair.transformation
-    if prop.name == "group-laws":
-        other = "left" if transformation.side == "right" else "right"
-        turned = program.pair.replaced(transformation=replace(transformation, side=other))
-        if _holds_everywhere(Program(turned, (prop,), program.loss, program.precision), prop, batch):
-            notes.append(f"the law holds as a {other} action: declare side={other!r}")
-    return tuple(notes)
-
-
-def _ends_by_a_condition(program: Program) -> bool:
-    """Whether the model has a loop whose rounds are decided by numbers, as solvers to a tolerance have."""
-    pair, precision = program.pair, program.precision
-    with numbers_context(precision):
-        params, inputs = cast_example(pair, precision)
-        traced = jax.make_jaxpr(functions_of(pair).f)(pair.model.param_leaves.split(params), inputs)
-    return "while" in primitives(traced)
-
-
-def _holds_everywhere(program: Program, prop: Property, batch: Probe) -> bool:
-    """Whether a law holds at a counterexample to the other one, and at points where nothing was made zero."""
-    rng = np.random.default_rng(TURNED_SEED)
-    points = (batch, program.draw(rng, TURNED_POINTS))
-    return not any(fresh_perturbations(program, prop.name, probes, rng).suspect.any() for probes in points)
 
 
 def _count(probe: Probe) -> int:

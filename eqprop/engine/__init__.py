@@ -46,6 +46,7 @@ from eqprop.engine.garbage import garbage_rare as garbage_rare
 from eqprop.engine.inverse import inverse_matrix as inverse_matrix
 from eqprop.engine.jaxprs import Typed as Typed
 from eqprop.engine.jaxprs import aval_of as aval_of
+from eqprop.engine.jaxprs import called_programs as called_programs
 from eqprop.engine.jaxprs import calls_back as calls_back
 from eqprop.engine.jaxprs import equations as equations
 from eqprop.engine.jaxprs import inner_programs as inner_programs

@@ -80,6 +80,11 @@ def primitives(program: Jaxpr | ClosedJaxpr) -> Iterator[str]:
     return (equation.primitive.name for equation in each_written(program))
 
 
+def called_programs(program: Jaxpr | ClosedJaxpr) -> Iterator[str]:
+    """The name of every function under ``jit`` that a program calls, and of those called inside it."""
+    return (equation.params["name"] for equation in each_written(program) if "name" in equation.params)
+
+
 def calls_back(program: Jaxpr | ClosedJaxpr) -> bool:
     """Whether a traced program calls Python while it runs."""
     return any("callback" in name for name in primitives(program))

@@ -189,6 +189,18 @@ def test_a_loop_to_a_tolerance_is_noted_where_it_may_be_to_blame(solved, error, 
     assert ("while_loop" in str(counterexample_of(pair))) == noted
 
 
+def turned(angle, p):
+    turn = jax.scipy.linalg.expm(angle[0] * jnp.array([[0.0, -1.0], [1.0, 0.0]]))
+    return {"w": p["w"] @ turn.T, "v": turn @ p["v"]}
+
+
+def test_an_exponential_that_is_coarse_for_some_arguments_is_noted():
+    model = eqprop.Model(lambda p, x: x @ p["w"] @ p["v"], pair_of(hidden=2).model.params, np.ones((1, 2)))
+    turns = eqprop.Transformation(groups.Translation(1), turned)
+    found = str(counterexample_of(eqprop.Pair(model, turns, name="net"), "group-laws"))
+    assert "jax.scipy.linalg.expm is called, which halves its argument once too little" in found
+
+
 def test_a_counterexample_survives_json():
     found = counterexample_of(pair_of())
     again = Counterexample.from_record(json.loads(json.dumps(found.to_record())))
