@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from eqprop.processes import ends_with_this
+
 YOUNG = 7_000
 """Objects that are made between two looks for garbage, at least: ten times as many as Python's own number."""
 
@@ -25,6 +27,7 @@ class _Frozen:
 
     def __init__(self) -> None:
         self._made = 0
+        self._many = 0 if ends_with_this() else MANY
         gc.freeze()
 
     def program_made(self, objects: int) -> None:
@@ -36,13 +39,13 @@ class _Frozen:
         if self._made > ALL:
             gc.unfreeze()
             gc.collect()
-            self._made = MANY
-        if self._made >= MANY:
+            self._made = self._many
+        if self._made >= self._many:
             gc.freeze()
 
     def undone(self) -> None:
         """Collect the garbage that there is, and leave nothing frozen."""
-        if self._made >= MANY:
+        if self._made >= self._many:
             gc.unfreeze()
         gc.collect()
         gc.unfreeze()
@@ -56,7 +59,8 @@ def former_frozen() -> Generator[None]:
     """Garbage is looked for among what is made inside alone, and a tenth as often; once more at the end.
 
     The packages that were there before are many times as much, and most of what a search makes is a program, which
-    lives as long as the search. Where somebody has frozen what they want to stay so, nothing else is.
+    lives as long as the search. Where somebody has frozen what they want to stay so, nothing else is. What is left of a
+    process that ends with this (``processes``) goes with it, and is looked through neither here nor at its end.
     """
     frozen = None if gc.get_freeze_count() else _Frozen()
     token = _frozen.set(frozen)
@@ -65,7 +69,8 @@ def former_frozen() -> Generator[None]:
             yield
     finally:
         _frozen.reset(token)
-        gc.collect() if frozen is None else frozen.undone()
+        if not ends_with_this():
+            gc.collect() if frozen is None else frozen.undone()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Literal
 import jax
 
 from eqprop.engine.garbage import former_frozen
+from eqprop.processes import ends_with_this
 
 Precision = Literal["float64", "model"]
 
@@ -27,7 +28,8 @@ def separated_caches(precision: Precision) -> Generator[None]:
 
     JAX (0.10) remembers traced programs that close over float64 NumPy arrays without regard to the precision in force,
     and then fails in the other one, be it in eqprop or later in the user's own code. Its caches are therefore cleared
-    where the two meet, once nothing refers to the traces any more. Nested uses are one.
+    where the two meet, once nothing refers to the traces any more. Nested uses are one. Where the process ends
+    with this, nobody meets them.
     """
     meets = precision == "float64" and not jax.config.values["jax_enable_x64"] and not _separated.get()
     if not meets:
@@ -40,4 +42,5 @@ def separated_caches(precision: Precision) -> Generator[None]:
             yield
     finally:
         _separated.reset(token)
-        jax.clear_caches()
+        if not ends_with_this():
+            jax.clear_caches()

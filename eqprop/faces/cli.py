@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         _check_texts(sys.argv[1:] if arguments is None else arguments)
         with heard(signal.SIGINT, KeyboardInterrupt):
-            code = cli.main(arguments, prog_name="eqprop", standalone_mode=False)
+            ends = arguments is None  # the process, with the command
+            code = cli.main(arguments, prog_name="eqprop", standalone_mode=False, obj=ends)
     except NO_ARGUMENTS as error:
         echo(error.format_message())
         code = 2

@@ -18,6 +18,7 @@ from eqprop.faces.known import Known
 from eqprop.faces.project import DRAWN_DIFFERENTLY, Project
 from eqprop.faces.symmetry_cells import ModelCells, cells_of, verdicts_of
 from eqprop.kept import KeptLedger, is_model, is_test
+from eqprop.processes import end_with_this
 from eqprop.profiles import MOST, PROFILES
 from eqprop.reports import Shard, write
 from eqprop.reports import asked as asked_form
@@ -131,6 +132,8 @@ def verify(
             symmetries = [of for of in symmetries if of.model in chosen]
             tasks, kept = [t for t in tasks if t.name in chosen], {p: kept[p] for p in kept if p in chosen}
         known = Project.of(Path.cwd()).known() if ledger or baseline else Known()
+        if context.obj and not symmetries:
+            end_with_this()
         report = run(
             known.given_to(tasks),
             options,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from eqprop.engine import Array, Tree, inner, norm
+from eqprop.engine import Array, Tree
 from eqprop.properties.base import Property
 from eqprop.properties.hypotheses import affine_action, elements_leaving_loss, still_loss, stretching, two_models
 from eqprop.properties.numerics import Lanczos, depth_for, eliminated, lanczos, orthonormalising
@@ -35,9 +35,20 @@ def _space_of(point: Point) -> Lanczos:
 
 def form_of(product: Callable[[Tree], Tree], basis: Tree) -> tuple[Array, Array]:
     """The matrix ⟨q_i, H q_j⟩ over the rows of a stacked tree, and the size of the terms in its entries."""
-    images = jax.vmap(product)(basis)
-    size = jnp.max(jax.vmap(norm)(basis)) * jnp.max(jax.vmap(norm)(images))
-    return jax.vmap(lambda q: jax.vmap(lambda image: inner(q, image))(images))(basis), size
+    given, images = _leaf_rows(basis), _leaf_rows(jax.vmap(product)(basis))
+    form = sum((a @ b.T for a, b in zip(given[1:], images[1:], strict=True)), given[0] @ images[0].T)
+    return form, _longest(given) * _longest(images)
+
+
+def _leaf_rows(stacked: Tree) -> list[Array]:
+    """Each leaf as a matrix, a row of the tree in each of its rows."""
+    return [leaf.reshape((leaf.shape[0], -1)) for leaf in jax.tree.leaves(stacked)]
+
+
+def _longest(leaves: list[Array]) -> Array:
+    """The norm of the longest row over all leaves."""
+    squares = [jnp.sum(leaf * leaf, axis=1) for leaf in leaves]
+    return jnp.sqrt(jnp.max(sum(squares[1:], squares[0])))
 
 
 def _counts(form: Array) -> Array:

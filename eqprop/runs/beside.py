@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 import jax
 
 from eqprop.engine import OutOfTime, freed_memory_kept, persistent_cache, seconds_left, separated_caches
-from eqprop.processes import Spawned, heard, spawned
+from eqprop.processes import Spawned, end_with_this, heard, spawned
 from eqprop.properties import KNOWN, by_name
 from eqprop.runs.targets import resolve
 from eqprop.search import Ask, Helper, HelperGone, Judge, Options, SearchTask, Told
@@ -108,6 +108,7 @@ def help_with(pipe: Connection) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what libraries hold of the system is given back
     atexit.register(gc.freeze)  # see ``main`` of the command line
+    end_with_this()
     # What models print and warn of is said by the process that shows the table.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a name of the system's, no path
         for stream in (1, 2):

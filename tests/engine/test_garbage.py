@@ -95,3 +95,27 @@ def test_garbage_that_was_frozen_goes_at_the_end(monkeypatch: pytest.MonkeyPatch
     with separated_caches("float64"), garbage_kept():
         gone = weakref.ref(Cycle())
     assert gone() is None
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_nothing_is_looked_through_where_the_process_ends(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(garbage, "ends_with_this", lambda: True)
+    with separated_caches("float64"):
+        former = gc.get_freeze_count()
+        with garbage_kept():
+            left = weakref.ref(Cycle())
+        assert gc.get_freeze_count() > former
+    assert left() is not None
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("unfrozen")
+def test_much_is_looked_through_even_there(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(garbage, "ends_with_this", lambda: True)
+    monkeypatch.setattr(garbage, "ALL", 20_000)
+    with separated_caches("float64"):
+        with garbage_kept():
+            gone = weakref.ref(Cycle())
+        programs(40)
+        assert gone() is None
+    gc.unfreeze()
